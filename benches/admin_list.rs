@@ -1,7 +1,7 @@
-//! What a list of 10,000 phones costs the admin desk: asked for with search and sorting, and kept up to date while
+//! Measures what a list of 10,000 phones costs the admin service: queries with search and sorting, and updates while
 //! 1,000 phones change per second. Run by `make bench`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "benchmark program")]
 
 use std::{
     sync::Arc,

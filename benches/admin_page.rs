@@ -1,10 +1,10 @@
-//! What people and phones notice of the admin page with 10,000 phones: from the password to rows in a real browser, bytes
-//! on the way, and what 50 open pages cost a phone's GET while 1,000 phones change per second. Run by `make bench`; needs
+//! Measures the admin page with 10,000 phones: the time from login to rows in a real browser, the bytes transferred,
+//! and what 50 open pages cost a phone's GET while 1,000 phones change per second. Run by `make bench`; needs
 //! `make tools` (node, Chromium).
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measuring program")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measuring program")]
-#![expect(dead_code, reason = "the support of the tests over sockets, of which this needs a part")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "benchmark program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "benchmark program")]
+#![expect(dead_code, reason = "shared socket test support, only partly used here")]
 
 #[path = "../tests/browser/people.rs"]
 mod people;
@@ -52,7 +52,7 @@ fn main() {
     });
 }
 
-/// Pages that follow the list, phones that change, and one phone that asks all the time.
+/// Pages that follow the list, phones that change, and one phone that keeps sending requests.
 async fn crowd(gateway: &Gateway) {
     let world = World::builder().start().await.unwrap();
     let url = personal_file(gateway).await;
@@ -84,7 +84,7 @@ async fn crowd(gateway: &Gateway) {
     println!("| so the slowest GET costs more by | {:.2} ms | 5 ms |", cost.as_secs_f64() * 1000.0);
 }
 
-/// Where a phone inside its window fetches its personal file.
+/// Returns the URL of a personal file whose phone is inside its bootstrap window.
 async fn personal_file(gateway: &Gateway) -> String {
     let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
     let mut phone = people::phone(gateway, PHONES, now);
@@ -113,7 +113,7 @@ async fn change(store: Store, ends: Arc<AtomicBool>, changed: Arc<AtomicUsize>) 
     }
 }
 
-/// How long GETs take, the fastest first.
+/// Returns how long GETs take, in ascending order.
 async fn gets(url: &str) -> Vec<Duration> {
     let url = url.to_owned();
     let asking = actix_rt::task::spawn_blocking(move || {

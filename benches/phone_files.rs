@@ -1,6 +1,6 @@
-//! What a phone's GET costs, against nginx serving the same bytes as files; what refusals cost; what a cold render
-//! costs; what a changed setting does to the slowest of ten thousand phones. Server and load have one core each, so
-//! "per core" is what the server's core did. Run by `make bench`; takes about two minutes.
+//! Measures the cost of a phone's GET against nginx serving the same bytes as files, the cost of rejections, the cost
+//! of a cold render, and the highest latencies of ten thousand phones while a setting changes. Server and load have one
+//! core each, so "per core" means the server's core. Run by `make bench`; takes about two minutes.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a measuring program"
+    reason = "benchmark program"
 )]
 
 #[path = "phone_files/fleet.rs"]
@@ -55,32 +55,33 @@ const PHONES: u32 = 1_000;
 const MANY_PHONES: u32 = 10_000;
 const FILE: usize = 16 * 1024;
 const CONNECTIONS: usize = 32;
-/// Who is refused waits some milliseconds: so many keep a core busy with refusals alone, as a flood would.
+/// A rejected client waits some milliseconds. This many keep a core busy with rejections alone, as a flood would.
 const CONNECTIONS_OF_A_FLOOD: usize = 512;
-/// Each measurement; of [`ROUNDS`] the one with the least CPU time per request counts: the others shared the machine.
+/// Duration of each measurement. Of [`ROUNDS`] the one with the least CPU time per request counts, because the others
+/// were disturbed by other processes.
 const TIME: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
-/// The paced load under which a setting changes: every phone once per round.
+/// The request rate while a setting changes: every phone once per round.
 const PACE: u32 = 2_000;
 const PACED_ROUNDS: usize = 3;
 const INSTANCE: &str = "/example.com/gangway/phone";
 
-/// How a phone comes to its file.
+/// How a phone authenticates.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
-    /// With the token, its window open.
+    /// With the token, inside its bootstrap window.
     Token,
     /// With its own credentials.
     Own,
 }
 
 fn main() {
-    // `cargo test --benches` only asks whether it starts.
+    // `cargo test --benches` only checks that the program starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
     assert!(servers::pin_load(), "two cores and taskset are needed");
-    // `cargo bench --bench phone_files -- changed` measures that part only.
+    // `cargo bench --bench phone_files -- changed` runs only that part.
     let parts = ["cold", "deliveries", "changed", "tls"];
     let asked: Vec<String> = std::env::args().filter(|argument| parts.contains(&argument.as_str())).collect();
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
@@ -106,7 +107,7 @@ fn agent(mac: Mac) -> String {
     format!("Yealink SIP-T46U 108.86.0.90 {}", pairs.join(":"))
 }
 
-/// A phone that was configured and has been served: nothing left to do for it.
+/// A phone that is configured and has fetched its file, so nothing is left to do for it.
 fn settled(phone: &mut Phone, way: Way) {
     let now = SystemClock.now();
     phone.window.open(now, 7);
@@ -133,7 +134,7 @@ fn rendered(renderer: &Renderer, registry: &SharedRegistry, phone: &Phone, layer
     renderer.file(&request).unwrap().body.len()
 }
 
-/// Renders the full file again and again; nothing is kept, as the sample has no number.
+/// Renders the full file repeatedly. Nothing is cached, because the sample has no id.
 fn cold_render() {
     let registry = Registry::load_shared(None).unwrap();
     let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock));
@@ -154,7 +155,7 @@ fn cold_render() {
     println!("| 2,000 times | {:.0} us | {:.0} us |\n", micros(median), micros(slow));
 }
 
-/// The vendor's own template with settings nobody knows, until a file has [`FILE`] bytes.
+/// The vendor's template, extended with unknown settings until a file has [`FILE`] bytes.
 fn fill_template(dir: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/desk/v81/personal.cfg");
     let mut text = fs::read_to_string(from).unwrap();
@@ -200,7 +201,7 @@ async fn deliveries() {
     let own: Rc<Vec<Asker>> =
         Rc::new(with_own.iter().map(|phone| digest(phone, phone.own.password.expose())).collect());
 
-    // The same bytes for nginx, below the same paths. Asking for each once also records each first delivery.
+    // Stores the same bytes for nginx below the same paths. Requesting each file once also records each first delivery.
     let root = dir.path().join("files");
     let mut size = 0;
     for asker in tokens.iter().chain(own.iter()) {
@@ -265,7 +266,7 @@ async fn deliveries() {
     }
 }
 
-/// New TLS connections, as phones open them.
+/// Measures new TLS connections, as phones open them.
 async fn over_tls() {
     let dir = tempfile::tempdir().unwrap();
     fill_template(dir.path());
@@ -274,7 +275,7 @@ async fn over_tls() {
     let target = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
     let root = dir.path().join("files");
     {
-        // Asking for each once records each first delivery, and gives nginx the same bytes.
+        // Requesting each file once records each first delivery and gives nginx the same bytes.
         let server = servers::gangway(dir.path());
         let mut connection = Connection::open(server.address).await;
         for phone in &fleet.phones {
@@ -295,7 +296,7 @@ struct Best {
     cpu: f64,
 }
 
-/// The best of the rounds after one to warm up.
+/// Returns the best of the rounds, after a warm-up.
 async fn best(title: &str, server: &Server, askers: &Rc<Vec<Asker>>, plan: Plan, other: Option<&Best>) -> Best {
     load::run(server.address, askers, Plan { time: plan.time / 4, ..plan }).await;
     let mut rounds = Vec::new();
@@ -322,7 +323,7 @@ async fn best(title: &str, server: &Server, askers: &Rc<Vec<Asker>>, plan: Plan,
     found
 }
 
-/// Ten thousand phones come in turn; in every other round a setting that stands in every file changes meanwhile.
+/// Ten thousand phones send requests in turn. In every other round a setting that is in every file changes meanwhile.
 async fn changed_setting() {
     let dir = tempfile::tempdir().unwrap();
     let fleet = Fleet::new(dir.path(), (0..MANY_PHONES).map(|index| (mac(3, index), Way::Token)), settled).await;

@@ -1,13 +1,14 @@
-//! What it costs to tell who asks for what, over every recorded request of `fixtures/recognition`. Run by `make bench`.
+//! Measures the cost of recognising requests, over every recorded request of `fixtures/recognition`. Part of
+//! `make bench`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "benchmark program")]
 
 use std::{fs, hint::black_box, time::Instant};
 
 use gangway::catalog::Registry;
 use serde_json::Value;
 
-/// Rounds over all requests.
+/// Number of rounds over all requests.
 const ROUNDS: u32 = 2_000;
 
 fn main() {

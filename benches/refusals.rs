@@ -1,20 +1,21 @@
-//! Does the time of a refusal tell whether a phone exists? Ten thousand requests of each kind, known and unknown in random
-//! order over one connection, compared by the Mann-Whitney test: it asks whether a time drawn from the one kind is as
-//! often above as below one drawn from the other. Run by `make bench`; takes about half a minute.
+//! Checks whether the time of a rejection reveals that a phone exists. Sends ten thousand requests each for known and
+//! unknown phones, in random order over one connection, and compares the times with the Mann-Whitney test: it checks
+//! whether a time of one kind is above a time of the other as often as below. Run by `make bench`; takes about half a
+//! minute.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    reason = "a measuring program"
+    reason = "benchmark program"
 )]
 
 #[path = "phone_files/fleet.rs"]
-#[expect(dead_code, reason = "this one changes no setting")]
+#[expect(dead_code, reason = "changes no setting")]
 mod fleet;
 #[path = "phone_files/servers.rs"]
-#[expect(dead_code, reason = "this one needs no nginx and no CPU time")]
+#[expect(dead_code, reason = "does not use nginx or CPU times")]
 mod servers;
 #[path = "refusals/statistics.rs"]
 mod statistics;
@@ -36,17 +37,17 @@ use self::{
     statistics::{Comparison, compare},
 };
 
-/// Of each kind.
+/// Number of samples of each kind.
 const SAMPLES: usize = 10_000;
-/// Names of each kind; each is asked for several times, in random order.
+/// Number of names of each kind. Each is requested several times, in random order.
 const NAMES: u32 = 2_000;
 const INSTANCE: &str = "/example.com/gangway/phone";
-/// The same for all: what a phone calls itself is not under test.
+/// The same for all requests, because the User-Agent is not under test.
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.90";
-/// Alike means: a known phone's refusal takes longer in 48 to 52 of 100 pairs.
+/// Tolerance of the comparison: a known phone's rejection takes longer in 48 to 52 of 100 pairs.
 const TOLERANCE: f64 = 0.02;
 
-/// Far apart, as random guesses are.
+/// Spread far apart, like random guesses.
 fn unknown(index: u32) -> Mac {
     let [_, b, c, d] = (index.wrapping_mul(40_503) | 0x80_0000).to_be_bytes();
     Mac::new([0x80, 0x5e, 0xc1, b, c, d]).unwrap()
@@ -63,7 +64,7 @@ impl Connection {
         let started = Instant::now();
         self.stream.write_all(request.as_bytes()).unwrap();
         let mut filled = 0;
-        // Refusals have no body.
+        // Rejections have no body.
         while !self.buffer[..filled].ends_with(b"\r\n\r\n") {
             let read = self.stream.read(&mut self.buffer[filled..]).unwrap();
             assert!(read > 0, "the gateway closed the connection");
@@ -79,7 +80,7 @@ fn hex(text: &str) -> String {
     HEXLOWER.encode(&Md5::digest(text))
 }
 
-/// A wrong password, by the rules.
+/// A correctly computed Digest response with a wrong password.
 fn wrong(challenge: &str, user: &str, target: &str, count: usize) -> String {
     let part = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
     let (realm, nonce) = (part("realm"), part("nonce"));
@@ -91,7 +92,7 @@ fn wrong(challenge: &str, user: &str, target: &str, count: usize) -> String {
     )
 }
 
-/// Asks in random order; times of known and of unknown ones, in nanoseconds.
+/// Sends requests in random order. Returns the times of known and of unknown phones, in nanoseconds.
 fn sample(connection: &mut Connection, status: u16, asks: impl Fn(bool, u32) -> (String, String)) -> [Vec<u64>; 2] {
     let mut dice = rand::rng();
     let mut times = [Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES)];
@@ -110,7 +111,7 @@ fn sample(connection: &mut Connection, status: u16, asks: impl Fn(bool, u32) -> 
 }
 
 fn main() -> ExitCode {
-    // `cargo test --benches` only asks whether it starts.
+    // `cargo test --benches` only checks that the program starts.
     if std::env::args().any(|argument| argument == "--test") {
         return ExitCode::SUCCESS;
     }

@@ -1,7 +1,7 @@
-//! How long the gateway takes from exec to serving, with an empty database and with 10,000 phones, and how much memory
-//! it then holds. Run by `make bench`.
+//! Measures how long the gateway takes from exec to serving, with an empty database and with 10,000 phones, and how
+//! much memory it uses then. Run by `make bench`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "benchmark program")]
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ fn main() {
     for phones in [0, PHONES] {
         let dir = tempfile::tempdir().unwrap();
         actix_rt::System::new().block_on(fill(dir.path(), phones));
-        // The first start warms the file cache; the second is what a restart of the service is.
+        // The first start warms the file cache. The second one is like a restart of the service.
         measure(dir.path());
         let (time, memory) = measure(dir.path());
         println!("| {phones} | {:.0} ms | {:.1} MiB |", time.as_secs_f64() * 1000.0, memory);
@@ -86,7 +86,7 @@ fn measure(dir: &Path) -> (Duration, f64) {
         assert!(started.elapsed() < Duration::from_secs(60), "gangway does not answer");
     }
     let time = started.elapsed();
-    // "Idle" is after the work of the start: one quiet second in which nothing asks.
+    // "Idle" means after the startup work: two quiet seconds without requests.
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
         std::thread::park_timeout(Duration::from_millis(200));
@@ -110,7 +110,7 @@ fn answers(address: SocketAddr) -> bool {
     stream.read_to_string(&mut text).is_ok() && text.starts_with("HTTP/1.1 200")
 }
 
-/// MiB.
+/// Resident memory in MiB.
 fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();

@@ -1,9 +1,9 @@
-//! The storm at full strength: ten thousand phones power on within a minute over TLS, each with a new connection, after
-//! two thousand asked at the very same time, while five hundred others send a byte now and then, a hundred new phones wait
-//! for their redirect service and somebody looks at the list of all phones. Part of `make bench`;
-//! `GANGWAY_STORM_PHONES=1000` makes it smaller.
+//! Runs the storm at full scale: ten thousand phones power on within a minute over TLS, each with a new connection,
+//! after two thousand requests at the same moment. Meanwhile five hundred other clients send a byte now and then, a
+//! hundred new phones wait for their redirect service, and an administrator views the list of all phones. It is part of
+//! `make bench`; `GANGWAY_STORM_PHONES=1000` makes it smaller.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a measuring program")]
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "benchmark program")]
 
 #[path = "storm/mod.rs"]
 mod storm;
@@ -11,7 +11,7 @@ mod storm;
 use std::time::Duration;
 
 fn main() {
-    // `cargo test --benches` only asks whether it starts.
+    // `cargo test --benches` only checks that the program starts.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }

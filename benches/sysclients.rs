@@ -1,6 +1,6 @@
-//! Memory of a held phone, and the time until thousands are back after Devices was restarted. The Devices of the other
-//! side runs in a child process, so that its memory does not count. `cargo bench --bench sysclients`; the environment
-//! variable GANGWAY_BENCH_PHONES changes the number of phones (5,000).
+//! Measures the memory of a connected phone, and the time until thousands are connected again after Devices was
+//! restarted. The simulated Devices runs in a child process, so that its memory does not count. Run with
+//! `cargo bench --bench sysclients`; the environment variable GANGWAY_BENCH_PHONES sets the number of phones (5,000).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,7 +9,7 @@
     reason = "a benchmark may fail loudly"
 )]
 
-#[expect(dead_code, reason = "shared with the tests, which use all of it")]
+#[expect(dead_code, reason = "shared with the tests, only partly used here")]
 #[path = "../src/devices/sysclients/double.rs"]
 mod double;
 
@@ -56,7 +56,7 @@ fn main() {
     }
 }
 
-/// The child: a Devices that is restarted with every line on its standard input.
+/// The child process: a Devices that is restarted with every line on its standard input.
 fn devices(with_tls: bool) {
     let (lines, mut restart) = mpsc::channel(1);
     std::thread::spawn(move || {
@@ -168,7 +168,7 @@ fn measure(with_tls: bool) {
     });
 }
 
-/// Reads events until every phone has been given its configuration once.
+/// Reads events until every phone has received its configuration once.
 async fn all_up(
     fleet: &SysclientPool,
     events: &mut mpsc::Receiver<gangway::devices::sysclients::SysclientEvent>,

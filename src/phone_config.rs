@@ -1,5 +1,6 @@
-//! The neutral configuration: everything a personal file may say, in no vendor's words. Templates see exactly this.
-//! It is a pure function of the record, the settings, what Devices deployed and the model's facts.
+//! The vendor-neutral configuration: everything that a personal file may contain. It is exactly the data available to
+//! templates. It is a pure function of the record, the settings, the configuration deployed by Devices, and the model's
+//! properties.
 
 mod build;
 mod line_keys;
@@ -13,7 +14,8 @@ pub use sample::{sample_layers, sample_phone};
 use serde::{Serialize, Serializer};
 pub use time::{ClockChangeDate, ClockConfig};
 
-/// A secret that goes into a file. The only secret type that serialises, and only templates are given it.
+/// A secret that is written to a file. It is the only secret type that can be serialized with its value, and only
+/// templates receive it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RenderedSecret(pub Secret);
 
@@ -23,170 +25,171 @@ impl Serialize for RenderedSecret {
     }
 }
 
-/// What a template of the personal stage may use.
+/// The data available to a template of the personal stage.
 #[derive(Debug, Clone, Serialize)]
 pub struct PhoneConfig {
     /// The phone and its model.
     pub phone: PhoneFacts,
-    /// Where it gets its files from now on.
+    /// Where the phone fetches its files from now on.
     pub provisioning: ProvisioningConfig,
-    /// One entry per account the model has, in use or not.
+    /// One entry per account of the model, used or unused.
     pub accounts: Vec<AccountSlot>,
-    /// The registrars of the accounts in use, each once, for devices that keep them apart from accounts.
+    /// The distinct registrars of the used accounts, for devices that configure them separately from accounts.
     pub servers: Vec<Server>,
-    /// What all accounts share.
+    /// SIP options shared by all accounts.
     pub sip: Sip,
-    /// ICE, STUN, TURN.
+    /// ICE, STUN and TURN.
     pub media: Media,
-    /// Directory.
+    /// LDAP directory.
     pub ldap: Ldap,
-    /// The vendor's name of the language; empty = leave the phone's.
+    /// The vendor's name of the language; empty = keep the phone's.
     pub language: String,
-    /// The vendor's name of the tones; empty = leave the phone's.
+    /// The vendor's name of the tones; empty = keep the phone's.
     pub tones: String,
-    /// Clock.
+    /// Clock configuration.
     pub time: ClockConfig,
-    /// Line keys that are set; empty where no list is set.
+    /// The configured line keys; empty if no list is set.
     pub line_keys: Vec<ConfiguredLineKey>,
-    /// Where a list is set: the model's other keys, which return to what the phone makes of them by itself.
+    /// If a list is set: the model's other keys, which are reset to the phone's defaults.
     pub free_line_keys: Vec<u32>,
-    /// Empty = leave the firmware alone.
+    /// Firmware URL; empty = do not change the firmware.
     pub firmware_url: String,
-    /// Picture behind the display.
+    /// Background picture of the display.
     pub wallpaper: Wallpaper,
-    /// Where the phone logs to; no host = nowhere.
+    /// Syslog server; no host = off.
     pub syslog: Server,
-    /// The phone's own web page.
+    /// Login of the phone's web page.
     pub admin: Login,
-    /// Whether gangway made up the password of the web page.
+    /// Whether gangway generated the password of the web page.
     #[serde(skip)]
     pub admin_is_generated: bool,
-    /// What could not be written, for people; templates are not meant to print it.
+    /// Notes for users about values that could not be written. Templates should not print them.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// What a template of the open stage may use: nothing secret but a bootstrap URL the phone asked with.
+/// The data available to a template of the open stage. It contains no secrets except a bootstrap URL that the phone
+/// used for its request.
 #[derive(Debug, Clone, Serialize)]
 pub struct OpenPhoneConfig {
-    /// Where to ask again.
+    /// Where the phone fetches its file again.
     pub provisioning: OpenProvisioning,
 }
 
-/// Where a phone without its personal file asks again.
+/// Where and when a phone without its personal file fetches again.
 #[derive(Debug, Clone, Serialize)]
 pub struct OpenProvisioning {
-    /// Ends with `/`.
+    /// URL that ends with `/`.
     pub url: RenderedSecret,
-    /// Minutes until it asks again.
+    /// Minutes until the phone fetches again.
     pub interval_minutes: u32,
 }
 
 /// The phone and its model.
 #[derive(Debug, Clone, Serialize)]
 pub struct PhoneFacts {
-    /// 12 lower-case hex digits.
+    /// MAC address as 12 lower-case hex digits.
     pub mac: String,
-    /// As the phone told; empty if unknown.
+    /// Model as reported by the phone; empty if unknown.
     pub model: String,
     /// Whether it is a DECT base.
     pub dect: bool,
     /// Its family in the vendor's manifest.
     pub family: String,
-    /// What the manifest says it can do.
+    /// Capabilities of the model according to the manifest.
     pub capabilities: Vec<String>,
-    /// Line keys of the model.
+    /// Number of line keys of the model.
     pub line_keys: u32,
-    /// All accounts off: the last file of a released phone.
+    /// Whether all accounts are off: the last file of a released phone.
     pub released: bool,
 }
 
-/// Where it gets its files.
+/// Where the phone fetches its files.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProvisioningConfig {
-    /// Ends with `/`.
+    /// URL that ends with `/`.
     pub url: String,
     /// The phone's own user name.
     pub user: String,
-    /// And password.
+    /// The phone's own password.
     pub password: RenderedSecret,
-    /// Whether it asks again by itself.
+    /// Whether the phone fetches its file periodically.
     pub repeat: bool,
-    /// 0 when it does not.
+    /// Minutes between two fetches; 0 = never.
     pub interval_minutes: u32,
 }
 
 /// A host and a port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Server {
-    /// Name or address; empty = none.
+    /// Host name or address; empty = none.
     pub host: String,
-    /// Port; 0 when there is no host.
+    /// Port; 0 if there is no host.
     pub port: u16,
-    /// `host:port` as a URI has it, an IPv6 address in brackets (RFC 3986, 3.2.2); empty = none.
+    /// `host:port` in URI form, with an IPv6 address in brackets (RFC 3986, 3.2.2); empty = none.
     pub authority: String,
 }
 
-/// One account slot.
+/// An account of the phone.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountSlot {
-    /// From 1.
+    /// Number of the account, from 1.
     pub line: u16,
-    /// Whether a user has it.
+    /// Whether the account is assigned to a user.
     pub active: bool,
     /// Long name of the user.
     pub display_name: String,
-    /// What it registers as.
+    /// Name used for registration.
     pub register_name: String,
-    /// Name in the digest.
+    /// Name used for digest authentication.
     pub auth_name: String,
     /// The user's PBX password.
     pub password: RenderedSecret,
     /// Registrar.
     pub server: Server,
-    /// Its place in [`Neutral::servers`], from 1; 0 when the account is not in use.
+    /// Its position in [`PhoneConfig::servers`], from 1; 0 if the account is unused.
     pub server_number: usize,
 }
 
-/// What all accounts share.
+/// SIP options shared by all accounts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sip {
-    /// `tls` or `tcp`, never `udp`.
+    /// `tls` or `tcp`, but never `udp`.
     pub transport: String,
     /// `off`, `optional`, `required`.
     pub srtp: String,
     /// Outbound proxy.
     pub proxy: Server,
-    /// All codecs with their place; 0 = off.
+    /// All codecs with their priority; 0 = off.
     pub codecs: Vec<Codec>,
-    /// Milliseconds per packet; 0 = leave it.
+    /// Milliseconds per packet; 0 = keep the phone's.
     pub frame: u32,
 }
 
-/// One codec.
+/// An audio codec.
 #[derive(Debug, Clone, Serialize)]
 pub struct Codec {
     /// `pcma`, `pcmu`, `g722`, `g729`, `opus`.
     pub name: String,
-    /// Whether it is offered.
+    /// Whether the codec is offered.
     pub enabled: bool,
-    /// 1 = first; 0 = off.
+    /// 1 = highest; 0 = off.
     pub priority: u32,
 }
 
-/// Picture behind the display.
+/// Background picture of the display.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Wallpaper {
-    /// Where the phone gets it; empty = leave it alone.
+    /// URL of the picture; empty = keep the phone's.
     pub url: String,
-    /// The name of its file.
+    /// File name of the picture.
     pub file: String,
 }
 
-/// ICE, STUN, TURN; all off under media relay.
+/// ICE, STUN and TURN; all off with media relay.
 #[derive(Debug, Clone, Serialize)]
 pub struct Media {
-    /// The PBX relays.
+    /// Whether the PBX relays media.
     pub relay: bool,
     /// Whether ICE is on.
     pub ice: bool,
@@ -194,49 +197,49 @@ pub struct Media {
     pub stun: Server,
     /// TURN server.
     pub turn: Server,
-    /// TURN account.
+    /// Login of the TURN server.
     pub turn_login: Login,
 }
 
 /// A user name and password.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Login {
-    /// Name.
+    /// User name.
     pub user: String,
     /// Password.
     pub password: RenderedSecret,
 }
 
-/// Directory.
+/// LDAP directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ldap {
-    /// Whether there is one.
+    /// Whether a directory is configured.
     pub enabled: bool,
-    /// Server.
+    /// LDAP server.
     pub server: Server,
     /// `ldaps`, `starttls`, `off`.
     pub tls: String,
     /// Search base.
     pub base: String,
-    /// Account.
+    /// Login of the server.
     pub login: Login,
-    /// Filter by name.
+    /// Search filter for names.
     pub name_filter: String,
-    /// Filter by number.
+    /// Search filter for numbers.
     pub number_filter: String,
-    /// Attributes.
+    /// Attributes that contain names.
     pub name_attributes: String,
-    /// Attributes.
+    /// Attributes that contain numbers.
     pub number_attributes: String,
-    /// What is shown.
+    /// Display name of an entry.
     pub display_name: String,
-    /// Hits at most.
+    /// Maximum number of results.
     pub max_hits: u32,
 }
 
 impl PhoneConfig {
-    /// Leaves the TURN server out where `is_carried` says that its login cannot reach the phone: Devices deployed it, and
-    /// a phone without TURN is better than one without any file.
+    /// Removes the TURN server if `is_carried` reports that its login cannot be written to the phone's file. Devices
+    /// deployed the login, and a phone without TURN is better than a phone without any file.
     pub fn check_turn(&mut self, is_carried: impl Fn(&str) -> bool) {
         let Login { user, password } = &self.media.turn_login;
         if self.media.turn.host.is_empty() || (is_carried(user) && is_carried(password.0.expose())) {
@@ -249,7 +252,7 @@ impl PhoneConfig {
         self.media.ice = !self.media.stun.host.is_empty();
     }
 
-    /// The same with `sign` in the place of every secret there is.
+    /// Returns a copy with every secret replaced by `sign`.
     #[must_use]
     pub fn masked(mut self, sign: &str) -> Self {
         let accounts = self.accounts.iter_mut().map(|account| &mut account.password);
@@ -265,8 +268,8 @@ impl PhoneConfig {
         self
     }
 
-    /// Values that must reach the phone to the letter, with what they are: a file format that cannot carry one of
-    /// them must not be written at all, or the phone would fail with a wrong password nobody ever set.
+    /// Values that must be written exactly, with their descriptions. If a file format cannot carry one of them, the
+    /// file must not be written at all. Otherwise the phone would fail with a wrong password.
     pub fn exact(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let accounts = self.accounts.iter().filter(|account| account.active).flat_map(|account| {
             [

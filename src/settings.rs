@@ -1,7 +1,7 @@
-//! The settings: one table, validation in sentences, layers, and the origin of every value.
+//! Settings: one table, validation with messages for users, layers, and the origin of every value.
 //!
-//! A value of a narrower layer beats that of a wider one: default, the vendor's manifest, instance, vendor,
-//! model, category, then what Devices deployed, then the phone itself.
+//! A value of a narrower layer overrides that of a wider one. From wide to narrow: default, the vendor's manifest,
+//! instance, vendor, model, category, the configuration deployed by Devices, the phone itself.
 
 mod addresses;
 mod binding;

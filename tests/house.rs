@@ -1,6 +1,6 @@
-//! The house keeps its order: rooms, circles, names, documents.
+//! Tests the structure of the repository: module layers, dependency cycles, names, documents.
 
-#![expect(clippy::unwrap_used, reason = "a failing test may say so by panicking")]
+#![expect(clippy::unwrap_used, reason = "a failing test panics")]
 
 #[path = "house/documents.rs"]
 mod documents;

@@ -1,6 +1,6 @@
-//! The release build holds none of what lets a test kill the gateway: an environment variable must not end a gateway
-//! that serves phones. The same checks on the debug build show that they can fail.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
+//! Tests that the release build cannot be killed by the fail points, because an environment variable must not stop a
+//! gateway that serves phones. The same checks on the debug build show that they can fail.
+#![expect(clippy::unwrap_used, reason = "a failing test panics")]
 
 use std::{
     fs,
@@ -9,9 +9,9 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-/// The variable that names a crash point, as `src/base/failpoint.rs` spells it.
+/// The variable that selects a fail point, as defined in `src/base/failpoint.rs`.
 const VARIABLE: &str = "GANGWAY_CRASH_AT";
-/// Passed by every phone that gets its file.
+/// A fail point that is reached by every phone that gets its file.
 const POINT: &str = "FileSent";
 const SIGKILL: i32 = 9;
 
@@ -19,7 +19,7 @@ fn debug_build() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_gangway"))
 }
 
-/// Builds the program as packages ship it; nothing to do where `make test` has built it before.
+/// Builds the program as packages ship it. Does nothing if `make test` has already built it.
 fn release_build() -> PathBuf {
     let target = debug_build().ancestors().nth(2).unwrap();
     let status = Command::new(env!("CARGO"))
@@ -37,7 +37,7 @@ fn names_the_variable(binary: &Path) -> bool {
     bytes.windows(VARIABLE.len()).any(|window| window == VARIABLE.as_bytes())
 }
 
-/// Brings one phone into service, told to die on the way.
+/// Runs the demo with one phone and the fail point set.
 fn demo(binary: &Path) -> ExitStatus {
     Command::new(binary).args(["demo", "--once", "--phones", "1"]).env(VARIABLE, POINT).status().unwrap()
 }

@@ -1,6 +1,6 @@
-//! The storm of `benches/storm.rs`, small: nobody is lost, the operations page answers, memory is bounded.
+//! Runs `benches/storm.rs` at small scale: every phone is served, the operations page answers, and memory is bounded.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::expect_used, reason = "a failing test panics")]
 
 #[path = "../benches/storm/mod.rs"]
 mod storm;

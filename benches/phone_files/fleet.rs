@@ -1,4 +1,4 @@
-//! A data directory with configured phones in it.
+//! A data directory with configured phones.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use gangway_base::{
     tasks::Tasks,
 };
 
-/// What was written, and the store it was written with.
+/// The phones, and the store they were written with.
 pub struct Fleet {
     pub store: Store,
     tasks: Tasks,
@@ -23,7 +23,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// T46U at `example.com/gangway`, which may ask over plain HTTP; `prepare` says how each stands.
+    /// Creates T46U phones at `example.com/gangway` that may use plain HTTP. `prepare` sets the state of each.
     pub async fn new<W>(dir: &Path, phones: impl Iterator<Item = (Mac, W)>, prepare: impl Fn(&mut Phone, W)) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let tasks = Tasks::new();
@@ -44,13 +44,13 @@ impl Fleet {
         Self { store, tasks, phones: filled }
     }
 
-    /// Ends what the store does by itself.
+    /// Ends the store's background tasks.
     pub async fn close(&self) {
         self.tasks.finish(Duration::from_secs(5)).await;
     }
 }
 
-/// The `index`th of a block of addresses.
+/// The MAC with number `index` in a block of addresses.
 pub fn mac(block: u8, index: u32) -> Mac {
     let [_, _, c, d] = index.to_be_bytes();
     Mac::new([0x80, 0x5e, 0xc0, block, c, d]).unwrap()

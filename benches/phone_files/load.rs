@@ -1,4 +1,5 @@
-//! The load: connections that are kept, each with one request under way, walking the phones in turn. One thread.
+//! Generates the load: persistent connections, each with one request in flight, over all phones in turn.
+//! Single-threaded.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,17 +16,17 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-/// No answer takes longer, or the measurement is void.
+/// Response timeout. If it is exceeded, the measurement is invalid.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What one phone asks, made ahead: the load must not be what is measured.
+/// The request of one phone, prepared in advance so that the load generator is not what is measured.
 pub struct Asker {
     pub target: String,
     pub digest: Option<Rc<Digest>>,
     ready: String,
 }
 
-/// What a Digest answer is made of. `user:realm:password` is hashed ahead.
+/// The parts of a Digest response. `user:realm:password` is hashed in advance.
 pub struct Digest {
     user: String,
     realm: String,
@@ -36,7 +37,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// From the challenge of a 401.
+    /// Parses the challenge of a 401.
     pub fn new(challenge: &str, user: &str, password: &str, target: &str) -> Rc<Self> {
         let field = |name: &str| {
             let rest = challenge.split(&format!("{name}=\"")).nth(1).expect("a Digest challenge");
@@ -84,14 +85,14 @@ fn md5(text: &str) -> String {
     hex
 }
 
-/// An answer.
+/// A response.
 pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
 }
 
-/// A kept connection.
+/// A persistent connection.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -105,7 +106,7 @@ impl Connection {
         Self { stream, buffer: vec![0; 64 * 1024], request: String::with_capacity(1024) }
     }
 
-    /// Status, length of the head, length of everything. The bytes stay in the buffer.
+    /// Returns the status, the length of the head and the total length. The bytes stay in the buffer.
     async fn exchange(&mut self, asker: &Asker) -> (u16, usize, usize) {
         asker.write(&mut self.request);
         self.stream.write_all(self.request.as_bytes()).await.expect("write");
@@ -125,7 +126,7 @@ impl Connection {
         }
     }
 
-    /// The whole answer.
+    /// Returns the complete response.
     pub async fn get(&mut self, asker: &Asker) -> Answer {
         let (status, head, total) = timeout(PATIENCE, self.exchange(asker)).await.expect("an answer in time");
         Answer {
@@ -136,7 +137,7 @@ impl Connection {
     }
 }
 
-/// Status, length of the head, length of the answer; `None` while the head is not complete.
+/// Returns the status, the length of the head and the length of the response; `None` while the head is incomplete.
 fn read_head(bytes: &[u8]) -> Option<(u16, usize, usize)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).expect("a head in ASCII");
@@ -151,18 +152,18 @@ fn read_head(bytes: &[u8]) -> Option<(u16, usize, usize)> {
     Some((status, end, end + length))
 }
 
-/// How the askers are worked through.
+/// How requests are sent.
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub connections: usize,
     pub time: Duration,
-    /// Requests per second over all connections; `None` = as fast as answers come.
+    /// Requests per second over all connections; `None` means as fast as responses arrive.
     pub pace: Option<u32>,
-    /// The only status that is right.
+    /// The expected status.
     pub status: u16,
 }
 
-/// What came of it.
+/// The result.
 pub struct Done {
     pub requests: u64,
     pub took: Duration,
@@ -175,7 +176,7 @@ impl Done {
         self.requests as f64 / self.took.as_secs_f64()
     }
 
-    /// The latency that this share of the requests stays below.
+    /// The latency below which this share of the requests stays.
     pub fn quantile(&mut self, share: f64) -> Duration {
         self.latencies.sort_unstable();
         let place = (self.latencies.len() as f64 * share) as usize;
@@ -183,7 +184,8 @@ impl Done {
     }
 }
 
-/// Asks `address` by `plan`. Panics when an answer has another status: then nothing was measured.
+/// Sends requests to `address` according to `plan`. Panics if a response has another status, because the measurement is
+/// invalid then.
 pub async fn run(address: SocketAddr, askers: &Rc<Vec<Asker>>, plan: Plan) -> Done {
     let next = Rc::new(Cell::new(0_usize));
     let latencies = Rc::new(RefCell::new(Vec::with_capacity(1 << 20)));

@@ -1,4 +1,4 @@
-//! The servers that are measured, each alone on one core.
+//! The measured servers, each alone on one core.
 
 use std::{
     fs,
@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The core of the servers; the load has the other.
+/// The core of the servers; the load uses the other.
 const CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
-/// Keeps this process and what it starts off the servers' core. False on a machine with one core.
+/// Keeps this process and its children off the servers' core. Returns false on a machine with one core.
 pub fn pin_load() -> bool {
     let pid = std::process::id().to_string();
     Command::new("taskset")
@@ -23,7 +23,7 @@ pub fn pin_load() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// A running server; killed when dropped.
+/// A running server. It is killed on drop.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
@@ -55,8 +55,8 @@ impl Server {
         server
     }
 
-    /// CPU time of all its threads, user and system, to the nanosecond: the ticks of `stat` miss short bursts, or count
-    /// nothing else.
+    /// CPU time of all its threads, user and system, in nanoseconds. The ticks in `stat` are too coarse for short
+    /// bursts.
     pub fn cpu(&self) -> Duration {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
         let each = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
@@ -69,13 +69,14 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
-/// `gangway serve` on the data and vendor folders in `dir`; one core, so one worker.
+/// `gangway serve` with the data and vendor folders in `dir`; one core, so one worker.
 pub fn gangway(dir: &Path) -> Server {
     let address = free_address();
     gangway_with(dir, address, &format!("[http]\nlisten = \"{address}\"\n"))
 }
 
-/// The same by https only, with the pair of chain and key; no bounds per source, as all of the load is one.
+/// The same with https only, using the pair of chain and key. Limits per source are disabled, because all of the load
+/// has one source.
 pub fn gangway_over_tls(dir: &Path, (chain, key): &(PathBuf, PathBuf)) -> Server {
     let address = free_address();
     let listen = format!(
@@ -104,13 +105,13 @@ fn gangway_with(dir: &Path, address: SocketAddr, listen: &str) -> Server {
     Server::start(env!("CARGO_BIN_EXE_gangway"), &["serve", "--config", &config], address)
 }
 
-/// nginx with the files below `root`, told to do nothing but serve them: no log, files kept open.
+/// nginx serving the files below `root`, configured to do nothing else: no log, open files cached.
 pub fn nginx(dir: &Path, root: &Path) -> Server {
     let address = free_address();
     nginx_with(dir, root, address, &format!("listen {address};"))
 }
 
-/// The same by https with the pair of chain and key, and session tickets.
+/// The same with https, using the pair of chain and key, and session tickets.
 pub fn nginx_over_tls(dir: &Path, root: &Path, (chain, key): &(PathBuf, PathBuf)) -> Server {
     let address = free_address();
     let listen = format!(

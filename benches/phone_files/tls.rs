@@ -1,5 +1,6 @@
-//! What a phone that opens a new TLS connection for each file costs, against nginx with the same certificate. The two take
-//! turns, so that what else the machine does hits both; CPU time per request is what counts, the rate is shown beside it.
+//! Measures a phone that opens a new TLS connection for each file, against nginx with the same certificate. The two
+//! servers take turns, so that other load on the machine affects both. CPU time per request counts; the rate is shown
+//! for information.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,9 +21,9 @@ use tokio_rustls::TlsConnector;
 
 use super::servers::{self, Server};
 
-/// Clients at once; a server on one core is busy with a few.
+/// Number of concurrent clients; a few keep a server on one core busy.
 const CLIENTS: usize = 8;
-/// One turn, and how many each server has.
+/// Duration of one turn, and number of turns of each server.
 const TURN: Duration = Duration::from_secs(3);
 const TURNS: usize = 4;
 
@@ -35,7 +36,7 @@ impl Ask {
     }
 }
 
-/// A new pair of chain and key; `kind` as `openssl req -newkey` takes it.
+/// Creates a pair of chain and key; `kind` is an argument of `openssl req -newkey`.
 pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> (PathBuf, PathBuf) {
     let (chain, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
     let made = Command::new("openssl")
@@ -64,7 +65,7 @@ fn client(version: &'static rustls::SupportedProtocolVersion, resumes: bool) -> 
     TlsConnector::from(Arc::new(config))
 }
 
-/// One connection, one file; its length.
+/// Fetches one file over one connection. Returns its length.
 async fn fetch(connector: &TlsConnector, server: &Server, ask: &Ask) -> usize {
     let stream = TcpStream::connect(server.address).await.expect("connect");
     stream.set_nodelay(true).expect("nodelay");
@@ -72,7 +73,7 @@ async fn fetch(connector: &TlsConnector, server: &Server, ask: &Ask) -> usize {
     let mut stream = connector.connect(name, stream).await.expect("handshake");
     stream.write_all(ask.0.as_bytes()).await.expect("write");
     let mut answer = Vec::with_capacity(32 * 1024);
-    // nginx closes without close_notify now and then; what counts is that the file is whole.
+    // nginx sometimes closes without close_notify; only the completeness of the file matters.
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..answer.len().min(200)]));
     answer.len()
@@ -115,7 +116,7 @@ async fn turn(connector: &TlsConnector, server: &Rc<Server>, asks: &Rc<Vec<Ask>>
     sum.cpu += server.cpu() - cpu;
 }
 
-/// One row of the table: both servers in turns.
+/// Measures one row of the table: both servers in turns.
 async fn row(title: &str, connector: &TlsConnector, (ours, nginx): (&Rc<Server>, &Rc<Server>), asks: &Rc<Vec<Ask>>) {
     let (mut own, mut other) = (Sum::default(), Sum::default());
     for _ in 0..TURNS {
@@ -135,7 +136,7 @@ async fn row(title: &str, connector: &TlsConnector, (ours, nginx): (&Rc<Server>,
     );
 }
 
-/// The whole table. `asks` are answered by both servers with the same files below `root`.
+/// Measures the whole table. Both servers answer `asks` with the same files below `root`.
 pub async fn table(dir: &Path, root: &Path, asks: Vec<Ask>) {
     let asks = Rc::new(asks);
     println!(

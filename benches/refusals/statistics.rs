@@ -1,13 +1,13 @@
-//! The rank test of Mann and Whitney: no assumption about how times are distributed.
+//! The Mann-Whitney rank test, which makes no assumption about the distribution of times.
 
-/// What two samples have in common.
+/// The comparison of two samples.
 #[derive(Debug)]
 pub struct Comparison {
-    /// Of both.
+    /// The medians of both samples.
     pub medians: [f64; 2],
-    /// The share of pairs in which the first one is larger; ties count half. 0.5 = alike.
+    /// The share of pairs in which the first value is larger; ties count half. 0.5 means no difference.
     pub share: f64,
-    /// How often a difference like this would come by chance (normal approximation with ties).
+    /// The probability of a difference like this by chance (normal approximation with ties).
     pub p: f64,
 }
 
@@ -37,7 +37,7 @@ fn median(sample: &[u64]) -> f64 {
     sorted[sorted.len() / 2] as f64
 }
 
-/// The probability of a normal value at least this far from its mean (Abramowitz and Stegun, 7.1.26).
+/// The probability that a normal value is at least this far from its mean (Abramowitz and Stegun, 7.1.26).
 fn two_sided(z: f64) -> f64 {
     let x = z.abs() / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);

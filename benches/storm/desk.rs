@@ -1,4 +1,4 @@
-//! Somebody who keeps looking at the list of all phones, as the admin page does.
+//! An administrator who keeps viewing the list of all phones, as the admin page does.
 
 use std::{
     cell::RefCell,
@@ -12,14 +12,14 @@ use tokio::time::timeout;
 
 use super::site::{PASSWORD, Site};
 
-/// Longer than anybody looks at an empty page.
+/// Response timeout, longer than a user would wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An open page.
 pub struct Desk {
     session: AppSession,
     asked: u32,
-    /// How long each answer took.
+    /// The latency of each response.
     pub answers: Rc<RefCell<Vec<Duration>>>,
 }
 
@@ -41,7 +41,7 @@ impl Desk {
         Self { session, asked: 0, answers: Rc::default() }
     }
 
-    /// Asks again and again: a screenful of all, of what is searched for, from the end of the list.
+    /// Repeats the same queries: a page of all phones, one of search results, and one from the end of the list.
     pub async fn look(mut self) {
         let questions = [
             json!({ "query": {}, "sort": { "by": "mac", "descending": false }, "offset": 0 }),
@@ -60,7 +60,7 @@ impl Desk {
         }
     }
 
-    /// True when the whole answer has come.
+    /// Returns true when the complete response has arrived.
     async fn ask(&mut self, question: &Value) -> bool {
         self.asked += 1;
         let src = self.asked.to_string();

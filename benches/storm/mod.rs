@@ -1,6 +1,6 @@
-//! A storm around one `gangway serve`: everybody powers on, while others hold connections open byte by byte and Users
-//! provisions, a redirect service comes back with phones waiting for it, and an administrator looks at the list. The same
-//! at any scale; `tests/storm.rs` runs a small one.
+//! Puts a storm of requests on one `gangway serve`: phones power on, slow clients hold connections open byte by byte, a
+//! redirect service becomes available again with phones waiting for it, and an administrator views the list. The scale
+//! is a parameter; `tests/storm.rs` runs a small one.
 
 pub mod desk;
 pub mod phones;
@@ -20,50 +20,51 @@ use self::{
     site::Site,
 };
 
-/// Until who waits for the redirect service is given up.
+/// How long to wait for registrations at the redirect service.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How strong.
+/// The scale of the storm.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// Phones that power on, each with a connection of its own.
+    /// Number of phones that power on, each with a separate connection.
     pub phones: u32,
-    /// All of them within this time.
+    /// The period in which they power on.
     pub within: Duration,
-    /// GETs at the very same time, before.
+    /// Number of simultaneous GETs before that.
     pub at_once: usize,
-    /// Connections that send one byte now and then, all the while.
+    /// Number of connections that send one byte now and then during the storm.
     pub loris: usize,
-    /// Phones that wait to be registered at their redirect service, which comes back when the storm begins.
+    /// Number of phones waiting to be registered at their redirect service, which becomes available when the storm
+    /// begins.
     pub registrations: u8,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Phones that got their file.
+    /// Number of phones that got their file.
     pub served: usize,
-    /// Times a phone was told to come later, with a time.
+    /// Number of responses that asked a phone to retry after a given time.
     pub told_later: usize,
-    /// Phones that got neither.
+    /// Number of phones that got neither.
     pub lost: usize,
-    /// The same of the GETs at once.
+    /// The same three numbers for the simultaneous GETs.
     pub at_once: (usize, usize, usize),
-    /// From the first phone's power to the last one's file.
+    /// Time from the first phone's power-on to the last one's file.
     pub took: Duration,
-    /// From connect to the file: half, 99 % and all of the phones.
+    /// Time from connect to the file: median, 99 % and maximum.
     pub latency: [Duration; 3],
-    /// The operations page, asked all the while: the slowest answer.
+    /// Slowest response of the operations page, which is requested during the storm.
     pub ready: Duration,
-    /// Slow connections the gateway has ended by the end.
+    /// Number of slow connections that the gateway has closed by the end.
     pub loris_ended: usize,
-    /// Phones registered at the redirect service in the end, of those that waited.
+    /// Number of phones registered at the redirect service in the end, and number of those that waited.
     pub registered: (usize, usize),
-    /// From the service's return to the last of them.
+    /// Time from the service becoming available to the last registration.
     pub registering: Duration,
-    /// Answers to who looked at the list, and how long half, 99 % and all of them took.
+    /// Number of responses for the list, and their latency: median, 99 % and maximum.
     pub list: (usize, [Duration; 3]),
-    /// Largest resident memory in MiB, and before the storm.
+    /// Largest resident memory in MiB, and the value before the storm.
     pub memory: (u64, u64),
 }
 
@@ -93,7 +94,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Raises it.
+/// Runs the storm.
 pub async fn run(scale: Scale) -> Report {
     let site = Rc::new(Site::start(scale.phones, scale.registrations).await);
     let desk = Desk::open(&site).await;
@@ -152,13 +153,14 @@ pub async fn run(scale: Scale) -> Report {
     report
 }
 
-/// Half, 99 % and all, of sorted times.
+/// Median, 99 % and maximum of sorted times.
 fn spread(times: &[Duration]) -> [Duration; 3] {
     let last = times.len().saturating_sub(1);
     [50, 99, 100].map(|share| times.get((times.len() * share / 100).min(last)).copied().unwrap_or_default())
 }
 
-/// The redirect service comes back; how many of those that waited are registered in the end, and after which time.
+/// Makes the redirect service available. Returns how many of the waiting phones are registered in the end, and how long
+/// it took.
 async fn registering(site: Rc<Site>, wanted: usize) -> ((usize, usize), Duration) {
     let begun = Instant::now();
     site.redirects.switch(|switches| switches.status = None);
@@ -173,7 +175,7 @@ async fn boot(site: Rc<Site>, phone: Rc<Phone>) -> Boot {
     phone.boot(&site.tls, site.https).await
 }
 
-/// Begins a request and never ends it; returns when the gateway has had enough.
+/// Starts a request and never completes it. Returns when the gateway closes the connection.
 async fn loris(site: Rc<Site>) {
     let Ok(mut stream) = TcpStream::connect(site.http).await else { return };
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -188,7 +190,7 @@ async fn loris(site: Rc<Site>) {
     }
 }
 
-/// Asks for the operations page all the while.
+/// Requests the operations page during the storm.
 async fn watch(site: Rc<Site>) {
     loop {
         let begun = Instant::now();

@@ -1,4 +1,5 @@
-//! A phone that powers on: a new TLS connection without anything remembered, a request, the answer to the challenge.
+//! A phone that powers on: a new TLS connection without session resumption, a request, and the response to the
+//! challenge.
 
 use std::{
     net::SocketAddr,
@@ -16,9 +17,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// A phone waits so long for an answer.
+/// Response timeout of a phone.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Times it comes again when it is told to come later, or is not answered.
+/// Number of attempts when a phone has to retry later or gets no response.
 const TRIES: usize = 5;
 
 pub struct Phone {
@@ -28,7 +29,7 @@ pub struct Phone {
     pub password: String,
 }
 
-/// How a start ended.
+/// The result of a start.
 #[derive(Debug, Default)]
 pub struct Boot {
     pub file: bool,
@@ -73,7 +74,7 @@ impl Phone {
         boot
     }
 
-    /// `None` when there is no answer.
+    /// Returns `None` when there is no response.
     async fn fetch(&self, tls: &TlsConnector, address: SocketAddr) -> Option<Answer> {
         let stream = TcpStream::connect(address).await.ok()?;
         let name = ServerName::try_from("localhost").ok()?;
@@ -98,7 +99,7 @@ impl Phone {
         let (realm, nonce) = (part("realm")?, part("nonce")?);
         let Self { target, user, password, .. } = self;
         let (secret, asked) = (md5(&format!("{user}:{realm}:{password}")), md5(&format!("GET:{target}")));
-        // Another one in every answer, as phones do: the same one again would be a captured request.
+        // Different for each response, as with real phones. A repeated one would look like a replayed request.
         let cnonce = format!("{:016x}", rand::random::<u64>());
         let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
         Some(format!(
@@ -127,7 +128,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
     }
 }
 
-/// A request without TLS; whether there was an answer.
+/// Sends a request without TLS. Returns whether there was a response.
 pub async fn plain(address: SocketAddr, path: &str) -> bool {
     let asked = async {
         let mut stream = TcpStream::connect(address).await.ok()?;

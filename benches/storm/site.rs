@@ -1,5 +1,5 @@
-//! A data directory full of phones, a certificate, a redirect service that is away, and `gangway serve` as a process of
-//! its own.
+//! A data directory with many phones, a certificate, a redirect service that is unavailable at first, and a separate
+//! `gangway serve` process.
 
 use std::{
     cell::Cell,
@@ -30,7 +30,7 @@ use tokio_rustls::TlsConnector;
 
 use super::phones::{Phone, Phones};
 
-/// The instance's.
+/// The password of the instance.
 pub const PASSWORD: &str = "ip411";
 /// The account at the redirect service.
 const ACCOUNT: (&str, &str) = ("storm", "redirect password");
@@ -38,13 +38,13 @@ const ACCOUNT: (&str, &str) = ("storm", "redirect password");
 pub struct Site {
     pub phones: Phones,
     pub host: SimHost,
-    /// Out of order until told otherwise; nobody is registered there.
+    /// Unavailable until it is switched on; no phone is registered there.
     pub redirects: SnomRps,
     pub http: SocketAddr,
     pub https: SocketAddr,
     pub ops: SocketAddr,
     pub tls: TlsConnector,
-    /// The slowest answer of the operations page so far.
+    /// The slowest response of the operations page so far.
     pub slowest: Cell<Duration>,
     child: Child,
     _dir: TempDir,
@@ -106,7 +106,7 @@ fn serve(dir: &Path, ops: SocketAddr) -> Child {
     child
 }
 
-/// Nothing is remembered from one connection to the next, as with a phone that powers on.
+/// No sessions are resumed, as with a phone that powers on.
 fn connector(root: &CertificateDer<'static>) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(root.clone()).expect("a root");
@@ -123,8 +123,8 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }
 
-/// Phones that have been in service for a while: each proves itself by credentials of its own. And some of another vendor
-/// that are new: they wait to be registered at its redirect service.
+/// Phones that have been in service for a while and authenticate with their own credentials, and new phones of another
+/// vendor that wait to be registered at its redirect service.
 async fn fill(dir: &Path, count: u32, registrations: u8, redirects: &str) -> Phones {
     let (clock, tasks) = (Arc::new(SystemClock), Tasks::new());
     let store = Store::open(dir, clock.clone(), &tasks).await.expect("a store");
@@ -159,7 +159,7 @@ async fn fill(dir: &Path, count: u32, registrations: u8, redirects: &str) -> Pho
     phones
 }
 
-/// Provisioned and configured a moment ago.
+/// A phone that was provisioned and configured a moment ago.
 fn fresh(instance: InstanceId, number: u8, clock: &SystemClock) -> Record {
     let mac = Mac::new([0x00, 0x04, 0x13, 0x01, 0x00, number]).expect("a MAC");
     let Record { token, own, created, window, .. } = Record::new(instance, mac, "snom", "snom", clock.now());

@@ -1,4 +1,5 @@
-//! What outside programs and people call: the incoming AppWebsockets, REST, and the admin page. Thin shells over `service`.
+//! The interfaces for other programs and users: incoming AppWebsockets, the REST API, and the admin page. They are thin
+//! layers over `service`.
 
 pub mod appwebsocket;
 pub mod pages;

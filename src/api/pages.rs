@@ -1,5 +1,5 @@
-//! Serves the admin page: `gangway-admin.htm` and `.png` for the client, `admin/` for a plain browser, the files it needs
-//! below the build they belong to. Nobody needs a login for them: they hold no data.
+//! Serves the admin page: `gangway-admin.htm` and `.png` for the client, `admin/` for a plain browser, and the files it
+//! needs below the id of their build. They require no login, because they contain no data.
 
 mod build_id;
 pub mod frame_ancestors;
@@ -35,20 +35,20 @@ use crate::{
 
 /// The page's folder below the instance.
 const FOLDER: &str = "admin";
-/// The icon among the files.
+/// The name of the icon file.
 const ICON: &str = "gangway-admin.png";
 /// A year: a file below a build never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Half a year, as long as the gateway is reached over TLS.
+/// Half a year of HSTS, sent if the gateway is reached over TLS.
 const TLS_ONLY: &str = "max-age=15768000";
 
-/// The page.
+/// The admin page.
 pub struct AdminPages {
-    /// The PBXs that are connected: their clients may show the page in a frame.
+    /// The connected PBXs, whose clients may show the page in a frame.
     pub sessions: PbxSessions,
-    /// Those that were.
+    /// Contains the PBXs that were connected before.
     pub store: Store,
-    /// Whose forwarding headers are believed.
+    /// The trusted reverse proxies.
     pub proxies: Proxies,
 }
 
@@ -137,7 +137,7 @@ fn file(request: &HttpRequest, asset: &Asset, caching: &'static str, encrypted: 
     }
 }
 
-/// What every answer carries, whatever it is.
+/// Adds the headers of all responses.
 fn guarded(mut reply: HttpResponseBuilder, encrypted: bool) -> HttpResponseBuilder {
     reply
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -149,7 +149,7 @@ fn guarded(mut reply: HttpResponseBuilder, encrypted: bool) -> HttpResponseBuild
     reply
 }
 
-/// To the folder, below which the page's links lead on.
+/// Redirects to the folder, to which the page's links are relative.
 fn moved(request: &HttpRequest, encrypted: bool) -> HttpResponse {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     guarded(HttpResponse::PermanentRedirect(), encrypted)

@@ -1,4 +1,4 @@
-//! The admin app's desk, on a thread of its own.
+//! Starts the admin service on a separate thread.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     store::Store,
 };
 
-/// What it is made of.
+/// The dependencies of the admin service.
 pub(super) struct AdminDependencies {
     pub store: Store,
     pub instances: Instances,
@@ -43,7 +43,7 @@ pub(super) struct AdminDependencies {
     pub shares: DescriptorShares,
 }
 
-/// Opens it.
+/// Starts the admin service.
 pub(super) async fn open(
     config: &Config,
     threads: &Threads,

@@ -1,4 +1,4 @@
-//! Changed vendor folders are taken up without anybody's help.
+//! Reloads changed vendor folders automatically.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::catalog::{LiveFolders, Look};
 
-/// How often the administrator's directory is looked at; a change is taken up after two equal looks.
+/// How often the administrator's directory is checked. A change is loaded when two checks in a row find the same state.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// Says what a look led to.
+/// Logs the result of a check.
 pub(super) fn log_result(look: &Look) {
     match look {
         Look::Same => {}
@@ -23,7 +23,7 @@ pub(super) fn log_result(look: &Look) {
     }
 }
 
-/// Looks every two seconds. Checking a new state takes a while, so a thread of its own does it.
+/// Checks every two seconds. Validating a new state takes a while, so it runs on a separate thread.
 pub(super) async fn watch(folders: Arc<LiveFolders>, clock: SharedClock, tasks: Tasks) {
     loop {
         let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);

@@ -1,4 +1,4 @@
-//! Renewed certificates and CAs are taken without anybody's help.
+//! Reloads renewed certificates and CAs automatically.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     net::handshake_failures::FailedHandshakes,
 };
 
-/// How often the files are read again. They are small, and a renewal is never in a hurry.
+/// How often the files are read again. They are small, and a renewal is never urgent.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// The certificates phones see, as files.
+/// The files of the certificates presented to phones.
 pub(super) fn files(config: &Config) -> Vec<PathBuf> {
     match config.https.listen.is_empty() {
         true => Vec::new(),
@@ -26,7 +26,7 @@ pub(super) fn files(config: &Config) -> Vec<PathBuf> {
     }
 }
 
-/// What the TLS listeners need; `None` where nobody listens.
+/// The TLS settings of the listeners; `None` if there are no TLS listeners.
 pub(super) fn open(
     config: &Config,
     registry: &SharedRegistry,
@@ -47,12 +47,12 @@ pub(super) fn open(
     Ok(Some(TlsSettings { certificates, issuers, failures: Arc::clone(failures), bounds }))
 }
 
-/// Takes what the files hold now; a pair that cannot be used leaves the present ones in place.
+/// Reloads the files. If a pair cannot be used, the current certificates stay in use.
 pub(super) fn reload(tls: &TlsSettings, now: Timestamp) {
     let _ = take(tls, &[], now);
 }
 
-/// The same; what was told before is not told again. Returns what is wrong at present.
+/// Same as [`reload`], but does not log problems again that are in `told`. Returns the current problems.
 fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
     match tls.certificates.reload(now) {
@@ -69,7 +69,7 @@ fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
     wrong
 }
 
-/// Looks every minute.
+/// Reloads every minute.
 pub(super) async fn watch(tls: TlsSettings, clock: SharedClock, tasks: Tasks) {
     let mut told = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! What phones did, told to provisioning. The records are written already; the engine follows their changes, so all
-//! that is left is a phone that shows it is alive.
+//! Notifies the provisioning engine of phones' requests. The records are already written and the engine follows their
+//! changes, so it only has to know that the phone is alive.
 
 use crate::{
     http::interfaces::Deliveries,
@@ -7,7 +7,7 @@ use crate::{
     provision::Provisioning,
 };
 
-/// Passes on to the engine.
+/// Forwards events to the engine.
 pub struct DeliveryEvents(pub Provisioning);
 
 impl Deliveries for DeliveryEvents {
@@ -16,7 +16,7 @@ impl Deliveries for DeliveryEvents {
     }
 
     fn notify_request(&self, phone: PhoneId, reason: Reason) {
-        // Everything else is said of requests that did not prove to come from the phone.
+        // All other reasons are for requests that did not prove that the phone sent them.
         if matches!(reason, Reason::BeforeConfig | Reason::Orphaned | Reason::Released | Reason::Insecure) {
             self.0.asked(phone);
         }

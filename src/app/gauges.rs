@@ -1,4 +1,4 @@
-//! What `/metrics` reads at the moment it is asked.
+//! Gauges that are updated when `/metrics` is requested.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     store::Store,
 };
 
-/// What gauges are read from when somebody asks for metrics.
+/// The sources of the gauges.
 pub(super) struct GaugeSources {
     pub store: Store,
     pub instances: Instances,
@@ -26,7 +26,7 @@ pub(super) struct GaugeSources {
 
 impl GaugeSources {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
-    /// Sets them.
+    /// Updates the gauges.
     pub fn set_gauges(&self) {
         gauge(Metric::Phones, &[], self.store.roster().len() as f64);
         let counts =

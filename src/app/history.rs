@@ -1,5 +1,5 @@
-//! The redirect runner's history, written to the store behind it. What the disk does not take is kept and written later,
-//! in its order.
+//! Writes the history of the redirect runner to the store in the background. If the disk rejects an entry, it is kept
+//! and written later, in order.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::{
     store::{HistoryEntry, Store, StoreError},
 };
 
-/// History entries waiting to be written, each of a few KiB at most. A service that is away is called every ten seconds,
-/// so that this is the history of a disk that took nothing for hours.
+/// Number of history entries that may wait to be written, each of a few KiB at most. An unreachable service is called
+/// every ten seconds, so this covers a disk that rejects writes for hours.
 const HISTORY_QUEUE: usize = 1024;
-/// Pause after the store failed.
+/// Pause after a store error.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
-/// The redirect runner's history, written behind it.
+/// Writes the history of the redirect runner in the background.
 pub struct StoredHistory(mpsc::Sender<redirect::ExchangeRecord>);
 
 impl StoredHistory {
-    /// Writes to `store` from a task of its own.
+    /// Starts a separate task that writes to `store`.
     #[must_use]
     pub fn start(store: Store, clock: SharedClock, tasks: &Tasks) -> Self {
         let (sender, mut entries) = mpsc::channel::<redirect::ExchangeRecord>(HISTORY_QUEUE);
@@ -34,7 +34,7 @@ impl StoredHistory {
                 let entry = tokio::select! {
                     biased;
                     entry = entries.recv() => entry,
-                    // What is queued when the gateway stops is still written: recv is asked first.
+                    // `recv` is polled first, so entries queued when the gateway stops are still written.
                     () = stop.cancelled() => entries.try_recv().ok(),
                 };
                 let Some(entry) = entry else { return };
@@ -66,13 +66,13 @@ struct HistoryWriter {
 }
 
 impl HistoryWriter {
-    /// Writes the entry, however long that takes; fails only when the gateway stops before the disk takes it.
+    /// Writes the entry, retrying as long as necessary. Fails only if the gateway stops before the write succeeds.
     async fn write(&self, mut entry: HistoryEntry) -> Result<(), StoreError> {
         let mut is_said = false;
         loop {
             let Err(error) = self.store.add_history(entry.clone()).await else { return Ok(()) };
             if error.is_refused() {
-                // The phone's record may have gone while the entry waited.
+                // The phone's record may have been deleted while the entry waited.
                 if entry.phone.take().is_none() {
                     tracing::error!(%error, "an entry of the redirect history is refused by the database and lost");
                     return Ok(());
@@ -138,7 +138,7 @@ mod tests {
         let history = StoredHistory::start(store.clone(), Arc::new(clock.clone()), &tasks);
         let entry = |command| redirect::ExchangeRecord {
             instance,
-            // Gone meanwhile.
+            // This phone has been deleted.
             phone: Some(PhoneId(77)),
             mac: None,
             vendor: "yealink".into(),
@@ -154,7 +154,7 @@ mod tests {
         history.record(entry("REDIRECT DEVICE"));
         for _ in 0..10 {
             clock.advance(STORE_PAUSE);
-            // Stands in line behind what is being attempted.
+            // Queues behind the pending attempt.
             assert!(store.set_fact(instance, "look", Some("now")).await.is_err());
             actix_rt::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! The tenants, from the configuration into what everything works with.
+//! Creates the tenants from the configuration.
 
 use super::StartError;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     store::Store,
 };
 
-/// All of them; one that is configured for the first time gets its key in the store.
+/// Creates all tenants. A new one gets its key in the store.
 pub(super) async fn open(config: &Config, store: &Store) -> Result<Instances, StartError> {
     let mut instances = Vec::new();
     for configured in &config.instances {
@@ -17,7 +17,7 @@ pub(super) async fn open(config: &Config, store: &Store) -> Result<Instances, St
     Ok(Instances::new(instances))
 }
 
-/// A tenant as it is configured, under its key in the store.
+/// A configured tenant with its key in the store.
 #[must_use]
 pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

@@ -1,11 +1,11 @@
-//! When the gateway ends, and how: one signal finishes what is in flight, a second one or ten seconds end it hard.
+//! Shutdown of the gateway: the first signal finishes pending work; a second one, or ten seconds, force the end.
 
 use std::time::Duration;
 
 use gangway_base::tasks::Tasks;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long a shutdown may take: what is in flight is finished or answered within it.
+/// Time limit of a shutdown. Pending work is finished or answered within it.
 pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the gateway stops.
@@ -13,11 +13,11 @@ pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 pub enum StopReason {
     /// SIGTERM or SIGINT.
     Signal,
-    /// Whoever started it asked for it (tests, `demo --once`).
+    /// Requested by the code that started it (tests, `demo --once`).
     Asked,
 }
 
-/// The signals of the process, registered before anything is said to be running.
+/// The signals of the process, registered before the gateway reports that it is running.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -26,7 +26,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Registers for SIGTERM, SIGINT and SIGHUP. From here on none of them kills the process unasked.
+    /// Registers for SIGTERM, SIGINT and SIGHUP. From here on they do not kill the process by default.
     pub fn register() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -35,7 +35,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the end; each SIGHUP before it calls `reload`.
+    /// Waits for a reason to stop. Calls `reload` for each SIGHUP before that.
     pub async fn until_stop(&mut self, tasks: &Tasks, mut reload: impl FnMut()) -> StopReason {
         loop {
             tokio::select! {
@@ -50,7 +50,7 @@ impl Signals {
         }
     }
 
-    /// A second signal while stopping.
+    /// Waits for a second signal while stopping.
     pub async fn impatient(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! What has to be done now and then.
+//! Periodic maintenance tasks.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,19 +10,19 @@ use jiff::Timestamp;
 
 use crate::{phone::instance::Instances, store::Store};
 
-/// Between two looks whether the day has its copy.
+/// Pause between two checks whether today's copy exists.
 const COPY_ROUND: Duration = Duration::from_secs(3600);
 
-/// Between two looks at the computer's clock.
+/// Pause between two checks of the computer's clock.
 const CLOCK_ROUND: Duration = Duration::from_secs(1);
 
-/// Between two rounds.
+/// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(6 * 3600);
 
-/// Between two reminders.
+/// Pause between two reminders.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Tells at the start and every week which certificates end within seven weeks.
+/// Reports at startup and every week which certificates expire within seven weeks.
 pub async fn warn_expiring(files: Vec<PathBuf>, tell: impl Fn(String), clock: SharedClock, tasks: Tasks) {
     loop {
         for sentence in files.iter().filter_map(|file| crate::service::of_certificate(file, clock.now())) {
@@ -36,19 +36,19 @@ pub async fn warn_expiring(files: Vec<PathBuf>, tell: impl Fn(String), clock: Sh
     }
 }
 
-/// Ends when the computer's clock is set to a time before 1970: the HTTP server's own clock fails then, and every request
-/// would be answered with 408 until the process is started again.
+/// Returns when the computer's clock is set to a time before 1970. The HTTP server's own clock fails then, and every
+/// request would be answered with 408 until the process is restarted.
 pub async fn watch_clock(clock: SharedClock) -> BeforeEpoch {
     loop {
         if let Err(error) = clock::prove(&*clock) {
             return error;
         }
-        // Not by the clock that is looked at.
+        // Independent of the clock that is checked.
         tokio::time::sleep(CLOCK_ROUND).await;
     }
 }
 
-/// Prunes the redirect history by the setting `history_days`, at start and every six hours.
+/// Prunes the redirect history according to the setting `history_days`, at startup and every six hours.
 pub async fn prune(store: Store, instances: Instances, clock: SharedClock, tasks: Tasks) {
     loop {
         for instance in instances.iter() {
@@ -66,7 +66,7 @@ pub async fn prune(store: Store, instances: Instances, clock: SharedClock, tasks
     }
 }
 
-/// Keeps a copy of the database a day, the newest `most` of them.
+/// Makes a daily copy of the database and keeps the newest `most` of them.
 pub async fn copy(store: Store, most: usize, clock: SharedClock, tasks: Tasks) {
     loop {
         match store.copy_of_the_day(most).await {
@@ -103,7 +103,7 @@ mod tests {
         let tasks = Tasks::new();
         let tell = move |sentence: String| told.send(sentence).unwrap();
         tasks.spawn_local("reminder", warn_expiring(vec![file], tell, Arc::new(clock.clone()), tasks.clone()));
-        // From sixty days before: nothing twice, then once a week.
+        // Starting sixty days before the expiry: no reminder for two weeks, then one a week.
         let mut weeks = Vec::new();
         for week in 1..=4 {
             for _ in 0..100 {

@@ -1,5 +1,5 @@
-//! Everything built and wired in one place: [`Application::build`] binds and returns the ports, [`Application::run`]
-//! serves until told to stop.
+//! Builds and wires all components: [`Application::build`] binds the ports, [`Application::run`] serves until it is
+//! stopped.
 
 mod admin;
 mod catalog_reload;
@@ -83,12 +83,12 @@ use crate::{
     store::{ServeLock, Store},
 };
 
-/// Events of sysclients waiting to be written; a full queue makes the sockets wait.
+/// Number of sysclient events that may wait to be written. When the queue is full, the sockets wait.
 const FLEET_EVENTS: usize = 4096;
-/// Indications of Devices waiting.
+/// Number of Devices indications that may wait.
 const DEVICES_EVENTS: usize = 1024;
 
-/// Where the application listens.
+/// The addresses on which the application listens.
 #[derive(Debug, Clone, Default)]
 pub struct BoundAddresses {
     /// `[http]`.
@@ -120,7 +120,7 @@ impl Application {
     /// connections are accepted and wait for [`Application::run`].
     ///
     /// # Errors
-    /// Whatever keeps it from serving, with what to do.
+    /// When the gateway cannot serve; the message says what to do.
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self, StartError> {
         clock::prove(&*clock)?;
         install_recorder();
@@ -271,7 +271,7 @@ impl Application {
                     turn: tokio::sync::Mutex::default(),
                 }
             }),
-            // A wrong name was refused with the configuration.
+            // An invalid name was rejected when the configuration was loaded.
             subject_header: config.net.client_subject_header.parse().ok(),
             nonce_key: store.derive_key("http nonces"),
             passive: !is_active,
@@ -340,13 +340,14 @@ impl Application {
         self.store.clone()
     }
 
-    /// Whom its tasks belong to; [`Tasks::ask_to_stop`] ends [`Application::run`].
+    /// The tasks of the application; [`Tasks::ask_to_stop`] ends [`Application::run`].
     #[must_use]
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
 
-    /// Reloads what can change while serving: certificate, vendor folders. A bad one leaves the present one in place.
+    /// Returns a function that reloads what can change while serving: certificates and vendor folders. If the new state
+    /// is invalid, the current one stays in use.
     pub fn reloader(&self) -> impl Fn() + 'static {
         let (folders, tls, clock) = (Arc::clone(&self.folders), self.tls.clone(), Arc::clone(&self.clock));
         move || {
@@ -357,10 +358,10 @@ impl Application {
         }
     }
 
-    /// Serves until told to stop; then finishes or answers what is in flight, within ten seconds.
+    /// Serves until stopped, then finishes or answers pending requests within ten seconds.
     ///
     /// # Errors
-    /// When a listener ended by itself, or something did not end in time.
+    /// When a listener ended unexpectedly, or a task did not end in time.
     pub async fn run(self) -> Result<(), ServingError> {
         let Self { addresses, store, tasks, threads, public, ops, clock, .. } = self;
         for (scheme, bound) in
@@ -418,7 +419,7 @@ impl Application {
         }
         tasks.finish(SHUTDOWN_PATIENCE).await;
         let unfinished = tasks.running();
-        // What was asked while the tasks ended.
+        // Requests that arrived while the tasks ended.
         if let Err(error) = store.flush_requests().await {
             tracing::error!(%error, "the last requests could not be written");
         }
@@ -459,7 +460,8 @@ async fn start_redirects(
     .await
 }
 
-/// What goes on beside everything else: tidying, reminders, the daily copy; on an active gateway also what waits on the record.
+/// Starts the background tasks: history pruning, reminders and the daily copy; on an active gateway also resyncs and
+/// acknowledgements.
 fn start_upkeep(
     config: &Config,
     store: &Store,

@@ -1,10 +1,10 @@
-//! Tells provisioning when a PBX connects, leaves or announces services.
+//! Notifies the provisioning engine when a PBX connects, disconnects or announces services.
 
 use gangway_base::tasks::Tasks;
 
 use crate::{pbx::sessions::PbxSessions, provision::Provisioning};
 
-/// Tells provisioning of every PBX that came, went or announced services.
+/// Forwards all changes of PBX sessions to the provisioning engine.
 pub(super) async fn watch(sessions: PbxSessions, provisioning: Provisioning, tasks: Tasks) {
     let mut changes = sessions.changes();
     loop {

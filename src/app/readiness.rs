@@ -1,4 +1,4 @@
-//! Whether the gateway can do its work, and what keeps it from it.
+//! Reports whether the gateway can do its work, and if not, why.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -23,10 +23,10 @@ use crate::{
     store::Store,
 };
 
-/// Addresses named in one remark.
+/// Number of addresses named in one remark.
 const SHOWN: usize = 10;
 
-/// Looks at the links.
+/// Checks the connections and other prerequisites.
 pub struct LinksReadiness {
     /// The tenants.
     pub instances: Instances,
@@ -34,23 +34,24 @@ pub struct LinksReadiness {
     pub sessions: PbxSessions,
     /// Links to Devices.
     pub devices: DevicesLinks,
-    /// Records.
+    /// The store.
     pub store: Store,
     /// Vendor folders.
     pub folders: Arc<LiveFolders>,
     /// TLS handshakes that failed.
     pub failures: Arc<FailedHandshakes>,
-    /// How the file descriptors are shared out.
+    /// The allocation of file descriptors.
     pub shares: DescriptorShares,
-    /// The certificates of our listeners, where there are TLS listeners.
+    /// The certificates of the TLS listeners, if there are any.
     pub certificates: Option<Arc<Certificates>>,
-    /// Proxies that are not listed.
+    /// Proxies that are not configured as trusted.
     pub forwarders: Arc<UnlistedProxies>,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
 }
 
-/// Devices that refuse our certificate, the newest of each address; phones among them never send a request.
+/// Clients that reject the gateway's certificate, with the newest failure of each address. Phones among them never send
+/// a request.
 fn refusals(failures: &FailedHandshakes) -> Option<NotReady> {
     let mut newest: BTreeMap<IpAddr, String> = BTreeMap::new();
     for failed in failures.all().into_iter().filter(FailedHandshake::refuses_certificate) {
@@ -105,7 +106,7 @@ impl Readiness for LinksReadiness {
     fn missing(&self) -> Vec<NotReady> {
         let mut missing = Vec::new();
         if let Some(why) = self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
-            // Nothing else counts: no link is opened.
+            // No other check matters, because a passive gateway opens no connections.
             missing.push(NotReady { what: "passive".to_owned(), why });
             return missing;
         }

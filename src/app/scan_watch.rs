@@ -1,4 +1,4 @@
-//! One memory of who tries MAC addresses, for all ways to ask, and the administrator's word that ends it.
+//! One scan detector for all protocols, and the administrator's action that thaws a frozen network.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -35,7 +35,7 @@ impl ScanWatch for ScanDetector {
     }
 }
 
-/// Phones that ask by multicast; the bound addresses.
+/// Starts SIP PnP (phones that ask by multicast). Returns the bound addresses.
 pub(super) async fn start_pnp(
     config: &Config,
     store: &Store,
@@ -56,8 +56,8 @@ pub(super) async fn start_pnp(
     Ok(addresses)
 }
 
-/// Thaws the network for which an administrator opened a window, wherever he did it (page, REST, command, table). Runs
-/// until the gateway stops.
+/// Thaws the network for which an administrator opened a bootstrap window, on any interface (page, REST, command, CSV).
+/// Runs until the gateway stops.
 pub(super) async fn watch_unfreeze(store: Store, scanners: Arc<ScanDetector>, clock: SharedClock, tasks: Tasks) {
     let mut changes = store.changes();
     loop {

@@ -1,4 +1,4 @@
-//! The threads beside the HTTP workers: arbiters that own what cannot move between threads.
+//! The threads besides the HTTP workers: arbiters that own values which cannot move between threads.
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::oneshot;
@@ -11,17 +11,17 @@ pub struct Threads {
     pub links: Arbiter,
     /// The provisioning engine.
     pub provision: Arbiter,
-    /// People.
+    /// The admin service.
     pub admin: Arbiter,
 }
 
 impl Threads {
-    /// Starts them; needs a running actix `System`.
+    /// Starts the arbiters. Needs a running actix `System`.
     pub fn start() -> Self {
         Self { links: behind_the_phones(), provision: behind_the_phones(), admin: behind_the_phones() }
     }
 
-    /// Ends them when their tasks have ended.
+    /// Stops the arbiters once their tasks have ended.
     pub fn stop(&self) {
         self.links.stop();
         self.provision.stop();
@@ -29,14 +29,14 @@ impl Threads {
     }
 }
 
-/// How much further back these threads stand than those that answer phones (`nice`): when everything changes at once and
-/// there are fewer cores than work, phones are answered first.
+/// The `nice` value of these threads relative to those that serve phones. When there is more work than the cores can
+/// do, phones are served first.
 const STEP_BACK: i32 = 10;
 
 fn behind_the_phones() -> Arbiter {
     let arbiter = Arbiter::new();
     arbiter.spawn_fn(|| {
-        // Of this thread alone, on Linux. Where it cannot be done, all stand alike.
+        // Applies only to this thread, on Linux. If it fails, all threads have the same priority.
         if let Err(error) = rustix::process::nice(STEP_BACK) {
             tracing::debug!(%error, "this thread keeps its priority");
         }
@@ -44,14 +44,14 @@ fn behind_the_phones() -> Arbiter {
     arbiter
 }
 
-/// Makes something on an arbiter's thread and brings its handle back.
+/// Creates a value on an arbiter's thread and returns its handle.
 pub async fn on<T: Send + 'static>(
     arbiter: &ArbiterHandle,
     make: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StartError> {
     let (sender, made) = oneshot::channel();
     arbiter.spawn_fn(move || {
-        // Whoever waited has given up: then nobody starts any more.
+        // Fails only if the caller has given up; then the start is aborted.
         let _ = sender.send(make());
     });
     made.await.map_err(|_gone| StartError::Thread)

@@ -1,4 +1,5 @@
-//! Whom an instance's outgoing AppWebsockets and sysclients trust: the system's roots, and what the instance adds.
+//! The trust roots of an instance's outgoing AppWebsockets and sysclients: the system's roots, and those the instance
+//! adds.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -9,7 +10,7 @@ use crate::{
     phone::instance::{InstanceId, Instances},
 };
 
-/// TLS for outgoing connections, per instance.
+/// TLS configuration of outgoing connections, per instance.
 #[derive(Clone)]
 pub struct TrustSources {
     instances: Arc<HashMap<InstanceId, Arc<ClientConfig>>>,
@@ -31,7 +32,7 @@ impl TrustSources {
         Ok(Self { instances: Arc::new(own), usual })
     }
 
-    /// As a function of the instance.
+    /// Returns a function from the instance to its configuration.
     #[must_use]
     pub fn of_instances(&self) -> Arc<dyn Fn(InstanceId) -> Arc<ClientConfig> + Send + Sync> {
         let trust = self.clone();

@@ -1,4 +1,4 @@
-//! Websocket upgrades and pages as the listeners see them.
+//! Routes of websocket upgrades and pages, for the listeners.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,11 +15,11 @@ use crate::{
     phone::instance::Instance,
 };
 
-/// AppWebsockets.
+/// The AppWebsocket routes.
 pub struct WebsocketRoutes {
-    /// What is said over them.
+    /// The context of the AppWebsocket APIs.
     pub apis: AppWebsocketContext,
-    /// Whose forwarding headers are believed.
+    /// The proxies whose forwarding headers are trusted.
     pub proxies: Proxies,
 }
 
@@ -39,8 +39,8 @@ impl Upgrade for WebsocketRoutes {
             let place = tokio::select! {
                 biased;
                 place = apis.places.enter(instance.id, source) => place,
-                // Frames may come after the answer only (RFC 6455, 4.1). Nothing judges them before, so none are kept; and
-                // a client that has gone gives up its turn.
+                // A client must not send frames before the response (RFC 6455, 4.1). No limit applies to them yet, so
+                // none are buffered. A client that disconnects loses its place.
                 _early = payload.next() => return server::too_early(),
             };
             let Some(place) = place else { return server::reject_full() };

@@ -1,31 +1,31 @@
-//! The moments of the flow in which a crash would leave most to be put right: before and after every commit, before and
-//! after everything that is told to somebody outside. A test lets the gateway die in each of them.
+//! Fail points: the moments in which a crash would leave the most to repair, before and after every commit and every
+//! external call. Tests crash gangway at each of them.
 //!
-//! In a debug build a child process kills itself where the environment variable `GANGWAY_CRASH_AT` names a point
-//! (SIGKILL), and a test in the same thread can stop the flow there and drop it. A release build has neither: an
-//! environment variable must not end a gateway in service. `tests/release.rs` shows it.
+//! In a debug build, a child process kills itself (SIGKILL) at the point named by the environment variable
+//! `GANGWAY_CRASH_AT`, and a test can stop and drop the flow at a point on its own thread. A release build has neither,
+//! because an environment variable must not terminate a production process. `tests/release.rs` verifies this.
 
-/// Declares the points once, each below the scenario in which a test dies there: none is without one.
+/// Declares every fail point once, within the scenario in which a test crashes there. Every point thus has a scenario.
 macro_rules! points {
     ($($(#[$scenario_doc:meta])* $scenario:ident { $($(#[$doc:meta])* $point:ident,)+ })+) => {
-        /// What a test tells from its beginning to its end, once for every moment in which the gateway may die.
+        /// A test scenario. It runs from start to end once for each of its fail points.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Scenario { $($(#[$scenario_doc])* $scenario,)+ }
 
         impl Scenario {
-            /// Every scenario.
+            /// All scenarios.
             pub const ALL: &[Self] = &[$(Self::$scenario,)+];
         }
 
-        /// One moment.
+        /// A moment in which a test can crash gangway.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Failpoint { $($($(#[$doc])* $point,)+)+ }
 
         impl Failpoint {
-            /// Every point, scenario by scenario, in the order in which they are passed.
+            /// All points, ordered by scenario and then by execution order.
             pub const ALL: &[Self] = &[$($(Self::$point,)+)+];
 
-            /// The scenario that passes it.
+            /// The scenario that executes the point.
             #[must_use]
             pub fn scenario(self) -> Scenario {
                 match self { $($(Self::$point)|+ => Scenario::$scenario,)+ }
@@ -37,218 +37,219 @@ macro_rules! points {
 points! {
     /// A phone is provisioned, lives for a day and is removed.
     Life {
-        /// Users has asked; nothing is written.
+        /// Users has sent a request; nothing is stored.
         Requested,
-        /// The request is written.
+        /// The request is stored.
         RequestWritten,
-        /// Product and version of the sysclient are written, or need not be; the fleet does not know of it.
+        /// Product and version of the sysclient are stored, or were already; the sysclient pool does not know them yet.
         HoldWritten,
-        /// The fleet holds the sysclient.
+        /// The pool maintains the sysclient.
         Held,
-        /// Devices told its password, once and for all; it is not written.
+        /// Devices has sent the password, which it does only once; it is not stored.
         PasswordCame,
-        /// The password is written; the fleet does not know that.
+        /// The password is stored; the pool has not been notified.
         PasswordWritten,
-        /// The whole configuration has come; it is not written.
+        /// The complete configuration was received; it is not stored.
         ConfigCame,
         /// The configuration is written.
         ConfigWritten,
-        /// Devices told the administrative password; it is not written.
+        /// Devices has sent the administrative password; it is not stored.
         AdminPasswordCame,
-        /// It is.
+        /// The administrative password is stored.
         AdminPasswordWritten,
-        /// Something of the configuration was changed in Devices; it is not written.
+        /// A part of the configuration was changed in Devices; it is not stored.
         ItemCame,
-        /// It is.
+        /// The changed part is stored.
         ItemWritten,
-        /// The server entry stands at the redirect service; nobody here knows.
+        /// The server entry exists at the redirect service; gangway has not recorded it.
         ServerAnswered,
-        /// Its name is written; no phone is registered by it yet.
+        /// Its name is stored; no phone is registered with it yet.
         ServerWritten,
-        /// It is written that the phone is about to be registered.
+        /// It is stored that the phone is about to be registered.
         RegisterWritten,
-        /// The redirect service has registered it; that is not written.
+        /// The redirect service has registered the phone; this is not stored.
         RegisterAnswered,
-        /// That is written.
+        /// The registration is stored.
         RegisteredWritten,
-        /// The redirect service has told what it holds; that is not written.
+        /// The redirect service has returned its entry; this is not stored.
         VerifyAnswered,
-        /// That is written.
+        /// The result of the verification is stored.
         VerifiedWritten,
-        /// What Users waits for has come; it has not been told.
+        /// The result that Users waits for is known; Users has not been notified.
         VerdictReached,
-        /// The flags are about to be written at the PBX.
+        /// The flags are about to be written to the PBX.
         FlagsWanted,
-        /// They are; that is not written here.
+        /// The PBX has the flags; this is not stored.
         FlagsAnswered,
-        /// That is written.
+        /// The result of writing the flags is stored.
         FlagsWritten,
-        /// The PBX has told where the phone is registered; that is not written.
+        /// The PBX has returned where the phone is registered; this is not stored.
         RegistrationAnswered,
-        /// That is written.
+        /// The address of the registration is stored.
         RegistrationWritten,
-        /// The redirect service has forgotten a removed phone; that is not written.
+        /// The redirect service has deleted a removed phone; this is not stored.
         DeregisterAnswered,
-        /// That is written.
+        /// The deletion is stored.
         DeregisteredWritten,
-        /// The fleet has closed the sysclient of a removed phone.
+        /// The pool has closed the sysclient of a removed phone.
         Dropped,
-        /// The time in which bootstrap admits is over; that is not written.
+        /// The bootstrap window has expired; this is not stored.
         WindowWanted,
-        /// It is.
+        /// The closed bootstrap window is stored.
         WindowClosed,
-        /// A removed phone's record is about to be emptied.
+        /// The record of a removed phone is about to be deleted (reduced to a tombstone).
         BuryWanted,
-        /// It is.
+        /// The tombstone is stored.
         Buried,
     }
-    /// Devices, redirect service and PBX are away, and come back.
+    /// Devices, redirect service and PBX are unavailable, and become available again.
     Outage {
-        /// Why the phone has to wait is about to be written: nothing else comes of it.
+        /// The reason why the phone has to wait is about to be stored; nothing else follows from it.
         NoteWanted,
-        /// It is written.
+        /// The reason is stored.
         NoteWritten,
-        /// The sysclient's connection came up, ended or found nobody; that is not written.
+        /// The sysclient connected, disconnected or found no peer; this is not stored.
         LineNewsCame,
-        /// It is.
+        /// The connection state is stored.
         LineNewsWritten,
-        /// A PBX is back; nothing is written of what may be tried again.
+        /// A PBX has reconnected; no phone has been scheduled for a retry.
         PbxCame,
-        /// It is, of one phone.
+        /// The retry of one phone is stored.
         Hurried,
     }
-    /// The user is gone for a week and the phone does not ask; then both are back.
+    /// The user is absent for a week and the phone sends no requests; then both return.
     Absence {
-        /// The PBX has told in its daily look-up whether the user is there; that is not written.
+        /// The PBX has answered the daily check of whether the user exists; this is not stored.
         PresenceAnswered,
-        /// It is.
+        /// The result of the check is stored.
         PresenceWritten,
-        /// The phone has not asked for too long; that is not written.
+        /// The phone has sent no request for too long; this is not stored.
         OverdueWanted,
-        /// It is.
+        /// The overdue state is stored.
         OverdueWritten,
-        /// The account has been gone for too long; that it is withheld is not written.
+        /// The user has been missing for too long; the account is not yet stored as disabled.
         WithholdWanted,
-        /// It is.
+        /// The disabled account is stored.
         WithholdWritten,
-        /// The phone has shown that it is alive; that is not written.
+        /// The phone has sent a sign of life; this is not stored.
         SignOfLifeCame,
-        /// It is.
+        /// The sign of life is stored.
         SignOfLifeWritten,
     }
-    /// The redirect service refuses the phone until a person corrects the account, and Devices throws it out.
+    /// The redirect service rejects the phone until an administrator corrects the account, and Devices removes the
+    /// device.
     Refusal {
-        /// A person has corrected the redirect account; nothing is written of the phones that were refused.
+        /// An administrator has corrected the redirect account; no rejected phone has been updated.
         RetryWanted,
-        /// It is, of one phone.
+        /// The retry of one phone is stored.
         RetryWritten,
-        /// It is of all of them; that the account was corrected is still news.
+        /// The retries of all phones are stored; the new account is not yet stored as tried.
         RetriesWritten,
-        /// Devices told that the device was removed; that is not written.
+        /// Devices has reported that the device was removed; this is not stored.
         RemovalTold,
-        /// It is.
+        /// The removal is stored.
         RemovalWritten,
     }
-    /// The PBX tells the gateway its URL, then another one, and all phones are moved.
+    /// The PBX reports gangway's URL, then another one, and all phones are migrated.
     Move {
-        /// There is no bootstrap account for all phones yet.
+        /// The shared bootstrap account does not exist yet.
         SharedAccountWanted,
-        /// There is.
+        /// The shared bootstrap account is stored.
         SharedAccountWritten,
-        /// An app object named a URL; nothing is written.
+        /// An app object contains a URL; nothing is stored.
         UrlNamed,
         /// The URL is written.
         UrlWritten,
-        /// Two app objects name different URLs; that is not written.
+        /// Two app objects contain different URLs; this is not stored.
         ConflictNamed,
-        /// It is.
+        /// The conflict is stored.
         ConflictWritten,
-        /// One of them is left, and nothing is written but that there is no conflict any more.
+        /// Only one URL is left. It is stored that the conflict has ended, but nothing else.
         ConflictOver,
     }
-    /// What people want of a phone.
+    /// Changes requested by administrators.
     People {
-        /// Something is wanted; it is not written.
+        /// A change is requested; it is not stored.
         IntentWanted,
-        /// It is; nobody has acted on it.
+        /// The change is stored; it has not been acted on.
         IntentWritten,
-        /// A command waits for the serving gateway to see its change; it has, and has not said so.
+        /// A command waits for the running gangway to see its change. gangway has seen it, but not acknowledged it.
         AwaitedSeen,
-        /// It has.
+        /// The change is acknowledged.
         AwaitedTold,
-        /// A one-time URL is wanted.
+        /// A one-time URL is requested.
         TicketWanted,
-        /// The former one is worth nothing any more; there is no new one.
+        /// The previous URL is invalid; there is no new one.
         FormerTicketGone,
-        /// It is written which one is the phone's; it is worth nothing yet.
+        /// The phone's reference to the new URL is stored; the URL is not valid yet.
         TicketNamed,
-        /// It is worth something; nobody has been told.
+        /// The URL is valid; it has not been returned.
         TicketWritten,
-        /// A phone has come with it; it is good for another one.
+        /// A phone has used the URL; it is still valid for another request.
         TicketCame,
-        /// It is not; no byte has left.
+        /// The URL is marked as used; no byte of the response has been sent.
         TicketSpent,
     }
-    /// Another sealing key takes over.
+    /// The sealing key is replaced.
     Keys {
         /// The new key is in the key file.
         KeyWritten,
-        /// It seals.
+        /// The new key is accepted for sealing.
         KeyAdmitted,
-        /// A portion is sealed with it.
+        /// A batch of rows is resealed with it.
         Resealed,
-        /// It alone may seal.
+        /// Only the new key is accepted for sealing.
         KeyAlone,
-        /// Nothing of the old one is left in free pages and log.
+        /// Free pages and the write-ahead log contain no data sealed with the old key.
         OldSealsGone,
-        /// The old one has left the file.
+        /// The old key is removed from the key file.
         OldKeyGone,
-        /// No copy needs it.
+        /// No snapshot depends on the old key.
         CopiesRenewed,
     }
-    /// A phone fetches its files, is refused, and proves its own credentials.
+    /// A phone fetches its files, is rejected, and authenticates with its own credentials.
     Requests {
-        /// The phone has asked for its first file; the window is not bound.
+        /// The phone has requested its first file; the bootstrap window is not bound.
         BindWanted,
-        /// The window is bound; no byte of the file has left.
+        /// The bootstrap window is bound; no byte of the file has been sent.
         Bound,
-        /// The file has left; that is not written.
+        /// The file has been sent; this is not stored.
         FileSent,
-        /// That is written.
+        /// The delivery is stored.
         DeliveryWritten,
-        /// The phone has proved its own credentials; the window is open still.
+        /// The phone has authenticated with its own credentials; the bootstrap window is still open.
         ProofCame,
-        /// It is closed; no byte has left.
+        /// The bootstrap window is closed; no byte has been sent.
         ProofWritten,
     }
-    /// What is written behind an answer and by itself only: refusals, and what certificates are worth.
+    /// Data that is stored separately after the response: rejections and the validity of certificates.
     Remarks {
-        /// A phone did not get what it asked for; that is not written.
+        /// A request of a phone was rejected; this is not stored.
         RefusalWanted,
-        /// It is.
+        /// The rejection is stored.
         RefusalWritten,
-        /// A certificate was judged; that is not written.
+        /// A client certificate was checked; this is not stored.
         CertificateWanted,
-        /// It is.
+        /// The result of the check is stored.
         CertificateWritten,
     }
-    /// A file of phones is imported by a command.
+    /// A command imports a file of phones.
     Import {
-        /// The gateway has taken the file; the command's question stands.
+        /// gangway has taken over the file; the command's request is still stored.
         ImportTaken,
-        /// Nothing of the question is left on disk; no line is begun.
+        /// The request is deleted from disk; no line has been started.
         ImportBegun,
-        /// Devices has made a code for a line; nothing is written of the phone.
+        /// Devices has created a code for a line; nothing is stored for the phone.
         ImportCodeCame,
-        /// The phone of a line is provisioned; who imported it is not written.
+        /// The phone of a line is provisioned; the user who imported it is not stored.
         ImportLineDone,
-        /// It is.
+        /// The user who imported it is stored.
         ImportLineWritten,
     }
 }
 
 impl Failpoint {
-    /// Its name in the environment: as in the source.
+    /// Its name in the environment variable: the name of the variant.
     #[must_use]
     pub fn name(self) -> String {
         format!("{self:?}")
@@ -264,7 +265,7 @@ impl Failpoint {
 mod armed {
     use super::Failpoint;
 
-    /// Nothing.
+    /// Does nothing in release builds.
     #[inline]
     pub async fn failpoint(_: Failpoint) {}
 }
@@ -277,12 +278,12 @@ mod armed {
 
     use super::Failpoint;
 
-    /// The variable that names the point at which the process dies.
+    /// The environment variable that names the point at which the process crashes.
     pub const VARIABLE: &str = "GANGWAY_CRASH_AT";
 
     struct Trap {
         point: Failpoint,
-        /// Times it is still passed.
+        /// Number of times the point is still passed before it stops the flow.
         spared: u32,
         caught: Rc<Notify>,
     }
@@ -291,10 +292,10 @@ mod armed {
         static TRAP: RefCell<Option<Trap>> = const { RefCell::new(None) };
     }
 
-    /// Passes a point, dies there or stays there for ever.
+    /// Passes a fail point, or crashes or blocks forever there.
     pub async fn failpoint(point: Failpoint) {
         if from_environment() == Some(point) {
-            // Nothing after this line runs.
+            // The process is killed here.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
             std::future::pending::<()>().await;
         }
@@ -322,8 +323,9 @@ mod armed {
         })
     }
 
-    /// Holds whoever comes to this point on this thread after it was passed so many times, until it is dropped; the
-    /// returned signal tells that somebody came. Setting another one, or none, takes the former away.
+    /// Blocks the flow on this thread at this point after it was passed the given number of times, until the flow is
+    /// dropped. The returned signal fires when the flow is blocked. Setting another trap, or `None`, removes the
+    /// previous one.
     #[must_use]
     pub fn set_trap(trap: Option<(Failpoint, u32)>) -> Rc<Notify> {
         let caught = Rc::new(Notify::new());

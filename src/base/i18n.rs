@@ -1,5 +1,6 @@
-//! Sentences of time lines: a lasting key, its English text and what stands in the text's places. They are kept beside
-//! the English sentence, so that a page shows them in its own language and everything else reads English.
+//! Translatable messages of timelines: a stable key, the English text, and the parameters. The key and parameters are
+//! stored together with the English text, so that pages can show the message in their language and everything else
+//! shows English.
 
 use std::borrow::Cow;
 
@@ -7,67 +8,67 @@ use serde_json::{Map, Value, json};
 
 use crate::base::telemetry::escape_control;
 
-/// A sentence with places in braces, e.g. `Configuration delivered to {source}.`
+/// A message with placeholders in braces, e.g. `Configuration delivered to {source}.`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageTemplate {
-    /// The lasting key, the same in all languages.
+    /// The stable key, identical in all languages.
     pub key: &'static str,
-    /// In English.
+    /// The English text.
     pub english: &'static str,
 }
 
 impl MessageTemplate {
-    /// With nothing in its places yet.
+    /// The message without any parameters yet.
     #[must_use]
     pub fn said(self) -> Message {
         Message { key: Some(Cow::Borrowed(self.key)), english: Cow::Borrowed(self.english), params: Map::new() }
     }
 
-    /// With something in its first place to fill.
+    /// The message with a first parameter.
     #[must_use]
     pub fn with(self, name: &'static str, value: impl Into<Value>) -> Message {
         self.said().with(name, value)
     }
 }
 
-/// Declares sentences once: their name in code, their key below a beginning they share, and their English text.
+/// Declares message templates: the constant, the key below a common prefix, and the English text.
 macro_rules! sayings {
     ($beginning:literal: $($name:ident = $key:literal, $english:expr;)+) => {
         $(pub(crate) const $name: $crate::base::i18n::MessageTemplate =
             $crate::base::i18n::MessageTemplate { key: concat!($beginning, $key), english: $english };)+
-        /// All of them, for pages that check their translations.
+        /// All templates, so that pages can check their translations.
         pub const SAYINGS: &[$crate::base::i18n::MessageTemplate] = &[$($name,)+];
     };
 }
 pub(crate) use sayings;
 
-/// A sentence, ready to be told.
+/// A message with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Without one the sentence exists in English only, and nothing in it is a place.
+    /// `None` if the message exists in English only. Its text then has no placeholders.
     key: Option<Cow<'static, str>>,
     english: Cow<'static, str>,
     params: Map<String, Value>,
 }
 
 impl Message {
-    /// One that exists in English only: what a service or a peer said.
+    /// An untranslated message, such as the text of a service or a peer.
     #[must_use]
     pub fn plain(sentence: impl Into<Cow<'static, str>>) -> Self {
         let sentence = escape_control::line(&sentence.into()).into_owned();
         Self { key: None, english: Cow::Owned(sentence), params: Map::new() }
     }
 
-    /// One of a list that makes its keys itself.
+    /// A message from a list that generates its keys.
     #[must_use]
     pub fn keyed(key: String, english: &'static str) -> Self {
         Self { key: Some(Cow::Owned(key)), english: Cow::Borrowed(english), params: Map::new() }
     }
 
-    /// With something more in its places: data, never markup.
+    /// Adds a parameter. Parameters are data, never markup.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        // Names and answers come from outside; a time line shows them on one line.
+        // Names and responses are untrusted, and a timeline shows each on one line.
         let value = match value.into() {
             Value::String(text) => Value::String(escape_control::line(&text).into_owned()),
             value => value,
@@ -76,7 +77,7 @@ impl Message {
         self
     }
 
-    /// In English.
+    /// The English text.
     #[must_use]
     pub fn text(&self) -> String {
         match self.key {
@@ -85,13 +86,13 @@ impl Message {
         }
     }
 
-    /// Key and parameters, as they are kept; nothing for a plain sentence.
+    /// Key and parameters in the stored form; `None` for a plain message.
     #[must_use]
     pub fn kept(&self) -> Option<String> {
         self.key.as_ref().map(|key| json!({ "key": key, "params": self.params }).to_string())
     }
 
-    /// As a parameter of another sentence.
+    /// The message as a parameter of another message.
     #[must_use]
     pub fn nested(&self) -> Value {
         match &self.key {
@@ -101,8 +102,9 @@ impl Message {
     }
 }
 
-/// A template with its places filled in one pass: what stands in a parameter is never taken for a place of another one.
-/// A parameter that is a sentence itself shows its English text; a place nobody fills stays as it is.
+/// Fills in the placeholders of a template in one pass, so that the text of a parameter is never parsed for
+/// placeholders. A parameter that is itself a message is shown as its English text; a placeholder without a parameter
+/// stays unchanged.
 #[must_use]
 pub fn filled<'a>(template: &str, param: impl Fn(&str) -> Option<&'a Value>) -> String {
     let mut text = String::with_capacity(template.len());

@@ -1,4 +1,4 @@
-//! What every room uses: the configuration of the process, logs and metrics, sentences in two languages, fail points.
+//! Common infrastructure: configuration of the process, logging and metrics, translatable messages, and fail points.
 
 pub mod config;
 pub mod failpoint;

@@ -1,4 +1,4 @@
-//! `gangway audit`: who changed what or had a secret shown.
+//! `gangway audit`: lists who changed settings or phones, or had a secret shown.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Prints them, newest first.
+    /// Prints the entries, newest first.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
             let context = CommandContext::open(global, &tasks).await?;

@@ -1,4 +1,4 @@
-//! `gangway backup` and `gangway restore`.
+//! `gangway backup` and `gangway restore`: write and restore backups.
 
 use std::{
     path::{Path, PathBuf},
@@ -48,7 +48,7 @@ pub struct RestoreArgs {
 }
 
 impl BackupArgs {
-    /// Carries the command out.
+    /// Runs the command.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let dir = load_config(global)?.data.dir;
         refuse_foreign_owner(&dir)?;
@@ -57,7 +57,7 @@ impl BackupArgs {
         let passphrase = self.passphrase.choose()?;
         let contents = block_on(async |tasks| {
             let store = open(&dir, &tasks).await?;
-            // Also of one that fails: whoever tried wanted every secret there is.
+            // Audit failed backups too: the user tried to read every secret.
             let deed = format!("write everything into the backup {}", self.file.display());
             store.add_audit_everywhere(&user()?, &deed).await?;
             let bar = bar();
@@ -81,7 +81,7 @@ impl BackupArgs {
 }
 
 impl RestoreArgs {
-    /// Carries the command out.
+    /// Runs the command.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let dir = match &self.dir {
             Some(dir) => dir.clone(),
@@ -127,7 +127,7 @@ impl RestoreArgs {
     }
 }
 
-/// Says that no other gateway serves these phones; false when that was clear already.
+/// Confirms that no other gateway serves these phones. Returns false when the gateway was not passive.
 pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
     block_on(async |tasks| {
         let store = open(dir, &tasks).await?;
@@ -145,7 +145,7 @@ async fn open(dir: &Path, tasks: &gangway_base::tasks::Tasks) -> anyhow::Result<
 }
 
 fn bar() -> ProgressBar {
-    // Draws only where standard error is a terminal.
+    // Draws only if standard error is a terminal.
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}%") {
         bar.set_style(style);

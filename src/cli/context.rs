@@ -1,4 +1,4 @@
-//! What most commands need: the configuration, the store beside a serving process, one instance.
+//! Common context of most commands: the configuration, the store (shared with a serving process), and one instance.
 
 use std::{net::IpAddr, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
@@ -21,21 +21,21 @@ use crate::{
     store::Store,
 };
 
-/// An opened gateway directory, for a command beside (or without) a serving process.
+/// An opened data directory, for a command that runs alongside (or without) a serving process.
 pub struct CommandContext {
-    /// How that instance is configured.
+    /// The configuration of the instance.
     pub configured: InstanceConfig,
     /// The store.
     pub store: Store,
-    /// The instance the command is about.
+    /// The instance the command applies to.
     pub instance: InstanceId,
-    /// `DOMAIN/NAME` of it.
+    /// `DOMAIN/NAME` of the instance.
     pub label: String,
-    /// What `[net] allow` lists.
+    /// The peers listed in `[net] allow`.
     pub allow: Vec<AllowedPeer>,
 }
 
-/// Loads the configuration file; the default name may be missing only where `optional` allows it.
+/// Loads the configuration file.
 pub fn load_config(global: &Global) -> anyhow::Result<Config> {
     Config::load(Some(&global.config)).with_context(|| {
         format!("the configuration {} cannot be used (another file: --config FILE)", global.config.display())
@@ -43,7 +43,7 @@ pub fn load_config(global: &Global) -> anyhow::Result<Config> {
 }
 
 impl CommandContext {
-    /// Opens what a command needs.
+    /// Opens the context of a command.
     pub async fn open(global: &Global, tasks: &Tasks) -> anyhow::Result<Self> {
         let config = load_config(global)?;
         refuse_foreign_owner(&config.data.dir)?;
@@ -59,23 +59,23 @@ impl CommandContext {
 }
 
 impl CommandContext {
-    /// Under which URLs the instance's phones reach the gateway.
+    /// The public URLs of the instance's phones.
     pub fn public_urls(&self) -> PublicUrls {
         public_url::read(&self.store, &app::instance(self.instance, &self.configured))
     }
 
-    /// Whoever sits at the terminal.
+    /// The user who runs the command.
     pub fn person(&self) -> anyhow::Result<Caller> {
         let instance = Arc::new(app::instance(self.instance, &self.configured));
         Ok(Caller { instance, who: CallerKind::Command(self.user()?), source: IpAddr::from([127, 0, 0, 1]) })
     }
 
-    /// The user of this process, by name where the system knows one.
+    /// The user of this process; by name if the system knows it.
     pub fn user(&self) -> anyhow::Result<String> {
         user()
     }
 
-    /// Refuses to do anything to a phone while the gateway is passive.
+    /// Returns an error while the gateway is passive, so that no phone is changed.
     pub fn refuse_passive(&self) -> anyhow::Result<()> {
         match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
             Some(sentence) => bail!("nothing is done. {sentence}"),
@@ -83,13 +83,13 @@ impl CommandContext {
         }
     }
 
-    /// Writes down what a command is about to do.
+    /// Adds an audit entry for the action the command is about to perform.
     pub async fn audit(&self, target: &str, deed: &str) -> anyhow::Result<()> {
         Ok(audit::entry(&self.store, &self.person()?, target, deed).await?)
     }
 }
 
-/// The user of this process, by name where the system knows one.
+/// The user of this process; by name if the system knows it.
 pub fn user() -> anyhow::Result<String> {
     let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?.uid();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -101,7 +101,7 @@ pub fn user() -> anyhow::Result<String> {
     Ok(name.unwrap_or_else(|| format!("user id {me}")))
 }
 
-/// Why something is not carried out, as an error with a line per field.
+/// Converts a rejected request to an error with a sentence per field.
 pub fn refused(problem: &RequestError) -> anyhow::Error {
     let fields: Vec<String> = problem.fields.iter().map(|(_, text)| text.english()).collect();
     match fields.is_empty() {
@@ -137,7 +137,7 @@ fn choose_instance(config: Config, wanted: Option<&str>) -> anyhow::Result<Insta
     }
 }
 
-/// Files written as another user would lock the service out of its own data.
+/// Rejects running as another user: the service could not access files written then.
 pub fn refuse_foreign_owner(dir: &Path) -> anyhow::Result<()> {
     let Ok(data) = std::fs::metadata(dir) else { return Ok(()) };
     let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?;
@@ -152,7 +152,7 @@ pub fn refuse_foreign_owner(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command's future; tasks it started end with it.
+/// Runs a command's future. Tasks it started end with it.
 pub fn block_on<T>(work: impl AsyncFnOnce(Tasks) -> anyhow::Result<T>) -> anyhow::Result<T> {
     actix_rt::System::new().block_on(async {
         let tasks = Tasks::new();

@@ -1,5 +1,5 @@
-//! `gangway demo`: the whole of it in one process, over real sockets on loopback: a simulated PBX, Users, Devices,
-//! redirect service and phones around a real gateway in a temporary directory.
+//! `gangway demo`: simulated PBX, Users, Devices, redirect service and phones around a real gateway in a temporary
+//! directory, in one process over real loopback sockets.
 
 mod devices;
 
@@ -43,10 +43,10 @@ pub struct Demo {
     phones: u16,
 }
 
-/// How long the phones together may take.
+/// Time limit for all phones together.
 const PATIENCE: Duration = Duration::from_secs(60);
 impl Demo {
-    /// Runs it.
+    /// Runs the demo.
     pub fn run(self, _global: &Global) -> anyhow::Result<ExitCode> {
         actix_rt::System::new().block_on(self.play())
     }
@@ -79,7 +79,7 @@ impl Demo {
                 let name = format!("redirect.{vendor}.{name}");
                 store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
             }
-            // Everything is on loopback and nothing is secret: no certificate is needed here.
+            // All traffic is on loopback and nothing is secret, so no certificate is needed.
             let scope = Scope::Vendor(vendor.to_owned());
             store.set_setting(instance, &scope, "provisioning_scheme", Some(&"http".into())).await?;
         }
@@ -118,7 +118,7 @@ impl Demo {
     }
 }
 
-/// All devices side by side: provisioned by their users, unpacked, plugged in.
+/// Runs all devices concurrently: users provision them, then they are unpacked and plugged in.
 async fn everybody(world: &World, store: &Store, phones: u16, started: Instant) {
     let mut next_user = 1..;
     let desks = devices::kinds(phones).filter_map(|(number, kind)| {
@@ -154,7 +154,7 @@ async fn desk(world: &World, store: &Store, device: Device, title: &str, users: 
     }
 }
 
-/// A phone that is plugged in before the redirect service knows it would be found by nobody.
+/// Waits until the redirect service knows the phone. A phone plugged in earlier would not be redirected.
 async fn redirected(store: &Store, device: &Device) {
     let mut changes = store.changes();
     let known = || {
@@ -169,7 +169,7 @@ async fn redirected(store: &Store, device: &Device) {
     }
 }
 
-/// The last stations lie behind the delivery: flags and registration as the PBX reports them.
+/// Waits for the last steps after the delivery: flags, and registrations as reported by the PBX.
 async fn all_registered(world: &World, store: &Store) -> bool {
     let mut changes = store.changes();
     let settled = async {
@@ -188,7 +188,7 @@ async fn all_registered(world: &World, store: &Store) -> bool {
     tokio::time::timeout(PATIENCE, settled).await.is_ok() && devices::all(world).iter().all(Device::is_registered)
 }
 
-/// Prints the time line of every phone as it grows.
+/// Prints new timeline events of all phones as they occur.
 async fn narrate(store: Store, tasks: Tasks, started: Instant) {
     let mut changes = store.changes();
     let mut seen: HashMap<PhoneId, i64> = HashMap::new();
@@ -200,7 +200,7 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => (everybody(), false),
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             },
-            // What happened last is told before the end.
+            // Print the last events before exiting.
             () = tasks.stopping() => (everybody(), true),
         };
         for id in ids {
@@ -270,7 +270,7 @@ fn configuration(dir: &Path, world: &World) -> anyhow::Result<Config> {
     Ok(Config::load(Some(&file))?)
 }
 
-/// A directory of our own that goes with the demo.
+/// A temporary directory that is removed at the end of the demo.
 fn tempdir() -> anyhow::Result<OwnDirectory> {
     let path = std::env::temp_dir().join(format!("gangway-demo-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir(&path).with_context(|| format!("{} cannot be made", path.display()))?;

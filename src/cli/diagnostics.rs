@@ -1,4 +1,4 @@
-//! `gangway diagnostics`: one archive for a support ticket.
+//! `gangway diagnostics`: writes one archive for a support ticket.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,9 +34,9 @@ use crate::{
     store::{AuditEntry, Store},
 };
 
-/// How long a serving gateway may take to tell of its connections.
+/// How long to wait for the serving gateway to report its connections.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Between two looks whether it has.
+/// Pause between two checks for its report.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// `gangway diagnostics`
@@ -60,7 +60,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Carries the command out.
+    /// Runs the command.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let config = load_config(global)?;
         let dir = &config.data.dir;
@@ -93,7 +93,7 @@ impl Diagnostics {
         for configured in choose_instances(config, global.instance.as_deref())? {
             let id = store.instance(&configured.domain, &configured.name).await?;
             if let Err(error) = self.write_down(store, id, file).await {
-                // A gateway whose disk is full is one that needs a bundle, and no secret is in it.
+                // Continue: a bundle is needed especially when the disk is full, and it has no secrets.
                 remarks.push(format!("That it was made could not be written into the audit: {error}."));
             }
             tenants.push(tenant(configured, store, id).await);
@@ -164,13 +164,14 @@ impl Diagnostics {
     }
 }
 
-/// Named by the time, in the working directory.
+/// The default file name, with the current time, in the working directory.
 fn usual_name() -> PathBuf {
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     format!("gangway-diagnostics-{}.zip", now.strftime("%Y%m%d-%H%M%S")).into()
 }
 
-/// The vendors as configured; broken folders are part of what somebody may want help with.
+/// Loads the configured vendors. Broken folders are only remarked on, because they may be the reason for the support
+/// ticket.
 fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<SharedRegistry> {
     let failed = |findings: Vec<crate::catalog::Diagnostic>| {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -195,7 +196,7 @@ async fn tenant(configured: &InstanceConfig, store: &Store, id: InstanceId) -> T
     Tenant { id, label: configured.label(), urls, live }
 }
 
-/// What the serving gateway says of its connections, if there is one.
+/// Queries the serving gateway, if there is one, for its connections.
 async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
     let key = uuid::Uuid::new_v4().simple().to_string();
     let failed = |error: crate::store::StoreError| format!("the serving gateway cannot be asked: {error}");

@@ -1,4 +1,4 @@
-//! `gangway phones import`: a file of phones, checked and provisioned by the serving gateway.
+//! `gangway phones import`: passes a file of phones to the serving gateway, which checks and provisions them.
 
 use std::{
     io::Read,
@@ -21,11 +21,11 @@ use crate::{
     store::HANDOVER_LIMIT,
 };
 
-/// How long a gateway may take to take the file, and to check it.
+/// How long the gateway may take to accept the file and to check it.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Without a gateway nobody takes it at all.
+/// If the file is not accepted within this time, no gateway is running.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at what the serving process wrote.
+/// Pause between two checks of what the serving process wrote.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Which file, and how far.
@@ -49,7 +49,7 @@ pub struct ImportArgs {
 }
 
 impl ImportArgs {
-    /// Carries it out. Exit code 1 when a line cannot be imported.
+    /// Runs the command. The exit code is 1 if a line cannot be imported.
     pub async fn run(&self, context: &CommandContext, as_json: bool) -> anyhow::Result<ExitCode> {
         let bytes = self.read()?;
         let key = uuid::Uuid::new_v4().simple().to_string();
@@ -121,7 +121,7 @@ fn count(of: &Map<String, Value>, name: &str) -> u64 {
     of.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// What is wrong, line by line.
+/// Prints the errors, line by line.
 fn errors(of: &Map<String, Value>) {
     for error in of.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -136,7 +136,7 @@ fn errors(of: &Map<String, Value>) {
 
 async fn follow(context: &CommandContext, key: &str) -> anyhow::Result<ImportJobStatus> {
     let (store, instance) = (&context.store, context.instance);
-    // Draws only where standard error is a terminal.
+    // Draws only if standard error is a terminal.
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} lines, {eta} to go") {
         bar.set_style(style);

@@ -1,4 +1,4 @@
-//! `gangway keys`: the key that seals what is secret in the database.
+//! `gangway keys`: manages the key that seals secrets in the database.
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
@@ -26,7 +26,7 @@ pub enum KeysCommand {
 }
 
 impl KeysCommand {
-    /// Carries the command out.
+    /// Runs the command.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let Self::Rotate = self;
         let config = load_config(global)?;

@@ -1,5 +1,5 @@
-//! The command line: one thin file per command. Commands that change something write their intent into the record;
-//! the serving process acts on it.
+//! The command line, with one file per command. Commands that change something write the desired state to the record,
+//! and the serving process acts on it.
 
 mod audit;
 mod backup;
@@ -95,10 +95,10 @@ enum Command {
 }
 
 impl CommandLine {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What went wrong, as a chain of sentences for [`print_error`].
+    /// The errors of the command, as a chain of sentences for [`print_error`].
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let global = &self.global;
         match self.command {

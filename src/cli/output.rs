@@ -1,11 +1,11 @@
-//! What commands print: tables for people, JSON for programs, errors as sentences.
+//! Output of commands: tables for users, JSON for programs, errors as sentences.
 
 use std::{borrow::Cow, io::Write};
 
 use crate::base::telemetry::escape_control;
 
-/// Prints a line of output: what came from outside moves no cursor and begins no line. A closed pipe (`| head`) ends the
-/// output, not the command.
+/// Prints one line. Control characters in it are escaped, so that foreign text cannot move the cursor or start a line.
+/// A closed pipe (`| head`) ends the output, not the command.
 pub fn line(text: &str) {
     print(&escape_control::line(text));
 }
@@ -19,7 +19,7 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints a line for the person at the terminal.
+/// Prints a line to standard error for the user.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", escape_control::line(text));
 }
@@ -31,7 +31,7 @@ pub fn json(value: &serde_json::Value) {
 
 /// Prints rows in columns as wide as their widest cell. The last column is not padded.
 pub fn table(head: &[&str], rows: &[Vec<String>]) {
-    // Before the columns are measured: an escape is longer than what it stands for.
+    // Escape before measuring the columns: escaping makes text longer.
     let rows: Vec<Vec<Cow<'_, str>>> =
         rows.iter().map(|row| row.iter().map(|cell| escape_control::line(cell)).collect()).collect();
     let width = |column: usize| {
@@ -52,7 +52,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// Prints an error with its causes, each on its line, the outermost first. An error that lists several findings has a
+/// Prints an error with its causes, one per line, starting with the outermost. An error with several findings gets one
 /// line for each.
 pub fn print_error(error: &anyhow::Error) {
     let tell = |text: &str| {

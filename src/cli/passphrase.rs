@@ -1,5 +1,5 @@
-//! The passphrase of a backup: from a file, the environment or a person, never from the command line, where every
-//! process of the machine could read it.
+//! The passphrase of a backup. It is read from a file, the environment or the terminal, never from the command line,
+//! which every process of the machine could read.
 
 use std::{
     io::{BufRead, IsTerminal, Write},
@@ -24,7 +24,7 @@ pub struct Passphrase {
 }
 
 impl Passphrase {
-    /// For a new backup: long enough, and typed twice.
+    /// Gets the passphrase for a new backup. It must be long enough; at the terminal it is entered twice.
     pub fn choose(&self) -> anyhow::Result<Secret> {
         let passphrase = match self.given()? {
             Some(given) => given,
@@ -42,7 +42,7 @@ impl Passphrase {
         Ok(passphrase)
     }
 
-    /// For a backup there is.
+    /// Gets the passphrase of an existing backup.
     pub fn enter(&self) -> anyhow::Result<Secret> {
         match self.given()? {
             Some(given) => Ok(given),
@@ -67,7 +67,7 @@ fn read(file: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(line))
 }
 
-/// Asks at the terminal without showing what is typed.
+/// Prompts at the terminal without echoing the input.
 fn ask(question: &str) -> anyhow::Result<Secret> {
     let input = std::io::stdin();
     if !input.is_terminal() {

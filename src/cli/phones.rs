@@ -1,4 +1,4 @@
-//! `gangway phones`: what there is, where each phone stands, and what is wanted of it.
+//! `gangway phones`: lists phones, shows their state, and changes what is desired of them.
 
 mod bootstrap_url;
 pub mod rotate_credentials;
@@ -43,7 +43,7 @@ use crate::{
 
 /// How long `--wait` waits.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at what the serving process wrote.
+/// Pause between two checks of what the serving process wrote.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What to do with phones.
@@ -113,7 +113,7 @@ pub struct PhoneChange {
 }
 
 impl PhonesCommand {
-    /// Carries it out.
+    /// Runs the command.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
             let context = CommandContext::open(global, &tasks).await?;
@@ -164,7 +164,7 @@ enum Intent {
 }
 
 impl Intent {
-    /// For the audit.
+    /// The description for the audit.
     fn deed(&self) -> String {
         match self {
             Self::Allow(FirstContact::Refused) => "Allow once".to_owned(),
@@ -218,7 +218,7 @@ fn list(context: &CommandContext, removed: bool, as_json: bool) {
     output::table(&head, &rows);
 }
 
-/// The users' names, of a base with many the first ones.
+/// The users' names. Of a base with many users only the first ones.
 fn users(phone: &Phone) -> String {
     const SHOWN: usize = 4;
     let names: Vec<&str> = phone.accounts.iter().map(|account| account.username.as_str()).collect();
@@ -228,7 +228,7 @@ fn users(phone: &Phone) -> String {
     }
 }
 
-/// The texts of all accounts, each once; of several with how many have it.
+/// The distinct texts of all accounts; if there are several, each with the number of accounts.
 fn all(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static str) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for text in phone.accounts.iter().map(text) {
@@ -243,7 +243,7 @@ fn all(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static 
     }
 }
 
-/// What the settings want and what the phone reported.
+/// The firmware required by the settings and the one reported by the phone.
 fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
     FirmwareState::of_phone(&store.layers(phone.instance), phone)
 }
@@ -340,7 +340,7 @@ async fn act(context: &CommandContext, change: &PhoneChange, intent: Intent) -> 
         output::note("Written; a running gateway carries it out now.");
         return Ok(());
     }
-    // What was so already makes no change that the serving process could see.
+    // An unchanged record gives the serving process nothing to acknowledge.
     if store.roster().get(phone.id).as_ref() == Some(&phone) {
         return wait(context, &phone, None).await;
     }
@@ -352,7 +352,7 @@ async fn act(context: &CommandContext, change: &PhoneChange, intent: Intent) -> 
     waited
 }
 
-/// Has the serving process tell the phone to come; with `--wait` what came of it decides the exit code.
+/// Makes the serving process resync the phone. With `--wait` the result determines the exit code.
 async fn resync(context: &CommandContext, change: &PhoneChange) -> anyhow::Result<()> {
     let phone = find(context, change.mac)?;
     context.audit(&phone.mac.to_string(), "Have the phone come now").await?;
@@ -378,8 +378,8 @@ async fn resync(context: &CommandContext, change: &PhoneChange) -> anyhow::Resul
     Ok(())
 }
 
-/// Follows until the serving process has acknowledged the change (where that was asked for) and nothing is left to do for
-/// it.
+/// Waits until the serving process has acknowledged the change (if an acknowledgement was requested) and has carried it
+/// out.
 async fn wait(context: &CommandContext, phone: &Phone, request: Option<&Acknowledgement>) -> anyhow::Result<()> {
     let store = &context.store;
     let started = Instant::now();

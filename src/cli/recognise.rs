@@ -1,4 +1,4 @@
-//! `gangway recognise`: what a request tells about its phone.
+//! `gangway recognise`: shows what a request reveals about its phone.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! `gangway render`: a file as a phone gets it, secrets masked; with `--explain` where each line comes from.
+//! `gangway render`: prints a file as a phone gets it, with secrets masked. With `--explain` it shows the origin of
+//! each line.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -49,7 +50,7 @@ pub struct Render {
     explain: bool,
 }
 
-/// A file as it is printed.
+/// A file to print.
 struct File {
     lines: Vec<ExplainedLine>,
     text: String,
@@ -57,7 +58,7 @@ struct File {
 }
 
 impl Render {
-    /// Prints it.
+    /// Prints the file.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let registry: SharedRegistry = Arc::new(ArcSwap::from_pointee(registry(global)?));
         let file = match (self.mac, &self.vendor) {
@@ -105,7 +106,7 @@ impl Render {
             rows,
             Arc::new(SystemClock),
         )?;
-        // Sample data holds no secrets; seeing their places is what it is for.
+        // Sample data contains no real secrets, and showing where they go is its purpose.
         Ok(File { lines: sample.lines, text: sample.text, notes: sample.notes })
     }
 

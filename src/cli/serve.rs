@@ -1,4 +1,4 @@
-//! `gangway serve`
+//! `gangway serve`: runs the gateway.
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
@@ -31,7 +31,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Serves until a signal ends it.
+    /// Serves until a signal stops it.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let config = load_config(global)?;
         telemetry::init(&config.log)?;
@@ -47,15 +47,15 @@ impl Serve {
     }
 }
 
-/// Every phone and every connection takes a file descriptor, and the soft limit is usually 1024. A gateway that cannot raise
-/// it serves with what there is.
+/// Raises the soft limit of file descriptors: every phone and every connection needs one, and the limit is usually
+/// 1024. If it cannot be raised, the gateway serves with the current limit.
 pub(super) fn raise_descriptors() {
     if let Err(error) = Limit::raise() {
         tracing::warn!("{error}");
     }
 }
 
-/// Makes the empty database an administrator wants.
+/// Creates the empty database that the administrator requested.
 fn begin(dir: &Path) -> anyhow::Result<()> {
     block_on(async |tasks| {
         let begun = Store::begin(dir, Arc::new(SystemClock), &tasks).await;

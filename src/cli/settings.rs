@@ -1,4 +1,4 @@
-//! `gangway settings`: read and change them; a serving gateway follows within a second.
+//! `gangway settings`: reads and changes settings. A serving gateway applies changes within a second.
 
 use std::process::ExitCode;
 
@@ -82,12 +82,12 @@ impl ScopeArguments {
 }
 
 impl SettingsCommand {
-    /// Carries it out.
+    /// Runs the command.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         if let Self::List { set: false, .. } = &self
             && !global.config.exists()
         {
-            // The meaning of settings is known without any gateway.
+            // Listing the meaning of settings does not need a gateway.
             if global.json {
                 output::json(&settings_json());
             } else {

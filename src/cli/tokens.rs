@@ -1,4 +1,4 @@
-//! `gangway tokens`: what scripts show at the REST api.
+//! `gangway tokens`: manages the API tokens of scripts.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -47,7 +47,7 @@ pub enum Allows {
 }
 
 impl TokensCommand {
-    /// Carries it out.
+    /// Runs the command.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
             let context = CommandContext::open(global, &tasks).await?;

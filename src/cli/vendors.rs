@@ -1,4 +1,4 @@
-//! `gangway vendors`: what is supported.
+//! `gangway vendors`: lists the supported vendors and models.
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
@@ -31,7 +31,7 @@ pub struct VendorsArgs {
 }
 
 impl VendorsArgs {
-    /// Prints them.
+    /// Prints the list.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let registry = registry(global)?;
         let at = VendorContext::of(global)?;
@@ -52,8 +52,8 @@ impl VendorsArgs {
     }
 }
 
-/// Where the phones of an instance come to, and its settings: from its data directory where there is one, else as far as
-/// the configuration says, else words in place of names.
+/// The public URLs and settings of an instance: from its data directory if it exists, else from the configuration, else
+/// placeholders.
 struct VendorContext {
     urls: PublicUrls,
     layers: Arc<Layers>,
@@ -91,7 +91,7 @@ impl VendorContext {
     }
 }
 
-/// The vendor folders: with the configuration's own ones where a configuration file is there, else the built-in ones.
+/// Loads the vendor folders: with the configured overrides if there is a configuration file, else the built-in ones.
 pub fn registry(global: &Global) -> anyhow::Result<Registry> {
     let overrides = match global.config.exists() {
         true => load_config(global)?.vendors.overrides().map(std::path::Path::to_owned),

@@ -1,6 +1,6 @@
-//! Client links to the Devices app, kept up: one per announced Devices service and instance. The login comes from the
-//! PBX (GetServiceLogin), so a link waits while no PBX is connected, and heals by itself after a restart of either
-//! side: new discovery, new login, new session key, list loaded anew.
+//! Keeps client links to the Devices app up, one per instance and announced Devices service. The login comes from the
+//! PBX (GetServiceLogin), so a link waits while no PBX is connected. After a restart of either side the link recovers
+//! by itself: it discovers the service, logs in, gets a new session key and loads the lists again.
 
 mod codes;
 
@@ -34,22 +34,22 @@ use crate::{
     phone::instance::InstanceId,
 };
 
-/// How long a link may take to say goodbye when it is not wanted any more.
+/// How long a link that is no longer needed may take to close.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// What a Devices app told.
+/// An event from a Devices app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DevicesEvent {
-    /// The list was loaded.
+    /// The device list was loaded.
     Listed(InstanceId),
-    /// A device was removed there.
+    /// A device was removed from Devices.
     Removed {
         /// The tenant.
         instance: InstanceId,
-        /// Its hardware id.
+        /// The device's hardware ID.
         hw_id: String,
     },
-    /// A device appeared, changed or used its code.
+    /// A device appeared, changed or used its provisioning code.
     Changed {
         /// The tenant.
         instance: InstanceId,
@@ -58,29 +58,29 @@ pub enum DevicesEvent {
     },
 }
 
-/// What is known of one Devices app.
+/// The state of one Devices app.
 #[derive(Debug, Clone, Default)]
 pub struct DevicesState {
-    /// Since when the link is up; `None` while it is down.
+    /// When the link came up; `None` while it is down.
     pub up: Option<Timestamp>,
-    /// Why it is down.
+    /// Why the link is down.
     pub error: Option<String>,
-    /// How to ask it while it is up.
+    /// The link for requests while it is up.
     pub link: Option<Link>,
-    /// Whether our login administers all domains.
+    /// Whether the login administers all domains.
     pub admin: bool,
     /// Domains by id.
     pub domains: BTreeMap<u64, Domain>,
-    /// Devices by hardware id in lower case.
+    /// Devices by hardware ID in lower case.
     pub devices: HashMap<String, Device>,
 }
 
-/// Devices one service may tell us of, and the longest texts of one of them together, in bytes.
+/// Limits of devices per service, and of the total text length of one device in bytes.
 const MOST_DEVICES: usize = 100_000;
 const DEVICE_BYTES: usize = 1024;
 
 impl DevicesState {
-    /// Keeps a device, within the limits of what one service may tell.
+    /// Stores a device, within the limits per service.
     fn keep(&mut self, device: Device) {
         let texts = [&device.id, &device.hw_id, &device.product, &device.version, &device.kind];
         let texts = texts.into_iter().chain(&device.name).chain(&device.categories);
@@ -96,10 +96,10 @@ impl DevicesState {
 
 type States = Arc<RwLock<HashMap<(InstanceId, String), DevicesState>>>;
 
-/// TLS for an instance's outgoing links; made once per instance.
+/// Returns the TLS configuration of an instance's outgoing links; made once per instance.
 pub type InstanceTls = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
 
-/// The links to Devices. Cheap to clone, usable from any thread.
+/// The links to Devices. Cheap to clone and usable from any thread.
 #[derive(Clone, Default)]
 pub struct DevicesLinks {
     states: States,
@@ -115,13 +115,13 @@ struct Shared {
 }
 
 impl DevicesLinks {
-    /// The states by instance and service address, for status pages and `/readyz`.
+    /// The states by instance and service URL, for status pages and `/readyz`.
     #[must_use]
     pub fn states(&self) -> HashMap<(InstanceId, String), DevicesState> {
         self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps links up from now on. Runs on the caller's arbiter (the sockets are not `Send`).
+    /// Starts keeping the links up. Runs on the caller's arbiter (the sockets are not `Send`).
     pub fn start(
         &self,
         sessions: PbxSessions,
@@ -136,7 +136,7 @@ impl DevicesLinks {
     }
 }
 
-/// Starts a keeper for every announced service, ends those that are announced no more.
+/// Starts a link keeper for every announced service and stops those whose service is no longer announced.
 async fn supervise(shared: Arc<Shared>) {
     let mut changes = shared.sessions.changes();
     let keepers: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();
@@ -144,7 +144,7 @@ async fn supervise(shared: Arc<Shared>) {
         let instance = tokio::select! {
             change = changes.recv() => match change {
                 Ok(change) => change.0,
-                // Missed some: the next change of any instance catches up with its own.
+                // Missed notifications are caught up at the next change of the same instance.
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             },
@@ -162,7 +162,7 @@ async fn supervise(shared: Arc<Shared>) {
                 ended
             });
         }
-        // A PBX that is away takes nothing back; one that is there and no longer names the service does.
+        // While no PBX is connected, links stay. A connected PBX that no longer announces the service ends the link.
         if connected && !announced.is_empty() {
             keepers.retain(|(of, url), ended| {
                 let stays = *of != instance || announced.iter().any(|(service, _)| service.url == *url);
@@ -175,7 +175,7 @@ async fn supervise(shared: Arc<Shared>) {
     }
 }
 
-/// The loading of the lists, which goes on beside the reading of messages.
+/// Loads the lists while messages continue to be read.
 type Loader<'a> = Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>;
 
 struct LinkKeeper {
@@ -197,13 +197,13 @@ impl LinkKeeper {
                     biased;
                     end = &mut connection => end,
                     _ = self.leaving() => {
-                        // It says goodbye, unless it is busy with something slower.
+                        // Wait for the link to close, but not if it is busy with something slower.
                         let _ = tokio::time::timeout(GOODBYE, connection).await;
                         break;
                     }
                 }
             };
-            // A link that was up starts over with the shortest pause.
+            // After a link was up, retry with the shortest pause.
             attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
             tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
             self.state(|state| (state.error, state.link) = (Some(end), None));
@@ -218,7 +218,7 @@ impl LinkKeeper {
         self.shared.states.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
-    /// Completes when the link is not wanted any more, with what the peer is told.
+    /// Completes when the link is no longer needed; returns the close code to send.
     async fn leaving(&self) -> CloseCode {
         tokio::select! {
             () = self.ended.cancelled() => CloseCode::Normal,
@@ -234,7 +234,7 @@ impl LinkKeeper {
         change(self.shared.states.write().unwrap_or_else(PoisonError::into_inner).entry(self.key()).or_default())
     }
 
-    /// One connection from opening to its end; the text says why it ended.
+    /// Runs one connection from opening to its end. Returns why it ended.
     async fn connect(&self, url: &Url) -> String {
         let mut socket = match websocket::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
             Ok(socket) => socket,
@@ -252,7 +252,7 @@ impl LinkKeeper {
             let actions = tokio::select! {
                 frame = socket.next() => match frame {
                     Some(Ok(WsFrame::Text(text))) => session.on_text(&text, now),
-                    // Pings are answered by the connection itself; binary messages are not of this protocol.
+                    // The connection itself answers pings; binary messages are not part of this protocol.
                     Some(Ok(WsFrame::Binary(_) | WsFrame::Ping(_))) => {
                         session.received();
                         Vec::new()
@@ -329,7 +329,7 @@ impl LinkKeeper {
         Ok(())
     }
 
-    /// Asks the PBX that announced the service for a login.
+    /// Requests a login from the PBX that announced the service.
     async fn login(&self, challenge: &str) -> Result<Login, String> {
         let services = self.shared.sessions.services(self.instance, DEVICES_API);
         let session = services.into_iter().find(|(service, _)| service.url == self.service.url).map(|(_, pbx)| pbx);
@@ -348,7 +348,7 @@ impl LinkKeeper {
         }
     }
 
-    /// Loads rights, domains and devices; later changes come as indications.
+    /// Loads rights, domains and devices. Devices reports later changes by itself.
     async fn load(&self, link: Link) -> Result<(), LinkError> {
         let rights = match link.request("GetUserInfo", get_user_info).await {
             Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await?,

@@ -1,5 +1,5 @@
-//! The real client behind reverse proxies. Forwarding headers are believed only from addresses the operator listed;
-//! from everybody else they are as good as absent.
+//! Determines the real client behind reverse proxies. Forwarding headers count only if they come from addresses the
+//! administrator listed; from all other peers they are ignored.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,49 +8,49 @@ use ipnet::IpNet;
 
 use crate::base::config::NetConfig;
 
-/// Where a request comes from and whether it travelled encrypted.
+/// Where a request comes from and whether it was encrypted on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress {
-    /// The address; IPv4 in its own form, also when it came through an IPv6 socket.
+    /// The address. An IPv4 address is in IPv4 form even if it arrived on an IPv6 socket.
     pub address: IpAddr,
-    /// TLS up to us, or up to a trusted proxy that says so.
+    /// The connection uses TLS up to the gateway, or up to a trusted proxy that reports TLS.
     pub encrypted: bool,
 }
 
-/// What a forwarding header says that is not believed.
+/// The content of a forwarding header that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardingClaim {
     /// The address the request came from.
     pub peer: IpAddr,
-    /// The client it names.
+    /// The client named in the header.
     pub client: IpAddr,
-    /// The header that names it.
+    /// The header that names the client.
     pub header: HeaderName,
-    /// The peer is a listed proxy, and the header is not the one that listed proxies write.
+    /// The peer is a listed proxy, but the header is not the one that listed proxies write.
     pub is_listed: bool,
 }
 
-/// The headers in which proxies name their clients.
+/// The headers in which proxies usually name their clients.
 const USUAL: [HeaderName; 3] =
     [HeaderName::from_static("x-forwarded-for"), header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
-/// The reverse proxies before us.
+/// The reverse proxies in front of the gateway.
 #[derive(Debug, Clone)]
 pub struct Proxies {
-    /// Networks whose forwarding headers are believed.
+    /// Networks whose forwarding headers are trusted.
     pub trusted: Vec<IpNet>,
-    /// The one header they write the client's address into. Any other is the client's own.
+    /// The one header in which these proxies write the client's address. All other headers come from the client itself.
     pub address_header: HeaderName,
 }
 
 impl Proxies {
-    /// Such as write `X-Forwarded-For`.
+    /// Proxies in these networks that write `X-Forwarded-For`.
     #[must_use]
     pub fn new(trusted: Vec<IpNet>) -> Self {
         Self { trusted, address_header: HeaderName::from_static("x-forwarded-for") }
     }
 
-    /// Those of the configuration, in which wrong names were refused.
+    /// Proxies from the configuration, whose validation has already rejected invalid header names.
     #[must_use]
     pub fn configured(net: &NetConfig) -> Self {
         let usual = Self::new(net.trusted_proxies.clone());
@@ -62,7 +62,7 @@ impl Proxies {
         self.trusted.iter().any(|net| net.contains(address))
     }
 
-    /// Who it is: the right-most address that no trusted proxy vouches for.
+    /// Returns the client: the right-most address that is not a trusted proxy.
     #[must_use]
     pub fn client(&self, peer: IpAddr, tls: bool, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.to_canonical();
@@ -71,9 +71,9 @@ impl Proxies {
         }
         let lines: Vec<&[u8]> = headers.get_all(&self.address_header).map(HeaderValue::as_bytes).collect();
         let mut address = peer;
-        // Read as bytes: one odd byte of the client's must not make what the proxy wrote behind it unreadable.
+        // Parse bytes: one invalid byte from the client must not make the part that the proxy appended unreadable.
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
-            // What stands left of something unreadable was written by somebody we cannot name.
+            // Ignore everything to the left of an unreadable entry: its writer is unknown.
             let Some(hop) = std::str::from_utf8(hop).ok().and_then(|hop| parse_hop(hop.trim())) else { break };
             address = hop;
             if !self.has(&hop) {
@@ -92,12 +92,13 @@ impl Proxies {
 }
 
 impl Proxies {
-    /// What the peer of a request says of its client although it is not believed; `client` is who it was taken for.
+    /// Returns what an untrusted forwarding header of the peer claims. `client` is the client that the request was
+    /// attributed to.
     #[must_use]
     pub fn claim(&self, peer: IpAddr, client: ClientAddress, headers: &HeaderMap) -> Option<ForwardingClaim> {
         let peer = peer.to_canonical();
         let is_listed = self.has(&peer);
-        // Of a listed proxy the configured header was read, and it named another client than the proxy itself.
+        // The listed proxy's configured header was read and named a client other than the proxy.
         if client.address != peer || (is_listed && headers.contains_key(&self.address_header)) {
             return None;
         }
@@ -115,7 +116,7 @@ impl Proxies {
     }
 }
 
-/// The client in an element of `Forwarded` (RFC 7239).
+/// Returns the client in an element of `Forwarded` (RFC 7239).
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -123,7 +124,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     })
 }
 
-/// An address as proxies write it: bare, with port, IPv6 in brackets.
+/// Parses an address as proxies write it: bare, with a port, or IPv6 in brackets.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>()
         .or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()))
@@ -163,7 +164,7 @@ mod tests {
                 true,
             ),
             ("::ffff:10.0.0.1", false, vec![("x-forwarded-for", "198.51.100.7")], "198.51.100.7", false),
-            // The client's own invention stands to the left of what the proxy saw.
+            // Entries that the client invented are to the left of what the proxy appended.
             (
                 "10.0.0.1",
                 false,
@@ -183,7 +184,7 @@ mod tests {
             ("10.0.0.1", true, vec![("x-forwarded-for", "::ffff:198.51.100.7")], "198.51.100.7", true),
             ("10.0.0.1", true, vec![("x-forwarded-for", "198.51.100.7:4711")], "198.51.100.7", true),
             ("10.0.0.1", true, vec![("x-forwarded-proto", "https, http")], "10.0.0.1", false),
-            // Bytes that are no text, written by the client before the proxy added what it saw.
+            // Invalid bytes that the client wrote before the proxy appended its entry.
             ("10.0.0.1", false, vec![("x-forwarded-for", "\u{e9}, 198.51.100.7")], "198.51.100.7", false),
             (
                 "10.0.0.1",
@@ -193,7 +194,7 @@ mod tests {
                 false,
             ),
             ("10.0.0.1", true, vec![("x-forwarded-proto", "\u{e9}, http")], "10.0.0.1", false),
-            // Headers the proxy does not write are the client's own.
+            // Headers the proxy does not write come from the client.
             (
                 "10.0.0.1",
                 false,
@@ -243,7 +244,7 @@ mod tests {
             ("192.0.2.1", vec![("forwarded", "for=unknown")], None),
             ("192.0.2.1", vec![("x-forwarded-for", "192.0.2.1")], None),
             ("192.0.2.1", vec![], None),
-            // A listed proxy is believed; one that writes another header than the configured one is not.
+            // A listed proxy is trusted. One that writes a header other than the configured one is reported.
             ("10.0.0.1", vec![("x-forwarded-for", "198.51.100.7")], None),
             ("10.0.0.1", vec![("x-forwarded-for", "nonsense"), ("x-real-ip", "198.51.100.7")], None),
             ("10.0.0.1", vec![("x-real-ip", "198.51.100.7")], Some(("198.51.100.7", "x-real-ip", true))),

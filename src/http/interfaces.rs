@@ -1,5 +1,5 @@
-//! What the listeners need from the rest of the house, named here: the records, the files, the receivers of
-//! websocket upgrades and pages, and whoever wants to know of deliveries. Tests implement it in memory.
+//! Interfaces that the listeners need from other components: records, files, websocket upgrades, pages, and
+//! notifications of deliveries. Tests implement them in memory.
 
 use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
@@ -19,135 +19,140 @@ use crate::{
     store::{DeliveredFile, NewEvent},
 };
 
-/// A future that may move between threads.
+/// A future that can move between threads.
 pub type SendFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// A future of one worker.
+/// A future that stays on one worker.
 pub type LocalReply<T> = Pin<Box<dyn Future<Output = T>>>;
-/// A change of one record, and the entries it makes in the time line.
+/// A change to one record, and the timeline entries it produces.
 pub type RecordChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
-/// Why a record could not be changed or an upload not be kept; the sentence is for the log.
+/// Why a record could not be changed or an upload could not be stored. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RecordError(pub String);
 
-/// One request as the records remember it, written behind the answer.
+/// One request as it is stored, after the response.
 #[derive(Debug, Clone)]
 pub struct RequestRecord {
-    /// The tenant.
+    /// The instance.
     pub instance: InstanceId,
-    /// The phone, where it is known; unknown devices are counted only.
+    /// The phone, if known. Requests of unknown devices are only counted.
     pub phone: Option<PhoneId>,
-    /// When.
+    /// Time of the request.
     pub at: Timestamp,
-    /// From where.
+    /// Address of the client.
     pub address: IpAddr,
-    /// What it called itself.
+    /// The User-Agent.
     pub user_agent: Option<Arc<str>>,
-    /// The file name, without token.
+    /// The file name, without the token.
     pub file: Arc<str>,
-    /// How it ended.
+    /// Result of the request.
     pub outcome: RequestOutcome,
 }
 
-/// How a request ended.
+/// Result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RequestOutcome {
-    /// The personal stage was sent whole.
+    /// The personal stage was sent completely.
     Delivered,
-    /// 304.
+    /// 304: the file has not changed.
     Unchanged,
-    /// HEAD or a part.
+    /// A HEAD request, or only a part of the file.
     Peeked,
-    /// The open stage, and why.
+    /// The open stage was sent, with the reason.
     Open(Reason),
-    /// An upload was kept.
+    /// An upload was stored.
     Uploaded,
-    /// Nothing, and why.
+    /// The request was rejected, with the reason.
     Refused(Reason),
-    /// 503, and why.
+    /// 503, with the reason.
     Later(Reason),
-    /// We failed.
+    /// The gateway failed.
     Failed,
 }
 
-/// The phones' records. Reading never waits.
+/// The phone records. Reads never block.
 pub trait Records: Send + Sync {
-    /// The phone a token belongs to, whatever its instance.
+    /// Returns the phone that a token belongs to, in any instance.
     fn by_token(&self, token: &str) -> Option<Arc<Phone>>;
-    /// The phone with a MAC in an instance.
+    /// Returns the phone with this MAC in an instance.
     fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>>;
-    /// Changes a record; on disk when it answers.
+    /// Changes a record. The change is on disk when the future resolves.
     fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
-    /// Changes a record for nobody who waits: on disk a moment later, together with others.
+    /// Changes a record with low priority: it is written shortly after, batched with other changes.
     fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
-    /// Notes a request; never waits, loses notes rather than growing.
+    /// Records a request. Never blocks, and drops requests rather than growing.
     fn record_request(&self, note: RequestRecord);
-    /// Keeps what a phone fetched, for people to compare with; never waits, loses files rather than growing.
+    /// Stores what a phone fetched, so that administrators can compare it. Never blocks, and drops files rather than
+    /// growing.
     fn store_delivered(&self, file: DeliveredFile);
-    /// Keeps what a phone uploaded.
+    /// Stores what a phone uploaded.
     fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>>;
 }
 
-/// What the kind of a file name is.
+/// The kind of a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestedFileKind {
     /// The file of one phone.
     Personal,
     /// A file for all phones of a model.
     Common,
-    /// A name phones only write to.
+    /// A name that phones only write to.
     Upload,
-    /// Everything else.
+    /// Any other name.
     Other,
 }
 
-/// What User-Agent and file name tell. The model comes from the User-Agent first, from the file's number second.
+/// What was recognised from User-Agent and file name. The model comes from the User-Agent, or else from the number in
+/// the file name.
 #[derive(Debug, Clone)]
 pub struct Recognised {
     /// The vendor's folder.
     pub vendor: Option<Arc<str>>,
     /// The model.
     pub model: Option<Arc<str>>,
-    /// The firmware.
+    /// The firmware version.
     pub firmware: Option<Arc<str>>,
-    /// The MAC of the file name.
+    /// The MAC in the file name.
     pub mac: Option<Mac>,
-    /// What the name stands for.
+    /// The kind of the file name.
     pub kind: RequestedFileKind,
-    /// Vendor and model of the User-Agent, for the binding of a window.
+    /// Vendor and model from the User-Agent, to which a bootstrap window is bound.
     pub family: Arc<str>,
-    /// Everything, for the renderer.
+    /// The complete recognition, for the renderer.
     pub whole: Recognition,
 }
 
-/// Which part of a file.
+/// Which part of a file to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileStage {
-    /// Nothing secret.
+    /// Only values that are not secret.
     Open,
-    /// Nothing secret, and the phone asks again in a minute.
+    /// Only values that are not secret, and an interval of one minute until the phone asks again.
     OpenSoon,
-    /// Everything.
+    /// The complete file.
     Personal,
 }
 
 /// A rendered file.
 pub use crate::render::Rendered as File;
 
-/// Vendors, settings and rendering as one request needs them.
+/// Vendors, settings, and rendering as one request needs them.
 pub trait FileService: Send + Sync {
-    /// Grows whenever vendors or this instance's settings change: everything below may answer differently then.
+    /// Changes whenever the vendors or the settings of this instance change. Results of the methods below can be cached
+    /// until then.
     fn revision(&self, instance: InstanceId) -> u64;
-    /// What User-Agent and file name tell.
+    /// Recognises vendor, model, and file from User-Agent and file name.
     fn recognise(&self, user_agent: Option<&str>, file: &str) -> Recognised;
-    /// The scheme the vendor's manifest names, a default for unknown vendors.
+    /// Returns the scheme in the vendor's manifest, or a default for unknown vendors.
     fn scheme(&self, vendor: Option<&str>) -> Scheme;
-    /// What the settings say for this phone. For an unknown phone the same as for a known one without own settings.
+    /// Returns the policy that the settings define for this phone. An unknown phone gets the same policy as a known
+    /// phone without its own settings.
     fn policy(&self, instance: InstanceId, phone: Option<&Phone>, recognised: &Recognised) -> Policy;
-    /// The account that all phones of the instance share as bootstrap.
+    /// Returns the account that all phones of the instance share during bootstrap.
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>>;
-    /// The file; `token` is the one the phone asked with. The error is a sentence for the log; `None` when the vendor has no such file.
+    /// Renders the file. `token` is the one from the phone's request. Returns `None` if the vendor has no such file.
+    /// The error text is for the log.
     fn render(
         &self,
         instance: &Instance,
@@ -158,23 +163,24 @@ pub trait FileService: Send + Sync {
     ) -> Result<Option<Arc<File>>, String>;
 }
 
-/// Learns what phones did, to go on with provisioning. Never waits.
+/// Receives what phones did, so that provisioning can continue. Never blocks.
 pub trait Deliveries: Send + Sync {
-    /// A complete delivery was recorded that the record did not know of yet.
+    /// A complete delivery was recorded that was new to the record.
     fn delivered(&self, phone: PhoneId);
-    /// A phone asked and did not get its personal stage, in a way worth reacting to. Rate-limited.
+    /// A phone's request was not answered with the personal stage, for a reason that provisioning reacts to.
+    /// Rate-limited.
     fn notify_request(&self, phone: PhoneId, reason: Reason);
 }
 
-/// Takes websocket upgrades at and below an instance's path.
+/// Handles websocket upgrades at and below an instance's path.
 pub trait Upgrade: Send + Sync {
-    /// Answers the upgrade and runs the socket.
+    /// Answers the upgrade and runs the websocket.
     fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse>;
 }
 
-/// Answers scripts below an instance's `api`.
+/// Answers requests below an instance's `api`.
 pub trait Scripts: Send + Sync {
-    /// Answers. `path` is what follows `api`, still percent-encoded, without leading slash.
+    /// Answers a request. `path` is the path below `api`, still percent-encoded, without a leading slash.
     fn answer(
         self: Arc<Self>,
         request: HttpRequest,
@@ -186,7 +192,8 @@ pub trait Scripts: Send + Sync {
 
 /// Serves pages below an instance's path.
 pub trait Pages: Send + Sync {
-    /// Answers, or `None` when there is no such page. `path` is what follows the instance, without leading slash.
+    /// Answers a request, or returns `None` if there is no such page. `path` is the path below the instance, without a
+    /// leading slash.
     fn page(
         &self,
         request: &HttpRequest,
@@ -196,7 +203,7 @@ pub trait Pages: Send + Sync {
     ) -> Option<LocalReply<HttpResponse>>;
 }
 
-/// Several, asked one after the other.
+/// Tries each element in order and uses the first that has the page.
 impl Pages for Vec<Arc<dyn Pages>> {
     fn page(
         &self,
@@ -209,12 +216,12 @@ impl Pages for Vec<Arc<dyn Pages>> {
     }
 }
 
-/// Says whether the gateway can do its work.
+/// Reports whether the gateway can do its work.
 pub trait Readiness: Send + Sync {
-    /// What is not ready, with the reason; empty = ready.
+    /// Returns what is not ready, with the reason. Empty means ready.
     fn missing(&self) -> Vec<NotReady>;
 
-    /// What a person should put right although work goes on.
+    /// Returns problems that an administrator should fix although the gateway works.
     fn remarks(&self) -> Vec<NotReady> {
         Vec::new()
     }
@@ -223,8 +230,8 @@ pub trait Readiness: Send + Sync {
 /// One thing that is not ready.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct NotReady {
-    /// What.
+    /// The component.
     pub what: String,
-    /// Why, and what to do.
+    /// The reason and the solution.
     pub why: String,
 }

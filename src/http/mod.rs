@@ -1,4 +1,5 @@
-//! The listeners: phones' files, websocket upgrades and pages below `/<domain>/<instance>`, health and metrics beside.
+//! HTTP listeners: files for phones, websocket upgrades, pages and the REST API below `/<domain>/<instance>`, and the
+//! health and metrics endpoints.
 
 pub mod auth;
 pub mod client_address;
@@ -40,41 +41,41 @@ use crate::phone::instance::Instances;
 
 /// What the listeners are built from.
 pub struct HttpDependencies {
-    /// The tenants.
+    /// The configured instances.
     pub instances: Instances,
-    /// The phones' records.
+    /// The phone records.
     pub records: Arc<dyn Records>,
-    /// Vendors, settings, rendering.
+    /// Vendors, settings, and rendering.
     pub files: Arc<dyn FileService>,
-    /// Who learns of deliveries.
+    /// Receives deliveries.
     pub deliveries: Arc<dyn Deliveries>,
-    /// Who takes websockets.
+    /// Handles websocket upgrades.
     pub upgrade: Arc<dyn Upgrade>,
-    /// Who serves pages.
+    /// Serves pages.
     pub pages: Arc<dyn Pages>,
-    /// Who answers scripts.
+    /// Serves the REST API.
     pub scripts: Arc<dyn Scripts>,
-    /// The time.
+    /// The clock.
     pub clock: SharedClock,
-    /// Who runs what is written behind the answers.
+    /// Runs the writes that happen after the response.
     pub tasks: Tasks,
-    /// Whose forwarding headers are believed.
+    /// The trusted reverse proxies.
     pub proxies: Proxies,
-    /// The header in which trusted proxies pass the verified subject of a phone's certificate, where there is one.
+    /// The header in which trusted proxies pass the verified subject of a phone's certificate, if one is configured.
     pub subject_header: Option<HeaderName>,
-    /// One-time URLs, where a CA for phones is configured.
+    /// One-time URLs, if a CA for phones is configured.
     pub bootstraps: Option<phone_files::bootstrap::Bootstraps>,
-    /// Key of the nonces, derived from the sealing key: they survive a restart.
+    /// Key for the nonces. It is derived from the sealing key, so nonces survive a restart.
     pub nonce_key: [u8; 32],
-    /// Another gateway may serve these phones: every request of a phone is told to come later.
+    /// Another gateway may serve these phones, so every phone request gets 503 and the phone retries later.
     pub passive: bool,
-    /// Sources that try one MAC after the other; people are told of them.
+    /// Detects sources that try one MAC after another; a notice reports them to administrators.
     pub scanners: Arc<ScanDetector>,
-    /// Proxies that are not listed; a notice names them.
+    /// Proxies that are not listed in the configuration; a notice names them.
     pub forwarders: Arc<UnlistedProxies>,
 }
 
-/// What every worker shares.
+/// State shared by all workers.
 pub struct AppState {
     instances: Instances,
     records: Arc<dyn Records>,
@@ -98,10 +99,10 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Puts the parts together. Call it after the metrics recorder is installed.
+    /// Builds the state. Call it after the metrics recorder is installed.
     ///
     /// # Errors
-    /// When the system refuses the thread that holds refusals back.
+    /// If the system cannot start the thread that delays rejections.
     pub fn new(parts: HttpDependencies) -> std::io::Result<Arc<Self>> {
         let consequences = RecordUpdates::new(parts.records.clone(), parts.deliveries, parts.tasks.clone());
         Ok(Arc::new(Self {
@@ -128,17 +129,17 @@ impl AppState {
     }
 }
 
-/// What one worker has for itself.
+/// State of one worker.
 #[derive(Default)]
 struct WorkerState {
     memo: RequestCache,
     gate: DelayedResponses,
 }
 
-/// The service of one worker: call it in the factory of the listener, once per worker.
+/// Configures the service of one worker. Call it in the listener's factory, once per worker.
 pub fn configure(deps: Arc<AppState>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
-        // Paths are read by hand: a phone's GET is the one that counts, and it needs no pattern matching.
+        // Parse paths by hand: most requests are a phone's GET, which needs no pattern matching.
         let worker = Rc::new(WorkerState::default());
         config.default_service(web::to(move |request: HttpRequest, payload: Payload| {
             attend(deps.clone(), worker.clone(), request, payload)
@@ -146,7 +147,7 @@ pub fn configure(deps: Arc<AppState>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-/// Answers, and tells the connection what it waits for meanwhile and afterwards.
+/// Answers a request and updates the connection's stall timer before and after.
 async fn attend(deps: Arc<AppState>, worker: Rc<WorkerState>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let pace = request.conn_data::<StallTimer>().cloned();
     if let Some(pace) = &pace {

@@ -1,5 +1,5 @@
-//! `phone/<token>/<file>` and `phone/<file>`: recognise, judge, answer, and only then note. The way of an ordinary GET
-//! waits for nothing and writes nothing.
+//! Serves `phone/<token>/<file>` and `phone/<file>`: recognises the request, decides about access, answers, and records
+//! the result afterwards. An ordinary GET neither blocks nor writes.
 
 pub mod bootstrap;
 pub mod conditional_requests;
@@ -52,10 +52,10 @@ use crate::{
     store::DeliveredFile,
 };
 
-/// Characters of a User-Agent in the time line.
+/// Maximum length of a User-Agent in the timeline, in characters.
 const SHOWN: usize = 200;
 
-/// One request on its way.
+/// One request while it is processed.
 struct PhoneRequest<'a> {
     deps: &'a Arc<AppState>,
     memo: &'a RequestCache,
@@ -66,7 +66,7 @@ struct PhoneRequest<'a> {
     client: ClientAddress,
     origin: CountedSource,
     now: Timestamp,
-    /// Its answer to a challenge was used before.
+    /// The response to the digest challenge was used before.
     spent: bool,
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn handle(
         RequestKey { instance: instance.id, user_agent, file },
         |recognised| match token {
             Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
-            // A MAC that only the User-Agent claims names nobody.
+            // A MAC that appears only in the User-Agent does not identify a phone.
             None if matches!(recognised.kind, RequestedFileKind::Personal | RequestedFileKind::Upload) => {
                 deps.records.by_mac(instance.id, recognised.mac?)
             }
@@ -115,12 +115,12 @@ pub(super) async fn handle(
         (Some(_), None) => Token::Unknown,
     };
     let asked = visit.file_asked(purpose);
-    // Who gets the empty 404 in any case is not worth a look at credentials.
+    // Skip the credentials if the answer is the empty 404 in any case.
     let authorization = match asked {
         RequestedFile::Personal(_) if token != Token::Unknown => visit.authorization(phone.as_deref()),
         _ => Authorization::Missing,
     };
-    // A token is no guess: whoever has one is not frozen.
+    // Requests with a token bypass the scan freeze, because a token cannot be guessed.
     let opened = phone.as_deref().and_then(|phone| phone.window.opened);
     let frozen = token == Token::None && deps.scanners.is_frozen(instance.id, visit.origin, opened, now);
     let ask = AccessRequest {
@@ -162,8 +162,8 @@ pub(super) async fn handle(
     answer
 }
 
-/// Whether this proof is evidence that a forwarding header comes from a proxy. Tokens and bootstrap credentials are none: a
-/// redirect service discloses them to strangers, who could write the header themselves.
+/// Whether this proof is evidence that a forwarding header comes from a proxy. Tokens and bootstrap credentials are not
+/// evidence: a redirect service discloses them to other clients, which could write the header themselves.
 fn shows_proxy(proof: Proof) -> bool {
     match proof {
         Proof::Own | Proof::Certificate => true,
@@ -185,7 +185,8 @@ impl PhoneRequest<'_> {
 
     fn authorization(&self, phone: Option<&Phone>) -> Authorization {
         let mut headers = self.request.headers().get_all(header::AUTHORIZATION);
-        // Two headers are none: nobody can tell which one a proxy before us looked at.
+        // More than one Authorization header counts as none: a proxy in front of the gateway might have checked a
+        // different one.
         let header = headers.next().filter(|_| headers.next().is_none());
         let guard = self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted);
         let (Some(header), Some(guard)) = (header, guard) else { return Authorization::Missing };
@@ -197,8 +198,9 @@ impl PhoneRequest<'_> {
         authenticate(guard, &shown, accounts, &self.deps.used, locked_out, self.now)
     }
 
-    /// Counts and notes what the certificate is worth. A stranger's is no matter of the phone it asks for, unless it got
-    /// somewhere: with the token of the phone.
+    /// Counts and records the result of the certificate check. It is recorded for the phone only if the certificate is
+    /// the phone's own or the request has the phone's token. The certificate of an unknown client says nothing about
+    /// the phone.
     fn note_certificate(&self, shown: &ClientCertificate, phone: Option<&Phone>) {
         if !self.client.encrypted {
             return;
@@ -227,8 +229,8 @@ impl PhoneRequest<'_> {
         let reason = decision.reason;
         if let Some(phone) = phone {
             if decision.closes_window || decision.ends_overlap {
-                // Should the disk fail here, the window still ends 15 minutes after the first delivery, and the next
-                // request ends the overlap.
+                // If this write fails, the bootstrap window still ends 15 minutes after the first delivery, and the
+                // next request ends the overlap with the former credentials.
                 let former = phone.former.is_some() && !decision.ends_overlap;
                 if let Err(error) = self.deps.consequences.proved(phone, former, self.now).await {
                     tracing::warn!(phone = phone.id.0, %error, "what the phone has proved could not be recorded");
@@ -261,7 +263,7 @@ impl PhoneRequest<'_> {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,
                 None => (response::not_found(), RequestOutcome::Refused(reason)),
             },
-            // Only the names that phones write to are kept: a file of ours that comes back is none.
+            // Store only names that phones write to. A file that the gateway serves must not be uploaded.
             AccessDecision::Store(_) if self.known.recognised.kind != RequestedFileKind::Upload => {
                 (response::not_found(), RequestOutcome::Refused(Reason::ForbiddenName))
             }
@@ -272,7 +274,7 @@ impl PhoneRequest<'_> {
         }
     }
 
-    /// Whether the request, or what the phone said before, tells that it is a phone of the record's vendor.
+    /// Whether the request, or an earlier one, identifies the phone as a model of the vendor in the record.
     fn speaks_as(&self, phone: &Phone) -> bool {
         let whole = &self.known.recognised.whole;
         let common = self.known.recognised.kind == RequestedFileKind::Common;
@@ -284,7 +286,7 @@ impl PhoneRequest<'_> {
         let kind = ChallengeKind { instance, scheme, encrypted, stale };
         let guard = self.deps.entrances.get(instance, scheme, encrypted);
         let challenge = guard.and_then(|guard| match self.spent {
-            // The challenge everybody gets may be the very one that is used up.
+            // The shared challenge may be the one that was just used, so create a separate one.
             true => Challenges::single(stale, guard, self.now),
             false => self.memo.challenges.present(kind, guard, self.now),
         });
@@ -308,7 +310,7 @@ impl PhoneRequest<'_> {
 
     async fn personal(&self, phone: &Arc<Phone>, proof: Proof, binds: bool) -> (HttpResponse, RequestOutcome) {
         let wish = RequestConditions::of(self.request.headers());
-        // 304 carries no file: that is no delivery, so it binds no window either.
+        // A 304 contains no file. It does not count as a delivery and does not bind the bootstrap window.
         let binds = binds && !self.is_unchanged(&wish, phone);
         let bound;
         let phone = if binds {
@@ -318,7 +320,7 @@ impl PhoneRequest<'_> {
                     bound = record;
                     &bound
                 }
-                // Another request was faster. A certificate needs no window.
+                // Another request bound the window first. A phone with a valid certificate does not need the window.
                 Ok(Err(reason)) if reason == Reason::OtherSource && proof == Proof::Certificate => phone,
                 Ok(Err(reason)) => {
                     self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
@@ -337,7 +339,7 @@ impl PhoneRequest<'_> {
         let form = form(&wish, &file, !proof.is_bootstrap());
         let is_get = self.request.method() == Method::GET;
         let whole = form == ResponseForm::Whole && is_get;
-        // No delivery; but these very bytes were delivered once, so a phone provisioned anew need not fetch them again.
+        // Not a delivery. But this file was delivered before, so a phone that is provisioned again need not fetch it.
         let held = form == ResponseForm::Unchanged
             && is_get
             && wish.none_match.is_some_and(|tags| shows_tag(tags, &file.etag))
@@ -355,14 +357,14 @@ impl PhoneRequest<'_> {
         (response::file(&file, form, self.request.method(), done), outcome)
     }
 
-    /// Whether the answer to a conditional request is 304.
+    /// Whether a conditional request gets a 304.
     fn is_unchanged(&self, wish: &RequestConditions<'_>, phone: &Phone) -> bool {
         let Some(tags) = wish.none_match else { return false };
         matches!(self.personal_file(phone, false), Ok(Some(file)) if names_tag(tags, &file.etag))
     }
 
-    /// From this worker's memory while the renderer still holds it, else rendered. Right after a change of the record
-    /// the memory is of the old one.
+    /// Returns the file from this worker's cache while the renderer still has it, otherwise renders it. Pass `changed`
+    /// right after a change of the record, when the cached file is stale.
     fn personal_file(&self, phone: &Phone, changed: bool) -> Result<Option<Arc<super::interfaces::File>>, String> {
         let remembered = self.known.personal.borrow().upgrade();
         if !changed && remembered.is_some() {
@@ -434,8 +436,9 @@ impl PhoneRequest<'_> {
         (response::later(), RequestOutcome::Failed)
     }
 
-    /// Whoever only names a MAC is not that phone: a refusal without a token says nothing of when and from where the
-    /// phone asked. What every phone's conversation begins with is no stranger's either.
+    /// Counts and records the request. A rejected request without a token proves only that the client knows the MAC, so
+    /// it does not update the phone's last request. An ordinary first request without credentials is not recorded as an
+    /// unknown device either.
     fn note(&self, phone: Option<&Phone>, token: Token, outcome: RequestOutcome) {
         tracing::debug!(address = %self.client.address, file = %self.known.file, ?outcome, "phone request");
         self.deps.meter.count(outcome);

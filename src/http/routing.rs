@@ -1,5 +1,5 @@
-//! Reads a request's path: `/<domain>/<instance>` and what lies below. Empty components (`//file`) are skipped, names
-//! that try to leave their place are no names.
+//! Parses the path of a request: `/<domain>/<instance>` and the part below. Empty components (`//file`) are skipped.
+//! Components that would escape their directory are rejected.
 
 use std::borrow::Cow;
 
@@ -8,16 +8,16 @@ use std::borrow::Cow;
 pub enum RequestTarget<'a> {
     /// `/healthz`.
     Health,
-    /// Something of an instance.
+    /// A path of an instance.
     Instance {
         /// First component.
         domain: Cow<'a, str>,
         /// Second component.
         name: Cow<'a, str>,
-        /// What follows.
+        /// The part below the instance.
         below: Below<'a>,
     },
-    /// Nothing we have.
+    /// No known path.
     Nothing,
 }
 
@@ -26,20 +26,20 @@ pub enum RequestTarget<'a> {
 pub enum Below<'a> {
     /// `phone/<file>` and `phone/<token>/<file>`.
     Phone {
-        /// The token, where there is one.
+        /// The token, if present.
         token: Option<Cow<'a, str>>,
         /// The file name.
         file: Cow<'a, str>,
     },
-    /// `phone` itself or deeper than a file can lie.
+    /// `phone` itself, or a path below it that is too deep for a file.
     NoFile,
-    /// What follows `api`, still percent-encoded: a path that is none is answered there, too.
+    /// The path below `api`, still percent-encoded. Invalid paths are answered by the API, too.
     Api(String),
-    /// Everything else: pages, websockets. Components joined by `/`.
+    /// Everything else: pages and websockets. Components are joined by `/`.
     Page(String),
 }
 
-/// Reads the path as it came, still percent-encoded.
+/// Parses the path as received, still percent-encoded.
 #[must_use]
 pub fn read(path: &str) -> RequestTarget<'_> {
     if path == "/healthz" {
@@ -69,7 +69,7 @@ fn below<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Below<'a>> {
     }
     let (one, two, three) = (parts.next(), parts.next(), parts.next());
     Some(match (one, two, three) {
-        // A token without a file behind it would be taken for a file's name, and names are logged and remembered.
+        // A token without a file name must not be read as a file name, because file names are logged and stored.
         (Some(file), None, _) if is_token(&component(file)?) => Below::NoFile,
         (Some(file), None, _) => Below::Phone { token: None, file: component(file)? },
         (Some(token), Some(file), None) => Below::Phone { token: Some(component(token)?), file: component(file)? },
@@ -77,12 +77,13 @@ fn below<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<Below<'a>> {
     })
 }
 
-/// Whether a component has the form of a phone's token (`phone::record::new_token`), which no file's name has.
+/// Whether a component has the form of a phone token (`phone::record::new_token`). No file name has this form.
 fn is_token(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'2'..=b'7'))
 }
 
-/// One component, decoded. `None` when it holds what no name holds: `..`, slashes, control characters, bad encoding.
+/// Decodes one component. Returns `None` if it is `.` or `..`, or contains slashes, control characters, or invalid
+/// encoding.
 #[must_use]
 pub fn component(raw: &str) -> Option<Cow<'_, str>> {
     let decoded = if raw.contains('%') { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };

@@ -1,15 +1,15 @@
-//! Proxies before us that the configuration does not list. All phones behind one look like one device: ten of them that
-//! mistype something lock all others out, and unknown ones freeze their source. So they are found, named, and given limits
-//! per client.
+//! Detects reverse proxies that the configuration does not list. All phones behind such a proxy look like one device:
+//! ten wrong logins lock out all phones, and requests for unknown phones freeze the shared source. Once detected, a
+//! proxy is reported in a notice, and limits apply to each client behind it.
 //!
-//! Every client can write a forwarding header, so a header alone is no evidence: a stranger would escape every limit, or have an
-//! administrator trust his address. What counts is what a stranger cannot do: the peer must have carried the own credentials or
-//! the certificate of [`PHONES`] different phones, each with a forwarding header that names another address. Redirect tokens
-//! do not count: a redirect service discloses them to other clients. Phones write no such headers; a proxy on their way
-//! does. The owner of that many phones of an instance can imitate one, and gains little: all clients behind such a peer
-//! together have limits as well (`Origin::share`).
+//! A forwarding header alone is not evidence, because any client can write one. A client could evade every limit, or
+//! trick an administrator into trusting its address. A peer counts as a proxy only after it has carried the own
+//! credentials or the certificate of [`PHONES`] different phones, each with a forwarding header that names another
+//! address. Redirect tokens do not count: a redirect service discloses them to other clients. Phones do not write
+//! forwarding headers; a proxy in front of them does. An owner of that many phones of an instance can imitate a proxy
+//! but gains little: all clients behind such a peer also share a limit ([`CountedSource::share`]).
 //!
-//! Bounded: so many peers under observation, so many found.
+//! The tables of observed and detected peers have fixed limits.
 
 use std::{
     collections::HashMap,
@@ -33,13 +33,13 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Phones that must have proven themselves through a peer.
+/// Number of phones that must have authenticated through a peer.
 pub const PHONES: usize = 2;
-/// A peer that carries no such request for this long is forgotten.
+/// A peer without such a request for this long is forgotten.
 pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
-/// How often it is written down that a peer still does.
+/// How often the time of the last such request is stored.
 const AGAIN: Duration = Duration::from_secs(3600);
-/// Peers under observation, and peers found.
+/// Limits for observed peers and for detected proxies.
 const OBSERVED: usize = 256;
 const FOUND: usize = 64;
 
@@ -47,7 +47,7 @@ const FACT: &str = "unlisted-proxy.";
 
 type Key = (InstanceId, IpAddr);
 
-/// What is known of all peers that send forwarding headers.
+/// Observed peers that send forwarding headers, and detected proxies.
 #[derive(Debug, Default)]
 pub struct UnlistedProxies {
     observed: Mutex<HashMap<Key, (PhoneId, Timestamp)>>,
@@ -59,7 +59,7 @@ fn is_recent(proxy: &UnlistedProxy, now: Timestamp) -> bool {
     now.duration_since(proxy.last).unsigned_abs() <= KEPT
 }
 
-/// Whether the configuration takes it into account by now.
+/// Whether the configuration now takes the proxy into account.
 fn is_cured(proxy: &UnlistedProxy, proxies: &Proxies) -> bool {
     let trusted = proxies.trusted.iter().any(|network| network.contains(&proxy.peer));
     let same = proxies.address_header.as_str().eq_ignore_ascii_case(&proxy.header);
@@ -67,7 +67,7 @@ fn is_cured(proxy: &UnlistedProxy, proxies: &Proxies) -> bool {
 }
 
 impl UnlistedProxies {
-    /// The party that a request counts for.
+    /// Returns the source that a request counts for.
     #[must_use]
     pub fn origin(
         &self,
@@ -84,7 +84,7 @@ impl UnlistedProxies {
         )
     }
 
-    /// A phone has proven itself by something that only it has.
+    /// Records that a phone has authenticated through a peer, with its own credentials or certificate.
     pub fn proved(&self, instance: InstanceId, phone: PhoneId, claim: &ForwardingClaim, now: Timestamp) {
         let key = (instance, claim.peer);
         let known = self.found.load().get(&key).filter(|known| is_recent(known, now)).cloned();
@@ -104,7 +104,7 @@ impl UnlistedProxies {
         self.news.send_replace(());
     }
 
-    /// Whether another phone proved itself through this peer before.
+    /// Whether a different phone authenticated through this peer before.
     fn is_second(&self, key: Key, phone: PhoneId, now: Timestamp) -> bool {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         match observed.get(&key) {
@@ -140,7 +140,7 @@ impl UnlistedProxies {
         });
     }
 
-    /// Those of an instance.
+    /// Returns the detected proxies of an instance.
     #[must_use]
     pub fn of(&self, instance: InstanceId, now: Timestamp) -> Vec<UnlistedProxy> {
         let found = self.found.load();
@@ -151,7 +151,7 @@ impl UnlistedProxies {
     }
 }
 
-/// Those that the gateway wrote down and the configuration does not take into account.
+/// Returns stored proxies that the configuration does not yet take into account.
 #[must_use]
 pub fn recorded(store: &Store, proxies: &Proxies, now: Timestamp) -> Vec<(InstanceId, UnlistedProxy)> {
     let facts = store.facts_beginning(FACT).into_iter();
@@ -160,7 +160,7 @@ pub fn recorded(store: &Store, proxies: &Proxies, now: Timestamp) -> Vec<(Instan
     read.filter(|(_, one)| is_recent(one, now) && !is_cured(one, proxies)).collect()
 }
 
-/// Goes on with what was written down before, and writes down what is found, until the gateway stops.
+/// Loads the stored proxies, then stores new ones until the gateway stops.
 pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Proxies, now: Timestamp, tasks: Tasks) {
     let recorded = recorded(&store, &proxies, now);
     for (instance, key, text) in store.facts_beginning(FACT) {

@@ -1,4 +1,4 @@
-//! A `Send` handle on one AppWebsocket: requests get a `src`, answers find their asker.
+//! A `Send` handle for one AppWebsocket. It assigns a `src` to each request and passes answers to the matching request.
 
 use std::{
     collections::HashMap,
@@ -13,35 +13,35 @@ use gangway_wire::appws::{Envelope, envelope::Outgoing};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-/// How long an answer may take.
+/// Time limit for an answer.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-/// Messages waiting to be written on one link before askers wait.
+/// Messages queued for writing on one link before callers wait.
 const OUT_QUEUE: usize = 256;
-/// Messages one list answer may consist of.
+/// Maximum number of messages in one list answer.
 const LIST_MESSAGES: usize = 100_000;
-/// Memory one list answer may take: about 30,000 devices with everything Devices tells of them.
+/// Maximum memory of one list answer: about 30,000 devices with all data from Devices.
 const LIST_BYTES: usize = 128 << 20;
-/// What a member of an object takes beside its name and its value.
+/// Memory overhead of one object member, besides its name and value.
 const MEMBER: usize = 48;
-/// Requests one link may have open.
+/// Maximum number of open requests on one link.
 const PENDING: usize = 1024;
 
-/// Why a question over a link got no answer.
+/// Why a request over a link got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// The socket is gone.
+    /// The socket is closed.
     #[error("the connection was closed before the answer came")]
     Closed,
-    /// Nothing came in time.
+    /// No answer within the time limit.
     #[error("no answer within {} s", ANSWER_PATIENCE.as_secs())]
     Timeout,
-    /// The answer carries `error`.
+    /// The answer contains `error`.
     #[error("{0}")]
     Refused(String),
-    /// A list that does not end.
+    /// The list is too long.
     #[error("the list in the answer takes more than {} MB or {LIST_MESSAGES} messages, and was given up", LIST_BYTES >> 20)]
     TooLong,
-    /// Too many questions are open.
+    /// Too many requests are open.
     #[error("too many requests are open on this connection")]
     Busy,
 }
@@ -56,12 +56,12 @@ struct LinkRequests {
     mt: &'static str,
     list: bool,
     answers: Vec<Envelope>,
-    /// Memory the answers take, about.
+    /// Approximate memory of the answers.
     bytes: usize,
     reply: oneshot::Sender<Result<Vec<Envelope>, LinkError>>,
 }
 
-/// The asking side. Cheap to clone, usable from any thread.
+/// The side that sends requests. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct Link {
     id: u64,
@@ -83,7 +83,7 @@ pub struct LinkDriver {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// A new link: the handle for askers and the end for the socket's loop.
+/// Creates a link: the handle for callers and the driver for the socket's loop.
 #[must_use]
 pub fn link() -> (Link, LinkDriver) {
     let (sender, out) = mpsc::channel(OUT_QUEUE);
@@ -92,24 +92,25 @@ pub fn link() -> (Link, LinkDriver) {
 }
 
 impl Link {
-    /// Unlike any other link of this process; a late goodbye is told from a newer connection by it.
+    /// Returns an id that is unique in this process. It distinguishes the late close of an old connection from a newer
+    /// connection.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// True when the socket is gone.
+    /// Returns true if the socket is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.out.is_closed()
     }
 
-    /// Sends a ready message text, no answer expected. Waits while the socket's queue is full.
+    /// Sends a message that expects no answer. Waits while the socket's queue is full.
     pub async fn send(&self, text: String) -> Result<(), LinkError> {
         self.out.send(Job { text, asks: None }).await.map_err(|_gone| LinkError::Closed)
     }
 
-    /// Asks `mt` and waits for the one answer; `message` writes the question with the `src` it is given.
+    /// Sends the request `mt` and waits for its answer. `message` creates the request with the given `src`.
     pub async fn request(
         &self,
         mt: &'static str,
@@ -118,7 +119,7 @@ impl Link {
         self.ask(mt, false, message).await?.pop().ok_or(LinkError::Closed)
     }
 
-    /// Asks for a list that comes in several messages, the final one with `last`.
+    /// Requests a list that arrives in several messages; the final one has `last`.
     pub async fn request_list(
         &self,
         mt: &'static str,
@@ -146,7 +147,7 @@ impl Link {
 }
 
 impl LinkDriver {
-    /// The next text to write to the socket; `None` when every handle is gone.
+    /// Returns the next text to write to the socket, or `None` if all handles have been dropped.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             let job = self.out.recv().await?;
@@ -161,8 +162,8 @@ impl LinkDriver {
         }
     }
 
-    /// Hands an incoming message to whoever asked for it; gives it back when nobody did. An answer without `src` goes
-    /// to an open request of that type, since not every peer echoes it.
+    /// Passes an incoming message to the matching request, or returns it if there is none. An answer without `src` is
+    /// passed to an open request of that type, because not every peer echoes `src`.
     pub fn answer(&mut self, message: Envelope) -> Option<Envelope> {
         let src = match message.src_text() {
             Some(src) => src,
@@ -175,8 +176,8 @@ impl LinkDriver {
             },
         };
         let Some(open) = self.pending.get_mut(&src) else { return Some(message) };
-        // Indications of a subscription carry its src too; only results answer (some documents print the result of a
-        // list under the name of its request).
+        // Indications of a subscription have its `src` too, but only results are answers. Some documents show the
+        // result of a list under the name of its request.
         if message.mt != open.mt && message.mt.strip_suffix("Result") != Some(open.mt) {
             return Some(message);
         }
@@ -184,11 +185,11 @@ impl LinkDriver {
         let last = error.is_some() || !open.list || is_last(&message);
         open.bytes += if last { 0 } else { weight(&message.body) };
         let is_too_long = open.bytes > LIST_BYTES || open.answers.len() >= LIST_MESSAGES;
-        // Nothing is kept for an asker that has given up.
+        // Store nothing if the caller no longer waits.
         if open.reply.is_closed() || is_too_long {
             open.answers = Vec::new();
         } else {
-            // The text is not needed beside what was read of it.
+            // For lists the raw text is not needed in addition to the parsed message.
             open.answers.push(Envelope { raw: if open.list { String::new() } else { message.raw }, ..message });
         }
         if (last || is_too_long)
@@ -204,7 +205,7 @@ impl LinkDriver {
     }
 }
 
-/// The memory a value takes, about.
+/// Returns the approximate memory of a value.
 fn weight(value: &Value) -> usize {
     let inside = match value {
         Value::String(text) => text.len(),
@@ -215,7 +216,7 @@ fn weight(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
-/// `last` is true, or absent altogether (a list in one message).
+/// Whether `last` is true or absent (a list in one message).
 fn is_last(message: &Envelope) -> bool {
     message.body.get("last").is_none_or(|last| last.as_bool().unwrap_or(true))
 }
@@ -271,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_without_end_is_given_up() {
         let (link, mut end) = link();
-        // Few bytes that take much memory, and much text.
+        // A message of few bytes that needs much memory, and one with a long text.
         let nothing = format!(r#"{{"mt":"AskResult","src":"g1","rows":[{}0],"last":false}}"#, "0,".repeat(500_000));
         let text = format!(r#"{{"mt":"AskResult","src":"g2","rows":["{}"],"last":false}}"#, "x".repeat(1_000_000));
         let socket = async {

@@ -1,37 +1,37 @@
-//! How long to wait before trying again, and when not to try at all. Pure: time and randomness are passed in.
+//! Determines how long to wait before a retry, and when to stop retrying. Pure: time and randomness are parameters.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Growing pauses with full jitter between a least and a greatest pause.
+/// Exponential backoff with full jitter between a minimum and a maximum pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     min: Duration,
     max: Duration,
 }
 
-/// Bounds that make no sense.
+/// Invalid limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BackoffError {
     /// A pause of zero would be a busy loop.
     #[error("the least pause between two attempts must be more than zero")]
     Zero,
-    /// The wrong way round.
+    /// The minimum is greater than the maximum.
     #[error("the least pause between two attempts ({min:?}) is longer than the greatest ({max:?}): swap them")]
     Order {
-        /// Least pause given.
+        /// The given minimum.
         min: Duration,
-        /// Greatest pause given.
+        /// The given maximum.
         max: Duration,
     },
 }
 
 impl Backoff {
-    /// One phone's pauses after a refusal that can heal: 1 s to 5 min.
+    /// The pauses for one phone after a temporary rejection: 1 s to 5 min.
     pub const PHONE: Self = Self { min: Duration::from_secs(1), max: Duration::from_secs(300) };
 
-    /// Pauses of at least `min` and at most `max`.
+    /// Creates pauses of at least `min` and at most `max`.
     pub fn new(min: Duration, max: Duration) -> Result<Self, BackoffError> {
         if min.is_zero() {
             return Err(BackoffError::Zero);
@@ -42,14 +42,15 @@ impl Backoff {
         Ok(Self { min, max })
     }
 
-    /// The longest pause after `failures` failures in a row: doubles with each, up to the greatest.
+    /// Returns the longest pause after `failures` consecutive failures. It doubles with each failure, up to the
+    /// maximum.
     #[must_use]
     pub fn ceiling(&self, failures: u32) -> Duration {
         self.min.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(self.max)
     }
 
-    /// The pause after `failures` failures in a row: anywhere between the least pause and [`Backoff::ceiling`], by
-    /// `random` from `0.0..1.0`. The whole range is used so that many that failed together do not return together.
+    /// Returns the pause after `failures` consecutive failures: between the minimum and [`Backoff::ceiling`], chosen by
+    /// `random` from `0.0..1.0`. The whole range is used, so that clients that failed together do not retry together.
     #[must_use]
     pub fn pause(&self, failures: u32, random: f64) -> Duration {
         let random = if random.is_finite() { random.clamp(0.0, 1.0) } else { 0.0 };
@@ -58,19 +59,19 @@ impl Backoff {
     }
 }
 
-/// What a [`Breaker`] allows.
+/// The decision of a [`Breaker`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerDecision {
-    /// The endpoint is there: go, within the general limits.
+    /// The endpoint is available: proceed within the general limits.
     Free,
-    /// The endpoint is away and this is the one that looks whether it is back.
+    /// The endpoint is unavailable, and this attempt is the probe that checks it.
     Probe,
-    /// The endpoint is away: ask again at this time, or when it is back.
+    /// The endpoint is unavailable: retry at this time, or when it is available again.
     Wait(Timestamp),
 }
 
 /// The circuit breaker of one endpoint (a Devices URL's host, a redirect account, a PBX). While the endpoint is
-/// away one probe goes out per interval, whatever happened to the one before.
+/// unavailable, one probe is allowed per interval, regardless of the result of the previous one.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     interval: Duration,
@@ -81,7 +82,7 @@ pub struct Breaker {
 struct Away {
     since: Timestamp,
     next_probe: Timestamp,
-    /// No more than this lies between now and the next probe.
+    /// Maximum time from now to the next probe.
     pause: Duration,
 }
 
@@ -92,16 +93,16 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// The pause between two probes of an endpoint that is away.
+    /// The interval between two probes of an unavailable endpoint.
     pub const INTERVAL: Duration = Duration::from_secs(10);
 
-    /// A breaker that believes the endpoint is there.
+    /// Creates a breaker that assumes the endpoint is available.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
         Self { interval, away: None }
     }
 
-    /// Asks for one attempt. [`Admission::Probe`] is used up by asking.
+    /// Requests permission for one attempt. [`BreakerDecision::Probe`] is returned once per interval.
     #[must_use]
     pub fn admit(&mut self, now: Timestamp) -> BreakerDecision {
         if let Some(until) = self.closed_until(now) {
@@ -113,44 +114,44 @@ impl Breaker {
         BreakerDecision::Probe
     }
 
-    /// Until when no attempt is allowed; `None` when one may be [asked for](Self::admit).
+    /// Returns the time until which no attempt is allowed, or `None` if one may be [requested](Self::admit).
     #[must_use]
     pub fn closed_until(&mut self, now: Timestamp) -> Option<Timestamp> {
         let away = self.away.as_mut()?;
-        // A clock that was set back must not postpone the probe for longer than the pause.
+        // If the clock was set back, the probe must not be postponed by more than the pause.
         away.next_probe = away.next_probe.min(after(now, away.pause));
         (now < away.next_probe).then_some(away.next_probe)
     }
 
-    /// The endpoint answered. True when it had been away: whoever waits may be released.
+    /// The endpoint answered. Returns true if it had been unavailable, so that waiting attempts may proceed.
     pub fn succeeded(&mut self) -> bool {
         self.away.take().is_some()
     }
 
-    /// The endpoint could not be reached. True when it had been there until now.
+    /// The endpoint could not be reached. Returns true if it had been available until now.
     pub fn failed(&mut self, now: Timestamp) -> bool {
         if self.away.is_some() {
-            // Late failures of attempts from before must not push the next probe away.
+            // Late failures of earlier attempts must not postpone the next probe.
             return false;
         }
         self.away = Some(Away { since: now, next_probe: after(now, self.interval), pause: self.interval });
         true
     }
 
-    /// The endpoint is there and wants no attempt for this long. True when it had been there until now.
+    /// The endpoint is reachable but requests a pause of this length. Returns true if it had been available until now.
     pub fn is_probe_due(&mut self, pause: Duration, now: Timestamp) -> bool {
         let since = self.away_since();
         self.away = Some(Away { since: since.unwrap_or(now), next_probe: after(now, pause), pause });
         since.is_none()
     }
 
-    /// Since when the endpoint is away; `None` when it is there.
+    /// Returns since when the endpoint is unavailable, or `None` if it is available.
     #[must_use]
     pub fn away_since(&self) -> Option<Timestamp> {
         self.away.map(|away| away.since)
     }
 
-    /// When the next probe may go out; `None` when the endpoint is there.
+    /// Returns when the next probe is allowed, or `None` if the endpoint is available.
     #[must_use]
     pub fn next_probe(&self) -> Option<Timestamp> {
         self.away.map(|away| away.next_probe)

@@ -1,7 +1,7 @@
-//! What a TLS client says first (RFC 8446, 4.1.2), read from the bytes it sent: only to tell people about a handshake
-//! that failed. The handshakes themselves are rustls' matter.
+//! Parses a TLS ClientHello (RFC 8446, 4.1.2) to describe failed handshakes to administrators. The handshakes
+//! themselves are done by rustls.
 
-/// Longest beginning worth keeping: a ClientHello with a post-quantum key share has some 1,800 bytes.
+/// Maximum number of first bytes to keep: a ClientHello with a post-quantum key share has about 1,800 bytes.
 pub const MOST: usize = 4096;
 
 const HANDSHAKE: u8 = 22;
@@ -9,17 +9,18 @@ const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// What was understood of it.
+/// The parsed parts of a ClientHello.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClientHello {
-    /// The name the client believes to talk to (SNI).
+    /// The server name that the client requests (SNI).
     pub server_name: Option<String>,
-    /// The versions it offers, as numbers of the protocol, in its order: `0x0303` is TLS 1.2.
+    /// The versions it offers, as protocol numbers, in its order: `0x0303` is TLS 1.2.
     pub versions: Vec<u16>,
 }
 
 impl ClientHello {
-    /// Reads the first bytes of a connection; `None` when they are no ClientHello. What is cut off is left out.
+    /// Parses the first bytes of a connection. Returns `None` if they are not a ClientHello. Truncated parts are
+    /// omitted.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let message = unpacked(bytes)?;
@@ -30,7 +31,7 @@ impl ClientHello {
         all.take(3)?;
         let legacy = all.u16()?;
         let mut found = Self { server_name: None, versions: Vec::new() };
-        // What follows may be cut off; the version is known by now.
+        // The rest may be truncated; the version has been read.
         let _ = found.fill(&mut all);
         if found.versions.is_empty() {
             found.versions = vec![legacy];
@@ -61,7 +62,7 @@ impl ClientHello {
         }
     }
 
-    /// The versions for people.
+    /// The versions as text for administrators.
     #[must_use]
     pub fn versions_text(&self) -> String {
         let names: Vec<String> = self.versions.iter().map(|version| name(*version)).collect();
@@ -80,7 +81,7 @@ fn name(version: u16) -> String {
     }
 }
 
-/// RFC 8701: numbers clients throw in so that servers learn to ignore what they do not know.
+/// GREASE (RFC 8701): values that clients send so that servers learn to ignore unknown ones.
 fn is_grease(version: u16) -> bool {
     version & 0x0f0f == 0x0a0a && version >> 8 == version & 0xff
 }
@@ -96,7 +97,7 @@ fn server_name(body: &mut Reader<'_>) -> Option<String> {
     plain.then(|| name.to_owned())
 }
 
-/// The handshake message out of its records: a client may spread it over several.
+/// Extracts the handshake message from its records. A client may split it over several.
 fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut rest, mut message) = (Reader(bytes), Vec::new());
     while rest.u8() == Some(HANDSHAKE) {
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!((old.server_name.as_deref(), old.versions_text().as_str()), (None, "TLS 1.2"));
     }
 
-    /// TLS 1.0 as an old phone sends it: no extensions at all.
+    /// TLS 1.0 as an old phone sends it: no extensions.
     #[test]
     fn an_old_one_says_its_version_only() {
         let mut message = vec![1, 0, 0, 41, 3, 1];

@@ -1,36 +1,36 @@
-//! File descriptors: how many the process may have, and how they are shared out. Every sysclient and every connection of a
-//! client takes one. The shares are bounds, so that neither kind takes what the other, the listeners or the database need.
+//! Divides the process's file descriptors. Every sysclient and every client connection needs one. The shares are
+//! limits, so that neither uses up the descriptors that the other, the listeners, or the database need.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What to do when there are too few.
+/// The solution if there are too few.
 pub const CURE: &str = "raise LimitNOFILE= in the systemd unit, or the hard limit of the shell (`ulimit -Hn`), and restart \
                         the gateway";
 
-/// Of the process itself: some 50 for standard streams, the database and the runtimes of its threads, 20 for phones that are
-/// told to come, the rest for files and lookups of names.
+/// For the process itself: about 50 for standard streams, the database, and the runtimes of its threads, 20 for
+/// concurrent resyncs of phones, the rest for files and name resolution.
 const PROCESS: u64 = 80;
-/// Of the runtime of one HTTP worker.
+/// For the runtime of one HTTP worker.
 const PER_WORKER: u64 = 6;
-/// Of an instance: connections to Devices and to the redirect services of three vendors.
+/// For an instance: connections to Devices and to the redirect services of three vendors.
 const PER_INSTANCE: u64 = 5;
-/// Connections clients need at least: PBXs, a reverse proxy, phones that come one after the other.
+/// Minimum number of client connections: PBXs, a reverse proxy, and phones one after the other.
 const CLIENTS_NEEDED: u64 = 64;
-/// Of an instance: app objects and pages that are open.
+/// For an instance: app objects and open pages.
 const CLIENTS_PER_INSTANCE: u64 = 8;
-/// So many connections of clients come before sysclients, as far as two thirds of what is shared out allow.
+/// This many client connections have priority over sysclients, within two thirds of the divided descriptors.
 const CLIENTS_FIRST: u64 = 16;
-/// More connections of clients are never open at once: each costs memory as well.
+/// Maximum number of open client connections, because each needs memory as well.
 const MOST_CLIENTS: u64 = 65_536;
-/// Bounds of the share of the operator's listener.
+/// Minimum and maximum share of the operations listener.
 const OPERATORS: (u64, u64) = (4, 256);
 
-/// The limits the system sets; [`u64::MAX`] = none.
+/// The limits set by the system; [`u64::MAX`] = none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// What holds.
+    /// The limit in effect.
     pub soft: u64,
-    /// As far as the process may raise it.
+    /// The value up to which the process may raise it.
     pub hard: u64,
 }
 
@@ -44,7 +44,7 @@ pub struct RaiseError {
 }
 
 impl Limit {
-    /// The limits of this process.
+    /// Returns the limits of this process.
     #[must_use]
     pub fn of_process() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -54,7 +54,7 @@ impl Limit {
     /// Raises the soft limit to the hard one. The usual soft limit of 1024 is for programs that use `select`.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system rejects it.
     pub fn raise() -> Result<Self, RaiseError> {
         let Self { soft, hard } = Self::of_process();
         if soft < hard {
@@ -69,17 +69,17 @@ impl Limit {
     }
 }
 
-/// What the process is made of, as far as it needs descriptors however many phones there are.
+/// The parts of the process that need descriptors regardless of the number of phones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
     /// Threads that serve clients.
     pub workers: usize,
-    /// Tenants.
+    /// Number of instances.
     pub instances: usize,
 }
 
 impl Machine {
-    /// This computer, with a worker per core.
+    /// This computer, with one worker per core.
     #[must_use]
     pub fn here(instances: usize) -> Self {
         Self { workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get), instances }
@@ -93,26 +93,26 @@ impl Machine {
         CLIENTS_NEEDED + CLIENTS_PER_INSTANCE * count(self.instances)
     }
 
-    /// The limit under which `phones` phones have a sysclient each, and clients room enough.
+    /// Returns the limit that provides one sysclient per phone and enough client connections.
     #[must_use]
     pub fn need(self, phones: usize) -> u64 {
-        // Clients get a third of what is shared out.
+        // Clients get a third of the divided descriptors.
         let phones = count(phones);
         let shared = (phones + phones.div_ceil(2)).max(3 * self.clients_needed());
-        // The operator's share is a sixteenth of it.
+        // The operations listener gets a sixteenth.
         let operators = shared.div_ceil(15).clamp(OPERATORS.0, OPERATORS.1);
         self.reserve() + shared + operators + 2
     }
 }
 
-/// How the descriptors are shared out.
+/// The shares of the descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescriptorShares {
-    /// What there is.
+    /// The total limit.
     pub limit: u64,
-    /// Connections of phones, PBXs and people.
+    /// Connections of phones, PBXs, and browsers.
     pub clients: usize,
-    /// Connections to the operator's listener.
+    /// Connections to the operations listener.
     pub operators: usize,
     /// Sysclients.
     pub sysclients: usize,
@@ -120,7 +120,7 @@ pub struct DescriptorShares {
 }
 
 impl DescriptorShares {
-    /// Shares `limit` out. Under a limit that is far too low every kind keeps a few: then the system refuses some.
+    /// Divides `limit`. If it is far too low, every kind still gets a few, and the system then rejects some.
     #[must_use]
     pub fn of(limit: u64, machine: Machine) -> Self {
         let free = limit.saturating_sub(machine.reserve());
@@ -132,19 +132,19 @@ impl DescriptorShares {
         Self { limit, clients: size(clients), operators: size(operators), sysclients: size(sysclients), machine }
     }
 
-    /// Connections each HTTP worker may have open.
+    /// Returns the maximum number of open connections per HTTP worker.
     #[must_use]
     pub fn clients_per_worker(&self) -> usize {
         (self.clients / self.machine.workers.max(1)).max(1)
     }
 
-    /// The limit that so many phones need on this machine.
+    /// Returns the limit needed for `phones` phones on this machine.
     #[must_use]
     pub fn need(&self, phones: usize) -> u64 {
         self.machine.need(phones)
     }
 
-    /// What is missing for so many phones, if anything is.
+    /// Returns the shortage for `phones` phones, if there is one.
     #[must_use]
     pub fn lack(&self, phones: usize) -> Option<DescriptorShortage> {
         let need = self.need(phones);
@@ -157,21 +157,21 @@ impl DescriptorShares {
     }
 }
 
-/// Too few descriptors.
+/// A shortage of descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescriptorShortage {
-    /// What there is.
+    /// The current limit.
     pub limit: u64,
-    /// What is needed.
+    /// The required limit.
     pub need: u64,
-    /// For so many phones.
+    /// The number of phones it is required for.
     pub phones: usize,
-    /// So many of them can be connected with Devices at once.
+    /// The number of phones that can be connected to Devices at once.
     pub sysclients: usize,
 }
 
 impl DescriptorShortage {
-    /// What is wrong, without the cure.
+    /// Describes the problem, without the solution.
     #[must_use]
     pub fn message(&self) -> String {
         let Self { limit, need, phones, sysclients } = self;

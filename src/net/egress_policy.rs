@@ -1,6 +1,7 @@
-//! Where the gateway may connect to when the address was typed by somebody who may not see the network it stands in:
-//! to public addresses, and to what the process configuration names. Looked at twice: the text when it is typed, and
-//! every address a name resolves to when the connection is made, so that a name cannot change its mind in between.
+//! Restricts where the gateway may connect if the address was entered by a user who may not have access to the
+//! gateway's network: public addresses, and those in the process configuration. It is checked twice: the text when it
+//! is entered, and every resolved address when the connection is made, so that a DNS change between the two has no
+//! effect.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -11,8 +12,8 @@ use url::Url;
 
 use crate::base::config::{AllowedPeer, host_name};
 
-/// Where clouds tell their machines secrets, besides link-local addresses: Azure, Alibaba Cloud, Oracle Cloud, AWS and
-/// Google Cloud over IPv6. Some of them are public or private addresses like any other.
+/// Addresses of cloud metadata services, besides link-local addresses: Azure, Alibaba Cloud, Oracle Cloud, AWS and
+/// Google Cloud over IPv6. Some of them are otherwise ordinary public or private addresses.
 pub const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -21,62 +22,63 @@ pub const METADATA: [IpAddr; 5] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Why nothing is sent somewhere.
+/// Why a connection is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EgressDenied {
-    /// The address is not one a service has.
+    /// The address cannot be that of a public service.
     #[error(
         "{host} {what}, and a service is expected on a public address; if it is the right one, name it in [net] allow of the configuration"
     )]
     Address {
-        /// As it was named.
+        /// The host as given.
         host: String,
-        /// What it is.
+        /// The kind of address.
         what: String,
     },
-    /// What is sent would be readable on the way.
+    /// The password would be sent unencrypted.
     #[error(
         "the account's password would travel readable to {host}: write https://, or name {host} in [net] allow of the configuration"
     )]
     Readable {
-        /// As it was named.
+        /// The host as given.
         host: String,
     },
 }
 
-/// What may be reached. Cheap to clone.
+/// The allowed destinations. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EgressPolicy {
-    /// `None`: everything.
+    /// `None`: all destinations.
     allowed: Option<Arc<[AllowedPeer]>>,
-    /// Private networks as well.
+    /// Private networks are allowed as well.
     private: bool,
 }
 
 impl EgressPolicy {
-    /// Everything: for addresses that no page and no script can set.
+    /// Allows all destinations: for addresses that cannot be set through the admin page or the REST API.
     #[must_use]
     pub fn everywhere() -> Self {
         Self { allowed: None, private: true }
     }
 
-    /// Public addresses and what is listed.
+    /// Allows public addresses and those listed.
     #[must_use]
     pub fn public_and(allowed: Vec<AllowedPeer>) -> Self {
         Self { allowed: Some(allowed.into()), private: false }
     }
 
-    /// The same and private networks, where PBXs and their phones are. This machine, what is linked to it and the addresses
-    /// clouds tell their machines secrets at stay out of reach.
+    /// Allows private networks as well, where PBXs and their phones are. This machine, link-local addresses, and cloud
+    /// metadata addresses stay forbidden.
     #[must_use]
     pub fn and_private(&self) -> Self {
         Self { private: true, ..self.clone() }
     }
 
-    /// Whether a service may be called at this URL, as far as its text tells: by `http` only where its host is listed.
+    /// Checks whether a service may be called at this URL, as far as its text shows. `http` is allowed only for listed
+    /// hosts.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason.
     pub fn url(&self, url: &Url) -> Result<(), EgressDenied> {
         let host = url.host_str().unwrap_or_default();
         self.host(host)?;
@@ -86,8 +88,8 @@ impl EgressPolicy {
         Ok(())
     }
 
-    /// Whether the configuration names this host or address; of a name that is resolved later, by its name alone or by a
-    /// network this machine is in.
+    /// Whether the configuration lists this host or address. A name matches only if it is listed itself, not by the
+    /// addresses it resolves to.
     fn lists(&self, host: &str) -> bool {
         let bare = host.trim_matches(['[', ']']);
         match bare.parse::<IpAddr>() {
@@ -96,7 +98,7 @@ impl EgressPolicy {
         }
     }
 
-    /// Whether a listed network holds the address; of an address where clouds tell secrets, whether it is listed itself.
+    /// Whether a listed network contains the address. A cloud metadata address must be listed itself.
     fn holds(&self, address: IpAddr) -> bool {
         let is_metadata = is_metadata(address);
         self.allowed.iter().flat_map(|allowed| allowed.iter()).any(|entry| match entry {
@@ -108,10 +110,10 @@ impl EgressPolicy {
         })
     }
 
-    /// Whether a name or address in a URL may be connected to, as far as the text tells.
+    /// Checks whether connections to a name or address in a URL are allowed, as far as its text shows.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason.
     pub fn host(&self, host: &str) -> Result<(), EgressDenied> {
         let bare = host.trim_matches(['[', ']']);
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -132,10 +134,10 @@ impl EgressPolicy {
         Ok(())
     }
 
-    /// Whether an address that `host` stands for may be connected to.
+    /// Checks whether connections to an address of `host` are allowed.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason.
     pub fn address(&self, host: &str, address: IpAddr) -> Result<(), EgressDenied> {
         if self.allowed.is_none() {
             return Ok(());
@@ -164,7 +166,7 @@ impl EgressPolicy {
     }
 }
 
-/// What an address is that is not a public one.
+/// The kind of a non-public address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inner {
     Here,
@@ -186,7 +188,7 @@ impl Inner {
     }
 }
 
-/// By the special-purpose registries of RFC 6890.
+/// Classifies an address by the special-purpose registries of RFC 6890.
 fn inner_kind(address: IpAddr) -> Option<Inner> {
     match address {
         IpAddr::V4(address) => inner_v4(address),
@@ -217,7 +219,7 @@ fn inner_v4(address: Ipv4Addr) -> Option<Inner> {
 
 fn inner_v6(address: Ipv6Addr) -> Option<Inner> {
     let [first, second, ..] = address.segments();
-    // An IPv4 address in another dress: mapped ones were undressed before, these are NAT64 and 6to4 (RFC 6052, 3056).
+    // IPv4 addresses embedded in IPv6: NAT64 and 6to4 (RFC 6052, 3056). Mapped addresses were converted before.
     let dressed = match (first, second) {
         (0x64, 0xff9b) => address.octets().get(12..16).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()),
         (0x2002, _) => address.octets().get(2..6).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()),

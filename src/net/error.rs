@@ -1,101 +1,101 @@
-//! Why something outward failed, in one vocabulary for websockets and HTTP: the host, the reason, the cure.
+//! Errors of outgoing connections, shared by websockets and HTTP: the host, the reason, and the solution.
 
 use std::{error::Error, time::Duration};
 
-/// A failed connection or exchange. `host` is `host:port`, never a URL (those hold tokens).
+/// A failed connection or exchange. `host` is `host:port`, never a URL, because URLs contain tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
     /// The address cannot be used.
     #[error("cannot use the address of {host}: {reason}; correct the URL")]
     Address {
-        /// Host, or the unusable text's scheme.
+        /// The host, or the scheme of the invalid text.
         host: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// No connection: name unknown, refused, unreachable.
+    /// No connection: name unknown, connection refused, or host unreachable.
     #[error("cannot connect to {host}: {reason}; is it running, and reachable from here?")]
     Unreachable {
-        /// Who.
+        /// The peer.
         host: String,
-        /// What the system said.
+        /// The error from the operating system.
         reason: String,
     },
-    /// This process, or the whole system, has as many files open as it may.
+    /// The process or the system has reached its limit of open files.
     #[error("cannot connect to {host}: no file descriptor is free; {}", super::descriptors::CURE)]
     NoDescriptor {
-        /// Who.
+        /// The peer.
         host: String,
     },
-    /// Time is up.
+    /// A time limit expired.
     #[error("{host} did not {what} within {} s; is it overloaded, or does a firewall swallow the packets?", within.as_secs())]
     Timeout {
-        /// Who.
+        /// The peer.
         host: String,
-        /// What was waited for, as a verb: "answer".
+        /// The awaited action, as a verb: "answer".
         what: &'static str,
-        /// How long.
+        /// The time limit.
         within: Duration,
     },
-    /// No trust, or no common TLS version.
+    /// The certificate is not trusted, or there is no common TLS version.
     #[error("no TLS connection with {host}: {reason}; {cure}")]
     Tls {
-        /// Who.
+        /// The peer.
         host: String,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What to do about it.
+        /// The solution.
         cure: String,
     },
-    /// Answered with another HTTP status than expected. For a websocket: the upgrade was refused.
+    /// Unexpected HTTP status. For a websocket, the upgrade was rejected.
     #[error("{host} answered with HTTP status {status} instead of what was asked; is the URL the right one?")]
     Status {
-        /// Who.
+        /// The peer.
         host: String,
         /// HTTP status.
         status: u16,
     },
-    /// It sends us elsewhere; never followed: what we say is for the configured host.
+    /// A redirect. It is never followed, because the request is only meant for the configured host.
     #[error(
         "{host} redirects to another address (HTTP status {status}); nothing was sent there: if that one is right, have it \
          announced, or enter it, instead"
     )]
     Redirected {
-        /// Who.
+        /// The peer.
         host: String,
         /// HTTP status.
         status: u16,
     },
-    /// More than we take.
+    /// The message exceeds the limit.
     #[error("{host} sent more than {limit} bytes at once; that is over the limit, the connection was given up")]
     TooLarge {
-        /// Who.
+        /// The peer.
         host: String,
-        /// Bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Not the protocol that was expected.
+    /// The peer does not speak the expected protocol.
     #[error("{host} does not speak the expected protocol: {reason}")]
     Protocol {
-        /// Who.
+        /// The peer.
         host: String,
-        /// What was odd.
+        /// The reason.
         reason: String,
     },
-    /// The connection ended while it was used.
+    /// The connection was lost while in use.
     #[error("the connection to {host} broke: {reason}")]
     Lost {
-        /// Who.
+        /// The peer.
         host: String,
-        /// What the system said.
+        /// The error from the operating system.
         reason: String,
     },
 }
 
 impl NetError {
-    /// True when nobody there could be talked to at all, so that another request to the same endpoint would fail
-    /// alike: the circuit breaker opens. Server errors (5xx, 429) of a proxy in front count as away too; other
-    /// refusals and oddities concern the one request.
+    /// Returns true if the endpoint could not be reached, so that other requests to it would fail as well: the circuit
+    /// breaker opens. Server errors (5xx, 429) of a proxy in front of it count too. Other rejections and protocol
+    /// errors affect only the one request.
     #[must_use]
     pub fn is_endpoint_away(&self) -> bool {
         match self {
@@ -109,7 +109,7 @@ impl NetError {
         }
     }
 
-    /// The label this counts under in metrics.
+    /// The label in metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
@@ -126,7 +126,7 @@ impl NetError {
         }
     }
 
-    /// What an input/output error while connecting or talking to `host` means.
+    /// Converts an I/O error while connecting to or talking to `host`.
     #[must_use]
     pub fn from_io(host: &str, error: &std::io::Error, connected: bool) -> Self {
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -141,7 +141,7 @@ impl NetError {
         }
     }
 
-    /// What an error while opening a connection means.
+    /// Converts an error while opening a connection.
     #[must_use]
     pub fn from_connect(host: &str, error: &awc::error::ConnectError, within: Duration) -> Self {
         use awc::error::ConnectError;
@@ -159,7 +159,7 @@ impl NetError {
         }
     }
 
-    /// What an error while sending a request (or asking for an upgrade) means.
+    /// Converts an error while sending a request, including an upgrade.
     #[must_use]
     pub fn from_send(host: &str, error: &awc::error::SendRequestError, within: Duration) -> Self {
         use awc::error::SendRequestError;
@@ -174,7 +174,7 @@ impl NetError {
     }
 }
 
-/// Whether the process (`EMFILE`) or the system (`ENFILE`) has no descriptor left.
+/// Whether the process (`EMFILE`) or the system (`ENFILE`) has no free descriptor.
 fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
@@ -188,7 +188,8 @@ fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-/// `host:port` of a URL for messages and as the key of an endpoint; the port is the scheme's when it names none.
+/// Returns `host:port` of a URL, for messages and as the key of an endpoint. A URL without a port gets the default port
+/// of its scheme.
 #[must_use]
 pub fn host_label(url: &url::Url) -> String {
     let host = url.host_str().unwrap_or("(no host)");

@@ -1,6 +1,5 @@
-//! Both shells around [`FrameInspector`]: a stream of payload for sockets that others open to us, and a connection for
-//! sockets that we open. The framing libraries behind them buffer whatever they get until a frame is complete, so what
-//! they get ends before a frame that is refused.
+//! Applies [`FrameInspector`] to incoming sockets (as a stream of payload) and to outgoing ones (as a connection). The
+//! framing libraries buffer everything until a frame is complete, so their input ends before a rejected frame.
 
 use std::{
     cell::Cell,
@@ -21,39 +20,39 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct FrameGate(Rc<(Cell<FrameLimits>, Cell<Option<FrameFault>>)>);
 
 impl FrameGate {
-    /// With these limits for now.
+    /// Starts with these limits.
     #[must_use]
     pub fn new(limits: FrameLimits) -> Self {
         Self(Rc::new((Cell::new(limits), Cell::new(None))))
     }
 
-    /// Other limits from the next frame on.
+    /// Sets the limits from the next frame on.
     pub fn set(&self, limits: FrameLimits) {
         self.0.0.set(limits);
     }
 
-    /// Why the stream ended, if a frame was refused.
+    /// Returns why the stream ended, if a frame was rejected.
     #[must_use]
     pub fn fault(&self) -> Option<FrameFault> {
         self.0.1.get()
     }
 }
 
-/// The payload of an incoming socket, frame by frame. After the end of each frame it rests once, because the library
-/// behind it reads until nothing is left: so it never holds more than one frame, and a frame that follows a login is
-/// judged after that login.
+/// The payload of an incoming socket, frame by frame. It returns `Pending` once after each frame, because the framing
+/// library reads until nothing is left. So the library never holds more than one frame, and a frame after a login is
+/// checked after that login.
 #[derive(Debug)]
 pub struct FrameStream<S> {
     payload: S,
     gate: FrameGate,
     inspector: FrameInspector,
-    /// Arrived together with what was handed on before.
+    /// Bytes received together with the previous frame.
     held: Bytes,
     rests: bool,
 }
 
 impl<S> FrameStream<S> {
-    /// Around a payload.
+    /// Wraps a payload.
     #[must_use]
     pub fn new(payload: S, gate: FrameGate) -> Self {
         Self { payload, gate, inspector: FrameInspector::default(), held: Bytes::new(), rests: false }
@@ -92,29 +91,29 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameStre
     }
 }
 
-/// Room for incomplete long messages that several connections share: one peer that begins a long message on each of
-/// thousands of connections would fill the memory without exceeding the limit of any.
+/// A budget for incomplete long messages, shared by several connections. Otherwise a peer could start a long message on
+/// each of thousands of connections and exhaust the memory without exceeding the limit of any connection.
 #[derive(Debug, Clone)]
 pub struct FrameRoom(Rc<Cell<u64>>);
 
-/// Shorter ones need no room: a connection holds as much anyway.
+/// Shorter messages do not count: a connection has a buffer of this size anyway.
 const NEEDS_ROOM: u64 = 16 * 1024;
 
 impl FrameRoom {
-    /// For so many bytes.
+    /// Creates a budget in bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Bytes that are free.
+    /// Returns the number of free bytes.
     #[must_use]
     pub fn free(&self) -> u64 {
         self.0.get()
     }
 }
 
-/// What one connection holds of a [`FrameRoom`].
+/// The part of a [`FrameRoom`] that one connection uses.
 #[derive(Debug)]
 struct Share {
     room: FrameRoom,
@@ -122,7 +121,7 @@ struct Share {
 }
 
 impl Share {
-    /// Holds room for `bytes` instead of what it held; false when there is not so much.
+    /// Reserves `bytes` instead of the previous amount. Returns false if not enough is free.
     fn change(&mut self, bytes: u64) -> bool {
         let wanted = if bytes > NEEDS_ROOM { bytes } else { 0 };
         if wanted == self.taken {
@@ -142,10 +141,10 @@ impl Drop for Share {
     }
 }
 
-/// Why reading from a [`FrameReader`] failed; inside the [`io::Error`].
+/// Why reading from a [`FrameReader`] failed; contained in the [`io::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameRefusal {
-    /// By its header.
+    /// The frame's header was rejected.
     #[error(transparent)]
     Fault(#[from] FrameFault),
     /// Too many incomplete long messages at once.
@@ -153,20 +152,20 @@ pub enum FrameRefusal {
     NoRoom,
 }
 
-/// A connection from which nothing of a refused frame is read.
+/// A connection that never returns bytes of a rejected frame.
 #[derive(Debug)]
 pub struct FrameReader<T> {
     io: T,
     limits: FrameLimits,
     inspector: FrameInspector,
-    /// Read before this began.
+    /// Bytes that were read before this reader was created.
     before: BytesMut,
     share: Share,
     refusal: Option<FrameRefusal>,
 }
 
 impl<T> FrameReader<T> {
-    /// Around a connection of which `before` was read already.
+    /// Wraps a connection from which `before` has already been read.
     #[must_use]
     pub fn new(io: T, before: BytesMut, limits: FrameLimits, room: &FrameRoom) -> Self {
         let share = Share { room: room.clone(), taken: 0 };
@@ -197,7 +196,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for FrameReader<T> {
                 let length = this.before.len().min(buf.remaining());
                 buf.put_slice(&this.before.split_to(length));
                 if this.before.is_empty() {
-                    // Its memory is not needed any more.
+                    // Release its memory.
                     this.before = BytesMut::new();
                 }
             }

@@ -1,5 +1,6 @@
-//! TLS handshakes at our listeners that failed. A phone that refuses our certificate never sends a request: what it said
-//! in the handshake is all there is to learn from, so the newest are kept, with who, when and why.
+//! Failed TLS handshakes at the gateway's listeners. A phone that rejects the gateway's certificate never sends a
+//! request, so the handshake is the only source of information. The newest failures are kept with client, time, and
+//! reason.
 
 use std::{
     collections::VecDeque,
@@ -16,56 +17,56 @@ use tokio::sync::watch;
 use super::client_hello::ClientHello;
 use crate::phone::request_evidence::network;
 
-/// How many are remembered.
+/// Maximum number of stored failures.
 pub const KEPT: usize = 1024;
-/// How many of them may be of one source: nobody pushes the others out.
+/// Maximum number per source, so that one source cannot evict the others.
 pub const KEPT_OF_ONE: usize = 16;
 
 labelled_enum! {
-    /// Why a handshake failed, roughly.
+    /// The category of a failed handshake.
     Failure {
-        /// The client does not accept our certificate.
+        /// The client does not accept the gateway's certificate.
         CertificateRefused = "certificate-refused", "it refuses our certificate";
-        /// It broke off with another alert.
+        /// The client aborted with a different alert.
         Alert = "alert", "it broke off with an alert";
-        /// It offers nothing newer than TLS 1.1.
+        /// The client offers only versions up to TLS 1.1.
         Version = "version", "it offers neither TLS 1.2 nor 1.3";
-        /// Nothing it offers is anything we have.
+        /// The client and the gateway have no cipher or key exchange in common.
         Incompatible = "incompatible", "it offers no cipher or key exchange we have: TLS 1.2 needs ECDHE with AES-GCM or ChaCha20";
-        /// It showed a certificate and could not prove that it is its own.
+        /// The client presented a certificate and could not prove possession of its key.
         ClientCertificate = "client-certificate", "it did not prove to own the certificate it showed";
-        /// It spoke something else, most likely plain HTTP.
+        /// The client does not speak TLS, most likely plain HTTP.
         NotTls = "not-tls", "it does not speak TLS: http:// on the port of https://";
-        /// It went away without a word, as some phones do that do not accept a certificate.
+        /// The client closed the connection without an alert, as some phones do that do not accept a certificate.
         Closed = "closed", "it closed the connection in the middle of the handshake";
-        /// It took too long.
+        /// The client took too long.
         Slow = "slow", "it did not finish the handshake in time";
-        /// Something else.
+        /// Any other reason.
         Other = "other", "the handshake went wrong";
     }
 }
 
-/// One that failed.
+/// One failed handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedHandshake {
-    /// When.
+    /// Time of the failure.
     pub at: Timestamp,
-    /// Who; IPv4 in its own form.
+    /// Address of the client; IPv4 in its own form.
     pub peer: IpAddr,
-    /// The name the client asked for.
+    /// The requested server name.
     pub server_name: Option<String>,
-    /// The versions it offered, for people; empty when it said none.
+    /// The offered versions, as text for administrators. Empty if the client sent none.
     pub versions: String,
-    /// Why, roughly.
+    /// The category of the failure.
     pub failure: Failure,
-    /// The alert the client sent, by its name in RFC 8446.
+    /// The client's alert, by its name in RFC 8446.
     pub alert: Option<&'static str>,
-    /// Why, exactly: what the TLS library says.
+    /// The exact reason, from the TLS library.
     pub detail: String,
 }
 
 impl FailedHandshake {
-    /// From what the accepting side saw; `heard` are the first bytes of the client.
+    /// Creates a failure from what the gateway observed. `heard` contains the first bytes from the client.
     #[must_use]
     pub fn new(at: Timestamp, peer: IpAddr, heard: &[u8], error: &io::Error) -> Self {
         let hello = ClientHello::read(heard);
@@ -86,7 +87,7 @@ impl FailedHandshake {
         }
     }
 
-    /// Whether the client said that it does not accept our certificate.
+    /// Whether the client reported that it does not accept the gateway's certificate.
     #[must_use]
     pub fn refuses_certificate(&self) -> bool {
         self.failure == Failure::CertificateRefused
@@ -94,7 +95,7 @@ impl FailedHandshake {
 }
 
 fn judged(error: &Error, hello: Option<&ClientHello>) -> (Failure, Option<&'static str>) {
-    // TLS 1.0 and 1.1 only: rustls says no more than that nothing fits.
+    // For TLS 1.0 and 1.1, rustls only reports that there is no common version.
     let is_old = hello.is_some_and(|hello| hello.versions.iter().all(|version| *version < 0x0303));
     match error {
         Error::AlertReceived(alert) => {
@@ -125,7 +126,7 @@ fn judged(error: &Error, hello: Option<&ClientHello>) -> (Failure, Option<&'stat
     }
 }
 
-/// The name of an alert in RFC 8446, 6.
+/// Returns the name of an alert in RFC 8446, 6.
 #[must_use]
 pub fn alert_name(alert: AlertDescription) -> &'static str {
     match alert {
@@ -159,7 +160,7 @@ pub fn alert_name(alert: AlertDescription) -> &'static str {
     }
 }
 
-/// The newest failed handshakes, bounded. Shared by the listeners that write and whoever explains.
+/// The newest failed handshakes, bounded. The listeners write to it; the diagnosis reads it.
 #[derive(Debug, Default)]
 pub struct FailedHandshakes {
     kept: Mutex<VecDeque<FailedHandshake>>,
@@ -171,7 +172,8 @@ impl FailedHandshakes {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers one; of a source that fills its share, and of a full memory, the oldest goes.
+    /// Stores a failure. Evicts the oldest one of a source that has reached its limit, and the oldest one of all if the
+    /// storage is full.
     pub fn note(&self, failed: FailedHandshake) {
         let source = network(failed.peer);
         let mut kept = self.lock();
@@ -192,19 +194,19 @@ impl FailedHandshakes {
         }
     }
 
-    /// Wakes whoever waits for the next refusal of our certificate.
+    /// Signals the next rejection of the gateway's certificate.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.refusals.subscribe()
     }
 
-    /// All, the newest last.
+    /// Returns all failures, newest last.
     #[must_use]
     pub fn all(&self) -> Vec<FailedHandshake> {
         self.lock().iter().cloned().collect()
     }
 
-    /// The newest refusal of our certificate since then from a source the caller accepts.
+    /// Returns the newest rejection of the gateway's certificate since then that `of` accepts.
     #[must_use]
     pub fn refusal(&self, since: Timestamp, of: impl Fn(&FailedHandshake) -> bool) -> Option<FailedHandshake> {
         let kept = self.lock();

@@ -1,8 +1,8 @@
-//! The outgoing HTTP client: the one place that sends an HTTP request to somebody else's server. awc stays inside;
-//! it is not `Send`, so a [`Client`] lives on the arbiter it was made on.
+//! The outgoing HTTP client, through which all HTTP requests to other servers are sent. It hides awc, which is not
+//! `Send`, so an [`HttpClient`] stays on the arbiter where it was created.
 //!
-//! Every request has a time-out and a size limit, redirections are never followed (the answer to a POST with
-//! credentials belongs to nobody but the configured host), and every error says where it happened and what helps.
+//! Every request has a time-out and a size limit. Redirects are never followed, because a POST with credentials is only
+//! meant for the configured host. Every error names its location and the solution.
 
 mod connector;
 mod error;
@@ -26,22 +26,22 @@ pub use self::{
 };
 use super::egress_policy::EgressPolicy;
 
-/// How a [`Client`] reaches the world.
+/// How an [`HttpClient`] connects.
 pub struct Options {
-    /// Roots, pins; its ALPN list must hold nothing but `http/1.1`.
+    /// Roots and pins. The ALPN list must contain only `http/1.1`.
     pub tls: rustls::ClientConfig,
-    /// Everything goes through it when given, plain HTTP included.
+    /// If set, all requests go through it, including plain HTTP.
     pub proxy: Option<Proxy>,
-    /// What may be connected to. The proxy itself is the configuration's and always is.
+    /// The destinations that are allowed. The proxy is from the configuration and always allowed.
     pub reach: EgressPolicy,
-    /// Finds the addresses of a name.
+    /// Resolves names.
     pub resolve: Resolve,
-    /// Limit for name look-up, TCP connect and the proxy's answer together, and again for the TLS handshake.
+    /// Limit for name resolution, TCP connect, and the proxy's response together, and again for the TLS handshake.
     pub connect_timeout: Duration,
 }
 
 impl Options {
-    /// Direct, to everywhere, 10 seconds to connect.
+    /// Direct connections to all destinations, with 10 seconds to connect.
     #[must_use]
     pub fn new(tls: rustls::ClientConfig) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// The verbs we speak.
+/// The supported methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// GET
@@ -70,7 +70,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it stands in the request.
+    /// The name as used in the request.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -93,27 +93,27 @@ impl Method {
     }
 }
 
-/// One request. Its `Debug` shows method and host only: headers, path and body may hold secrets.
+/// One request. Its `Debug` shows only method and host: headers, path, and body may contain secrets.
 #[derive(Clone)]
 pub struct Request {
-    /// The verb.
+    /// The method.
     pub method: Method,
-    /// Where to. `user:password@` in it is sent as Basic credentials unless [`Request::basic`] is set.
+    /// The URL. `user:password@` in it is sent as Basic credentials unless [`Request::basic`] is set.
     pub url: Url,
-    /// Further headers.
+    /// Additional headers.
     pub headers: Vec<(&'static str, Secret)>,
     /// User and password for HTTP Basic.
     pub basic: Option<(String, Secret)>,
-    /// The body; empty for none.
+    /// The body, or empty.
     pub body: Bytes,
-    /// For everything from the look-up of the name to the last byte.
+    /// Time limit from name resolution to the last byte.
     pub timeout: Duration,
-    /// Reading stops when the body grows beyond this.
+    /// Maximum size of the response body.
     pub max_bytes: usize,
 }
 
 impl Request {
-    /// A request without headers and body, 25 seconds, 256 KiB.
+    /// Creates a request without headers and body, with a time-out of 25 seconds and a limit of 256 KiB.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
         Self {
@@ -155,19 +155,19 @@ impl fmt::Debug for Request {
     }
 }
 
-/// An answer, whatever its status (except redirections, which are errors).
+/// A response with any status except redirects, which are errors.
 #[derive(Clone)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Header names in lower case with their values; values that are no text are left out.
+    /// Header names in lower case with their values. Values that are not text are omitted.
     pub headers: Vec<(String, String)>,
-    /// The whole body as it came (no compression is asked for).
+    /// The complete body as received (no compression is requested).
     pub body: Bytes,
 }
 
 impl Response {
-    /// The first header of this name (lower case).
+    /// Returns the first header with this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
@@ -196,7 +196,7 @@ impl HttpClient {
         let connector = Connector::new()
             .connector(Dialer::new(options.proxy, options.reach, options.resolve))
             .rustls_0_23(Arc::new(options.tls))
-            // awc counts at most 100 connections by default and lets the 101st request run into its time-out.
+            // By default awc allows at most 100 connections, and the 101st request would run into its time-out.
             .limit(0)
             .timeout(options.connect_timeout)
             .handshake_timeout(options.connect_timeout)
@@ -211,8 +211,8 @@ impl HttpClient {
         Self { inner, reach, connect_timeout: options.connect_timeout }
     }
 
-    /// Whether a request with an account's password may go to this URL, as far as its text tells: the rule by which such
-    /// a URL is judged when it is set.
+    /// Checks whether a request with an account's password may be sent to this URL, as far as its text shows. The same
+    /// rule is applied when such a URL is set.
     ///
     /// # Errors
     /// [`HttpError::Forbidden`].
@@ -224,10 +224,10 @@ impl HttpClient {
         self.reach.url(url).map_err(forbidden)
     }
 
-    /// Sends one request and reads its whole answer.
+    /// Sends one request and reads its complete response.
     ///
     /// # Errors
-    /// See [`HttpError`]. A status of 4xx or 5xx is an answer, not an error; 301, 302, 303, 307 and 308 are errors.
+    /// See [`HttpError`]. A status of 4xx or 5xx is a response, not an error; 301, 302, 303, 307 and 308 are errors.
     pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let target = UrlOrigin::of(&request.url);
         let patience = request.timeout;
@@ -272,7 +272,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        // awc reads no body that only the end of the connection delimits (HTTP/1.1): better said than taken for empty.
+        // awc does not read a body that ends with the connection (HTTP/1.1). Return an error instead of an empty body.
         let undelimited = announced.is_none()
             && !incoming.headers().contains_key(header::TRANSFER_ENCODING)
             && !matches!(status.as_u16(), 204 | 304);
@@ -280,7 +280,7 @@ impl HttpClient {
             let reason = "its answer announces no length".to_owned();
             return Err(HttpError::Protocol { target: target.to_string(), reason });
         }
-        // awc ends the stream without an error when the peer hangs up half-way.
+        // awc ends the stream without an error if the peer closes the connection midway.
         if announced.is_some_and(|length| length != body.len()) {
             return Err(HttpError::Truncated { target: target.to_string(), got: body.len() });
         }
@@ -302,7 +302,7 @@ impl HttpClient {
             let user = percent_decoded(url.username());
             (user, Secret::new(percent_decoded(url.password().unwrap_or_default())))
         });
-        // Both only fail for addresses without a host.
+        // Both calls fail only for URLs without a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let mut outgoing = self.inner.request(request.method.wire(), url.as_str()).no_decompress();
@@ -316,7 +316,7 @@ impl HttpClient {
     }
 }
 
-/// The value of an `Authorization` or `Proxy-Authorization` header with Basic credentials (RFC 7617).
+/// Returns the value of an `Authorization` or `Proxy-Authorization` header with Basic credentials (RFC 7617).
 pub(crate) fn basic(user: &str, password: &Secret) -> Secret {
     let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
     Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())))

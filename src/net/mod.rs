@@ -1,5 +1,5 @@
-//! The only sockets outward: TLS trust, websocket and HTTP drivers, checked back-off. Nothing above this room opens
-//! a connection itself, so that every outgoing byte has a time-out, a size limit and one way of saying why it failed.
+//! All outgoing sockets: TLS trust, websocket and HTTP clients, and backoff. No module above this one opens a
+//! connection itself, so that all outgoing traffic has time-outs, size limits, and uniform errors.
 
 pub mod appwebsocket;
 pub mod backoff;

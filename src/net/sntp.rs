@@ -1,5 +1,5 @@
-//! Asks a time server for the time (RFC 4330), to tell whether this computer's clock is right: phones take their time from
-//! such a server, and judge our certificate by it.
+//! Asks a time server for the time (RFC 4330), to check this computer's clock: phones take their time from such a
+//! server, and validate the gateway's certificate with it.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -7,7 +7,7 @@ use gangway_base::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::{UdpSocket, lookup_host};
 
-/// The usual port.
+/// The default port.
 pub const PORT: u16 = 123;
 const LENGTH: usize = 48;
 /// Version 4, mode client.
@@ -16,10 +16,11 @@ const MODE_SERVER: u8 = 4;
 /// Seconds from 1900 to 1970.
 const UNIX_EPOCH: u64 = 2_208_988_800;
 
-/// How far the server is ahead of our clock; half of the way there and back counts as the server's.
+/// Returns how far the server is ahead of this computer's clock. Assumes that the response took half of the round-trip
+/// time.
 ///
 /// # Errors
-/// When it does not answer in time, or no time.
+/// If the server does not answer in time, or its answer contains no time.
 pub async fn ahead(host: &str, port: u16, clock: &dyn Clock, patience: Duration) -> io::Result<SignedDuration> {
     let asked = async {
         let address: SocketAddr =
@@ -44,16 +45,16 @@ pub async fn ahead(host: &str, port: u16, clock: &dyn Clock, patience: Duration)
     }
 }
 
-/// The time at which the server sent its answer.
+/// Returns the time at which the server sent its answer.
 fn transmitted(packet: &[u8]) -> Option<Timestamp> {
     let (head, stratum) = (*packet.first()?, *packet.get(1)?);
-    // Stratum 0 is a "go away" instead of a time.
+    // Stratum 0 is a kiss-o'-death message instead of a time.
     if head & 7 != MODE_SERVER || stratum == 0 {
         return None;
     }
     let seconds = u64::from(u32::from_be_bytes(packet.get(40..44)?.try_into().ok()?));
     let fraction = u64::from(u32::from_be_bytes(packet.get(44..48)?.try_into().ok()?));
-    // From 2036 on the seconds begin again at 0.
+    // The seconds overflow to 0 in 2036.
     let seconds = if seconds & 0x8000_0000 == 0 { seconds + (1 << 32) } else { seconds };
     let nanoseconds = i32::try_from((fraction * 1_000_000_000) >> 32).ok()?;
     Timestamp::new(i64::try_from(seconds.checked_sub(UNIX_EPOCH)?).ok()?, nanoseconds).ok()

@@ -1,5 +1,5 @@
-//! Whom we trust when we connect: the system's roots, an extra CA, or exactly one public key (an App Platform comes
-//! with a self-signed certificate). The handshake's own signature is verified in every case.
+//! TLS trust for outgoing connections: the system's roots, an additional CA, or exactly one public key (an App Platform
+//! has a self-signed certificate). The signature of the handshake is verified in every case.
 
 pub mod names;
 mod per_host_trust;
@@ -31,60 +31,60 @@ pub use self::per_host_trust::client_config_for;
 /// Why outgoing TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file cannot be read or is no PEM.
+    /// The file cannot be read or is not PEM.
     #[error("cannot read the CA certificates in {}: {reason}; give a PEM file with one or more certificates", path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
-        /// What the reader said.
+        /// The reason.
         reason: String,
     },
-    /// The file holds nothing useful.
+    /// The file contains no certificates.
     #[error("{} holds no CA certificate: give a PEM file with one or more certificates", path.display())]
     NoCa {
         /// The file.
         path: PathBuf,
     },
-    /// The pin cannot be read.
+    /// The pin cannot be parsed.
     #[error(
         "'{0}' is no public-key pin: write sha256: and then the SHA-256 of the certificate's public key (SubjectPublicKeyInfo) \
          in base64 or hex, as the error of a refused connection names it"
     )]
     Pin(String),
-    /// The crypto provider refuses its own protocol versions.
+    /// The crypto provider rejects its own protocol versions.
     #[error("cannot set up TLS: {0}; this is a fault of the build")]
     Setup(rustls::Error),
 }
 
-/// The one crypto provider of everything that speaks TLS here. Measured per full handshake, server's side: aws-lc needs
-/// half of what *ring* needs with an RSA key and two thirds with P-256.
+/// The crypto provider for all TLS in the process. Measured per full handshake on the server side: aws-lc needs half
+/// the time of *ring* with an RSA key and two thirds with P-256.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
     Arc::clone(&PROVIDER)
 }
 
-/// Makes [`provider`] the process's own. Call it first thing; further calls do nothing. Two providers in one tree would
-/// otherwise make every default builder panic.
+/// Makes [`provider`] the default of the process. Call it at startup; further calls do nothing. With two providers in
+/// the dependency tree, every default builder would otherwise panic.
 pub fn install_provider() {
-    // The error only says that one is installed already.
+    // The error only means that one is already installed.
     let _ = CryptoProvider::install_default((*provider()).clone());
 }
 
-/// Seals the tickets of resumed sessions with keys of this process that change by themselves.
+/// Encrypts the tickets of resumed sessions with keys of this process, which are rotated automatically.
 ///
 /// # Errors
-/// When there is no randomness.
+/// If there is no randomness.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
     aws_lc_rs::Ticketer::new()
 }
 
-/// The SHA-256 of a SubjectPublicKeyInfo (RFC 7469's pin).
+/// The SHA-256 of a SubjectPublicKeyInfo (the pin of RFC 7469).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Pin([u8; 32]);
 
 impl Pin {
-    /// Of the key in a DER certificate; `None` when it cannot be parsed.
+    /// Returns the pin of the key in a DER certificate, or `None` if it cannot be parsed.
     #[must_use]
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let parsed = ParsedCertificate::try_from(certificate).ok()?;
@@ -95,7 +95,8 @@ impl Pin {
 impl std::str::FromStr for Pin {
     type Err = TlsError;
 
-    /// `sha256:` (or `sha256/`, `sha256//` as other programs print it) and base64 or hex, colons between hex allowed.
+    /// Parses `sha256:` (or `sha256/`, `sha256//` as other programs print it) with base64 or hex; colons between hex
+    /// digits are allowed.
     fn from_str(text: &str) -> Result<Self, TlsError> {
         let refused = || TlsError::Pin(text.to_owned());
         let value = text.trim();
@@ -129,9 +130,9 @@ impl fmt::Debug for Pin {
     }
 }
 
-/// The configuration for outgoing TLS 1.2 and 1.3. `extra_ca` (a PEM file) is trusted besides the system's roots;
-/// `pin` trusts a certificate with exactly this key, whoever issued it and whatever name it carries (other
-/// certificates still need a trusted issuer). ALPN offers only HTTP/1.1: with h2 the websocket upgrade fails.
+/// Returns the configuration for outgoing TLS 1.2 and 1.3. `extra_ca` (a PEM file) is trusted in addition to the
+/// system's roots. `pin` trusts a certificate with exactly this key, regardless of its issuer and name; other
+/// certificates still need a trusted issuer. ALPN offers only HTTP/1.1, because the websocket upgrade fails with h2.
 pub fn client_config(extra_ca: Option<&Path>, pin: Option<&str>) -> Result<ClientConfig, TlsError> {
     configured(Arc::new(Trust::new(extra_ca, pin)?))
 }
@@ -153,7 +154,7 @@ fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     for error in &native.errors {
         tracing::warn!(%error, "some of the system's CA certificates cannot be read");
     }
-    // Odd entries in a system's store are common and none of our business.
+    // Ignore invalid entries, which are common in a system's store.
     let _ = roots.add_parsable_certificates(native.certs);
     if let Some(path) = extra_ca.filter(|path| !path.as_os_str().is_empty()) {
         let unreadable = |reason: String| TlsError::CaFile { path: path.to_owned(), reason };
@@ -170,7 +171,7 @@ fn roots(extra_ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// The verifier: the pinned key, else a trusted issuer.
+/// The verifier: accepts the pinned key, or else a trusted issuer.
 #[derive(Debug)]
 struct Trust {
     issuers: Option<Arc<WebPkiServerVerifier>>,
@@ -183,7 +184,7 @@ impl Trust {
         let provider = provider();
         let pin = pin.map(str::trim).filter(|pin| !pin.is_empty()).map(str::parse::<Pin>).transpose()?;
         let roots = Arc::new(roots(extra_ca)?);
-        // A container may come without roots; then only the pin can trust somebody.
+        // A container may have no roots. Then only the pin can establish trust.
         let issuers = (!roots.is_empty())
             .then(|| WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build())
             .transpose()
@@ -243,7 +244,7 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// Why a certificate was not trusted, with the pin that would trust it.
+/// Why a certificate is not trusted, with the pin that would trust it.
 #[derive(Debug)]
 struct Untrusted {
     refused: String,
@@ -266,7 +267,7 @@ impl fmt::Display for Untrusted {
 
 impl std::error::Error for Untrusted {}
 
-/// The reason in an error of the handshake, for people.
+/// Returns the reason of a handshake error, for administrators.
 #[must_use]
 pub fn reason(error: &rustls::Error) -> String {
     match error {
@@ -275,7 +276,7 @@ pub fn reason(error: &rustls::Error) -> String {
     }
 }
 
-/// What to do about an error of the handshake.
+/// Returns the solution for a handshake error.
 #[must_use]
 pub fn remedy(error: &rustls::Error) -> &'static str {
     match error {

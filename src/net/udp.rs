@@ -1,4 +1,4 @@
-//! Datagrams: bound sockets, and the multicast group phones ask in.
+//! UDP sockets, and the multicast group in which phones send requests.
 
 use std::{
     io,
@@ -7,17 +7,17 @@ use std::{
 
 use tokio::net::UdpSocket;
 
-/// A bound socket that is a member of `group`; `listen` is where to bind, or the address of the interface whose group is
-/// meant.
+/// Returns a bound socket that is a member of `group`. `listen` is the address to bind, or the address of the interface
+/// on which to join the group.
 ///
 /// # Errors
-/// When the address cannot be bound or the group not be joined.
+/// If the address cannot be bound or the group cannot be joined.
 pub async fn bind_to_group(listen: SocketAddr, group: Ipv4Addr) -> io::Result<UdpSocket> {
     match listen.ip() {
-        // On loopback there is no group to be heard; what is sent there directly is.
+        // Multicast does not work on loopback; only direct datagrams are received there.
         ip if ip.is_loopback() => UdpSocket::bind(listen).await,
         IpAddr::V4(interface) => {
-            // A socket bound to one address hears no multicast.
+            // A socket bound to one address receives no multicast.
             let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, listen.port())).await?;
             socket.join_multicast_v4(group, interface)?;
             Ok(socket)
@@ -26,10 +26,10 @@ pub async fn bind_to_group(listen: SocketAddr, group: Ipv4Addr) -> io::Result<Ud
     }
 }
 
-/// A socket whose own address is the one datagrams to `peer` leave from.
+/// Returns a socket whose local address is the one from which datagrams to `peer` are sent.
 ///
 /// # Errors
-/// When there is no way to the peer.
+/// If there is no route to the peer.
 pub async fn towards(peer: SocketAddr) -> io::Result<UdpSocket> {
     let anywhere: SocketAddr = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -1,27 +1,27 @@
-//! A reverse proxy that the configuration does not list, as it is stored and shown.
+//! A reverse proxy that the configuration does not list, as it is stored and displayed.
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A proxy that is not listed, or that names its clients in another header than listed ones do.
+/// A proxy that is not listed, or that names its clients in a different header than listed proxies do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnlistedProxy {
     /// Its address.
     pub peer: IpAddr,
     /// The header in which it names its clients.
     pub header: String,
-    /// It is listed: only the header is another one.
+    /// The proxy is listed, but uses a different header.
     pub is_listed: bool,
-    /// Since when it is known.
+    /// When it was detected.
     pub since: Timestamp,
-    /// When a phone proved itself through it last, to the hour.
+    /// When a phone last authenticated through it, to the hour.
     pub last: Timestamp,
 }
 
 impl UnlistedProxy {
-    /// What it means and what to do, for the log, `check` and `readyz`.
+    /// Describes the problem and the solution, for the log, `check`, and `readyz`.
     #[must_use]
     pub fn message(&self) -> String {
         let Self { peer, header, .. } = self;

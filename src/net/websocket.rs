@@ -1,5 +1,5 @@
-//! The websocket driver: connects, joins fragments, answers pings, keeps the memory of an idle connection small.
-//! Knows nothing of what is said. It is not `Send` and lives on one arbiter thread.
+//! Websocket client: connects, joins fragments, answers pings, and keeps the memory of an idle connection small. It
+//! does not interpret messages. It is not `Send` and stays on one arbiter thread.
 
 use std::{
     future::poll_fn,
@@ -29,28 +29,28 @@ use super::{
     frames::{FrameReader, FrameRefusal, FrameRoom},
 };
 
-/// Read buffer of an idle connection. The framing allocates 8 KiB whenever less than 1 KiB is free, so this must be
-/// more than that; small messages fit.
+/// Read buffer of an idle connection. The framing library allocates 8 KiB whenever less than 1 KiB is free, so this
+/// must be more than 1 KiB. Small messages fit.
 const IDLE_READ_BUFFER: usize = 2 * 1024;
-/// A read buffer above this is given back as soon as it is empty.
+/// A larger read buffer is released as soon as it is empty.
 const KEPT_READ_BUFFER: usize = 4 * 1024;
-/// Incomplete messages of more than 16 KiB on all connections of one [`WsConnector`] together, in bytes.
+/// Total size of incomplete messages longer than 16 KiB on all connections of one [`WsConnector`], in bytes.
 const LONG_MESSAGES: u64 = 16 << 20;
-/// How long a peer may take to answer our close.
+/// Time limit for the peer to answer a close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Bounds of a connection.
+/// Limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct WsLimits {
-    /// Greatest single frame taken, in bytes.
+    /// Maximum size of a frame, in bytes.
     pub max_frame: usize,
-    /// Greatest message taken, all its fragments together, in bytes.
+    /// Maximum size of a message including all fragments, in bytes.
     pub max_message: usize,
     /// For name resolution and TCP.
     pub connect: Duration,
-    /// For TLS, and again for the answer to the upgrade.
+    /// For TLS, and again for the response to the upgrade.
     pub handshake: Duration,
-    /// For handing one message to the network.
+    /// For writing one message to the network.
     pub write: Duration,
 }
 
@@ -66,18 +66,18 @@ impl Default for WsLimits {
     }
 }
 
-/// What travels.
+/// A websocket message or control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WsFrame {
     /// A complete text message.
     Text(ByteString),
     /// A complete binary message.
     Binary(Bytes),
-    /// Received: already answered. Sent: wants a pong.
+    /// Received: already answered. Sent: expects a pong.
     Ping(Bytes),
     /// The answer to a ping.
     Pong(Bytes),
-    /// The peer says goodbye (or, sent, we do).
+    /// The peer closes the connection, or the gateway does.
     Close(Option<CloseReason>),
 }
 
@@ -90,10 +90,11 @@ pub struct WsConnector {
 }
 
 impl WsConnector {
-    /// For many connections.
+    /// Creates a connector for many connections.
     #[must_use]
     pub fn new(tls: Arc<rustls::ClientConfig>, limits: WsLimits) -> Self {
-        // limit(0) is "no limit": a websocket keeps its permit for life, and the default of 100 would starve the rest.
+        // limit(0) means no limit: a websocket keeps its permit until it closes, and the default of 100 would block
+        // further connections.
         let connector =
             awc::Connector::new().limit(0).timeout(limits.connect).handshake_timeout(limits.handshake).rustls_0_23(tls);
         let client = awc::Client::builder()
@@ -104,7 +105,7 @@ impl WsConnector {
         Self { client, limits, room: FrameRoom::new(LONG_MESSAGES) }
     }
 
-    /// Connects and upgrades. `ws`, `wss`, `http` and `https` are understood.
+    /// Connects and upgrades. Accepts `ws`, `wss`, `http`, and `https`.
     pub async fn connect(&self, url: &Url) -> Result<WsConn, NetError> {
         let host = host_label(url);
         if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
@@ -113,13 +114,13 @@ impl WsConnector {
         let patience = self.limits.connect + self.limits.handshake + self.limits.handshake;
         let mut request = self.client.ws(url.as_str()).max_frame_size(self.limits.max_frame);
         if let (Some(url::Host::Ipv6(address)), Some(port)) = (url.host(), url.port_or_known_default()) {
-            // The resolver takes the brackets of such an address for a part of a name.
+            // The resolver treats the brackets of an IPv6 address as part of a name.
             request = request.address((address, port).into());
         }
         let (_, framed) = request.connect().await.map_err(|error| refused(&host, &error, patience))?;
         let limits = FrameLimits { frame: self.limits.max_frame, message: self.limits.max_message, total: None };
         let mut parts = framed.into_parts();
-        // Frames may have come together with the answer to the upgrade.
+        // Frames may have arrived together with the response to the upgrade.
         let before = std::mem::take(&mut parts.read_buf);
         let mut judged = FramedParts::new(FrameReader::new(parts.io, before, limits, &self.room), parts.codec);
         judged.write_buf = parts.write_buf;
@@ -130,7 +131,7 @@ impl WsConnector {
     }
 }
 
-/// Connects once. For many connections keep a [`WsConnector`].
+/// Connects once. For many connections use a [`WsConnector`].
 pub async fn connect(tls: Arc<rustls::ClientConfig>, url: &Url, limits: WsLimits) -> Result<WsConn, NetError> {
     WsConnector::new(tls, limits).connect(url).await
 }
@@ -148,7 +149,7 @@ fn refused(host: &str, error: &WsClientError, within: Duration) -> NetError {
     }
 }
 
-/// The message that is being joined from fragments.
+/// The message whose fragments are being joined.
 struct Joining {
     text: bool,
     so_far: BytesMut,
@@ -156,7 +157,7 @@ struct Joining {
 
 /// An open websocket.
 pub struct WsConn {
-    /// Always present; taken only while the buffers are exchanged.
+    /// Always present except while the buffers are replaced.
     framed: Option<Framed<FrameReader<BoxedSocket>, Codec>>,
     joining: Option<Box<Joining>>,
     limits: WsLimits,
@@ -171,8 +172,8 @@ impl WsConn {
         &self.host
     }
 
-    /// The next frame; `None` after the end. Fragments are joined, pings are answered. May be dropped at any point
-    /// and called again (usable in `select!`). After an error or a close the next call gives `None`.
+    /// Returns the next frame, or `None` after the end. Joins fragments and answers pings. The future may be dropped at
+    /// any point and called again (usable in `select!`). After an error or a close, the next call returns `None`.
     pub async fn next(&mut self) -> Option<Result<WsFrame, NetError>> {
         loop {
             if self.ended {
@@ -201,7 +202,7 @@ impl WsConn {
         }
     }
 
-    /// Says why the connection is given up, as far as the network takes it at once.
+    /// Sends the reason for closing, as far as the network accepts it immediately.
     fn refuse(&mut self, code: CloseCode) {
         let Some(framed) = self.framed.as_mut() else { return };
         let mut framed = Pin::new(framed);
@@ -210,8 +211,7 @@ impl WsConn {
         }
     }
 
-    /// Reads one frame while handing over what still waits in the write buffer (a pong, or what a dropped `send`
-    /// left behind).
+    /// Reads one frame and at the same time flushes the write buffer (a pong, or the rest of a dropped `send`).
     async fn receive(&mut self) -> Option<Result<Frame, NetError>> {
         let host = Rc::clone(&self.host);
         let limit = self.limits.max_frame;
@@ -237,7 +237,7 @@ impl WsConn {
             Frame::Ping(payload) => {
                 let host = Rc::clone(&self.host);
                 if let Some(framed) = self.framed.as_mut() {
-                    // Only into the buffer: the next read hands it over, so that no await stands between.
+                    // Write only into the buffer, without an await. The next read flushes it.
                     Pin::new(framed)
                         .start_send(Message::Pong(payload.clone()))
                         .map_err(|error| broken(&host, &error, self.limits.max_frame))?;
@@ -294,7 +294,7 @@ impl WsConn {
         NetError::TooLarge { host: self.host.to_string(), limit: self.limits.max_message }
     }
 
-    /// Sends one frame and hands it over to the network, within the write limit.
+    /// Sends one frame to the network, within the write limit.
     pub async fn send(&mut self, frame: WsFrame) -> Result<(), NetError> {
         let host = Rc::clone(&self.host);
         let (limit, within) = (self.limits.max_frame, self.limits.write);
@@ -325,12 +325,12 @@ impl WsConn {
         }
     }
 
-    /// Sends a ping; the pong arrives through [`WsConn::next`].
+    /// Sends a ping. The pong is returned by [`WsConn::next`].
     pub async fn ping(&mut self) -> Result<(), NetError> {
         self.send(WsFrame::Ping(Bytes::new())).await
     }
 
-    /// Says goodbye and waits a moment for the peer's goodbye. What still arrives is dropped.
+    /// Sends a close and waits briefly for the peer's close. Messages received meanwhile are dropped.
     pub async fn close(mut self, code: CloseCode, reason: &str) {
         let reason = CloseReason { code, description: (!reason.is_empty()).then(|| reason.to_owned()) };
         let goodbye = async {
@@ -342,12 +342,12 @@ impl WsConn {
                 }
             }
         };
-        // A peer that does not answer is left without it.
+        // Close anyway if the peer does not answer.
         let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
     }
 
-    /// Gives back buffers that a message made large. The framing never does that itself: after one large message every
-    /// connection would keep its size for life. The exchange keeps codec and flags.
+    /// Releases buffers that a message has enlarged. The framing library never does: after one large message, a
+    /// connection would keep its size until it closes. Codec and flags are preserved.
     fn slim(&mut self) {
         let Some(framed) = self.framed.take() else { return };
         let mut parts: FramedParts<_, _> = framed.into_parts();

@@ -1,5 +1,5 @@
-//! The PBX's api `PbxAdminApi` as provisioning needs it: find a user at whichever connected PBX owns it, set three flags
-//! on one device of it, ask where it is registered. Nothing else of a PBX is ever written.
+//! Client of `PbxAdminApi` for provisioning: finds a user on the connected PBX that owns it, sets three flags on one of
+//! its devices, and asks where the device is registered. Nothing else is written to a PBX.
 
 use std::{
     collections::HashMap,
@@ -26,10 +26,10 @@ use crate::{
     store::Store,
 };
 
-/// One lock per user object, so that two edits of one devices array never interleave.
+/// One lock per user object, so that two read-modify-write edits of a devices array never interleave.
 type UserLocks = Arc<Mutex<HashMap<(InstanceId, String), Weak<tokio::sync::Mutex<()>>>>>;
 
-/// The connected PBXs, as provisioning sees them.
+/// The connected PBXs for provisioning.
 #[derive(Clone)]
 pub struct ConnectedPbxs {
     sessions: PbxSessions,
@@ -38,13 +38,13 @@ pub struct ConnectedPbxs {
 }
 
 impl ConnectedPbxs {
-    /// Sees the sessions of this process.
+    /// Uses the PBX sessions of this process.
     #[must_use]
     pub fn new(sessions: PbxSessions, store: Store) -> Self {
         Self { sessions, store, locks: UserLocks::default() }
     }
 
-    /// One session per PBX that may edit objects.
+    /// The sessions that may edit objects, one per PBX.
     fn admins(&self, instance: InstanceId) -> Result<Vec<Arc<PbxSession>>, PbxError> {
         let sessions = self.sessions.of(instance);
         if sessions.is_empty() {
@@ -62,13 +62,13 @@ impl ConnectedPbxs {
         if admins.is_empty() { Err(PbxError::NotPermitted) } else { Ok(admins) }
     }
 
-    /// The PBX that owns the user, and the user there.
+    /// Returns the user and the PBX that owns it.
     async fn find(&self, instance: InstanceId, key: &UserKey) -> Result<(Arc<PbxSession>, GetObjectResult), PbxError> {
         let mut worst = PbxError::UserNotFound;
         for session in self.admins(instance)? {
             match read(&session, key).await {
                 Ok(object) => return Ok((session, object)),
-                // "I do not know it" from one PBX says nothing while another could not be asked.
+                // Unknown on one PBX is not conclusive while another PBX could not be asked.
                 Err(PbxError::UserNotFound | PbxError::Failed(_)) => {}
                 Err(other) => worst = other,
             }
@@ -98,7 +98,7 @@ impl ConnectedPbxs {
         let (session, found) = self.find(instance, key).await?;
         let lock = self.lock(instance, &found.guid);
         let _held = lock.lock().await;
-        // Read again inside the lock: what was read to find the user may be stale.
+        // Read again while holding the lock: the object found above may be stale.
         let by_guid = UserKey { guid: Some(found.guid.as_str().to_owned()), h323: key.h323.clone() };
         let object = read(&session, &by_guid).await?;
         let wanted = DeviceFlags {
@@ -158,7 +158,8 @@ impl ConnectedPbxs {
     }
 }
 
-/// The registration of the device. Who registered by the user's name tells no hardware id, or that name as one.
+/// The registration of the device. A phone that registered by the user's name has no hardware ID in its registration,
+/// or the name in its place.
 fn own<'a>(regs: &'a [Registration], hwid: &str, name: Option<&str>) -> Option<&'a Registration> {
     let by_device = regs.iter().find(|reg| reg.hw.eq_ignore_ascii_case(hwid));
     let is_named =
@@ -204,7 +205,8 @@ fn admin_error(error: AdminError) -> PbxError {
     }
 }
 
-/// An error text of the PBX. Which words stand for a missing right is not documented; the usual ones are recognised.
+/// Interprets an error text of the PBX. The texts for a missing right are not documented; the common ones are
+/// recognised.
 fn refused(text: String) -> PbxError {
     let lower = text.to_ascii_lowercase();
     if ["permission", "permitted", "denied", "no rights", "not allowed", "unauthorized"]

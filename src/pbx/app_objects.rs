@@ -1,5 +1,5 @@
-//! Which apps there are and what a login to them may do. The name of an app is compared without `.htm` and without
-//! regard to letter case: the URL of an app object may point to the page, and its logins then name the page.
+//! The app objects and what a login to them may do. App names are compared case-insensitively and without `.htm`: the
+//! URL of an app object may point to the page, and its logins then contain the name of the page.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,14 @@ use crate::{
     phone::instance::Instance,
 };
 
-/// The app of people.
+/// Name of the admin app.
 pub const ADMIN_APP: &str = "gangway-admin";
-/// What the name of a provider's app begins with.
+/// Prefix of the names of provider apps.
 pub const PROVIDER_PREFIX: &str = "gangway-";
-/// What the name of an app's page ends with.
+/// Suffix of the names of app pages.
 const PAGE: &str = ".htm";
 
-/// The name without the ending of a page.
+/// The name without the page suffix.
 fn bare(name: &str) -> &str {
     match name.len().checked_sub(PAGE.len()).and_then(|end| name.split_at_checked(end)) {
         Some((bare, end)) if end.eq_ignore_ascii_case(PAGE) => bare,
@@ -25,13 +25,13 @@ fn bare(name: &str) -> &str {
     }
 }
 
-/// Whether `name`, as a login or a question has it, is the app `app`.
+/// Whether `name`, as contained in a login or a request, refers to the app `app`.
 #[must_use]
 pub fn is_name_of(name: &str, app: &str) -> bool {
     bare(name).eq_ignore_ascii_case(app)
 }
 
-/// Whether people log in to this app, given by its name here.
+/// Whether the app is the admin app. `app` is its normalised name.
 #[must_use]
 pub fn is_admin_app(app: &str) -> bool {
     app == ADMIN_APP
@@ -46,7 +46,7 @@ fn provider<'a>(name: &str, registry: &'a Registry) -> Option<&'a Provider> {
     all.find(|provider| is_name_of(rest, &provider.name))
 }
 
-/// The name of the app here; `None` when there is no such app.
+/// The normalised name of the app; `None` when the app is unknown.
 #[must_use]
 pub fn known(name: &str, registry: &Registry) -> Option<String> {
     if is_name_of(name, ADMIN_APP) {
@@ -55,29 +55,30 @@ pub fn known(name: &str, registry: &Registry) -> Option<String> {
     provider(name, registry).map(|provider| format!("{PROVIDER_PREFIX}{}", provider.name))
 }
 
-/// The name of the provider whose app this is; `None` for the admin app and unknown names.
+/// The name of the provider that the app belongs to; `None` for the admin app and unknown names.
 #[must_use]
 pub fn provider_of<'a>(app: &str, registry: &'a Registry) -> Option<&'a str> {
     if is_name_of(app, ADMIN_APP) { None } else { provider(app, registry).map(|provider| provider.name.as_str()) }
 }
 
-/// Whether a proven login of this kind may use this app, given by its name here. People come from the networks of
-/// `admin_from`, in whatever way they log in; without a PBX only where the instance's configuration opens that.
+/// Checks whether a verified login of this kind may use the app, given by its normalised name. Users of the admin app
+/// must connect from the networks in `admin_from`, however they log in. A login without a PBX is allowed only if the
+/// instance's configuration permits it.
 ///
 /// # Errors
-/// Why not.
+/// Why the login is rejected.
 pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) -> Result<(), LoginRejection> {
     match kind {
-        // A PBX's own connection, at any app.
+        // The PBX's own connection may use any app.
         LoginKind::PbxSession => Ok(()),
         LoginKind::Other => Err(LoginRejection::NoInfo),
-        // Providers' apps are granted to no user, so the PBX lets services in there, whether or not their logins carry
-        // `groups`: no document says that only people's logins do.
+        // Provider apps are assigned to no user, so the PBX admits only services to them. Logins of services may carry
+        // `groups`: no document says that only user logins do.
         LoginKind::ServiceLogin | LoginKind::UserLogin if !is_admin_app(app) => Ok(()),
         LoginKind::PasswordLogin if !is_admin_app(app) => Err(LoginRejection::NotByPassword),
         LoginKind::PasswordLogin if !instance.admin_password_login => Err(LoginRejection::PasswordLoginOff),
-        // The PBX checked that this person may use the app; `groups`, which tell a person from a service, are not
-        // there in every login of a person.
+        // The PBX has checked that this user may use the app. `groups` would distinguish a user from a service, but is
+        // missing in some user logins.
         LoginKind::ServiceLogin | LoginKind::UserLogin | LoginKind::PasswordLogin => {
             let is_listed =
                 instance.admin_from.is_empty() || instance.admin_from.iter().any(|net| net.contains(&source));
@@ -86,8 +87,8 @@ pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) ->
     }
 }
 
-/// The answer to AppInfo: a provider publishes its title, the admin app a page. Stored by the PBX at the app object
-/// that was asked for, so only that app's information may be in it.
+/// The response to AppInfo: the title for a provider app, a page for the admin app. The PBX stores it at the app object
+/// that it asked for, so it contains only the information of that app.
 #[must_use]
 pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
     let asked = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);

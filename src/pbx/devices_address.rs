@@ -1,4 +1,4 @@
-//! The address of Devices that the PBX announced last. It is stored, so that a restart need not wait for the PBX.
+//! Stores the address of Devices that the PBX announced last, so that a restart does not have to wait for the PBX.
 
 use url::Url;
 
@@ -7,7 +7,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The fact with the sysclient address.
+/// The name of the fact with the sysclient address.
 const SYSCLIENTS_FACT: &str = "devices.sysclients";
 
 /// The stored address.

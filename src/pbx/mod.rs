@@ -1,4 +1,4 @@
-//! The PBXs: their connected sessions, the app objects they have for gangway, and their user objects.
+//! The PBXs: their connected sessions, their app objects for gangway, and their user objects.
 
 pub mod admin_api;
 pub mod app_objects;

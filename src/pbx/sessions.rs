@@ -1,5 +1,5 @@
-//! The PBX sessions that are up. Several PBXs (master and slaves) and several app objects connect in parallel; a
-//! reconnect replaces its predecessor, whose late goodbye then changes nothing.
+//! The PBX sessions that are up. Several PBXs (master and slaves) and several app objects connect in parallel. A
+//! reconnect replaces the previous session, and the late close of the replaced connection then has no effect.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 
 use crate::{net::appwebsocket::Link, phone::instance::InstanceId};
 
-/// What makes two sockets the same session.
+/// Identifies a session: two sockets with equal identities are the same session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionIdentity {
     /// The tenant.
@@ -18,40 +18,40 @@ pub struct SessionIdentity {
     pub domain: String,
     /// PBX name.
     pub pbx: String,
-    /// Our app (`gangway-yealink`).
+    /// The app (`gangway-yealink`).
     pub app: String,
-    /// The PBX's object for it.
+    /// The PBX's app object for it.
     pub appobj: String,
 }
 
-/// One PBX app object connected to us.
+/// A connected app object of a PBX.
 #[derive(Debug)]
 pub struct PbxSession {
-    /// What it is.
+    /// Its identity.
     pub identity: SessionIdentity,
     /// DNS name of the PBX.
     pub dns: String,
-    /// Firmware version as told.
+    /// Firmware version as reported by the PBX.
     pub version: String,
-    /// APIs the app object's flags grant.
+    /// APIs that the flags of the app object grant.
     pub apis: Vec<String>,
-    /// How to ask it.
+    /// The link for requests to the PBX.
     pub link: Link,
-    /// Session key of this socket, to unwrap keys of service logins.
+    /// Session key of this socket, used to decrypt the keys of service logins.
     pub key: SessionKey,
-    /// Since when.
+    /// When the session was established.
     pub since: Timestamp,
 }
 
 impl PbxSession {
-    /// Whether the app object's flags grant `api`.
+    /// Whether the flags of the app object grant `api`.
     #[must_use]
     pub fn grants(&self, api: &str) -> bool {
         self.apis.iter().any(|granted| granted == api)
     }
 }
 
-/// A change somebody may have to react to.
+/// Notification that the sessions or services of an instance changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PbxChanged(pub InstanceId);
 
@@ -74,7 +74,7 @@ impl Default for PbxSessions {
 }
 
 impl PbxSessions {
-    /// Enters a session that is up; an older one of the same identity is forgotten.
+    /// Adds a session that is up and removes an older one with the same identity.
     pub fn enter(&self, session: Arc<PbxSession>) {
         let instance = session.identity.instance;
         {
@@ -85,7 +85,7 @@ impl PbxSessions {
         self.publish(instance);
     }
 
-    /// Takes out the session of this very link.
+    /// Removes the session of this link.
     pub fn leave(&self, link: u64) {
         let gone = {
             let mut entries = self.lock();
@@ -97,7 +97,7 @@ impl PbxSessions {
         }
     }
 
-    /// The services a PBX announced over this link: always the full list.
+    /// Stores the services that a PBX announced over this link. An announcement is always the full list.
     pub fn announce(&self, link: u64, services: Vec<Service>) {
         let instance = {
             let mut entries = self.lock();
@@ -118,7 +118,7 @@ impl PbxSessions {
         entries.iter().map(|entry| &entry.session).filter(|s| s.identity.instance == instance).cloned().collect()
     }
 
-    /// The services offering `api` to this instance, each with the session that can log in to it; one per URL.
+    /// The services that offer `api` to this instance, one per URL, each with the session that can log in to it.
     #[must_use]
     pub fn services(&self, instance: InstanceId, api: &str) -> Vec<(Service, Arc<PbxSession>)> {
         let mut found: Vec<(Service, Arc<PbxSession>)> = Vec::new();
@@ -132,26 +132,26 @@ impl PbxSessions {
         found
     }
 
-    /// How many there are.
+    /// The number of sessions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Told whenever a session came, went or announced services.
+    /// Notifies when a session is added or removed, or announces services.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<PbxChanged> {
         self.changed.subscribe()
     }
 
     fn publish(&self, instance: InstanceId) {
-        // Nobody listening is no error.
+        // Ignore the error: there are no subscribers.
         let _ = self.changed.send(PbxChanged(instance));
     }
 

@@ -1,4 +1,5 @@
-//! The user objects of the PBXs as provisioning sees them: find a user, set the flags of a device, ask for a registration.
+//! The interface to the PBXs' user objects that provisioning uses: find a user, set the flags of a device, query a
+//! registration.
 
 use std::{future::Future, pin::Pin};
 
@@ -6,10 +7,10 @@ use url::Url;
 
 use crate::phone::{instance::InstanceId, record::Flags};
 
-/// A future as traits hand it out.
+/// The boxed future returned by trait methods.
 pub type PbxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// How a user is found: by GUID when known (the lasting identity), else by H.323 name.
+/// How a user is found: by GUID if known (it never changes), else by H.323 name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserKey {
     /// GUID of the user object.
@@ -18,7 +19,7 @@ pub struct UserKey {
     pub h323: String,
 }
 
-/// A user object as far as provisioning looks at it.
+/// The parts of a user object that provisioning uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PbxUser {
     /// GUID of the user object.
@@ -31,16 +32,16 @@ pub struct PbxUser {
     pub hwids: Vec<String>,
 }
 
-/// What became of written flags.
+/// The result of writing flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlagsWritten {
-    /// Read back as written.
+    /// The flags were read back as written.
     Applied,
-    /// Reading back shows something else; the sentence says what.
+    /// The flags read back differ; the sentence says how.
     DidNotStick(String),
 }
 
-/// Why the PBX could not do it.
+/// Why the PBX could not carry out a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PbxError {
     /// No PBX is connected to this instance.
@@ -57,25 +58,25 @@ pub enum PbxError {
     /// The user object has no device with this HW-ID.
     #[error("the user object has no device with this hardware id")]
     DeviceNotFound,
-    /// The PBX is too old or answers in a form that must not be written back.
+    /// The PBX is too old, or its response has a form that must not be written back.
     #[error("the PBX cannot do this: {0}")]
     Unsupported(String),
-    /// No answer in time.
+    /// The PBX did not answer in time.
     #[error("the PBX did not answer in time")]
     Timeout,
-    /// It answered with an error.
+    /// The PBX answered with an error.
     #[error("the PBX refused: {0}")]
     Failed(String),
 }
 
-/// The PBXs and services of an instance as provisioning sees them. All connected PBXs of the instance are asked; any
-/// that owns the user answers.
+/// The PBXs and services of an instance for provisioning. All connected PBXs of the instance are asked; the one that
+/// owns the user answers.
 pub trait Pbx: Send + Sync {
-    /// The sysclient websocket URL (`.../sysclients`) of the Devices app as last announced by a PBX.
+    /// The sysclient websocket URL (`.../sysclients`) of the Devices app that a PBX announced last.
     fn devices_url(&self, instance: InstanceId) -> Option<Url>;
-    /// The user object, from whichever PBX owns it.
+    /// The user object, from the PBX that owns it.
     fn user(&self, instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>>;
-    /// Sets the flags on the device `hwid` of the user (read-modify-write, read back).
+    /// Sets the flags on the device `hwid` of the user (read-modify-write, then read back).
     fn set_flags(
         &self,
         instance: InstanceId,
@@ -83,8 +84,9 @@ pub trait Pbx: Send + Sync {
         hwid: String,
         flags: Flags,
     ) -> PbxFuture<Result<FlagsWritten, PbxError>>;
-    /// The address from which `hwid` is registered, at any connected PBX; `None` when at none. An account that
-    /// registers by the user's name is also known by a registration without hardware id, or with that name as one.
+    /// The address that `hwid` is registered from on any connected PBX; `None` when it is not registered. An account
+    /// that registers by the user's name also matches a registration without hardware ID, or with that name as hardware
+    /// ID.
     fn registration(
         &self,
         instance: InstanceId,

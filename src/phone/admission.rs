@@ -1,7 +1,7 @@
-//! Who may read what, as one pure function. A personal file holds a user's PBX password, so it leaves
-//! only for a request that proves to come from the phone, or that carries what travelled through the redirect service
-//! while the phone's window is open. Whoever is refused learns nothing: with a token an empty 404, without one the
-//! same 401 for every MAC-shaped name.
+//! Decides which requests may read or upload a phone's file, as a pure function. A personal file contains a user's PBX
+//! password. It is delivered only if the request proves that it comes from the phone, or if it carries data sent
+//! through the redirect service while the phone's bootstrap window is open. Rejections reveal nothing: with a token an
+//! empty 404, without a token the same 401 for every MAC-shaped name.
 
 use std::time::Duration;
 
@@ -15,75 +15,76 @@ use super::{
 };
 use crate::base::i18n::Message;
 
-/// A window closes at the latest this long after its first delivery.
+/// A bootstrap window closes at the latest this long after its first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
 
-/// An account orphaned for this long gets no personal stage any more.
+/// A phone whose accounts have been orphaned for this long no longer gets the personal stage.
 pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
 
-/// What kind of file the name stands for.
+/// The kind of file that was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestedFile {
     /// The file of one phone.
     Personal(Mac),
-    /// A file for all phones of a model: nothing secret in it.
+    /// A file for all phones of a model. It contains no secrets.
     Common,
-    /// `.boot` and every other name.
+    /// `.boot` and all other names.
     Other,
 }
 
-/// What the request wants to do with it.
+/// The operation of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// GET of the whole file.
     Fetch,
-    /// GET of a part, HEAD: never a delivery.
+    /// GET of a part, or HEAD: never counts as a delivery.
     Peek,
     /// PUT.
     Upload,
 }
 
-/// What the settings say for this request.
+/// The settings that apply to the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// `provisioning_scheme` is `https`: plain requests get the open stage only.
+    /// `provisioning_scheme` is `https`: requests over plain HTTP get only the open stage.
     pub https_only: bool,
-    /// The vendor's phones answer a challenge with their password in clear (Basic).
+    /// The vendor's phones answer a challenge with their password in plain text (Basic).
     pub clear_passwords: bool,
-    /// `require_certificate`: nothing less proves this phone.
+    /// `require_certificate`: only a factory certificate proves this phone.
     pub require_certificate: bool,
-    /// A person allowed this MAC to come without a token, from everywhere or from one network. Only inside the window.
+    /// An administrator allowed this MAC to fetch without a token, from anywhere or from one network. Only inside the
+    /// bootstrap window.
     pub first_contact: FirstContact,
 }
 
-/// One request as it is judged.
+/// A request to decide about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessRequest<'a> {
-    /// Who asks.
+    /// The evidence of who sends it.
     pub evidence: Evidence<'a>,
-    /// For what.
+    /// The requested file.
     pub file: RequestedFile,
-    /// To do what.
+    /// The operation.
     pub purpose: Purpose,
-    /// Under which settings.
+    /// The settings.
     pub policy: Policy,
 }
 
-/// What the answer is.
+/// The response to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessDecision {
     /// The personal stage.
     Personal(Proof),
     /// The open stage.
     Open,
-    /// The open stage with the https URL, the same for every name: a challenge would make the phone send its password
-    /// in clear.
+    /// The open stage with the https URL, the same for every name. A challenge would make the phone send its password
+    /// in plain text.
     ToTls,
-    /// The upload is taken.
+    /// The upload is accepted.
     Store(Proof),
     /// 401 with exactly one challenge.
     Challenge {
-        /// The credentials may be right, the nonce was not.
+        /// Whether only the nonce was rejected; the credentials may be right.
         stale: bool,
     },
     /// An empty 404.
@@ -92,95 +93,95 @@ pub enum AccessDecision {
     RetryLater,
 }
 
-/// A verdict, why, and what it changes.
+/// The decision, its reason, and the changes it causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmissionResult {
-    /// The answer.
+    /// The response.
     pub verdict: AccessDecision,
     /// The rule that decided.
     pub reason: Reason,
-    /// This request is the first that proves own credentials inside the window: it closes it.
+    /// The request is the first in the bootstrap window that proves the phone's own credentials. It closes the window.
     pub closes_window: bool,
-    /// The answer is the first delivery of the window: its source must be on disk before the body leaves.
+    /// The response is the first delivery of the bootstrap window. Its source must be on disk before the body is sent.
     pub binds_window: bool,
-    /// This request is the first that proves the new credentials after a change: the former ones are dead with it.
+    /// The request is the first that proves the new credentials after a change. The former ones become invalid.
     pub ends_overlap: bool,
-    /// Wrong credentials: counts against the source.
+    /// The credentials were wrong. Counts against the source.
     pub strike: bool,
 }
 
 labelled_enum! {
-    /// The rule that decided; the label in metrics, the sentence in the phone's time line.
+    /// The rule that decided: the label in metrics, and the sentence in the phone's timeline.
     Reason {
-        /// The personal stage was admitted.
+        /// The personal stage was delivered.
         Admitted = "admitted", "The phone was admitted.";
         /// A common file.
         CommonFile = "common-file", "A file for all phones of a model, without secrets.";
-        /// Released: the file with all accounts off.
+        /// The phone is released: it gets the file with all accounts off.
         Released = "released", "The phone is released: it got the file with all accounts off.";
-        /// The configuration has not come yet.
+        /// Devices has not sent the configuration yet.
         BeforeConfig = "before-config", "The phone asked before its configuration was there; it asks again by itself.";
-        /// Plain HTTP where TLS is asked for.
+        /// Plain HTTP although TLS is required.
         Insecure = "insecure", "The request came over plain HTTP, but the setting provisioning_scheme is https: only the open part was given, with the https URL.";
-        /// All users are gone from the PBX for a week.
+        /// All users have been missing from the PBX for a week.
         Orphaned = "orphaned", "All users of this phone are gone from the PBX for 7 days: the personal part is withheld. Provision it again or remove it.";
-        /// No phone has this token here.
+        /// No phone of this instance has the token.
         UnknownToken = "unknown-token", "No phone has this token.";
         /// The token belongs to a phone with another MAC.
         WrongMac = "wrong-mac", "The token of this phone was used to ask for the file of another phone.";
-        /// A name nobody serves.
+        /// The file name is not served.
         ForbiddenName = "forbidden-name", "No such file.";
-        /// No such phone (no token).
+        /// There is no such phone (request without token).
         UnknownPhone = "unknown-phone", "No phone with this MAC address is known here.";
-        /// Blocked by a person.
+        /// An administrator blocked the phone.
         Blocked = "blocked", "The phone is blocked: it gets nothing.";
-        /// Removed, or released and already switched off.
+        /// The phone is removed, or released and already switched off.
         Gone = "gone", "The phone was removed or released and asked again.";
-        /// No credentials yet; what every request with Digest or Basic starts with.
+        /// No credentials yet. Every exchange with Digest or Basic starts like this.
         MissingCredentials = "missing-credentials", "The phone was asked for its credentials.";
-        /// The window is closed.
+        /// The bootstrap window is closed.
         WindowClosed = "window-closed", "The phone asks without its own credentials, as after a factory reset, and its window is closed: allow it once if it is yours.";
-        /// The window is bound to another source.
+        /// The bootstrap window is bound to another source.
         OtherSource = "other-source", "Somebody else asked with what travelled through the redirect service while the window was open, and was refused. If the phone moved or was exchanged, allow it once.";
-        /// The nonce was too old.
+        /// The nonce is too old.
         StaleNonce = "stale-nonce", "The phone was asked for its credentials again.";
-        /// Checked and wrong.
+        /// The credentials were checked and are wrong.
         WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
         /// The source is locked out.
         LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
-        /// The source tried one MAC after the other.
+        /// The source tried many MACs in turn.
         SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there. If it is your phone, allow it once more.";
-        /// The settings ask for a factory certificate.
+        /// The settings require a factory certificate.
         CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
-        /// The same, and its certificate's time is over.
+        /// As [`Self::CertificateRequired`], and the certificate has expired or is not valid yet.
         CertificateExpired = "certificate-expired", "The setting require_certificate is on and the phone's factory certificate has expired or is not valid yet: check its dates and the clock of this computer, or switch the setting off for this phone.";
-        /// The same, and nobody knows who issued its certificate.
+        /// As [`Self::CertificateRequired`], and the issuer of the certificate is unknown.
         CertificateUnknownIssuer = "certificate-unknown-issuer", "The setting require_certificate is on and nobody here knows the issuer of the phone's certificate: put the vendor's CA into [https] client_ca, or switch the setting off for this phone.";
-        /// The same, and its certificate names no MAC.
+        /// As [`Self::CertificateRequired`], and the certificate has no MAC.
         CertificateNoMac = "certificate-no-mac", "The setting require_certificate is on and the phone's certificate names no MAC address: its model has no certificate of its own. Switch the setting off for this model.";
-        /// Nothing but a MAC says whose phone asks, or it is another vendor's.
+        /// Only the MAC identifies the phone's model, or the phone is another vendor's.
         UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
-        /// A valid certificate of another phone.
+        /// The certificate is valid but belongs to another phone.
         OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
     }
 }
 
 impl Reason {
-    /// Its sentence, with the key by which pages know it.
+    /// The sentence with its message key, which the pages translate.
     #[must_use]
     pub fn described(self) -> Message {
         Message::keyed(format!("rule.{}", self.as_str()), self.sentence())
     }
 
-    /// Whether a person should look: somebody used what is not theirs.
+    /// Whether an administrator should investigate: a client used credentials of another phone.
     #[must_use]
     pub fn is_alarm(self) -> bool {
         matches!(self, Self::OtherSource | Self::OtherCertificate | Self::WrongMac)
     }
 }
 
-/// Decides about one request. `phone` is the one the token belongs to or, without a token, the one the file is named
-/// after; `None` when there is none in this instance.
+/// Decides about one request. `phone` is the phone of the token or, without a token, the phone of the file name; `None`
+/// when this instance has no such phone.
 #[must_use]
 pub fn admit(ask: &AccessRequest<'_>, phone: Option<&Phone>, now: Timestamp) -> AdmissionResult {
     if ask.evidence.token == Token::Unknown || (ask.evidence.token == Token::Known && phone.is_none()) {
@@ -193,27 +194,28 @@ pub fn admit(ask: &AccessRequest<'_>, phone: Option<&Phone>, now: Timestamp) -> 
     }
 }
 
-/// Whether bootstrap admits at all: opened, not closed, not expired, and not 15 minutes past its first delivery.
+/// Whether the bootstrap window admits requests: opened, not closed, not expired, and at most 15 minutes past its first
+/// delivery.
 #[must_use]
 pub fn window_admits(window: &BootstrapWindow, now: Timestamp) -> bool {
     let is_fresh = |first| !passed(first, AFTER_FIRST_DELIVERY, now) && !is_ahead(first, now);
     window.is_open(now) && window.first_delivery.is_none_or(is_fresh)
 }
 
-/// Whether the file with all accounts off has been delivered: after it a released phone gets nothing.
+/// Whether the file with all accounts off has been delivered. After that a released phone gets nothing.
 #[must_use]
 pub fn is_switched_off(phone: &Phone) -> bool {
     phone.wanted == Wanted::Released
         && phone.delivery.as_ref().is_some_and(|delivery| delivery.revision >= phone.revision)
 }
 
-/// Whether every account has been orphaned for longer than we wait.
+/// Whether every account has been orphaned longer than [`ORPHAN_PATIENCE`].
 #[must_use]
 pub fn is_orphaned(phone: &Phone, now: Timestamp) -> bool {
     !phone.accounts.is_empty() && phone.accounts.iter().all(|account| is_lost(account, now))
 }
 
-/// Whether the account has been orphaned for longer than we wait.
+/// Whether the account has been orphaned longer than [`ORPHAN_PATIENCE`].
 #[must_use]
 pub fn is_lost(account: &Account, now: Timestamp) -> bool {
     account.orphaned.is_some_and(|orphaned| passed(orphaned.since, ORPHAN_PATIENCE, now))
@@ -227,7 +229,7 @@ fn plain(verdict: AccessDecision, reason: Reason) -> AdmissionResult {
     AdmissionResult { verdict, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
 }
 
-/// Why this phone gets nothing, whoever proves what.
+/// Why this phone gets nothing even with valid credentials.
 fn shut(phone: &Phone) -> Option<Reason> {
     match phone.wanted {
         Wanted::Blocked => Some(Reason::Blocked),
@@ -241,7 +243,7 @@ fn common(ask: &AccessRequest<'_>, phone: Option<&Phone>) -> AdmissionResult {
     if ask.purpose == Purpose::Upload {
         return plain(AccessDecision::NotFound, Reason::ForbiddenName);
     }
-    // Without a token nobody knows which phone asks, and nothing in the file belongs to one.
+    // Without a token the phone is unknown. The file contains nothing specific to a phone.
     match phone.filter(|_| ask.evidence.token == Token::Known).and_then(shut) {
         Some(reason) => plain(AccessDecision::NotFound, reason),
         None => plain(AccessDecision::Open, Reason::CommonFile),
@@ -277,7 +279,7 @@ fn personal(ask: &AccessRequest<'_>, phone: Option<&Phone>, mac: Mac, now: Times
     decision
 }
 
-/// What a phone gets that has proved to be itself.
+/// The response for a phone that has proved its identity.
 fn stage(ask: &AccessRequest<'_>, phone: &Phone, proof: Proof, now: Timestamp) -> AdmissionResult {
     if ask.policy.https_only && !ask.evidence.encrypted {
         return plain(AccessDecision::Open, Reason::Insecure);
@@ -288,19 +290,19 @@ fn stage(ask: &AccessRequest<'_>, phone: &Phone, proof: Proof, now: Timestamp) -
     if is_orphaned(phone, now) {
         return plain(AccessDecision::Open, Reason::Orphaned);
     }
-    // The passwords of a phone that never came are dropped after its window: a file without any would only break it.
-    // On a base that serves others such accounts are written as off.
+    // The passwords of a phone that never fetched its file are dropped when its bootstrap window ends. A file without
+    // any password would only break the phone. If a base also serves other users, such accounts are written as off.
     let has_passwords = phone.accounts.iter().any(|account| account.is_served() && !is_lost(account, now));
     if phone.device_config.received.is_none() || !has_passwords {
-        // A new phone gives up after three quick tries, so it gets a file that makes it ask again; one that works
-        // already keeps what it has.
+        // A new phone gives up after three quick attempts, so it gets a file that makes it retry. A phone with a
+        // working configuration keeps it.
         let verdict = if phone.delivery.is_none() { AccessDecision::Open } else { AccessDecision::RetryLater };
         return plain(verdict, Reason::BeforeConfig);
     }
     plain(AccessDecision::Personal(proof), Reason::Admitted)
 }
 
-/// How the request shows to come from the phone, or why it does not.
+/// How the request proves that the phone sent it, or why it does not.
 fn prove(ask: &AccessRequest<'_>, phone: &Phone, now: Timestamp) -> Result<Proof, Reason> {
     let evidence = &ask.evidence;
     let certified = match evidence.certificate {
@@ -321,7 +323,7 @@ fn prove(ask: &AccessRequest<'_>, phone: &Phone, now: Timestamp) -> Result<Proof
     }
     match certified {
         Some(true) => return Ok(Proof::Certificate),
-        // It proved to be another phone: what travelled through the redirect service cannot outweigh that.
+        // The certificate is that of another phone. Bootstrap data cannot override that.
         Some(false) => return Err(Reason::OtherCertificate),
         None => {}
     }
@@ -349,7 +351,7 @@ fn prove(ask: &AccessRequest<'_>, phone: &Phone, now: Timestamp) -> Result<Proof
     if elsewhere { Err(Reason::OtherSource) } else { Ok(bootstrap) }
 }
 
-/// What of the request is bootstrap.
+/// The bootstrap proof in the request, if any.
 fn bootstrap(ask: &AccessRequest<'_>) -> Option<Proof> {
     if ask.evidence.token == Token::Known {
         return Some(Proof::Token);
@@ -369,14 +371,14 @@ fn bootstrap(ask: &AccessRequest<'_>) -> Option<Proof> {
     }
 }
 
-/// Whether nothing but the freezing of its source is in the way, as far as was looked.
+/// Whether only the freeze of the source is in the way, as far as the request was checked.
 fn would_pass_unfrozen(ask: &AccessRequest<'_>) -> bool {
     ask.evidence.frozen
         && (ask.policy.first_contact != FirstContact::Refused
             || matches!(ask.evidence.authorization, Authorization::Bootstrap | Authorization::Unchecked))
 }
 
-/// A known phone's request that proves nothing.
+/// The response to a known phone's request without proof.
 fn unproven(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     let points_to_tls = ask.policy.https_only
         && !ask.evidence.encrypted
@@ -386,7 +388,8 @@ fn unproven(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     if points_to_tls { plain(AccessDecision::Open, Reason::Insecure) } else { challenge(ask, reason) }
 }
 
-/// Nothing for anybody: with a token as if it did not exist, without one as every MAC-shaped name.
+/// Rejects the request. With a token, the response is as if the token did not exist; without one, it is the same as for
+/// every MAC-shaped name.
 fn refuse(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     match ask.evidence.token {
         Token::None => challenge(ask, reason),
@@ -406,8 +409,8 @@ fn challenge(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     AdmissionResult { strike, ..plain(verdict, reason) }
 }
 
-/// Binds the window to the source of its first delivery, on the record as it is when the change is written: of two
-/// sources that ask at once one is refused. A repeat from the bound source changes nothing.
+/// Binds the bootstrap window to the source of its first delivery. Runs on the current record when the change is
+/// written, so of two concurrent sources one is rejected. A repeat from the bound source changes nothing.
 pub fn bind(phone: &mut Phone, source: std::net::IpAddr, family: &str, now: Timestamp) -> Result<(), Reason> {
     if let Some(reason) = shut(phone) {
         return Err(reason);

@@ -1,31 +1,31 @@
-//! The facets of a phone's state: independent parts, each with its own state, the time it was reached,
-//! the last error as a sentence a person can act on, and the next attempt.
+//! Facets of a phone's state. Each facet is independent and has its state, the time it was reached, the last error as a
+//! sentence for the administrator, and the time of the next attempt.
 
 use jiff::Timestamp;
 
-/// One independent part of the state.
+/// One facet of a phone's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet<S> {
-    /// Where this part stands.
+    /// The current state.
     pub state: S,
-    /// Since when.
+    /// When the state was reached.
     pub since: Timestamp,
-    /// What went wrong last, as a sentence that says what to do; cleared by success.
+    /// The last error, as a sentence that says what to do. Cleared on success.
     pub error: Option<String>,
-    /// When it will be tried again by itself; `None` when nothing is planned.
+    /// When the next automatic attempt is due; `None` when none is planned.
     pub next_attempt: Option<Timestamp>,
-    /// Failed attempts since the last success: drives the back-off.
+    /// Failed attempts since the last success. Determines the back-off.
     pub attempts: u32,
 }
 
 impl<S: Copy + PartialEq> Facet<S> {
-    /// A facet that has just come to be.
+    /// Creates a facet.
     #[must_use]
     pub fn new(state: S, now: Timestamp) -> Self {
         Self { state, since: now, error: None, next_attempt: None, attempts: 0 }
     }
 
-    /// Reaches a state that is not an error. `since` moves only when the state changes.
+    /// Sets a state that is not an error. `since` changes only when the state changes.
     pub fn reach(&mut self, state: S, now: Timestamp) {
         self.enter(state, now);
         self.error = None;
@@ -33,7 +33,7 @@ impl<S: Copy + PartialEq> Facet<S> {
         self.attempts = 0;
     }
 
-    /// Records a failed attempt: state, sentence, and when it is tried again (`None`: needs a person).
+    /// Records a failed attempt: the state, the sentence, and when to retry (`None`: an administrator has to act).
     pub fn fail(&mut self, state: S, sentence: impl Into<String>, next: Option<Timestamp>, now: Timestamp) {
         self.enter(state, now);
         self.error = Some(sentence.into());
@@ -49,7 +49,7 @@ impl<S: Copy + PartialEq> Facet<S> {
     }
 }
 
-/// Declares the states of a facet once: variant, name in the database, text in the user interface.
+/// Declares the states of a facet: variant, name in the database, text in the user interface.
 macro_rules! states {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $stored:literal, $text:literal;)+ }) => {
         $(#[$doc])*
@@ -57,7 +57,7 @@ macro_rules! states {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
-            /// Every state, in the order a phone usually passes them.
+            /// All states, in the order a phone usually passes them.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The name in the database and in JSON.
@@ -72,7 +72,7 @@ macro_rules! states {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// Reads [`Self::as_str`] back.
+            /// Parses the result of [`Self::as_str`].
             #[must_use]
             pub fn parse(stored: &str) -> Option<Self> {
                 match stored { $($stored => Some(Self::$variant),)+ _ => None }
@@ -82,17 +82,17 @@ macro_rules! states {
 }
 
 states! {
-    /// "Device Config": the phone's sysclient towards the Devices app.
+    /// "Device Config": the state of the phone's sysclient connection to the Devices app.
     DevicesState {
         /// No Devices instance is known or reachable yet.
         Waiting = "waiting", "Waiting for Devices";
         /// The sysclient is being opened or has not received everything.
         Connecting = "connecting", "Connecting";
-        /// The whole configuration arrived and the sysclient is up.
+        /// The complete configuration has arrived and the sysclient is connected.
         Received = "received", "Config Received";
-        /// Code expired or unknown, or the device was removed in Devices: needs a new code.
+        /// The code is expired or unknown, or the device was removed in Devices. A new code is needed.
         NotInDomain = "not-in-domain", "Not in domain";
-        /// The configuration is there, the sysclient is down at the moment.
+        /// The configuration is complete, but the sysclient is currently disconnected.
         Lost = "lost", "Connection lost";
     }
 }
@@ -102,11 +102,11 @@ states! {
     RedirectState {
         /// Not registered yet.
         Pending = "pending", "Pending";
-        /// Registered with the phone's present URL.
+        /// Registered with the phone's current URL.
         Redirected = "redirected", "Redirected";
-        /// Somebody else's account holds this MAC.
+        /// Another account owns this MAC.
         ForeignOwner = "foreign-owner", "Owned by another account";
-        /// The service refused, with its reason.
+        /// The service rejected the request and gave a reason.
         Refused = "refused", "Refused";
         /// No redirect account; DHCP and manual URL are shown instead.
         NotConfigured = "not-configured", "Not configured";
@@ -114,23 +114,23 @@ states! {
 }
 
 states! {
-    /// "Phone Requests": what the phone asked for.
+    /// "Phone Requests": the phone's requests for its files.
     RequestState {
-        /// It has not asked.
+        /// The phone has not sent a request.
         NotYet = "not-yet", "Not yet";
-        /// It asked before its configuration was there.
+        /// The phone requested its file before its configuration had arrived.
         BeforeConfig = "before-config", "Requested before config";
-        /// It was refused.
+        /// The request was rejected.
         Rejected = "rejected", "Rejected";
-        /// It has its personal file.
+        /// The phone has its personal file.
         Provisioned = "provisioned", "Provisioned";
-        /// It has not asked for three intervals or 7 days.
+        /// The phone has not sent a request for three intervals or 7 days.
         Overdue = "overdue", "Overdue";
     }
 }
 
 states! {
-    /// "PBX flags" on the HW-ID of the user object.
+    /// "PBX flags": the flags on the HW-ID of the user object.
     UserObjectState {
         /// Not written yet.
         Pending = "pending", "Pending";
@@ -140,33 +140,33 @@ states! {
         NotPermitted = "not-permitted", "Not permitted";
         /// The user object has no device with this HW-ID.
         DeviceNotFound = "device-not-found", "Device not found";
-        /// Written, but reading back shows another value.
+        /// Written, but reading back returned another value.
         DidNotStick = "did-not-stick", "Did not stick";
     }
 }
 
 states! {
-    /// "Registered": does a PBX see this HW-ID?
+    /// "Registered": whether a PBX reports a registration for this HW-ID.
     RegistrationState {
-        /// Not asked yet.
+        /// No PBX has been queried yet.
         Unknown = "unknown", "Unknown";
-        /// Seen, with its address.
+        /// Registered; the address is known.
         Registered = "registered", "Registered";
-        /// Asked and not seen.
+        /// A PBX was queried and reports no registration.
         NotRegistered = "not-registered", "Not registered";
     }
 }
 
 states! {
-    /// What people want of a phone.
+    /// The desired state of a phone, set by an administrator.
     Wanted {
         /// In service.
         Active = "active", "Active";
-        /// One more file with all accounts off, then nothing.
+        /// One more file with all accounts off is delivered, then nothing.
         Released = "released", "Released";
-        /// Nothing is delivered, whoever proves what.
+        /// Nothing is delivered, even with valid credentials.
         Blocked = "blocked", "Blocked";
-        /// Deregister, close the sysclient, keep a tombstone.
+        /// Deregister the phone, close its sysclient and keep a tombstone.
         Removed = "removed", "Removed";
     }
 }

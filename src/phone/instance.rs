@@ -1,4 +1,4 @@
-//! One tenant: innovaphone domain + instance name + shared password. Nothing crosses between two.
+//! One tenant: innovaphone domain, instance name and shared password. Tenants share no data.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use gangway_base::secret::Secret;
 use ipnet::IpNet;
 use url::Url;
 
-/// The row id of an instance; also the key of everything that belongs to it.
+/// The row id of an instance, and the key of all its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub i64);
 
-/// An instance as configured. Learned facts (the public URL) live in the store.
+/// An instance as configured. Learned facts (the public URL) are in the store.
 #[derive(Debug)]
 pub struct Instance {
     /// Its key in the store.
@@ -21,32 +21,32 @@ pub struct Instance {
     pub name: String,
     /// Shared secret of the app objects; never empty.
     pub password: Secret,
-    /// Password of the app object `gangway-admin` and of logins to it; `None` = [`Self::password`].
+    /// Password of the app object `gangway-admin` and of logins to it; `None` means [`Self::password`].
     pub admin_password: Option<Secret>,
-    /// Base for PBX pages; else learned from the PBX.
+    /// Base URL of pages in the PBX; learned from the PBX if not set.
     pub public_url: Option<Url>,
-    /// Base for phones; else the public URL.
+    /// Base URL of phones; the public URL if not set.
     pub phone_url: Option<Url>,
     /// PEM file with an extra CA for Devices and PBX connections.
     pub devices_ca: Option<String>,
     /// `sha256:...` of a certificate's public key that is trusted for Devices.
     pub devices_pin: Option<String>,
-    /// Whether `gangway-admin` may be entered by password, without a PBX.
+    /// Whether logging in to `gangway-admin` by password, without a PBX, is allowed.
     pub admin_password_login: bool,
-    /// Networks people come from, whatever way they log in; empty = anywhere.
+    /// Networks from which administrators may log in by any method; empty means anywhere.
     pub admin_from: Vec<IpNet>,
     /// Origins that may frame the admin page besides those learned from the PBX.
     pub frame_ancestors: Vec<String>,
 }
 
 impl Instance {
-    /// `/<domain>/<instance>`: everything of the instance lies below it.
+    /// `/<domain>/<instance>`: the path prefix of the instance.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/{}/{}", self.domain, self.name)
     }
 
-    /// `DOMAIN/NAME` as on the command line and in logs.
+    /// `DOMAIN/NAME`, as used on the command line and in logs.
     #[must_use]
     pub fn label(&self) -> String {
         format!("{}/{}", self.domain, self.name)
@@ -58,19 +58,19 @@ impl Instance {
 pub struct Instances(Arc<[Arc<Instance>]>);
 
 impl Instances {
-    /// The instances of this process.
+    /// Creates the collection.
     #[must_use]
     pub fn new(instances: Vec<Instance>) -> Self {
         Self(instances.into_iter().map(Arc::new).collect())
     }
 
-    /// By its id.
+    /// The instance with this id.
     #[must_use]
     pub fn get(&self, id: InstanceId) -> Option<&Arc<Instance>> {
         self.0.iter().find(|instance| instance.id == id)
     }
 
-    /// By domain and name as they stand in a URL; letter case does not matter (DNS names).
+    /// The instance with the domain and name of a URL. Not case-sensitive (DNS names).
     #[must_use]
     pub fn find(&self, domain: &str, name: &str) -> Option<&Arc<Instance>> {
         self.0
@@ -78,7 +78,7 @@ impl Instances {
             .find(|instance| instance.domain.eq_ignore_ascii_case(domain) && instance.name.eq_ignore_ascii_case(name))
     }
 
-    /// All of them.
+    /// All instances.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Instance>> {
         self.0.iter()
     }

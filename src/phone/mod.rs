@@ -1,5 +1,4 @@
-//! The phone as a plain thing, without any I/O: its address, its record, its facets, who asks for its files and
-//! what its configuration consists of.
+//! The phone domain model without I/O: addresses, records, facets, admission of file requests and public URLs.
 
 pub mod admission;
 pub mod facet;

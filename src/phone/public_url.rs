@@ -1,5 +1,6 @@
-//! The public URL: under which URL a provider's phones reach this gateway. Files, redirect entries, answers to SIP PnP, DHCP
-//! texts, the admin page and the commands all ask [`PublicUrls`]. Pure: what app objects have said is the store's matter.
+//! Determines the public URL under which a provider's phones reach this gateway. Files, redirect entries, SIP PnP
+//! responses, DHCP texts, the admin page and the commands all use [`PublicUrls`]. This module does no I/O; the store
+//! keeps the URLs learned from app objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +9,20 @@ use url::Url;
 
 use super::{instance::Instance, record::Phone};
 
-/// Longest URL a redirect service takes for one phone.
+/// Maximum length of the URL that a redirect service accepts for one phone.
 pub const MOST: usize = 256;
 
-/// Scheme a URL shall have.
+/// The scheme of a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// Plain text.
+    /// Plain HTTP.
     Http,
-    /// TLS.
+    /// HTTP over TLS.
     Https,
 }
 
 impl Scheme {
-    /// As it stands in a URL and in the setting `provisioning_scheme`.
+    /// The scheme as written in a URL and in the setting `provisioning_scheme`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,10 +32,11 @@ impl Scheme {
     }
 }
 
-/// Why a URL cannot be given to a phone.
+/// Why there is no URL for a phone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Not configured, and the provider's own app object has named none. Another provider's object says nothing about it.
+    /// Not configured, and the provider's app object has not reported a URL. The app objects of other providers do not
+    /// count.
     #[error(
         "it is not known under which URL the phones of gangway-{provider} reach this gateway: create the app object \
          gangway-{provider} at the PBX and connect it, or set public_url or phone_url"
@@ -43,7 +45,7 @@ pub enum UrlError {
         /// The provider.
         provider: String,
     },
-    /// The app objects of a provider have named different URLs from the beginning.
+    /// The app objects of a provider have always reported different URLs.
     #[error(
         "the app objects gangway-{provider} of the PBXs name different URLs ({named}): correct them, or set public_url or \
          phone_url"
@@ -51,79 +53,80 @@ pub enum UrlError {
     Conflict {
         /// The provider.
         provider: String,
-        /// The URLs, separated by blanks.
+        /// The URLs, separated by spaces.
         named: String,
     },
-    /// Known with another scheme, on a port of its own: the port under the wanted scheme cannot be known.
+    /// The known URL has another scheme and an explicit port. The port for the wanted scheme is unknown.
     #[error(
         "phones shall come by {wanted}, but {base} is the only URL known: set phone_url to a URL that begins with \
          {wanted}://, or change the setting provisioning_scheme"
     )]
     Scheme {
-        /// What `provisioning_scheme` wants.
+        /// The scheme that `provisioning_scheme` requires.
         wanted: &'static str,
-        /// What is known.
+        /// The known URL.
         base: String,
     },
-    /// More than services take.
+    /// The URL is longer than redirect services accept.
     #[error("the phones' URL would have {0} characters, redirect services take at most {MOST}: shorten phone_url")]
     Long(usize),
-    /// Something that would need escaping.
+    /// The URL contains a character that would need escaping.
     #[error("the phones' URL would hold the character '{0}', which phones do not take in a URL")]
     Character(char),
 }
 
-/// What the app objects of one provider have said.
+/// The URLs reported by the app objects of one provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Learned {
-    /// The URL they agreed on last; phones stay with it while there is a conflict.
+    /// The URL they last agreed on. Phones keep using it during a conflict.
     pub url: Option<Url>,
-    /// The different URLs they name now, separated by blanks.
+    /// The different URLs they currently report, separated by spaces.
     pub conflict: Option<String>,
 }
 
-/// Everything that decides under which URL the phones of one instance reach this gateway.
+/// All inputs that determine the public URLs of one instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PublicUrls {
     /// `/<domain>/<instance>`.
     path: String,
-    /// `phone_url` of the configuration, else `public_url`. It holds for every provider.
+    /// `phone_url` of the configuration, else `public_url`. Applies to all providers.
     configured: Option<Url>,
-    /// By provider.
+    /// Learned URLs by provider.
     learned: BTreeMap<String, Learned>,
 }
 
 impl PublicUrls {
-    /// What is configured for an instance, and what its app objects have said.
+    /// Combines the configuration of an instance with the URLs learned from its app objects.
     #[must_use]
     pub fn new(instance: &Instance, learned: BTreeMap<String, Learned>) -> Self {
         let configured = instance.phone_url.clone().or_else(|| instance.public_url.clone());
         Self { path: instance.path(), configured, learned }
     }
 
-    /// One URL for every provider of the instance with this path (`/<domain>/<instance>`).
+    /// Uses one URL for all providers of the instance with this path (`/<domain>/<instance>`).
     #[must_use]
     pub fn of(path: &str, url: Url) -> Self {
         Self { path: path.to_owned(), configured: Some(url), learned: BTreeMap::new() }
     }
 
-    /// None for any provider of the instance with this path.
+    /// Has no URL for any provider of the instance with this path.
     #[must_use]
     pub fn none(path: &str) -> Self {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
-    /// What texts show in place of a base that is not known.
+    /// Placeholder shown in texts while the base is unknown.
     #[must_use]
     pub fn placeholder(&self) -> String {
         format!("https://GATEWAY{}/phone/", self.path)
     }
 
-    /// `.../phone/` as a provider's phones reach it: what is configured, else what the provider's own app object named.
+    /// The base `.../phone/` for a provider's phones: the configured URL, else the one reported by the provider's app
+    /// object.
     ///
     /// # Errors
-    /// When no URL is known, when it is not settled which one it is, or when the only one has another scheme on a port of
-    /// its own.
+    /// When no URL is known, when the app objects report different URLs, or when the only URL has another scheme and an
+    /// explicit port.
     pub fn base(&self, provider: &str, scheme: Scheme) -> Result<String, UrlError> {
         let mut base = self.known(provider)?.clone();
         if base.scheme() != scheme.as_str() {
@@ -136,11 +139,11 @@ impl PublicUrls {
         Ok(self.in_full(base))
     }
 
-    /// The base that all these providers share where there can be only one: the server entry of a redirect account, a
-    /// vendor's DHCP text. It is the one of the first provider that has one.
+    /// The common base of these providers where only one is possible: the server entry of a redirect account, or a
+    /// vendor's DHCP text. It is the base of the first provider that has one.
     ///
     /// # Errors
-    /// The first provider's, when none has one.
+    /// The error of the first provider, when no provider has a base.
     pub fn shared_base<'a>(
         &self,
         providers: impl IntoIterator<Item = &'a str>,
@@ -153,7 +156,7 @@ impl PublicUrls {
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        // A vendor without a provider has no app object; then only the configuration can tell.
+        // A vendor without a provider has no app object, so only the configuration can provide a URL.
         first.map_or_else(|| self.base("<provider>", scheme), Err)
     }
 
@@ -166,28 +169,29 @@ impl PublicUrls {
         token_url(&base, phone.token.expose()).map(Secret::new)
     }
 
-    /// Whether a provider's phones reach us at some URL, by whatever scheme.
+    /// Whether a URL is known for a provider's phones, with any scheme.
     #[must_use]
     pub fn is_known(&self, provider: &str) -> bool {
         self.known(provider).is_ok()
     }
 
-    /// [`Self::base`] without the scheme: host, port and path. Another scheme alone is no other place.
+    /// [`Self::base`] without the scheme: host, port and path. Two URLs that differ only in the scheme are equal here.
     ///
     /// # Errors
-    /// As [`Self::base`].
+    /// See [`Self::base`].
     pub fn place(&self, provider: &str) -> Result<String, UrlError> {
         let base = self.in_full(self.known(provider)?.clone());
         Ok(without_scheme(&base).to_owned())
     }
 
-    /// The different URLs the app objects of a provider name now, separated by blanks.
+    /// The different URLs that the app objects of a provider currently report, separated by spaces.
     #[must_use]
     pub fn conflict(&self, provider: &str) -> Option<&str> {
         self.learned.get(provider)?.conflict.as_deref()
     }
 
-    /// What has to be corrected before a provider's phones can be sent to us, or before they can be moved.
+    /// What has to be corrected before a provider's phones can be redirected to this gateway, or before they can be
+    /// moved.
     #[must_use]
     pub fn problem(&self, provider: &str, scheme: Scheme) -> Option<String> {
         if let Err(error) = self.base(provider, scheme) {
@@ -200,24 +204,24 @@ impl PublicUrls {
         ))
     }
 
-    /// Whether a PBX has ever had an app object for this provider: only then users can choose its manufacturer entry.
+    /// Whether a PBX has ever had an app object for this provider. Only then can users choose its manufacturer entry.
     #[must_use]
     pub fn has_app(&self, provider: &str) -> bool {
         self.learned.get(provider).is_some_and(|learned| learned.url.is_some())
     }
 
-    /// The providers whose app objects have named a URL or name different ones.
+    /// The providers whose app objects have reported one URL or different ones.
     pub fn providers(&self) -> impl Iterator<Item = &str> {
         self.learned.keys().map(String::as_str)
     }
 
-    /// Every host phones of this instance are sent to.
+    /// All hosts that phones of this instance are sent to.
     #[must_use]
     pub fn hosts(&self) -> BTreeSet<String> {
         self.all_urls().into_iter().filter_map(|url| url.host_str().map(str::to_ascii_lowercase)).collect()
     }
 
-    /// Every base phones of this instance are sent to: as it is known, and by https where that has the same port.
+    /// All bases that phones of this instance are sent to: as known, and with https if that has the same port.
     #[must_use]
     pub fn bases(&self) -> BTreeSet<String> {
         let both = |url: &Url| {
@@ -249,11 +253,11 @@ impl PublicUrls {
         }
     }
 
-    /// With `/<domain>/<instance>` where the URL does not end with it, `/phone/`, and nothing else.
+    /// Appends `/<domain>/<instance>` unless the URL ends with it, then `/phone/`. Removes everything else.
     fn in_full(&self, mut base: Url) -> String {
         base.set_query(None);
         base.set_fragment(None);
-        // Cannot fail for http and https, and the configuration takes nothing else.
+        // Cannot fail for http and https, and the configuration accepts no other scheme.
         let _ = base.set_username("");
         let _ = base.set_password(None);
         let path = base.path().trim_end_matches('/').to_owned();
@@ -265,26 +269,26 @@ impl PublicUrls {
     }
 }
 
-/// A URL from its host on.
+/// A URL without its scheme, starting with the host.
 #[must_use]
 pub fn without_scheme(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest)
 }
 
-/// The URL that goes to a redirect service for one phone: ends with `/`, at most 256 characters, nothing in it that
-/// would need escaping in a URL, a file or XML.
+/// The URL registered with a redirect service for one phone. It ends with `/`, has at most 256 characters, and contains
+/// nothing that would need escaping in a URL, a file or XML.
 ///
 /// # Errors
-/// When it is too long or holds an odd character.
+/// When it is too long or contains such a character.
 pub fn token_url(base: &str, token: &str) -> Result<String, UrlError> {
     checked(format!("{base}{token}/"))
 }
 
-/// The one URL for all phones of an account at a service that knows no other: `phone/` with the shared bootstrap
+/// The common URL for all phones of an account, for services that support only one: `phone/` with the shared bootstrap
 /// account as `user:password@`.
 ///
 /// # Errors
-/// When it is too long or the account holds a character that would need escaping.
+/// When it is too long, or the account contains a character that would need escaping.
 pub fn shared_bootstrap_url(base: &str, user: &str, password: &str) -> Result<String, UrlError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
     if let Some(odd) = user.chars().chain(password.chars()).find(|c| !plain(*c)) {

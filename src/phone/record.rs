@@ -1,5 +1,4 @@
-//! The record of a phone: everything we know and want of it. The store keeps it, facets decide from it, files are
-//! rendered from it.
+//! The record of a phone: all known and desired state. The store keeps it, and files are rendered from it.
 
 mod account;
 mod credentials;
@@ -34,51 +33,51 @@ pub struct PhoneId(pub i64);
 /// One device, keyed by its MAC inside an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Phone {
-    /// Row id, given by the store (0 before it is stored).
+    /// Row id, assigned by the store (0 before it is stored).
     pub id: PhoneId,
-    /// The tenant it belongs to.
+    /// The tenant.
     pub instance: InstanceId,
-    /// Its address.
+    /// MAC address.
     pub mac: Mac,
-    /// The provider it came through (`yealink`), which names the app `gangway-<provider>`.
+    /// The provider that created it (`yealink`). The app is named `gangway-<provider>`.
     pub provider: String,
     /// The vendor folder (`yealink`).
     pub vendor: String,
-    /// Model as the phone told or a person set; `None` until known.
+    /// Model as reported by the phone or set by an administrator; `None` until known.
     pub model: Option<String>,
-    /// Firmware as the phone told last.
+    /// Firmware last reported by the phone.
     pub firmware: Option<String>,
-    /// The Devices category where known; a layer of the settings.
+    /// The Devices category, if known. It is a layer of the settings.
     pub category: Option<String>,
-    /// What people want of it.
+    /// The desired state.
     pub wanted: Wanted,
-    /// Set when a removed phone is completely carried out: only the tombstone is left.
+    /// Set when a removed phone has been deleted completely. Only the tombstone is left.
     pub buried: Option<Timestamp>,
-    /// When the record was made.
+    /// When the record was created.
     pub created: Timestamp,
-    /// Counts ProvisioningPhone requests; flags are written once per provisioning.
+    /// Number of ProvisioningPhone requests. Flags are written once per provisioning.
     pub provisioning: u32,
-    /// The Devices provisioning code of the current provisioning; dropped when spent. A spent code is never sent again.
+    /// The Devices provisioning code of the current provisioning. Removed when used; a used code is never sent again.
     pub code: Option<Secret>,
-    /// Token of the redirect URL: 128 random bits, base32 lower case. Bootstrap only.
+    /// Token of the redirect URL: 128 random bits, base32 lower case. Used for bootstrap only.
     pub token: Secret,
-    /// Credentials beside the token in the redirect entry where the service takes them; `None` otherwise.
+    /// Credentials in the redirect entry in addition to the token, if the service supports them.
     pub bootstrap: Option<Credentials>,
     /// The phone's own credentials, delivered in its first personal file.
     pub own: Credentials,
-    /// The password of `own` before it was changed; good until the phone has proven the present one.
+    /// The previous password of `own`. Valid until the phone has proved the current one.
     pub former: Option<Secret>,
-    /// The time in which bootstrap admits.
+    /// The time during which bootstrap is possible.
     pub window: BootstrapWindow,
-    /// The sysclient's side of the record.
+    /// State of the sysclient.
     pub sysclient: SysclientState,
-    /// What Devices configured.
+    /// The configuration from Devices.
     pub device_config: DeviceConfig,
     /// The entry at the redirect service.
     pub redirect_entry: Option<RedirectEntry>,
     /// The last complete delivery of the personal stage.
     pub delivery: Option<Delivery>,
-    /// Counts changes of what its files are rendered from; kept by the store.
+    /// Incremented by the store when an input of the rendered files changes.
     pub revision: u64,
     /// Facet "Device Config".
     pub devices: Facet<DevicesState>,
@@ -86,31 +85,31 @@ pub struct Phone {
     pub redirect: Facet<RedirectState>,
     /// Facet "Phone Requests".
     pub request: Facet<RequestState>,
-    /// The users on this phone, by line number from 1.
+    /// The users of this phone, by line number starting at 1.
     pub accounts: Vec<Account>,
 }
 
-/// What the sysclient needs to come back.
+/// State the sysclient needs to reconnect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SysclientState {
-    /// The websocket URL the password was given at.
+    /// The websocket URL that issued the password.
     pub url: Option<String>,
-    /// The sysclient password Devices gave.
+    /// The sysclient password that Devices issued.
     pub password: Option<Secret>,
-    /// `product` as last identified; part of the digest.
+    /// `product` of the last identification; part of the digest.
     pub product: String,
-    /// `version` as last identified; part of the digest.
+    /// `version` of the last identification; part of the digest.
     pub version: String,
-    /// The provisioning codes that a repeated request must not send again; written in one transaction with what they
-    /// brought.
+    /// The provisioning codes that a repeated request must not send again. Written in one transaction with the results
+    /// of the code.
     pub spent: SpentCodes,
 }
 
-/// What Devices deployed, item by item as received.
+/// The configuration that Devices deployed, item by item as received.
 #[derive(Clone, Default, PartialEq)]
 pub struct DeviceConfig {
-    /// Items by `type` (`NTP`, `MEDIA`, ...), passwords already decrypted into `turnPassword` / `logPassword`.
-    /// Phones of one category have the same ones: what the store loads equal is held once.
+    /// Items by `type` (`NTP`, `MEDIA`, ...), with passwords already decrypted into `turnPassword` / `logPassword`.
+    /// Phones of one category have equal items, which the store loads and holds once.
     pub items: Interned<BTreeMap<String, Value>>,
     /// The deployed administrative password.
     pub admin_password: Option<Secret>,
@@ -118,7 +117,7 @@ pub struct DeviceConfig {
     pub received: Option<Timestamp>,
 }
 
-/// Items hold passwords: only their types are told.
+/// Items contain passwords, so only their types are printed.
 impl std::fmt::Debug for DeviceConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeviceConfig")
@@ -129,12 +128,12 @@ impl std::fmt::Debug for DeviceConfig {
     }
 }
 
-/// What the redirect service holds for this phone.
+/// The phone's entry at the redirect service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectEntry {
-    /// The URL given (without credentials); compared to notice that the phone must be moved.
+    /// The registered URL (without credentials). It is compared to detect that the phone must be moved.
     pub url: Secret,
-    /// Server entry name, where the service has them.
+    /// Name of the server entry, if the service has them.
     pub server_name: Option<String>,
     /// When it was registered.
     pub at: Timestamp,
@@ -143,19 +142,19 @@ pub struct RedirectEntry {
 /// A complete delivery of the personal stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// When.
+    /// When it was delivered.
     pub at: Timestamp,
-    /// [`Phone::revision`] it was rendered from.
+    /// [`Phone::revision`] from which it was rendered.
     pub revision: u64,
-    /// Provisioning count it belongs to.
+    /// The provisioning count it belongs to.
     pub provisioning: u32,
-    /// ETag it had.
+    /// The ETag of the file.
     pub etag: String,
 }
 
 impl Phone {
-    /// A record as it stands right after somebody named the MAC: fresh token and own credentials, nothing done yet,
-    /// the window shut.
+    /// A record for a MAC that was just added: new token and own credentials, nothing done yet, bootstrap window
+    /// closed.
     #[must_use]
     pub fn new(instance: InstanceId, mac: Mac, provider: &str, vendor: &str, now: Timestamp) -> Self {
         Self {
@@ -195,8 +194,8 @@ impl Phone {
         self.accounts.iter().find(|account| account.line == line)
     }
 
-    /// Whether the HW-ID of an account does not tell who registers, so that it registers by the user's name: two users
-    /// share it or, on a base where each user has a handset, it is the base's own address.
+    /// Whether the HW-ID of an account does not identify the user, so that it registers by the user's name. Either two
+    /// users share it or, on a base with one handset per user, it is the base's own address.
     #[must_use]
     pub fn shares_hwid(&self, account: &Account, has_handsets: bool) -> bool {
         let is_base = has_handsets && account.hwid.parse() == Ok(self.mac);
@@ -204,14 +203,14 @@ impl Phone {
         is_base || self.accounts.iter().any(same)
     }
 
-    /// Whether a file rendered from `other` could differ from one rendered from `self`. The store raises
+    /// Whether a file rendered from `other` could differ from one rendered from `self`. The store increments
     /// [`Phone::revision`] exactly then.
     ///
-    /// `firmware` does not count: the form of a file follows the User-Agent of the request that asks for it, and a
-    /// firmware learned from a delivery must not make that very delivery look outdated.
+    /// `firmware` is ignored: the format of a file depends on the User-Agent of the request, and a firmware version
+    /// learned from a delivery must not make that delivery look outdated.
     #[must_use]
     pub fn render_inputs_differ(&self, other: &Self) -> bool {
-        // Taken apart completely, so that a new field must be placed on one side or the other.
+        // Destructured completely, so that a new field must be added to one of the two groups.
         let Self {
             id: _,
             instance,
@@ -264,7 +263,7 @@ mod tests {
     use super::*;
     use crate::phone::facet::{RegistrationState, UserObjectState};
 
-    /// A field's name and how to change it.
+    /// The name of a field and a function that changes it.
     type Change = (&'static str, Box<dyn FnOnce(&mut Phone)>);
 
     fn changed(change: impl FnOnce(&mut Phone)) -> bool {

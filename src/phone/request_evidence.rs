@@ -1,31 +1,31 @@
-//! Who asks for a file, and how sure are we. Collected by the listener from the connection, the path and the headers;
-//! judged by [`admission`](super::admission).
+//! The evidence of who requests a file. The listener collects it from the connection, the path and the headers, and
+//! [`admission`](super::admission) evaluates it.
 
 use std::net::IpAddr;
 
 use gangway_base::mac::Mac;
 
-/// What a request brings along to show who it is.
+/// The evidence in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence<'a> {
-    /// The client's address, forwarding headers of trusted proxies taken into account.
+    /// The client's address, taking forwarding headers of trusted proxies into account.
     pub source: IpAddr,
-    /// Whether the request came over TLS (up to us or up to a trusted proxy).
+    /// Whether the request used TLS (to the gateway or to a trusted proxy).
     pub encrypted: bool,
-    /// Vendor and model from the User-Agent, without firmware; empty when it told none.
+    /// Vendor and model from the User-Agent, without firmware; empty if not given.
     pub family: &'a str,
-    /// What the path says.
+    /// The token of the path.
     pub token: Token,
-    /// What the `Authorization` header says.
+    /// The result of checking the `Authorization` header.
     pub authorization: Authorization,
-    /// What the client certificate says.
+    /// The result of checking the client certificate.
     pub certificate: Certificate<'a>,
-    /// The source was seen trying one MAC address after the other: what takes no more than a MAC and something that many
-    /// know opens nothing to it.
+    /// The source was seen trying many MAC addresses. Proofs that need only a MAC and widely known data are rejected
+    /// for it.
     pub frozen: bool,
 }
 
-/// What counts as one source: one customer's end of an IPv6 network has 2^64 addresses to try from.
+/// What counts as one source. IPv6 addresses are reduced to their /64, because one customer has 2^64 addresses.
 #[must_use]
 pub fn network(source: IpAddr) -> IpAddr {
     match source {
@@ -39,77 +39,77 @@ pub fn network(source: IpAddr) -> IpAddr {
 pub enum Token {
     /// The path has none (`phone/<file>`).
     None,
-    /// It belongs to a phone of this instance, the one given to `admit`.
+    /// The token belongs to the phone of this instance that is given to `admit`.
     Known,
-    /// Nobody's.
+    /// The token belongs to no phone.
     Unknown,
 }
 
-/// The outcome of looking at the `Authorization` header.
+/// The result of checking the `Authorization` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorization {
-    /// No header, or one of a scheme that was not asked for. Never a strike.
+    /// No header, or a scheme that was not requested. Never a strike.
     Missing,
     /// The phone's own credentials, delivered in its first personal file.
     Own,
-    /// Those it had before they were changed; good until it has proven the new ones.
+    /// The credentials before the last change. Valid until the phone has proved the new ones.
     Former,
-    /// Credentials that travelled through the redirect service: this phone's, or the account shared by the instance.
+    /// Credentials sent through the redirect service: this phone's, or the account shared by the instance.
     Bootstrap,
-    /// Checked, and right for nothing.
+    /// Checked, and they match nothing.
     Wrong,
-    /// The nonce is odd or too old: ask again with a fresh one. Never a strike.
+    /// The nonce is invalid or too old. Challenge again with a new one. Never a strike.
     Stale,
-    /// Right, but used before: somebody may have overheard it. Ask again with a nonce nobody had. Never a strike.
+    /// Right, but used before, so they may have been overheard. Challenge again with a new nonce. Never a strike.
     Used,
-    /// The source is locked out or frozen: own credentials did not fit, and nothing else was looked at.
+    /// The source is locked out or frozen. The phone's own credentials did not match, and nothing else was checked.
     Unchecked,
 }
 
-/// The outcome of looking at the client certificate. A phone with an odd certificate is still answered, by the weaker
-/// rules.
+/// The result of checking the client certificate. A request with an unusable certificate is still answered, by the
+/// weaker rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate<'a> {
-    /// None was shown.
+    /// No certificate was presented.
     None,
-    /// Valid, issued by a CA that vouches for `vendor`, in the name of `mac`.
+    /// Valid, issued by a CA trusted for `vendor`, with the name `mac`.
     Trusted {
         /// The common name, normalised.
         mac: Mac,
         /// The vendor whose CA issued it.
         vendor: &'a str,
     },
-    /// Issued by a vendor's CA, but its time is over or has not come.
+    /// Issued by a vendor's CA, but expired or not valid yet.
     Expired,
-    /// Nobody we know issued it.
+    /// The issuer is unknown.
     UnknownIssuer,
     /// Valid, but its name is not a MAC address.
     NoMac,
 }
 
-/// How a request showed that it comes from the phone.
+/// How a request proved that the phone sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// The phone's own credentials.
     Own,
     /// The factory certificate.
     Certificate,
-    /// The token of the redirect URL, inside the window.
+    /// The token of the redirect URL, inside the bootstrap window.
     Token,
-    /// Credentials that travelled through the redirect service, inside the window.
+    /// Credentials sent through the redirect service, inside the bootstrap window.
     Bootstrap,
-    /// A person allowed this MAC to fetch without a token, inside the window.
+    /// An administrator allowed this MAC to fetch without a token, inside the bootstrap window.
     Allowed,
 }
 
 impl Proof {
-    /// Whether this proof holds only inside the phone's window.
+    /// Whether this proof is valid only inside the phone's bootstrap window.
     #[must_use]
     pub fn is_bootstrap(self) -> bool {
         matches!(self, Self::Token | Self::Bootstrap | Self::Allowed)
     }
 
-    /// The word in metrics and in the time line.
+    /// The identifier in metrics and in the timeline.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! From record and settings to the neutral configuration.
+//! Builds the vendor-neutral configuration from record and settings.
 
 use std::collections::BTreeMap;
 
@@ -16,59 +16,59 @@ use crate::{
     settings::{Effective, FROM_DEVICES, line_keys::KeyType, time_zone::ZoneNames},
 };
 
-/// What the vendor's manifest says about the model.
+/// The model's properties in the vendor's manifest.
 #[derive(Debug, Clone)]
 pub struct ModelFacts<'a> {
-    /// Its name; empty if unknown.
+    /// Its name; empty if the model is unknown.
     pub model: &'a str,
-    /// Accounts the model has.
+    /// Number of accounts of the model.
     pub accounts: u16,
-    /// Line keys.
+    /// Number of line keys.
     pub line_keys: u32,
-    /// DECT base.
+    /// Whether it is a DECT base.
     pub dect: bool,
-    /// The manufacturer entry gives each user a handset of the same base.
+    /// Whether the manufacturer entry gives each user a handset of the same base.
     pub has_handsets: bool,
     /// Its family.
     pub family: &'a str,
-    /// What it can do.
+    /// Capabilities of the model.
     pub capabilities: &'a [String],
-    /// ISO 639 -> the vendor's name.
+    /// ISO 639 language -> the vendor's name.
     pub languages: &'a BTreeMap<String, String>,
-    /// ISO 3166 -> the vendor's name.
+    /// ISO 3166 country -> the vendor's name.
     pub tones: &'a BTreeMap<String, String>,
-    /// IANA zone -> the vendor's name, where it is right.
+    /// IANA zone -> the vendor's name, if that is correct.
     pub zone_names: &'a ZoneNames,
-    /// Type of line key -> the vendor's word; those missing its phones do not have.
+    /// Line key type -> the vendor's word. The vendor's phones do not support missing types.
     pub key_codes: &'a BTreeMap<KeyType, String>,
-    /// Longest password of the phone's web page.
+    /// Maximum length of the password of the phone's web page.
     pub web_password_longest: usize,
-    /// Characters it must not hold, besides everything but printable ASCII.
+    /// Characters that password must not contain, in addition to everything but printable ASCII.
     pub web_password_forbidden: &'a str,
 }
 
-/// Everything a personal file is made of.
+/// All inputs of a personal file.
 #[derive(Debug, Clone)]
 pub struct ConfigInputs<'a> {
-    /// The record.
+    /// The phone's record.
     pub phone: &'a Phone,
-    /// The settings that hold for it.
+    /// The effective settings of the phone.
     pub settings: &'a Effective,
-    /// Its model.
+    /// The properties of its model.
     pub facts: &'a ModelFacts<'a>,
-    /// Where it gets its files: ends with `/`, without a token.
+    /// URL that the phone fetches its files from: ends with `/`, without a token.
     pub url: &'a str,
-    /// The day the file is for: rules of time zones differ from year to year.
+    /// The day for which the file is built, because time zone rules differ from year to year.
     pub today: Timestamp,
 }
 
-/// What the open stage says: ask again at `url`, every minute.
+/// The configuration of the open stage: fetch again from `url` every minute.
 #[must_use]
 pub fn open(url: &str) -> OpenPhoneConfig {
     OpenPhoneConfig { provisioning: OpenProvisioning { url: RenderedSecret(Secret::new(url)), interval_minutes: 1 } }
 }
 
-/// What the personal stage says.
+/// The configuration of the personal stage.
 #[must_use]
 pub fn build(inputs: &ConfigInputs<'_>) -> PhoneConfig {
     let ConfigInputs { phone, settings, facts, url, today } = inputs;
@@ -127,7 +127,7 @@ pub fn build(inputs: &ConfigInputs<'_>) -> PhoneConfig {
     }
 }
 
-/// The accounts, and their registrars, each once.
+/// The accounts and their distinct registrars.
 fn accounts(inputs: &ConfigInputs<'_>, released: bool, notes: &mut Vec<String>) -> (Vec<AccountSlot>, Vec<Server>) {
     let ConfigInputs { phone, settings, facts, .. } = inputs;
     let port = if settings.text("sip_transport") == "tcp" { 5060 } else { 5061 };
@@ -188,7 +188,7 @@ fn sip(inputs: &ConfigInputs<'_>) -> Sip {
         _ => "g722",
     };
     let exclusive = deployed("exclusive").as_deref() == Some("true");
-    // G.711 in both laws is always offered: every call can fall back to it.
+    // G.711 A-law and µ-law are always offered, so that every call can fall back to them.
     let usual = ["g722", "pcma", "pcmu", "g729", "opus"];
     let offered = |name: &str| match name {
         _ if name == first => true,
@@ -226,7 +226,7 @@ fn media(inputs: &ConfigInputs<'_>) -> Media {
         field.filter(|_| !relay).unwrap_or_default()
     };
     let at = |text: String| if text.is_empty() { Server::default() } else { server(&text, 3478) };
-    // To the letter: what the phone's format cannot carry turns TURN off, see `check_turn`.
+    // Use the exact text: if the phone's format cannot carry it, TURN is turned off, see `check_turn`.
     let turn_password = match phone.device_config.items.get("MEDIA").and_then(|item| item.get("turnPassword")) {
         Some(serde_json::Value::String(text)) if !relay => text.clone(),
         _ => deployed("turnPassword"),
@@ -268,7 +268,7 @@ fn ldap(settings: &Effective, notes: &mut Vec<String>) -> Ldap {
     }
 }
 
-/// The login of the web page, and whether its password was made up here.
+/// The login of the web page, and whether its password was generated.
 fn admin(inputs: &ConfigInputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
     let ConfigInputs { phone, settings, facts, .. } = inputs;
     let set = settings.secret("phone_admin_password");
@@ -297,8 +297,8 @@ fn admin(inputs: &ConfigInputs<'_>, notes: &mut Vec<String>) -> (Login, bool) {
     (Login { user: settings.text("phone_admin_user").to_owned(), password: RenderedSecret(password) }, generated)
 }
 
-/// 20 characters that follow from the phone's own credentials: as lasting and as secret as these, and nothing more
-/// to keep.
+/// 20 characters derived from the phone's own credentials. They are as permanent and as secret as these, and need no
+/// separate storage.
 #[must_use]
 fn generated(own: &Secret) -> Secret {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -315,14 +315,14 @@ fn wallpaper(url: &str) -> Wallpaper {
     Wallpaper { url: url.to_owned(), file: path.rsplit('/').next().unwrap_or_default().to_owned() }
 }
 
-/// Host (an IPv6 address without brackets) and port of a SIP server as settings and PBXs name it.
+/// Host (an IPv6 address without brackets) and port of a SIP server as written in settings and by PBXs.
 #[must_use]
 pub fn sip_server(text: &str, port: u16) -> (String, u16) {
     let server = server(text, port);
     (server.host.trim_matches(['[', ']']).to_owned(), server.port)
 }
 
-/// `host`, `host:port`, `[v6]`, `[v6]:port`, bare v6.
+/// Parses `host`, `host:port`, `[v6]`, `[v6]:port` and bare v6.
 fn server(text: &str, port: u16) -> Server {
     let text = text.trim();
     let bare_v6 = text.matches(':').count() > 1 && !text.starts_with('[');

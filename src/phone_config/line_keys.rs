@@ -1,4 +1,4 @@
-//! Line keys as a template needs them.
+//! Line keys in the form that templates need.
 
 use serde::Serialize;
 
@@ -11,28 +11,28 @@ use crate::settings::{
 /// One line key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfiguredLineKey {
-    /// From 1, ascending.
+    /// Number of the key, from 1, ascending.
     pub key: u16,
-    /// What it does.
+    /// Function of the key.
     #[serde(rename = "type")]
     pub kind: KeyType,
-    /// The vendor's word for that.
+    /// The vendor's word for the function.
     pub code: String,
     /// Number, tones or URL; may be empty.
     pub value: String,
-    /// What stands beside it; may be empty.
+    /// Text shown next to the key; may be empty.
     pub label: String,
-    /// Account it belongs to, from 1.
+    /// Account it uses, from 1.
     pub account: u16,
-    /// Of a BLF: what is dialled to pick up; may be empty.
+    /// For BLF: the number dialled to pick up a call; may be empty.
     pub pickup: String,
-    /// The registrar of its account; empty where the value names a host itself.
+    /// The registrar of its account; empty if the value itself contains a host.
     pub host: String,
 }
 
-/// The keys the model can have, and the numbers of its other keys where a list is set: those return to what the
-/// phone makes of them by itself. Without any list both are empty, and users' own keys survive. A key the model
-/// cannot have is a note.
+/// Returns the keys that the model supports and, if a list is set, the numbers of its other keys, which are reset to
+/// the phone's defaults. Without a list both are empty, so that keys set by users are preserved. A key that the model
+/// does not support adds a note.
 pub(super) fn line_keys(
     settings: &Effective,
     facts: &ModelFacts<'_>,
@@ -74,7 +74,7 @@ pub(super) fn line_keys(
 }
 
 impl ModelFacts<'_> {
-    /// What the model offers to line keys.
+    /// The line keys that the model supports.
     #[must_use]
     pub fn room(&self) -> Room<'_> {
         let model = if self.model.is_empty() { "an unknown model" } else { self.model };

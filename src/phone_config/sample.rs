@@ -1,4 +1,4 @@
-//! A phone that uses everything: templates are checked with it, and `gangway render --vendor` shows it.
+//! A sample phone that uses all features. Templates are validated with it, and `gangway render --vendor` renders it.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
     settings::{Layers, Scope, SettingRow},
 };
 
-/// A sample phone of that vendor and model, with one account. Its id is 0: never cached, never stored.
+/// A sample phone of this vendor and model with one account. Its id is 0, so it is neither cached nor stored.
 #[must_use]
 pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware: Option<&str>, mac: Mac) -> Phone {
     let now = Timestamp::UNIX_EPOCH;
@@ -51,7 +51,7 @@ pub fn sample_phone(provider: &str, vendor: &str, model: Option<&str>, firmware:
     phone
 }
 
-/// Settings that make a template write everything it can.
+/// Settings with which a template writes everything it can.
 #[must_use]
 pub fn sample_layers() -> Layers {
     let row = |(name, value): (&str, &str)| SettingRow {

@@ -1,4 +1,4 @@
-//! The clock: time servers and the zone as offset and rule, in the spellings phones use.
+//! Clock configuration: time servers, and the time zone as offset and rule in the notations of phones.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,35 +8,35 @@ use crate::settings::{
     time_zone::{ClockChange, Zone, ZoneName, ZoneNames},
 };
 
-/// Clock. Templates write the offset and the explicit rule always: a vendor's name for a zone stands beside them where
-/// it is right, and says the same.
+/// Clock configuration. Templates always write the offset and the explicit rule. If the vendor's name of the zone is
+/// correct, it is written too and has the same meaning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClockConfig {
-    /// Time servers; empty = the phone's own.
+    /// Time servers; empty = keep the phone's own.
     pub servers: [String; 2],
-    /// Whether the zone is known; otherwise nothing is written about it and the phone keeps its own.
+    /// Whether the zone is known. Otherwise the file contains no zone and the phone keeps its own.
     pub known: bool,
-    /// `+1`, `-3:30`, `+5:45`, `0`: outside daylight saving time.
+    /// Offset outside daylight saving time: `+1`, `-3:30`, `+5:45`, `0`.
     pub offset: String,
-    /// The same in seconds.
+    /// The same offset in seconds.
     pub offset_seconds: i32,
-    /// The vendor's name of the zone; empty where it has none or its phones may be wrong about it.
+    /// The vendor's name of the zone; empty if there is none or if some firmware may interpret it wrongly.
     pub name: String,
-    /// The name as older firmware spells it.
+    /// The spelling of the name in older firmware.
     pub old_name: String,
-    /// Whether there is daylight saving time.
+    /// Whether daylight saving time is used.
     pub dst: bool,
-    /// Minutes the clock is put forward.
+    /// Minutes by which the clock is put forward.
     pub save: i32,
     /// The same in seconds.
     pub save_seconds: i32,
-    /// Start, in local standard time.
+    /// Start in local standard time.
     pub start: ClockChangeDate,
-    /// End, in local daylight saving time.
+    /// End in local daylight saving time.
     pub end: ClockChangeDate,
 }
 
-/// A change of the clock, on the nth weekday of a month.
+/// The date of a clock change, on the nth weekday of a month.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClockChangeDate {
     /// 1..=12
@@ -45,13 +45,13 @@ pub struct ClockChangeDate {
     pub week: u8,
     /// 1 = Monday .. 7 = Sunday.
     pub weekday: u8,
-    /// 0..=23: the nearest whole hour of that day.
+    /// 0..=23: rounded to the nearest full hour of the same day.
     pub hour: u16,
-    /// `02:45`: to the minute.
+    /// `02:45`: exact to the minute.
     pub clock: String,
     /// `3/5/7`: month, week, weekday.
     pub slashed: String,
-    /// `03.05.07`: the same.
+    /// `03.05.07`: the same with dots.
     pub dotted: String,
 }
 
@@ -70,7 +70,7 @@ impl From<ClockChange> for ClockChangeDate {
     }
 }
 
-/// What holds on that day. A zone nobody understands is a note, never offset 0.
+/// The clock configuration for that day. An unsupported zone adds a note and is never treated as offset 0.
 pub(super) fn time(settings: &Effective, names: &ZoneNames, today: Timestamp, notes: &mut Vec<String>) -> ClockConfig {
     let servers = [settings.text("ntp_server_1").to_owned(), settings.text("ntp_server_2").to_owned()];
     let unknown = ClockConfig { servers, ..ClockConfig::default() };
@@ -131,7 +131,7 @@ mod tests {
         let chatham = moment(165);
         assert_eq!((chatham.hour, chatham.clock.as_str()), (3, "02:45"));
         assert_eq!((chatham.slashed.as_str(), chatham.dotted.as_str()), ("9/5/7", "09.05.07"));
-        // Whole hours never leave the day.
+        // Rounding to full hours never leaves the day.
         assert_eq!([0, 1, 29, 30, 60, 1439].map(|minutes| moment(minutes).hour), [0, 0, 0, 1, 1, 23]);
     }
 }

@@ -1,5 +1,6 @@
-//! The daily look at the PBX: is every account's user still there, and the device on it? Users are deleted and devices
-//! taken off without a word to us. Each account has its own time of day, so that the looks are spread over it.
+//! The daily audit: asks the PBX whether every account's user still exists and still has the device. Users and devices
+//! can be deleted without notice to the gateway. Each account has its own time of day, which spreads the requests over
+//! the day.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,12 +18,12 @@ use crate::{
 };
 
 const DAY: i64 = 86_400;
-/// A phone that comes meanwhile is noticed this late.
+/// A phone that is added in the meantime is noticed after at most this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
-/// The first time after `after` that is this account's.
+/// The first slot of this account after `after`.
 fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
-    // A multiplier without a common divisor with the day spreads neighbours over it.
+    // A multiplier coprime to the day spreads consecutive ids over it.
     let place = phone.0.wrapping_mul(31).wrapping_add(i64::from(line)).wrapping_mul(39_119).rem_euclid(DAY);
     let day = after.as_second().div_euclid(DAY);
     let at = |day: i64| Timestamp::from_second(day.saturating_mul(DAY).saturating_add(place)).unwrap_or(Timestamp::MAX);
@@ -30,12 +31,12 @@ fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
     if today > after { today } else { at(day.saturating_add(1)) }
 }
 
-/// Whether the account may be gone without our knowing: the phone is in service.
+/// Whether the audit covers the phone: it is in service, so an account may be gone without notice.
 fn is_checked(phone: &Phone) -> bool {
     phone.buried.is_none() && phone.wanted == Wanted::Active
 }
 
-/// The accounts whose time lies in `(after, until]`, and the first one later.
+/// The accounts whose slot lies in `(after, until]`, and the time of the first later slot.
 fn due(phones: &[Arc<Phone>], after: Timestamp, until: Timestamp) -> (Vec<(PhoneId, u16)>, Option<Timestamp>) {
     let mut due = Vec::new();
     let mut next: Option<Timestamp> = None;
@@ -53,7 +54,7 @@ fn due(phones: &[Arc<Phone>], after: Timestamp, until: Timestamp) -> (Vec<(Phone
     (due.into_iter().map(|(_, phone, line)| (phone, line)).collect(), next)
 }
 
-/// Looks every account up once a day, one after the other, until the gateway stops.
+/// Audits every account once a day, one after another, until the gateway stops.
 pub(super) async fn run(engine: Arc<Engine>) {
     let mut after = engine.world.now();
     loop {
@@ -90,7 +91,7 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
             (user.guid, (!has_device).then_some(Gone::Entry))
         }
         Err(PbxError::UserNotFound) => (String::new(), Some(Gone::User)),
-        // Not knowing is no answer; tomorrow is another day.
+        // Treat errors as unknown; retry at the next daily check.
         Err(error) => {
             tracing::debug!(mac = %phone.mac, line, "the PBX cannot tell whether the account is still there: {error}");
             return Ok(());
@@ -114,7 +115,7 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
         .world
         .store
         .change_phone(id, |phone, events| {
-            // It may have been provisioned anew meanwhile.
+            // The account may have been provisioned again in the meantime.
             if !phone.account(line).is_some_and(same) {
                 return;
             }
@@ -150,7 +151,7 @@ mod tests {
         let phones = phones(200);
         let (start, mut seen) = (1_000_000_123_i64, std::collections::HashMap::<(PhoneId, u16), u32>::new());
         let mut after = at(start);
-        // Uneven steps: nobody is left out between two looks, nobody comes twice.
+        // Uneven steps: between two checks no account is skipped or checked twice.
         for step in [1, 599, 7_200, 40_000, 600, 38_000] {
             let until = after.saturating_add(Duration::from_secs(step)).unwrap();
             for account in due(&phones, after, until).0 {

@@ -1,6 +1,6 @@
-//! How a command learns that the serving process has taken its change over. The command writes the change first, and then
-//! a fact that names the number of the change; the serving process deletes the fact once its memory holds the phone with
-//! that number or a newer one. So the order in which facts and phones reach its memory does not matter.
+//! Lets a command wait until the serving process has loaded its change. The command writes the change first, then a
+//! fact that names the number of the change. The serving process deletes the fact once its memory contains the phone
+//! with that number or a newer one. Therefore the order in which facts and phones reach its memory does not matter.
 
 use gangway_base::tasks::Tasks;
 use tokio::sync::broadcast::error::RecvError;
@@ -27,7 +27,7 @@ impl Acknowledgement {
     /// Asks the serving process to acknowledge the last change of this phone that `store` knows.
     ///
     /// # Errors
-    /// When the store cannot write it.
+    /// When the store cannot write the request.
     pub async fn request(store: &Store, phone: &Phone) -> Result<Self, StoreError> {
         let change = store.change_number(phone.id).unwrap_or_default();
         let request = Self { instance: phone.instance, fact: format!("{PREFIX}{}.{change}", phone.id.0) };
@@ -35,26 +35,26 @@ impl Acknowledgement {
         Ok(request)
     }
 
-    /// Whether it has come.
+    /// Whether the acknowledgement has arrived.
     #[must_use]
     pub fn has_arrived(&self, store: &Store) -> bool {
         store.fact(self.instance, &self.fact).is_none()
     }
 
-    /// Takes the request back.
+    /// Withdraws the request.
     ///
     /// # Errors
-    /// When the store cannot write it.
+    /// When the store cannot write the change.
     pub async fn cancel(self, store: &Store) -> Result<(), StoreError> {
         store.set_fact(self.instance, &self.fact, None).await
     }
 }
 
-/// Acknowledges what commands wait for. Runs until the gateway stops.
+/// Acknowledges the requests of commands. Runs until the gateway stops.
 pub async fn run(store: Store, tasks: Tasks) {
     let (mut phones, mut facts) = (store.changes(), store.facts_changes());
     loop {
-        // Marked as read before it is read: a fact that comes meanwhile wakes this task again.
+        // Marked as seen before the facts are read: a fact that arrives in the meantime wakes this task again.
         facts.borrow_and_update();
         let mut open = Vec::new();
         for (instance, fact, _) in store.facts_beginning(PREFIX) {
@@ -81,7 +81,8 @@ pub async fn run(store: Store, tasks: Tasks) {
     }
 }
 
-/// Whether memory holds what the fact names. A fact of another form was left by a former version: its command is gone.
+/// Whether memory contains the change that the fact names. A fact in another form is from an earlier version, whose
+/// command is gone.
 fn is_accepted(store: &Store, fact: &str) -> bool {
     let named = fact.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
     let Some((Ok(phone), Ok(change))) = named.map(|(phone, change)| (phone.parse(), change.parse::<i64>())) else {
@@ -110,7 +111,7 @@ mod tests {
         provision::{commands, sample},
     };
 
-    /// The gateway writes into the same record (a refusal, a delivery) before, while and after the command does.
+    /// The gateway writes to the same record (a rejection, a delivery) before, during and after the command's change.
     #[tokio::test]
     async fn a_command_is_acknowledged_while_the_gateway_writes_too() {
         let (dir, tasks) = (tempfile::tempdir().unwrap(), Tasks::new());

@@ -1,4 +1,4 @@
-//! The real handles behind the ports.
+//! The production implementations of the ports.
 
 use gangway_base::mac::Mac;
 
@@ -32,7 +32,7 @@ impl Sysclients for SysclientPool {
     }
 }
 
-/// The vendor folders as provisioning sees them; follows reloads.
+/// The catalog of vendor folders for provisioning; follows reloads.
 pub struct Manifests(pub SharedRegistry);
 
 impl ProviderCatalog for Manifests {

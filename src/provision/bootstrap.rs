@@ -1,6 +1,6 @@
-//! One-time URLs by plain HTTP for phones that do not trust our certificate yet. Behind such a URL lie the CA and the https
-//! URL, and nothing else; who reads along learns nothing that opens a file. The phone then comes by https without a token, as a
-//! person has allowed it to.
+//! One-time URLs over plain HTTP for phones that do not trust our certificate yet. Such a URL gives access to the CA
+//! and the https URL only, so an eavesdropper learns nothing that opens a file. The phone then connects by https
+//! without a token, as an administrator has allowed.
 
 use data_encoding::HEXLOWER;
 use gangway_base::{mac::Mac, secret::Secret};
@@ -13,19 +13,19 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// A URL nobody used is worth nothing after this.
+/// An unused URL expires after this time.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a one-time token stands for.
+/// The ticket that belongs to a one-time token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapTicket {
     /// The phone.
     pub mac: Mac,
-    /// Until when.
+    /// When the ticket expires.
     pub until: Timestamp,
-    /// The file has been fetched; the CA it names may still be.
+    /// The file has been fetched; the CA it names can still be fetched.
     pub used: bool,
-    /// The plain-HTTP base the phone was given, up to and without the token; ends with `/`.
+    /// The plain-HTTP base URL given to the phone, up to but without the token; ends with `/`.
     pub base: String,
 }
 
@@ -43,7 +43,7 @@ impl BootstrapTicket {
     }
 }
 
-/// The store keeps no token, only its hash.
+/// The fact name for a token: the store contains only its hash.
 fn key(token: &str) -> String {
     let hash = Sha256::digest(token.as_bytes());
     format!("bootstrap.{}", HEXLOWER.encode(&hash[..16]))
@@ -53,10 +53,10 @@ fn key_of(mac: Mac) -> String {
     format!("bootstrap_of.{mac}")
 }
 
-/// Makes a token for a phone, to be given away behind `base`; one made before is worth nothing any more.
+/// Creates a token for a phone, to be appended to `base`. An earlier token of the phone becomes invalid.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the store cannot write it.
 pub async fn make(
     store: &Store,
     instance: InstanceId,
@@ -72,7 +72,7 @@ pub async fn make(
     let token = new_token();
     let until = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
     let key = key(token.expose());
-    // In this order: whoever is killed between the two leaves nothing behind that opens anything and that nobody knows of.
+    // The reference is written first: a crash between the two writes leaves no valid ticket without a reference to it.
     store.set_fact(instance, &key_of(mac), Some(&key)).await?;
     failpoint(Failpoint::TicketNamed).await;
     store
@@ -82,17 +82,17 @@ pub async fn make(
     Ok(token)
 }
 
-/// What a token stands for, while it is worth something.
+/// The ticket of a token, if it has not expired.
 #[must_use]
 pub fn find(store: &Store, instance: InstanceId, token: &str, now: Timestamp) -> Option<BootstrapTicket> {
     let ticket = BootstrapTicket::parse(&store.fact(instance, &key(token))?)?;
     (now < ticket.until).then_some(ticket)
 }
 
-/// Marks the file as fetched; on disk when it answers.
+/// Marks the file as fetched. The mark is on disk when this returns.
 ///
 /// # Errors
-/// When it cannot be written: the file must not be given then.
+/// When the store cannot write it; the file must not be delivered then.
 pub async fn spend(
     store: &Store,
     instance: InstanceId,

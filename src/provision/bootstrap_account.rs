@@ -1,4 +1,4 @@
-//! What all phones of a redirect account share: the bootstrap account, and the server entry written last.
+//! The data that all phones of a redirect account share: the bootstrap account, and the server entry written last.
 
 use gangway_base::secret::Secret;
 
@@ -14,8 +14,8 @@ pub const BOOTSTRAP_USER: &str = "gangway";
 /// Secret fact with the generated password of the shared bootstrap account.
 pub const BOOTSTRAP_PASSWORD: &str = "bootstrap_password";
 
-/// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else one generated at
-/// the first start. `None` before it is generated.
+/// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else the account
+/// generated at the first start. `None` before it is generated.
 #[must_use]
 pub fn shared_account(store: &Store, instance: InstanceId, settings: &Effective) -> Option<(String, Secret)> {
     let password = settings.secret("provisioning_password");
@@ -28,7 +28,7 @@ pub fn shared_account(store: &Store, instance: InstanceId, settings: &Effective)
     Some((BOOTSTRAP_USER.to_owned(), password))
 }
 
-/// Generates the shared bootstrap account where it is missing.
+/// Generates the shared bootstrap account if it does not exist.
 pub async fn ensure_shared_account(store: &Store, instance: InstanceId) -> Result<(), StoreError> {
     if store.secret_fact(instance, BOOTSTRAP_PASSWORD).is_some() {
         return Ok(());
@@ -51,7 +51,7 @@ pub fn server_entry(store: &Store, instance: InstanceId, vendor: &str) -> Option
     Some((name.to_owned(), Secret::new(url)))
 }
 
-/// Remembers it.
+/// Stores name and URL of the server entry.
 pub async fn set_server_entry(
     store: &Store,
     instance: InstanceId,

@@ -1,5 +1,5 @@
-//! What people want of a phone, written into its record. Whoever serves carries it out, also when that is another
-//! process; these functions need nothing but the store.
+//! Writes the wishes of administrators for a phone into its record. The serving process carries them out, even if it is
+//! another process; these functions need only the store.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::{
     store::{NewEvent, Store, StoreError},
 };
 
-/// Writes down what is wanted.
+/// Writes a change to the record.
 async fn write<R>(
     store: &Store,
     phone: PhoneId,
@@ -26,7 +26,7 @@ async fn write<R>(
     Ok(result)
 }
 
-/// Wants it active, released, blocked or removed.
+/// Sets whether the phone is to be active, released, blocked or removed.
 ///
 /// # Errors
 /// When the store cannot write it.
@@ -41,7 +41,7 @@ fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
     phone.wanted = wanted;
     events.push(FacetEvent::Wanted { what: wanted.text() }.into());
     if wanted == Wanted::Removed {
-        // A refusal of the past must not keep the entry from being taken back; an old pause neither.
+        // An earlier rejection or pause must not prevent the entry from being withdrawn.
         if matches!(phone.redirect.state, RedirectState::Refused | RedirectState::Pending) {
             phone.redirect.state = RedirectState::Pending;
         }
@@ -49,15 +49,15 @@ fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
     }
 }
 
-/// Why a phone was not allowed to come once more.
+/// Why a phone cannot be allowed to bootstrap again.
 #[derive(Debug, thiserror::Error)]
 pub enum AllowError {
-    /// Only activating it ends a block.
+    /// The phone is blocked; only activating it ends a block.
     #[error(
         "{0} is blocked, and allowing it once does not change that: `gangway phones activate {0}` puts it back into service first"
     )]
     Blocked(Mac),
-    /// Its record is a tombstone.
+    /// The phone's record is a tombstone.
     #[error("{0} has been removed: provision it again in Profile or UsersAdmin")]
     Removed(Mac),
     /// The store failed.
@@ -65,8 +65,8 @@ pub enum AllowError {
     Store(#[from] StoreError),
 }
 
-/// Lets the phone fetch its file once more with what travels through the redirect service, as after a factory reset:
-/// the window is opened anew. Coming without a token at all is allowed only where `first_contact` says so.
+/// Lets the phone fetch its file once more with what it gets through the redirect service, as after a factory reset:
+/// the bootstrap window is opened again. A request without any token is allowed only if `first_contact` permits it.
 ///
 /// # Errors
 /// When the phone is blocked or removed, or the store cannot write it.
@@ -81,7 +81,7 @@ pub async fn allow(
     write(store, phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?
 }
 
-/// Why the phone cannot be allowed to come once more as it is now.
+/// Checks whether the phone can be allowed to bootstrap in its present state.
 ///
 /// # Errors
 /// When it is blocked or removed.
@@ -93,8 +93,8 @@ pub fn may_be_allowed(phone: &Phone) -> Result<(), AllowError> {
     }
 }
 
-/// Whether the phone would get the open part only, because its users' passwords were dropped when an earlier window ended
-/// unused: then only provisioning it again helps.
+/// Whether the phone would get the open part only, because its users' passwords were dropped when an earlier bootstrap
+/// window expired unused. Then it must be provisioned again.
 #[must_use]
 pub fn lacks_passwords(phone: &Phone) -> bool {
     phone.accounts.iter().any(|account| account.password.is_empty())
@@ -114,10 +114,10 @@ fn apply_allow(
     Ok(())
 }
 
-/// Changes the phone's own credentials. The former ones stay good until the phone has proven the new ones, which come to
-/// it with its next file; as long as it has not, another change is none: the phone may hold either.
+/// Changes the phone's own credentials. The former ones stay valid until the phone has authenticated with the new ones,
+/// which it gets with its next file. Until then a further change has no effect, because the phone may have either.
 ///
-/// Returns whether there was something to change: a removed phone has none, and a change may be under way.
+/// Returns whether the credentials were changed: not for a removed phone, and not while a change is in progress.
 ///
 /// # Errors
 /// When the store cannot write it.
@@ -135,13 +135,13 @@ fn apply_rotate(phone: &mut Phone, events: &mut Vec<NewEvent>) -> bool {
     true
 }
 
-/// Why an account was not taken off.
+/// Why an account was not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeOffError {
     /// The phone has no such user.
     #[error("the phone has no account of '{0}': `gangway phones show` lists them")]
     Unknown(String),
-    /// It would have none left.
+    /// The phone would have no account left.
     #[error("'{0}' is the only user of this phone: remove the phone itself")]
     Last(String),
     /// The store failed.
@@ -149,11 +149,11 @@ pub enum TakeOffError {
     Store(#[from] StoreError),
 }
 
-/// Takes the accounts of one user off a phone with several; the others stay as they are. Its next file switches the
-/// accounts off.
+/// Removes the accounts of one user from a phone with several users; the others are unchanged. The phone's next file
+/// switches the removed accounts off.
 ///
 /// # Errors
-/// When there is no such user, no other one, or the store cannot write it.
+/// When the phone has no account of this user, or no other user, or the store cannot write it.
 pub async fn release_or_remove(store: &Store, phone: PhoneId, user: &str) -> Result<(), TakeOffError> {
     write(store, phone, |phone, events| {
         let is_own = |account: &Account| account.username.eq_ignore_ascii_case(user);
@@ -184,8 +184,8 @@ pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestam
     .await
 }
 
-/// Compares now what the redirect service holds with what it should. What was never registered, or was refused, is
-/// tried again instead; with `repair` a difference found before is overwritten.
+/// Compares the entry at the redirect service with the expected one now. A phone that was never registered, or was
+/// rejected, is registered again instead. With `repair`, a difference found before is overwritten.
 ///
 /// # Errors
 /// When the store cannot write it.
@@ -208,7 +208,7 @@ fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
     }
 }
 
-/// Asks the PBXs for the registrations of the phone once, now.
+/// Requests one check of the phone's registrations at the PBXs now.
 ///
 /// # Errors
 /// When the store cannot write it.
@@ -221,7 +221,7 @@ pub async fn request_registration_check(store: &Store, phone: PhoneId, now: Time
     .await
 }
 
-/// Whether nothing is left to do for what is wanted of it.
+/// Whether the requested state of the phone has been reached.
 #[must_use]
 pub fn is_carried_out(phone: &Phone) -> bool {
     match phone.wanted {

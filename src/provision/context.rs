@@ -1,4 +1,4 @@
-//! The facts outside a record that its decisions need, gathered from settings, learned facts and configuration.
+//! Gathers the facts outside a record that its decisions need, from settings, learned facts and configuration.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     store::Store,
 };
 
-/// Where the facts come from.
+/// The sources of the facts.
 pub(super) struct InstanceContext {
     pub(super) store: Store,
     pub(super) instances: Instances,
@@ -33,7 +33,7 @@ pub(super) struct InstanceContext {
     pub(super) clock: SharedClock,
 }
 
-/// The redirect account of an instance at a vendor's service, and the entry phones are sent to without own URLs.
+/// The redirect account of an instance at a vendor's service, and the server entry for phones without their own URLs.
 #[derive(Debug, Clone)]
 pub(super) struct AccountFacts {
     pub(super) account: RedirectAccount,
@@ -45,7 +45,7 @@ impl InstanceContext {
         self.clock.now()
     }
 
-    /// What of the settings decides about a phone.
+    /// The settings that affect decisions about a phone.
     pub(super) fn settings(&self, phone: &Phone) -> Effective {
         const NAMES: &[&str] = &[
             "provisioning_scheme",
@@ -59,7 +59,7 @@ impl InstanceContext {
         self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
-    /// The serial number a person gave for this phone.
+    /// The serial number that an administrator entered for this phone.
     pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
         let lookup = Lookup { mac: Some(phone.mac), ..Lookup::instance() };
         let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
@@ -72,14 +72,14 @@ impl InstanceContext {
         self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 
-    /// The base that all phones of a vendor's redirect account share.
+    /// The base URL that all phones of a vendor's redirect account share.
     fn shared_base(&self, instance: InstanceId, vendor: &str, scheme: Scheme) -> Result<String, UrlError> {
         let providers = self.providers.names();
         let own = |name: &&String| self.providers.provider(name).is_some_and(|provider| provider.vendor == vendor);
         (self.urls)(instance).shared_base(providers.iter().filter(own).map(String::as_str), scheme)
     }
 
-    /// `None` when no account is configured.
+    /// The redirect account, or `None` when no account is configured.
     pub(super) fn account(&self, instance: InstanceId, vendor: &str) -> Option<AccountFacts> {
         let layers = self.store.layers(instance);
         let get = |last: &str| layers.get(&format!("redirect.{vendor}.{last}")).unwrap_or_default();
@@ -117,7 +117,7 @@ impl InstanceContext {
         Some(AccountFacts { account, server })
     }
 
-    /// The context of one phone; what the engine knows of the endpoint is passed in.
+    /// The context of one phone. The engine passes what it knows of the endpoint.
     pub(super) fn context(
         &self,
         phone: &Phone,

@@ -1,4 +1,4 @@
-//! Who is to be looked at when.
+//! The times at which phones are decided again.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::phone::record::PhoneId;
 
-/// When each phone is to be decided again.
+/// The next deadline of each phone.
 #[derive(Default)]
 pub(super) struct Deadlines {
     order: BTreeSet<(Timestamp, PhoneId)>,

@@ -1,7 +1,7 @@
-//! Endpoints outside (redirect accounts, the PBXs of an instance): how many actions are under way at each, who stands in
-//! line for a turn, and whether it is away. An outage is one state of the endpoint, not of every phone: while it lasts the
-//! first in line goes out as a probe, and with the first answer the line moves again. One endpoint's trouble never holds
-//! up the phones of another.
+//! Queues for the endpoints outside (redirect accounts, the PBXs of an instance): how many actions are under way at
+//! each, which phones wait for a turn, and whether the endpoint is away. An outage is one state of the endpoint, not of
+//! every phone: during an outage the first phone in the queue is sent as a probe, and with the first answer the queue
+//! moves again. A failing endpoint never delays phones of another one.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,15 +16,15 @@ use crate::{
     redirect::{RedirectAccount, RedirectResult},
 };
 
-/// Actions under way at the PBXs of an instance at most. Redirect accounts carry out one after the other.
+/// Limit of concurrent actions at the PBXs of an instance. Redirect accounts carry out one action at a time.
 const PBX_AT_ONCE: usize = 8;
-/// The pause of a service that asks for patience and does not say for how long.
+/// Pause after a service asks to wait without naming a time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Who is asked.
+/// Identifies an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum EndpointKey {
-    /// An account at a redirect service; tenants that share it share its outages.
+    /// An account at a redirect service. Tenants that share the account share its outages.
     Redirect { protocol: String, url: String, user: String },
     /// The PBXs of an instance.
     Pbx(InstanceId),
@@ -46,11 +46,11 @@ impl EndpointKey {
 /// What an action learned about its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EndpointHealth {
-    /// It is there, whatever it says.
+    /// The endpoint answered, with any result.
     Answered,
-    /// It cannot be reached or is out of order; the sentence says how, where one is known.
+    /// The endpoint is unreachable or out of order; the sentence gives the reason, if known.
     Away(Option<String>),
-    /// It wants to be left alone for this long.
+    /// The endpoint asks to wait for this long.
     Busy(Duration),
 }
 
@@ -64,12 +64,12 @@ impl EndpointHealth {
     }
 }
 
-/// How long a service that asks for patience is left alone.
+/// How long to wait when a service asks to wait.
 pub(super) fn wait_limit(retry_after: Option<Duration>) -> Duration {
     retry_after.unwrap_or(PATIENCE).max(Duration::from_secs(1))
 }
 
-/// First come, first served; asking again keeps the place.
+/// A FIFO queue; a phone that joins again keeps its place.
 #[derive(Debug, Default)]
 pub(super) struct WaitQueue {
     order: BTreeMap<u64, PhoneId>,
@@ -106,13 +106,13 @@ impl WaitQueue {
 #[derive(Debug, Default)]
 struct Endpoint {
     breaker: Breaker,
-    /// What the last one who tried was told while it is away.
+    /// The error of the last attempt, while the endpoint is away.
     why: Option<String>,
     under_way: usize,
-    /// Called out of the line and not decided yet; a turn is kept for each.
+    /// Phones taken from the queue and not decided yet; a turn is reserved for each.
     invited: BTreeSet<PhoneId>,
     waiting: WaitQueue,
-    /// Those nobody waits for: they go when no one else does.
+    /// Phones with background actions, which no caller waits for. They go when no other phone waits.
     patient: WaitQueue,
     server_waits: bool,
 }
@@ -127,7 +127,7 @@ impl Endpoint {
         !self.waiting.is_empty() || !self.patient.is_empty()
     }
 
-    /// Takes a turn if the breaker lets it.
+    /// Takes a turn if the breaker permits it.
     fn grant(&mut self, now: Timestamp) -> Result<Permit, Timestamp> {
         let is_probe = match self.breaker.admit(now) {
             BreakerDecision::Free => false,
@@ -139,12 +139,12 @@ impl Endpoint {
     }
 }
 
-/// May this phone go?
+/// Whether a phone may start its action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Permit {
-    /// Yes; [`Endpoints::done`] must follow. A probe finds out whether an endpoint that was away is back.
+    /// Yes; [`EndpointQueues::done`] must follow. A probe checks whether an endpoint that was away is back.
     Go { is_probe: bool },
-    /// It is woken when its turn comes.
+    /// The phone is woken when its turn comes.
     Queued,
     /// Not before this time.
     Later(Timestamp),
@@ -154,7 +154,7 @@ pub(super) enum Permit {
 #[derive(Debug, Default)]
 pub(super) struct EndpointQueues {
     all: HashMap<EndpointKey, Endpoint>,
-    /// Where phones are invited.
+    /// The endpoints that each phone is invited to.
     invitations: HashMap<PhoneId, Vec<EndpointKey>>,
 }
 
@@ -163,12 +163,13 @@ impl EndpointQueues {
         self.all.get(key).and_then(|endpoint| endpoint.breaker.next_probe())
     }
 
-    /// In what way it is away, as the last one who tried was told.
+    /// Why the endpoint is away, from the last attempt.
     pub(super) fn away_why(&self, key: &EndpointKey) -> Option<String> {
         self.all.get(key).filter(|endpoint| endpoint.breaker.away_since().is_some())?.why.clone()
     }
 
-    /// Asks for a turn; `is_patient` where nobody waits for it. Never [`Turn::Later`]: phones stand in line.
+    /// Requests a turn; `is_patient` if no caller waits for the result. Never returns [`Permit::Later`], because phones
+    /// queue.
     pub(super) fn turn(&mut self, key: &EndpointKey, phone: PhoneId, is_patient: bool, now: Timestamp) -> Permit {
         let endpoint = self.all.entry(key.clone()).or_default();
         let is_next = endpoint.invited.remove(&phone)
@@ -189,7 +190,8 @@ impl EndpointQueues {
         Permit::Queued
     }
 
-    /// Asks for a turn for the account's server entry, before all phones. [`Turn::Queued`] ends with [`Endpoints::done`].
+    /// Requests a turn for the account's server entry, ahead of all phones. [`Permit::Queued`] ends with
+    /// [`EndpointQueues::done`].
     pub(super) fn server_turn(&mut self, key: &EndpointKey, now: Timestamp) -> Permit {
         let endpoint = self.all.entry(key.clone()).or_default();
         if !endpoint.has_room(key.at_once()) {
@@ -199,8 +201,8 @@ impl EndpointQueues {
         endpoint.grant(now).unwrap_or_else(Permit::Later)
     }
 
-    /// A turn is over. `seen` is `None` when nothing was learned about the endpoint. True when a server entry waits for
-    /// its turn.
+    /// Ends a turn. `seen` is `None` if nothing was learned about the endpoint. Returns true if a server entry waits
+    /// for its turn.
     pub(super) fn done(&mut self, key: &EndpointKey, seen: Option<EndpointHealth>, now: Timestamp) -> bool {
         let Some(endpoint) = self.all.get_mut(key) else { return false };
         endpoint.under_way = endpoint.under_way.saturating_sub(1);
@@ -219,14 +221,14 @@ impl EndpointQueues {
         std::mem::take(&mut endpoint.server_waits)
     }
 
-    /// Something outside says that the endpoint is there.
+    /// Records that the endpoint is reachable, as known from another source.
     pub(super) fn is_back(&mut self, key: &EndpointKey) {
         if let Some(endpoint) = self.all.get_mut(key) {
             let _was_away = endpoint.breaker.succeeded();
         }
     }
 
-    /// Calls those out of the lines who may go now; they are to be decided, and to [leave](Self::leave) after that.
+    /// Takes phones that may go now from the queues. The caller decides them and then calls [leave](Self::leave).
     pub(super) fn invite(&mut self, now: Timestamp) -> Vec<PhoneId> {
         let mut woken = Vec::new();
         for (key, endpoint) in &mut self.all {
@@ -243,8 +245,8 @@ impl EndpointQueues {
         woken
     }
 
-    /// The phone was decided: a turn it was invited to and did not take, because it found something else to do, is the
-    /// next one's.
+    /// Records that the phone was decided. A turn that it was invited to but did not take, because it had something
+    /// else to do, passes to the next phone.
     pub(super) fn leave(&mut self, phone: PhoneId) {
         for key in self.invitations.remove(&phone).unwrap_or_default() {
             if let Some(endpoint) = self.all.get_mut(&key) {
@@ -253,7 +255,7 @@ impl EndpointQueues {
         }
     }
 
-    /// When somebody is to be [invited](Self::invite) at the latest.
+    /// The latest time at which [invite](Self::invite) must be called again.
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let ready =
             self.all.iter().filter(|(key, endpoint)| endpoint.is_waited_for() && endpoint.has_room(key.at_once()));

@@ -1,5 +1,6 @@
-//! What the tasks of provisioning share. It keeps nothing that could disagree with the record: who is to be looked at,
-//! what is under way, what the fleet holds. Dropped at any point and started on the same store it goes on.
+//! The state that the provisioning tasks share: which phones to decide, which actions are under way, and what the
+//! sysclient pool holds. It contains nothing that could disagree with the record. It may be dropped at any point; a new
+//! engine on the same store continues.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -26,14 +27,14 @@ use crate::phone::{
     record::{Phone, PhoneId},
 };
 
-/// Actions under way altogether at most.
+/// Limit of concurrent actions.
 const AT_ONCE: usize = 64;
-/// Phones decided in a row when something all of them share has changed, and the pause before the next ones: whoever
-/// waits for an answer comes first.
+/// Number of phones decided in one batch after a shared fact has changed, and the pause before the next batch, so that
+/// phones with a waiting caller are served first.
 const MASS_BATCH: usize = 64;
 const MASS_PAUSE: Duration = Duration::from_millis(5);
 
-/// What the engine's tasks and the handle share.
+/// The state that the engine's tasks and the handle share.
 pub(super) struct Engine {
     pub(super) world: InstanceContext,
     pub(super) fleet: Arc<dyn Sysclients>,
@@ -45,14 +46,14 @@ pub(super) struct Engine {
     pub(super) wake: Notify,
 }
 
-/// Who is to be looked at, and what is under way.
+/// The phones to decide, and the actions under way.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) dirty: BTreeSet<PhoneId>,
-    /// The same because of something many share: a few at a time.
+    /// Phones to decide because a shared fact changed; a few at a time.
     pub(super) mass: BTreeSet<PhoneId>,
     pub(super) mass_next: Option<Timestamp>,
-    /// Those who found no room: first come, first served.
+    /// Phones for which no action could start because of the limit, in FIFO order.
     pub(super) backlog: WaitQueue,
     pub(super) under_way: HashSet<(PhoneId, FacetTask)>,
     pub(super) pauses: HashMap<(PhoneId, FacetTask), Timestamp>,
@@ -72,7 +73,7 @@ impl State {
         AT_ONCE.saturating_sub(self.under_way.len())
     }
 
-    /// As many of those who found no room as there is room for; some of them may have nothing to do any more.
+    /// Takes as many phones from the backlog as there is room for. Some of them may have nothing to do any more.
     pub(super) fn drain_backlog(&mut self) {
         for _ in 0..self.room() {
             let Some(phone) = self.backlog.next() else { break };
@@ -81,7 +82,8 @@ impl State {
     }
 
     pub(super) fn wake_batch(&mut self, now: Timestamp) {
-        // Nor while some of it have no room: a phone somebody waits for would stand behind all of them.
+        // Wait also while phones of the last batch are in the backlog: a phone with a waiting caller would queue behind
+        // all of them.
         if self.mass.is_empty() || !self.backlog.is_empty() || self.mass_next.is_some_and(|at| now < at) {
             return;
         }
@@ -117,13 +119,13 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has these phones decided again.
+    /// Schedules these phones to be decided again.
     pub(super) fn wake(&self, phones: impl IntoIterator<Item = PhoneId>) {
         self.state().dirty.extend(phones);
         self.wake.notify_one();
     }
 
-    /// Has all phones and redirect accounts of the instance decided again: a fact they share changed.
+    /// Schedules all phones and redirect accounts of the instance, because a shared fact changed.
     pub(super) fn wake_instance(&self, instance: InstanceId) {
         let phones = self.world.store.roster().in_instance(instance);
         {
@@ -134,24 +136,24 @@ impl Engine {
         self.wake_mass(phones.iter().map(|phone| phone.id));
     }
 
-    /// Changes were missed: any phone may be another now.
+    /// Schedules all phones, because changes were missed and any phone may have changed.
     pub(super) fn wake_everyone(&self) {
         self.wake_mass(self.world.store.roster().all().iter().map(|phone| phone.id));
     }
 
-    /// Has these phones decided again, a few at a time.
+    /// Schedules these phones to be decided again, a few at a time.
     fn wake_mass(&self, phones: impl IntoIterator<Item = PhoneId>) {
         self.state().mass.extend(phones);
         self.wake.notify_one();
     }
 
-    /// The turn of an action that is no phone's is over.
+    /// Ends the turn of an action that belongs to no phone (a server entry).
     pub(super) fn turn_ended(&self, key: &EndpointKey, seen: EndpointHealth, now: Timestamp) {
         self.state().endpoint_done(key, Some(seen), now);
         self.wake.notify_one();
     }
 
-    /// An action is over; what it saw of its endpoint counts from now on.
+    /// Ends an action and applies what it learned about its endpoint.
     pub(super) fn action_is_over(
         &self,
         key: (PhoneId, FacetTask),
@@ -170,13 +172,13 @@ impl Engine {
         self.wake.notify_one();
     }
 
-    /// In what way the phone's redirect service is away.
+    /// Why the phone's redirect service is away.
     pub(super) fn away_why(&self, phone: &Phone) -> Option<String> {
         let facts = self.world.account(phone.instance, &phone.vendor)?;
         self.state().endpoints.away_why(&EndpointKey::redirect(&facts.account))
     }
 
-    /// A PBX of the instance came or its rights changed.
+    /// A PBX of the instance connected or its rights changed.
     pub(super) fn pbx_is_back(&self, instance: InstanceId) {
         self.state().endpoints.is_back(&EndpointKey::Pbx(instance));
         self.wake.notify_one();
@@ -194,14 +196,14 @@ impl Engine {
         };
     }
 
-    /// Has every phone and redirect account of all instances decided again.
+    /// Schedules every phone and redirect account of all instances.
     pub(super) fn wake_all(&self) {
         for instance in self.world.instances.iter() {
             self.wake_instance(instance.id);
         }
     }
 
-    /// What the decisions about a phone depend on beside its record.
+    /// The facts besides the record that decisions about a phone depend on.
     pub(super) fn context(
         &self,
         phone: &Phone,
@@ -217,7 +219,7 @@ impl Engine {
         self.world.context(phone, facts, held, away, server)
     }
 
-    /// What a decision comes to now, with what is known by now; nothing where its record asks for it no more.
+    /// Decides again with the current facts. Returns nothing if the record no longer requires the action.
     pub(super) fn revalidate(&self, phone: &Phone, concern: FacetTask, decided: &Action) -> Option<Action> {
         let facts = self.world.account(phone.instance, &phone.vendor);
         let context = self.context(phone, facts.as_ref(), self.current_spec(phone.id));
@@ -227,12 +229,12 @@ impl Engine {
         }
     }
 
-    /// Whether the refused phone has another serial number than when this was asked last.
+    /// Whether the serial number of the rejected phone differs from the one at the last call.
     pub(super) fn serial_is_new(&self, phone: &Phone) -> bool {
         self.state().accounts.serial_is_new(phone.id, self.world.serial(phone))
     }
 
-    /// For the result of a server entry.
+    /// Changes the states of the server entries, and has them decided again.
     pub(super) fn with_accounts<R>(&self, change: impl FnOnce(&mut ServerEntryStates) -> R) -> R {
         let result = {
             let mut state = self.state();
@@ -257,7 +259,7 @@ mod tests {
         }
         state.drain_backlog();
         assert!(state.dirty.is_empty(), "no room");
-        // Two actions end; the phones that are looked at then have nothing to do, so the room stays.
+        // Two actions end. The phones that are decided then have nothing to do, so the room stays free.
         state.under_way.retain(|(phone, _)| phone.0 >= 2);
         for taken in (2..=20).step_by(2) {
             state.drain_backlog();

@@ -1,40 +1,40 @@
-//! The time line of a phone: every kind of event and its sentence, in one place.
+//! The timeline of a phone: every kind of event and its sentence.
 
 use std::net::IpAddr;
 
 use super::timeline_texts;
 use crate::{base::i18n::Message, phone::admission::Reason, store::NewEvent};
 
-/// Something worth remembering about a phone.
+/// An event in the timeline of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FacetEvent<'a> {
     /// A provisioning request arrived for this user.
     Requested {
         /// The user's name.
         user: &'a str,
-        /// Whether the same request came before.
+        /// Whether it repeats an earlier request.
         repeated: bool,
     },
-    /// The phone went to another user.
+    /// The phone was reassigned to another user.
     HandedOver {
         /// The user's name.
         user: &'a str,
     },
-    /// A further user got an account of the base.
+    /// Another user got an account on the base.
     HandsetAdded {
         /// The user's name.
         user: &'a str,
         /// Its number on the base.
         line: u16,
     },
-    /// The account of a handset went to another user.
+    /// The account of a handset was reassigned to another user.
     HandsetHandedOver {
         /// The user's name.
         user: &'a str,
         /// Its number on the base.
         line: u16,
     },
-    /// The account of a user was taken off the phone.
+    /// The account of a user was removed from the phone.
     AccountRemoved {
         /// The user's name.
         user: &'a str,
@@ -46,19 +46,19 @@ pub enum FacetEvent<'a> {
         /// What is gone and what to do.
         sentence: &'a str,
     },
-    /// It is there again.
+    /// The user object or the device of an account exists again.
     Found {
         /// The user's name.
         user: &'a str,
     },
-    /// It was gone for too long: the account is written off in the phone's file.
+    /// An account was orphaned for too long and is disabled in the phone's file.
     Withheld {
         /// The user's name.
         user: &'a str,
     },
-    /// Devices gave a sysclient password.
+    /// Devices sent a sysclient password.
     Joined,
-    /// The whole configuration arrived.
+    /// The complete configuration arrived.
     ConfigReceived,
     /// Devices changed single items.
     ConfigChanged,
@@ -67,119 +67,120 @@ pub enum FacetEvent<'a> {
         /// What is wrong and what to do.
         sentence: &'a str,
     },
-    /// Devices or the sysclient is away.
+    /// Devices or the sysclient is unreachable.
     DevicesAway {
-        /// What was tried, and what came of it.
+        /// What was tried, and its result.
         reason: &'a str,
     },
     /// Registered at the redirect service.
     Redirected,
     /// The phone asks for something on its screen before it follows the redirection.
     AsksPerson {
-        /// The PIN where the service gave one; else the last five digits of its serial number.
+        /// The PIN if the service provided one; else the phone asks for the last five digits of its serial number.
         pin: Option<&'a str>,
     },
-    /// The redirect service holds something else than it was given.
+    /// The entry at the redirect service differs from what it was given.
     RedirectDiffers {
         /// What is different and what to do.
         sentence: &'a str,
     },
-    /// It was told to come.
+    /// The phone was asked to resync.
     Resync {
-        /// What came of it.
+        /// The result.
         end: &'a Message,
     },
-    /// It asked by multicast and was told its URL.
+    /// The phone subscribed by multicast and got its URL.
     ToldByPnp {
-        /// From where it asked.
+        /// The address of the phone.
         source: &'a str,
     },
-    /// The redirect service refused.
+    /// The redirect service rejected the phone.
     RedirectRefused {
         /// What is wrong and what to do.
         sentence: &'a str,
     },
-    /// Taken off the redirect service.
+    /// The entry at the redirect service was removed.
     Deregistered,
-    /// Flags on the user object.
+    /// The flags were written on the user object.
     FlagsWritten {
         /// The user's name.
         user: &'a str,
     },
-    /// They could not be written.
+    /// The flags could not be written.
     FlagsFailed {
         /// The user's name.
         user: &'a str,
         /// What is wrong and what to do.
         sentence: &'a str,
     },
-    /// A PBX sees the account.
+    /// A PBX sees the account as registered.
     Registered {
         /// The user's name.
         user: &'a str,
-        /// Where it registered from.
+        /// The address that it registered from.
         address: &'a str,
     },
-    /// No PBX sees it.
+    /// No PBX sees the account as registered.
     NotRegistered {
         /// The user's name.
         user: &'a str,
     },
-    /// The phone showed that it holds the present file.
+    /// The phone proved that it has the current file.
     Held {
-        /// From where.
+        /// The address of the phone.
         source: &'a str,
     },
-    /// The window is bound to the first source that got the personal file.
+    /// The bootstrap window was bound to the first source that got the personal file.
     FirstDelivery {
-        /// From where.
+        /// The address of the phone.
         source: IpAddr,
-        /// Of which family of phones it is.
+        /// The family of the phone.
         family: &'a str,
     },
-    /// A complete delivery.
+    /// The personal file was delivered completely.
     Delivered {
-        /// Where the phone asked from.
+        /// The address of the phone.
         source: &'a str,
     },
-    /// Asked before there was anything to deliver.
+    /// The phone asked before there was anything to deliver.
     TooEarly,
-    /// A request was refused.
+    /// A request was rejected.
     Refused {
-        /// By which rule.
+        /// The rule that rejected it.
         reason: Reason,
-        /// What was seen of who asked.
+        /// The evidence in the request.
         seen: &'a str,
     },
-    /// What the certificate it showed is worth.
+    /// The assessment of the certificate that the phone presented.
     Certificate {
-        /// That.
+        /// The assessment.
         sentence: &'a str,
     },
     /// The phone has not asked for too long.
     Overdue,
-    /// A person (or a provisioning) opened the window.
+    /// An administrator or a provisioning opened the bootstrap window.
     Allowed {
-        /// Its users' passwords were dropped when the window before ended unused.
+        /// Its users' passwords were dropped when the previous bootstrap window expired unused.
         without_passwords: bool,
     },
-    /// The phone's own credentials are changed; the former ones are good until it has proven the new ones.
+    /// The phone's own credentials were changed. The former ones are valid until the phone has authenticated with the
+    /// new ones.
     CredentialsRotated,
-    /// It has proven the new ones.
+    /// The phone authenticated with its new credentials.
     CredentialsProven,
-    /// The phone proved its own credentials: the window closes for good.
+    /// The phone authenticated with its own credentials: the bootstrap window closes for good.
     Proved,
-    /// The window closed; unused or not.
+    /// The bootstrap window closed, used or unused.
     WindowClosed {
-        /// Nobody came through it.
+        /// The phone never fetched its file while it was open.
         unused: bool,
     },
-    /// A person wants it released, blocked, removed or active again.
+    /// An administrator requested another state: released, blocked, removed or active again.
     Wanted {
-        /// What is wanted.
+        /// The requested state.
         what: &'a str,
     },
-    /// Everything of a removed phone is undone, but for what the sentence says.
+    /// A removed phone was deleted (tombstone); everything was undone except what the sentence names.
     Buried {
         /// What could not be undone.
         left: Option<&'a str>,
@@ -187,7 +188,7 @@ pub enum FacetEvent<'a> {
 }
 
 impl FacetEvent<'_> {
-    /// The kind, as filters and JSON name it.
+    /// The kind, as used in filters and JSON.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -232,7 +233,7 @@ impl FacetEvent<'_> {
         }
     }
 
-    /// The sentence people read.
+    /// The sentence shown to administrators.
     #[must_use]
     pub fn said(&self) -> Message {
         match self {

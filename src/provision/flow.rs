@@ -1,8 +1,8 @@
-//! What is to be done next for a phone: one pure function per facet from the record, the few facts outside it and the
-//! time to a [`Decision`]. Nothing here remembers anything; after a restart the same record gives the same decisions.
+//! Decides the next step for a phone: one pure function per facet maps the record, a few facts outside it and the time
+//! to a [`NextStep`]. No state is kept here; after a restart the same record gives the same decisions.
 //!
-//! An action always changes what the function looks at (the record or what the fleet holds) when it is carried out,
-//! whether it succeeds or fails, so that deciding again comes to rest.
+//! Carrying out an action always changes the inputs of its function (the record or the state of the sysclient pool),
+//! whether it succeeds or fails. Repeated decisions therefore settle.
 
 mod account;
 mod devices;
@@ -32,62 +32,62 @@ use crate::{
     },
 };
 
-/// A part of a phone that is decided by itself. At most one action per phone and concern is under way.
+/// A part of a phone that is decided separately. At most one action per phone and task is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FacetTask {
-    /// The sysclient towards Devices.
+    /// The sysclient connection to Devices.
     Devices,
     /// The entry at the redirect service.
     Redirect,
-    /// Whether the phone asks as often as it should.
+    /// Whether the phone sends requests as often as it should.
     Request,
-    /// The time in which bootstrap admits.
+    /// The bootstrap window.
     Window,
-    /// The end of a removed phone.
+    /// The deletion of a removed phone.
     Life,
     /// Flags on the user object of the account on this line.
     UserObject(u16),
     /// Registration of the account on this line.
     Registration(u16),
-    /// Whether the account on this line is still worth a place in the file.
+    /// Whether the account on this line stays enabled in the file.
     Presence(u16),
 }
 
-/// What comes next for one concern.
+/// The next step of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
-    /// Do this now.
+    /// Carry out this action now.
     Act(Action),
-    /// Nothing before this time.
+    /// Nothing to do before this time.
     WaitUntil(Timestamp),
-    /// Nothing until this happens; its arrival changes the record or the context, which decides again.
+    /// Nothing to do until this happens. It changes the record or the context, which triggers a new decision.
     WaitFor(Awaited),
     /// Nothing to do.
     Settled,
 }
 
-/// What a concern may wait for without a time.
+/// What a task may wait for without a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaited {
     /// A PBX that announces the Devices app.
     DevicesUrl,
-    /// What the open sysclient brings.
+    /// The result of the open sysclient connection.
     Devices,
     /// The device configuration.
     Configuration,
-    /// The URL under which phones reach us.
+    /// The URL at which phones reach us.
     PhoneUrl,
     /// The server entry of the redirect account.
     ServerEntry,
     /// A complete delivery of the personal file.
     Delivery,
-    /// A new provisioning, a click, a changed setting.
+    /// An administrator or user: a new provisioning, a click, or a changed setting.
     Person,
-    /// The other concerns of a removed phone.
+    /// The completion of the other tasks of a removed phone.
     Farewell,
 }
 
-/// Something to carry out.
+/// An action to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Hold a sysclient with this URL and credential.
@@ -96,33 +96,33 @@ pub enum Action {
     Disconnect,
     /// Record that no Devices URL is known.
     RecordNoDevices,
-    /// Record that neither password nor code is there.
+    /// Record that there is neither a password nor a code.
     RecordNoCredential,
     /// Record that no redirect account is configured.
     RecordNotConfigured,
-    /// Record why it is not known where the phone is to be sent.
+    /// Record why the URL to send the phone to is not known.
     RecordNoUrl(UrlError),
-    /// Record that the redirect service is away; the next attempt is at this time.
+    /// Record that the redirect service is away, with the time of the next attempt.
     RecordRedirectUnavailable(Timestamp),
-    /// Record that the account's server entry was refused, with this sentence.
+    /// Record that the account's server entry was rejected, with this sentence.
     RecordServerRejected(String),
     /// Register the phone at the redirect service with this URL.
     Register {
-        /// The URL the phone is sent to.
+        /// The URL that the phone is sent to.
         url: Secret,
-        /// The server entry, where the service has them.
+        /// The server entry, if the service has them.
         server_name: String,
     },
     /// Ask the redirect service whether it sends the phone to this URL.
     Verify {
-        /// The URL it was given.
+        /// The URL that the service was given.
         url: Secret,
     },
-    /// Take the phone off the redirect service.
+    /// Remove the phone from the redirect service.
     Deregister,
     /// Record that the phone has not asked for too long.
     MarkOverdue,
-    /// Close the window; of an unused one the user's password is dropped as well.
+    /// Close the bootstrap window. If it was unused, the users' passwords are dropped as well.
     CloseWindow,
     /// Turn a removed phone into a tombstone.
     Archive,
@@ -130,61 +130,61 @@ pub enum Action {
     WriteFlags(Flags),
     /// Ask the PBXs for the account's registration.
     CheckRegistration,
-    /// Write the account off in the phone's file.
+    /// Disable the account in the phone's file.
     DisableAccount,
 }
 
-/// With what a sysclient is to be held.
+/// The URL and the credential of a sysclient to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysclientTarget {
     /// `.../sysclients`.
     pub url: Url,
-    /// How it identifies.
+    /// The credential that it identifies with.
     pub credential: Credential,
 }
 
-/// The facts outside the record that decide.
+/// The facts outside the record that decisions depend on.
 #[derive(Debug, Clone)]
 pub struct FlowContext {
-    /// The Devices URL as a PBX announced it last.
+    /// The Devices URL that a PBX announced last.
     pub devices_url: Option<Url>,
-    /// What the fleet holds for this phone.
+    /// The sysclient that the pool holds for this phone.
     pub held: Option<SysclientTarget>,
     /// The redirect service of this phone.
     pub redirect: RedirectContext,
-    /// The flags settings want.
+    /// The flags that the settings require.
     pub flags: Flags,
-    /// How often the phone asks, in minutes; 0 = only when it starts.
+    /// Interval of the phone's requests in minutes; 0 = only when it starts.
     pub interval_minutes: u32,
-    /// When it asked last.
+    /// When the phone sent its last request.
     pub last_request: Option<Timestamp>,
 }
 
 /// The facts about the redirect service of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectContext {
-    /// Whether there is an account.
+    /// Whether an account is configured.
     pub configured: bool,
-    /// Where this phone is to be sent, or why that is not known.
+    /// The URL to send this phone to, or why it is not known.
     pub url: Result<Secret, UrlError>,
-    /// The service is away; nobody but the probe asks before this time.
+    /// The service is away; only a probe calls it before this time.
     pub away_until: Option<Timestamp>,
     /// The account's server entry.
     pub server: ServerReadiness,
 }
 
-/// How far the server entry of a redirect account is.
+/// The state of the server entry of a redirect account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerReadiness {
-    /// Being written.
+    /// The entry is being written.
     Pending,
-    /// There, under this name.
+    /// The entry exists under this name.
     Ready(String),
-    /// Refused; needs a person.
+    /// The entry was rejected; an administrator must act.
     Refused(String),
 }
 
-/// The decisions for every concern of the phone.
+/// The decisions for every task of the phone.
 #[must_use]
 pub fn decide(phone: &Phone, context: &FlowContext, now: Timestamp) -> Vec<(FacetTask, NextStep)> {
     let mut decisions = vec![
@@ -202,7 +202,7 @@ pub fn decide(phone: &Phone, context: &FlowContext, now: Timestamp) -> Vec<(Face
     decisions
 }
 
-/// The decision for one concern; [`Decision::Settled`] for a line that is gone.
+/// The decision for one task; [`NextStep::Settled`] for a line that no longer exists.
 #[must_use]
 pub fn decide_one(concern: FacetTask, phone: &Phone, context: &FlowContext, now: Timestamp) -> NextStep {
     match concern {
@@ -223,12 +223,12 @@ pub fn decide_one(concern: FacetTask, phone: &Phone, context: &FlowContext, now:
     }
 }
 
-/// Whether nothing outside is kept for the phone any more: removed, or released and its last file fetched.
+/// Whether nothing is kept outside for the phone: it is removed, or released and has fetched its last file.
 fn is_leaving(phone: &Phone) -> bool {
     phone.wanted == Wanted::Removed || release_is_delivered(phone)
 }
 
-/// Acts when the time of the next attempt has come.
+/// Acts if the time of the next attempt has come.
 fn when_due(next: Option<Timestamp>, now: Timestamp, action: impl FnOnce() -> NextStep) -> NextStep {
     match next {
         Some(at) if at > now => NextStep::WaitUntil(at),

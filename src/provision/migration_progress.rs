@@ -1,5 +1,5 @@
-//! How far a bulk move is: after the public URL changed, every phone of the instance is registered anew at its redirect
-//! service, a few at a time and behind everything somebody waits for.
+//! The progress of a bulk move. After the public URL changed, every phone of the instance is registered again at its
+//! redirect service: a few at a time, and after all actions that a caller waits for.
 
 use std::collections::HashMap;
 
@@ -13,23 +13,23 @@ use crate::{
     store::Store,
 };
 
-/// Phones with an entry at a redirect service.
+/// The number of phones with an entry at a redirect service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MigrationProgress {
-    /// Those that are sent to the present URL.
+    /// Phones that are sent to the current URL.
     pub moved: usize,
-    /// All of them.
+    /// All of these phones.
     pub all: usize,
 }
 
 impl MigrationProgress {
-    /// Those that are still sent to an old one.
+    /// Phones that are still sent to an old URL.
     #[must_use]
     pub fn open(self) -> usize {
         self.all - self.moved
     }
 
-    /// A sentence while there is something to do.
+    /// A sentence while there are phones to move.
     #[must_use]
     pub fn message(self) -> Option<String> {
         (self.open() > 0).then(|| {
@@ -44,24 +44,24 @@ fn is_sent_by_us(phone: &Phone) -> bool {
         && phone.buried.is_none()
         && match phone.redirect.state {
             RedirectState::Redirected => true,
-            // Tried and not reached; the first attempt is nobody's delay.
+            // Tried but not reached; before the first attempt, the phone does not delay the move.
             RedirectState::Pending => phone.redirect.error.is_some(),
             RedirectState::ForeignOwner | RedirectState::Refused | RedirectState::NotConfigured => false,
         }
 }
 
-/// Counts the phones of an instance. Phones that wait for an administrator are not counted: they are not moved.
+/// Counts the phones of an instance. Phones that wait for an administrator are not counted, because they are not moved.
 #[must_use]
 pub fn moving(store: &Store, urls: &PublicUrls, instance: InstanceId) -> MigrationProgress {
     let mut places: HashMap<String, Option<String>> = HashMap::new();
     let mut moving = MigrationProgress::default();
     for phone in store.roster().in_instance(instance).iter().filter(|phone| is_sent_by_us(phone)) {
         let Some(entry) = &phone.redirect_entry else { continue };
-        // The scheme is a matter of each phone; another one alone is no other place.
+        // Each phone has its own scheme; a different scheme alone is not a different URL.
         let place = places.entry(phone.provider.clone()).or_insert_with(|| urls.place(&phone.provider).ok());
         moving.all += 1;
         let is_moved = |place: &String| without_scheme(entry.url.expose()).starts_with(place.as_str());
-        // Without a URL of our own there is nowhere to move to.
+        // Without a public URL, phones cannot be moved.
         let is_there = phone.redirect.state == RedirectState::Redirected;
         moving.moved += usize::from(is_there && place.as_ref().is_none_or(is_moved));
     }

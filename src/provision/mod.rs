@@ -1,5 +1,5 @@
-//! Provisioning: the facets of a phone decided (`flow`) and carried out (`scheduler`, `steps`), the requests of Users
-//! taken (`request`), what people want written down (`commands`).
+//! Provisioning: decides the facets of a phone (`flow`), carries actions out (`scheduler`, `steps`), accepts the
+//! requests of Users (`request`), and records what administrators request (`commands`).
 
 mod account_audit;
 pub mod acknowledgement;

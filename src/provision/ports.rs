@@ -1,5 +1,5 @@
-//! What provisioning needs from others, named by the one who needs it. The rooms with sockets implement it, tests do
-//! so with plain memory.
+//! The interfaces that provisioning needs, defined from its point of view. The modules with sockets implement them;
+//! tests implement them in memory.
 
 use gangway_base::mac::Mac;
 
@@ -10,17 +10,17 @@ use crate::{
     redirect::{Operation, RedirectAccount, RedirectResult},
 };
 
-/// The fleet of sysclients. It opens sockets again by itself, at a bounded rate.
+/// The sysclient pool. It reopens sockets by itself, at a limited rate.
 pub trait Sysclients: Send + Sync {
-    /// Opens or replaces the phone's sysclient; nothing happens when it is held exactly so.
+    /// Opens or replaces the phone's sysclient; has no effect if it is already held with this specification.
     fn hold(&self, hold: SysclientSpec);
-    /// Closes it.
+    /// Closes the phone's sysclient.
     fn drop_phone(&self, phone: PhoneId);
 }
 
 /// Carries operations out at redirect services.
 pub trait RedirectService: Send + Sync {
-    /// Runs one and tells what came of it.
+    /// Runs an operation and returns its result.
     fn run(
         &self,
         account: RedirectAccount,
@@ -29,39 +29,39 @@ pub trait RedirectService: Send + Sync {
     ) -> PbxFuture<RedirectResult>;
 }
 
-/// What happens to a MAC that is provisioned for another user.
+/// What happens when a MAC is provisioned for another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReprovisionPolicy {
-    /// The phone goes to the other user (desk phones).
+    /// The phone is reassigned to the other user (desk phones).
     Replace,
-    /// The other user is a further account (DECT bases).
+    /// The other user gets a further account (DECT bases).
     Add,
 }
 
-/// A provider as far as provisioning looks at it.
+/// The parts of a provider that provisioning uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderFacts {
     /// The vendor folder.
     pub vendor: String,
-    /// The manufacturer entry as people see it in Users: the title of the provider.
+    /// The manufacturer entry shown in Users: the title of the provider.
     pub title: String,
-    /// The policy for a MAC seen again.
+    /// The policy for a MAC that is provisioned again.
     pub same_mac: ReprovisionPolicy,
 }
 
-/// The providers and vendors of the manifests.
+/// The providers and vendors in the manifests.
 pub trait ProviderCatalog: Send + Sync {
-    /// By name.
+    /// The provider with this name.
     fn provider(&self, name: &str) -> Option<ProviderFacts>;
-    /// Every vendor with the redirect protocol its manifest names (empty or `none` without one).
+    /// Every vendor with the redirect protocol of its manifest (empty or `none` if it has none).
     fn vendors(&self) -> Vec<(String, String)>;
     /// The names of all providers.
     fn names(&self) -> Vec<String>;
-    /// Accounts a phone of this model has; of an unknown model of a provider that adds accounts, as many as the
-    /// largest base of the vendor has.
+    /// The number of accounts of a phone of this model. For an unknown model of a provider that adds accounts, that of
+    /// the vendor's largest base.
     fn accounts(&self, provider: &str, model: Option<&str>) -> u16;
-    /// What files of this vendor's phones cannot hold, where they cannot carry this value to the letter.
+    /// What the files of this vendor's phones cannot contain, if they cannot contain this value exactly.
     fn cannot_carry(&self, vendor: &str, value: &str) -> Option<&'static str>;
-    /// Whether the vendor's manifest knows the first half of this MAC as one of its own. A hint.
+    /// Whether the vendor's manifest lists the first half (OUI) of this MAC. Only a hint.
     fn claims(&self, vendor: &str, mac: Mac) -> bool;
 }

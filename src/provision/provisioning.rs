@@ -1,4 +1,4 @@
-//! The handle others hold: requests, learned facts, what phones fetched.
+//! The handle of provisioning for other modules: requests, learned facts, and deliveries to phones.
 
 use std::{future::Future, sync::Arc};
 
@@ -30,31 +30,31 @@ use crate::{
     store::Store,
 };
 
-/// What provisioning works with.
+/// The dependencies of provisioning.
 pub struct ProvisioningDependencies {
-    /// The records.
+    /// The store with the phones.
     pub store: Store,
-    /// The tenants.
+    /// The instances (tenants).
     pub instances: Instances,
     /// The manifests.
     pub providers: Arc<dyn ProviderCatalog>,
     /// The PBXs.
     pub pbx: Arc<dyn Pbx>,
-    /// The fleet.
+    /// The sysclient pool.
     pub sysclients: Arc<dyn Sysclients>,
-    /// What it brings.
+    /// The events of the pool.
     pub sysclient_events: mpsc::Receiver<SysclientEvent>,
     /// The redirect services.
     pub redirects: Arc<dyn RedirectService>,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
-    /// Whom the engine's tasks belong to.
+    /// The task group of the engine.
     pub tasks: Tasks,
-    /// Why nothing may be done for any phone, where that is so: Users is told, nothing is written anywhere.
+    /// Why provisioning is passive, if it is: requests of Users are rejected with this reason, and nothing is written.
     pub passive: Option<String>,
 }
 
-/// The handle. Cheap to clone, usable from any thread.
+/// The handle. Cheap to clone and usable from any thread.
 #[derive(Clone)]
 pub struct Provisioning {
     pub(super) engine: Arc<Engine>,
@@ -95,8 +95,8 @@ impl Provisioning {
         }
     }
 
-    /// Takes a request of Users. `Err` is the sentence for the person who typed the MAC. Answers within 30 s; what is
-    /// written goes on whatever the answer, and when the future is dropped.
+    /// Handles a request of Users. `Err` is the sentence for the user who entered the MAC. Answers within 30 s. After
+    /// the request is written, provisioning continues regardless of the answer, and even if the future is dropped.
     pub fn request(&self, request: ProvisionRequest) -> impl Future<Output = Result<(), String>> + Send + 'static {
         let handle = self.clone();
         async move {
@@ -107,7 +107,7 @@ impl Provisioning {
         }
     }
 
-    /// An app object of this provider came and names this base URL.
+    /// An app object of this provider connected and names this base URL.
     pub fn app_url(&self, instance: InstanceId, provider: impl Into<String>, url: Url) {
         self.named(instance, provider.into(), &String::from(url), true);
     }
@@ -129,7 +129,7 @@ impl Provisioning {
         });
     }
 
-    /// A PBX came, went, or changed its grants: what waits for it is tried again.
+    /// A PBX connected, disconnected, or changed its grants: retries everything that waits for it.
     pub fn pbx_changed(&self, instance: InstanceId) {
         self.engine.pbx_is_back(instance);
         let engine = Arc::clone(&self.engine);
@@ -149,12 +149,12 @@ impl Provisioning {
         });
     }
 
-    /// Devices was found or moved.
+    /// Devices was discovered or its address changed.
     pub fn devices_changed(&self, instance: InstanceId) {
         self.engine.wake_instance(instance);
     }
 
-    /// A device was removed in Devices: its accounts are marked as orphaned, its sysclient shows the rest.
+    /// A device was removed in Devices: marks its accounts as orphaned. The sysclient reports the rest.
     pub fn device_removed(&self, instance: InstanceId, hwid: impl Into<String>) {
         let hwid = hwid.into();
         let engine = Arc::clone(&self.engine);
@@ -183,7 +183,7 @@ impl Provisioning {
         });
     }
 
-    /// Tries the redirect account of a vendor without changing anything at the service; `None` without an account.
+    /// Checks the redirect account of a vendor without changing anything at the service; `None` without an account.
     pub fn probe_redirect(
         &self,
         instance: InstanceId,
@@ -194,19 +194,19 @@ impl Provisioning {
         async move { Some(redirects.run(account?, Operation::Probe, None).await) }
     }
 
-    /// Whether phones of this vendor can be redirected: an account is configured.
+    /// Whether phones of this vendor can be redirected, that is, an account is configured.
     #[must_use]
     pub fn has_redirect_account(&self, instance: InstanceId, vendor: &str) -> bool {
         self.engine.world.account(instance, vendor).is_some()
     }
 
-    /// The phone asked and needed nothing new.
+    /// The phone sent a request and needed nothing new.
     pub fn asked(&self, phone: PhoneId) {
         let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
         self.note(phone, is_overdue, |phone, now, _| transitions::requested(phone, now));
     }
 
-    /// Changes a record in the background when that is news: requests must not cause more writes than news.
+    /// Changes a record in the background if the change is new, so that requests do not cause unnecessary writes.
     fn note(
         &self,
         phone: PhoneId,
@@ -228,7 +228,7 @@ impl Provisioning {
         });
     }
 
-    /// On the engine's runtime, whichever thread calls.
+    /// Spawns a task on the engine's runtime, from any thread.
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let _entered = self.runtime.enter();
         self.engine.tasks.spawn(name, task);
@@ -239,7 +239,7 @@ fn waits_for_pbx(account: &crate::phone::record::Account) -> bool {
     account.user_object.next_attempt.is_some() || account.registration.next_attempt.is_some()
 }
 
-/// What waited for a PBX is tried now. A missing device stays with its own pause.
+/// Retries now what waited for a PBX. A missing device keeps its own pause.
 fn retry_now(phone: &mut Phone, now: jiff::Timestamp) {
     for account in &mut phone.accounts {
         for next in [&mut account.user_object.next_attempt, &mut account.registration.next_attempt] {

@@ -1,4 +1,4 @@
-//! What app objects have said about the public URL, written down by provider and read back as [`PublicUrls`].
+//! Records the public URLs that app objects name, by provider, and reads them back as [`PublicUrls`].
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,9 +18,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Facts with a provider's URL begin so; the provider follows.
+/// Prefix of the facts with a provider's URL; the provider follows.
 pub const LEARNED: &str = "learned_url.";
-/// Facts with the different URLs that are named for a provider begin so; the provider follows.
+/// Prefix of the facts with the different URLs named for a provider; the provider follows.
 pub const CONFLICT: &str = "learned_url_conflict.";
 
 /// Fact with the URL that a provider's app objects agreed on last.
@@ -29,13 +29,13 @@ pub fn learned_key(provider: &str) -> String {
     format!("{LEARNED}{provider}")
 }
 
-/// Fact that holds the different URLs while several PBXs name different ones for the same provider.
+/// Fact with the different URLs while several PBXs name different ones for the same provider.
 #[must_use]
 pub fn conflict_key(provider: &str) -> String {
     format!("{CONFLICT}{provider}")
 }
 
-/// The public URLs of an instance as they stand now.
+/// The current public URLs of an instance.
 #[must_use]
 pub fn read(store: &Store, instance: &Instance) -> PublicUrls {
     let mut learned: BTreeMap<String, Learned> = BTreeMap::new();
@@ -48,13 +48,13 @@ pub fn read(store: &Store, instance: &Instance) -> PublicUrls {
     PublicUrls::new(instance, learned)
 }
 
-/// Tells an instance's present public URLs.
+/// Returns the current public URLs of an instance.
 pub type PublicUrlsOf = Arc<dyn Fn(InstanceId) -> Arc<PublicUrls> + Send + Sync>;
 
-/// The revision of the facts the URLs were read from, and the URLs.
+/// The revision of the facts that the URLs were read from, and the URLs.
 type CachedUrls = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
 
-/// [`read`] for every instance, kept ready: each request of a phone asks, and the answer changes once a year.
+/// [`read`] for every instance, cached: every request of a phone needs the URLs, but they rarely change.
 #[must_use]
 pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
     let kept: RwLock<CachedUrls> = RwLock::default();
@@ -71,10 +71,10 @@ pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
     })
 }
 
-/// The URL of one phone, with its token; `None` while none is known.
+/// Returns the URL of a phone with its token; `None` while no URL is known.
 pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 
-/// The URL of a phone with its token: the same one the redirect service gets.
+/// Returns the URL of a phone with its token: the same URL that the redirect service gets.
 #[must_use]
 pub fn token_urls(store: Store, urls: PublicUrlsOf) -> UrlOf {
     Arc::new(move |phone| {
@@ -83,19 +83,19 @@ pub fn token_urls(store: Store, urls: PublicUrlsOf) -> UrlOf {
     })
 }
 
-/// By instance and provider, the URLs and how many sessions name each.
+/// By instance and provider: the URLs, and how many sessions name each.
 type Counts = HashMap<(InstanceId, String), HashMap<String, usize>>;
 
-/// Which URLs the connected app objects name.
+/// The URLs that the connected app objects name.
 #[derive(Debug, Default)]
 pub(super) struct UrlObservers {
     counts: Mutex<Counts>,
-    /// Held while what is named is written down.
+    /// Held while the named URLs are written.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl UrlObservers {
-    /// Counts a session in or out.
+    /// Adds or removes a session that names this URL.
     pub(super) fn count(&self, instance: InstanceId, provider: &str, url: &str, comes: bool) {
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let urls = all.entry((instance, provider.to_owned())).or_default();
@@ -107,8 +107,9 @@ impl UrlObservers {
         }
     }
 
-    /// Takes over what the app objects of a provider agree on now. Returns whether phones have to be moved. One at a
-    /// time, and counted inside the turn: of two changes the one that is written last must be the later one.
+    /// Stores the URL that the app objects of a provider currently agree on. Returns whether phones must be moved. Only
+    /// one call runs at a time, and the sessions are counted while the lock is held, so that of two changes the later
+    /// one is written last.
     pub(super) async fn learn(&self, store: &Store, instance: InstanceId, provider: &str) -> Result<bool, StoreError> {
         let _turn = self.turn.lock().await;
         let mut named: Vec<String> = {
@@ -149,7 +150,7 @@ async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[Str
     }
 }
 
-/// Two URLs of the same app that differ only in a trailing slash are one.
+/// URLs of the same app that differ only in a trailing slash are equal.
 fn same(a: &str, b: &str) -> bool {
     match (Url::parse(a), Url::parse(b)) {
         (Ok(a), Ok(b)) => a.as_str().trim_end_matches('/') == b.as_str().trim_end_matches('/'),

@@ -1,4 +1,4 @@
-//! How far the server entry of each redirect account is.
+//! The state of the server entry of each redirect account.
 
 use std::collections::HashMap;
 
@@ -17,11 +17,11 @@ use crate::{
 /// Instance and vendor.
 type Key = (InstanceId, String);
 
-/// How far the entry of each account is. In memory only, so that a start writes it again.
+/// The state of the entry of each account. Kept in memory only, so that a start writes the entry again.
 #[derive(Default)]
 pub(super) struct ServerEntryStates {
     entries: HashMap<Key, AccountEntry>,
-    /// The serial numbers of refused phones as seen last, to notice that a person changed one.
+    /// The last known serial numbers of rejected phones, to notice when an administrator changes one.
     serials: HashMap<PhoneId, String>,
 }
 
@@ -32,7 +32,7 @@ struct AccountEntry {
     busy: bool,
 }
 
-/// An entry to be written.
+/// A server entry to write.
 pub(super) struct ServerEntryJob {
     pub(super) key: Key,
     pub(super) facts: AccountFacts,
@@ -49,20 +49,20 @@ impl ServerEntryStates {
         }
     }
 
-    /// Whether a refused phone has another serial number than the one seen before (none, before the first look); it is
-    /// remembered.
+    /// Whether the serial number of a rejected phone differs from the last known one (none before the first call).
+    /// Stores the new one.
     pub(super) fn serial_is_new(&mut self, phone: PhoneId, serial: Option<String>) -> bool {
         let serial = serial.unwrap_or_default();
         let known = self.serials.insert(phone, serial.clone()).unwrap_or_default();
         known != serial
     }
 
-    /// When an entry is to be looked at again.
+    /// The earliest time at which an entry is to be decided again.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.entries.values().filter(|account| !account.busy).filter_map(|account| account.next).min()
     }
 
-    /// A person changed something: what was refused may work now.
+    /// An administrator changed something: entries that were rejected may be accepted now.
     pub(super) fn forget_refusals(&mut self, instance: InstanceId) {
         for ((of, _), account) in &mut self.entries {
             if *of == instance {
@@ -106,7 +106,7 @@ impl ServerEntryStates {
             Permit::Queued => None,
         }
     }
-    /// Takes in what came of an entry that was to be called `name`; `standing` is what it is called, where it stands.
+    /// Handles the result of writing an entry with the requested `name`; `standing` is its actual name, if it exists.
     pub(super) fn answered(
         &mut self,
         key: &Key,

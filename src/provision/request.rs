@@ -1,4 +1,4 @@
-//! A request of Users: written into the record first, then answered from it.
+//! Handles a request of Users: writes it into the record, then answers from the record.
 
 mod apply;
 mod oui_check;
@@ -35,12 +35,12 @@ use crate::{
 pub const DEADLINE: Duration = Duration::from_secs(30);
 const RESTARTING: &str = "gangway is restarting; the phone is stored and provisioning goes on";
 
-/// ProvisioningPhone, read and decrypted.
+/// ProvisioningPhone, parsed and decrypted.
 #[derive(Debug, Clone)]
 pub struct ProvisionRequest {
     /// The tenant.
     pub instance: InstanceId,
-    /// The provider whose app got it.
+    /// The provider whose app received the request.
     pub provider: String,
     /// The phone.
     pub mac: Mac,
@@ -62,7 +62,7 @@ pub struct ProvisionRequest {
 
 pub(super) type MacLock = tokio::sync::Mutex<()>;
 
-/// What one request at a time may look at and write.
+/// The resource that one request at a time may read and write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Lock {
     /// The record of a MAC in an instance.
@@ -85,9 +85,9 @@ impl MacLocks {
     }
 }
 
-/// Takes one request and waits for its verdict.
+/// Handles one request and waits for its result.
 pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: ProvisionRequest) -> Result<(), String> {
-    // Subscribed before anything is written, so that no change is missed.
+    // Subscribe before writing, so that no change is missed.
     let mut changes = engine.world.store.changes();
     let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
     let serialised = async || {
@@ -105,7 +105,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
         let Some(phone) = engine.world.store.roster().get(written.id) else {
             return Err("The phone was removed meanwhile.".to_owned());
         };
-        // On a base others may come and go; what counts is this user's account.
+        // On a base other users may be added and removed; only this user's account matters.
         if !phone.accounts.iter().any(|account| account.provisioning == written.provisioning) {
             return Err("Another request for this phone came meanwhile; its answer counts.".to_owned());
         }
@@ -117,7 +117,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
                 failpoint(Failpoint::VerdictReached).await;
                 return Ok(());
             }
-            // The code that was refused is not this one: it gets its own chance.
+            // Another code was rejected, so try the code of this request.
             RequestStatus::Failed(_) if written.has_code_left && phone.devices.state == DevicesState::NotInDomain => {
                 written = serialised().await?;
                 written.has_code_left = false;
@@ -138,7 +138,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     }
 }
 
-/// Waits until this record may have changed; false when the store is gone.
+/// Waits until this record may have changed; returns false when the store is closed.
 async fn next_change(changes: &mut tokio::sync::broadcast::Receiver<crate::store::PhoneChanged>, id: PhoneId) -> bool {
     loop {
         match changes.recv().await {
@@ -150,7 +150,7 @@ async fn next_change(changes: &mut tokio::sync::broadcast::Receiver<crate::store
     }
 }
 
-/// Why a request is refused before anything is written.
+/// Why a request is rejected before anything is written.
 #[derive(Debug, thiserror::Error)]
 enum RequestRejection {
     #[error("this gateway has no provider '{0}': remove the app object gangway-{0}, or install the vendor's folder")]
@@ -185,14 +185,14 @@ enum RequestRejection {
     Store(#[from] StoreError),
 }
 
-/// What was written.
+/// The result of writing a request.
 struct Written {
     id: PhoneId,
     /// The provisioning count of this user's account.
     provisioning: u32,
-    /// Nothing had to be changed.
+    /// The request repeats an earlier one, so nothing was changed.
     is_repeat: bool,
-    /// The code waits for the fate of another user's, which is being tried.
+    /// The code waits for the result of another user's code, which is being tried.
     has_code_left: bool,
 }
 
@@ -213,7 +213,7 @@ impl Written {
     }
 }
 
-/// Writes the request.
+/// Writes the request to the record.
 async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, RequestRejection> {
     let store = &engine.world.store;
     let provider = engine
@@ -245,7 +245,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         }
     }
     let guid = learn_guid(engine, request).await;
-    // Of two instances that share a redirect account the second must see what the first wrote.
+    // Two instances may share a redirect account; the second must see what the first wrote.
     let shared = engine.world.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
         let RedirectAccount { protocol, url, user, .. } = account;
         locks.of(Lock::Account { protocol, url, user, mac: request.mac })
@@ -279,7 +279,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
             terms.apply(&mut phone, &mut events);
             match store.create_phone(phone, events).await {
                 Ok(phone) => return Ok(Written::new(&phone, request, Applied::New)),
-                // Another process was faster.
+                // Another process created the phone first.
                 Err(StoreError::Exists(_)) => roster
                     .by_mac(request.instance, request.mac)
                     .ok_or(RequestRejection::Store(StoreError::Exists(request.mac)))?,
@@ -294,7 +294,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     Ok(Written::new(&phone, request, applied))
 }
 
-/// A redirect account knows a phone once: two instances with the same account would take it from each other.
+/// A redirect account contains a phone once: two instances with the same account would take it from each other.
 fn check_other_instances(
     engine: &Engine,
     request: &ProvisionRequest,
@@ -311,7 +311,7 @@ fn check_other_instances(
                 theirs.protocol == own.protocol && theirs.url == own.url && theirs.user == own.user
             })
         {
-            // Which one is the operator's to know, not another tenant's.
+            // Only the operator may know which instance it is, not another tenant.
             tracing::warn!(mac = %request.mac, instance = %instance.label(), "refused: in service there already");
             return Err(RequestRejection::OtherInstance { mac: request.mac });
         }
@@ -323,8 +323,8 @@ fn phone_has_entry(phone: &Phone) -> bool {
     phone.buried.is_none() && phone.redirect_entry.is_some()
 }
 
-/// The user's GUID where it decides: for a known phone that has an account with one. A renamed user is the same, a user
-/// who was deleted and made anew under the same name is not.
+/// The user's GUID, if it matters: for a known phone with an account that has a GUID. A renamed user is the same user;
+/// a user who was deleted and created again under the same name is not.
 async fn learn_guid(engine: &Engine, request: &ProvisionRequest) -> Option<String> {
     let phone = engine.world.store.roster().by_mac(request.instance, request.mac)?;
     if phone.accounts.iter().all(|account| account.user_guid.is_none()) {

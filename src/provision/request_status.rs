@@ -1,22 +1,22 @@
-//! What Users is told, from the record alone.
+//! Derives the answer to Users from the record alone.
 
 use crate::phone::{
     facet::{DevicesState, RedirectState},
     record::Phone,
 };
 
-/// How far the answer is.
+/// The status of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestStatus {
-    /// Provisioned as far as it is our doing.
+    /// Provisioned, as far as it depends on the gateway.
     Ok,
-    /// Needs a person; the sentence says what.
+    /// An administrator or user must act; the sentence says what to do.
     Failed(String),
-    /// Not decided yet; what it waits for, should time run out.
+    /// Not decided yet; names what it waits for, in case the time runs out.
     Open(String),
 }
 
-/// The verdict about the record as it stands.
+/// The status according to the current record.
 #[must_use]
 pub fn verdict(phone: &Phone) -> RequestStatus {
     let reason = |error: &Option<String>, otherwise: &str| error.clone().unwrap_or_else(|| otherwise.to_owned());
@@ -27,7 +27,7 @@ pub fn verdict(phone: &Phone) -> RequestStatus {
         )),
         DevicesState::Received => match phone.redirect.state {
             RedirectState::Redirected | RedirectState::NotConfigured => RequestStatus::Ok,
-            // The service is away or asks for patience: the phone is as good as provisioned.
+            // The service is away or asks to wait: the phone counts as provisioned.
             RedirectState::Pending if phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some() => {
                 RequestStatus::Ok
             }
@@ -44,7 +44,7 @@ pub fn verdict(phone: &Phone) -> RequestStatus {
     }
 }
 
-/// Whether the record already tells that it is tried again later: a repeated request need not wait for it.
+/// Whether the record already says that the attempt is retried later; then a repeated request need not wait.
 #[must_use]
 pub fn is_retrying(phone: &Phone) -> bool {
     match phone.devices.state {
@@ -53,7 +53,7 @@ pub fn is_retrying(phone: &Phone) -> bool {
     }
 }
 
-/// The sentence when time runs out.
+/// The sentence when the time runs out.
 #[must_use]
 pub fn pending_message(waiting_for: &str) -> String {
     format!("{}. The phone is stored and gangway goes on trying.", waiting_for.trim_end_matches('.'))

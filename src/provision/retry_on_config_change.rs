@@ -1,5 +1,5 @@
-//! What was refused because of something a person has to correct is tried again once that is corrected. With which account
-//! phones were tried is written down, so that a correction counts that came while the gateway was down, or went down.
+//! Retries rejected phones after an administrator has corrected the cause. The account that phones were tried with is
+//! stored, so that a correction is noticed even if it was made while the gateway was down or stopping.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,12 +14,12 @@ use crate::{
     redirect::RedirectAccount,
 };
 
-/// Secret fact with the hash of the account the phones of a vendor were tried with.
+/// Secret fact with the hash of the account that the phones of a vendor were tried with.
 fn tried_key(vendor: &str) -> String {
     format!("redirect_tried.{vendor}")
 }
 
-/// Empty without an account.
+/// The hash of an account; empty without an account.
 fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
     let Some(account) = account else { return Secret::default() };
     let RedirectAccount { instance: _, vendor: _, protocol, url, user, password, server_name, mac_only } = account;
@@ -33,8 +33,8 @@ fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
 }
 
 impl Engine {
-    /// Tries again what was refused with another redirect account, or another serial number, than there is now. Another
-    /// owner of a phone is no matter of either.
+    /// Retries phones that were rejected with another redirect account or another serial number than the current one.
+    /// Phones that belong to another owner are not retried, because neither affects that.
     pub(super) fn retry_refused(self: &Arc<Self>, instance: InstanceId) {
         let mut changed = HashMap::new();
         for (vendor, _) in self.world.providers.vendors() {
@@ -47,7 +47,7 @@ impl Engine {
         }
         let mut refused = self.world.store.roster().in_instance(instance);
         refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
-        // The serial number is asked for in any case: it is remembered.
+        // Always check the serial number, because the check also stores it.
         refused.retain(|phone| self.serial_is_new(phone) || changed.contains_key(&phone.vendor));
         if refused.is_empty() && changed.is_empty() {
             return;

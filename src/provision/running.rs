@@ -1,4 +1,4 @@
-//! An action under way, and what it learns.
+//! An action under way, and what it learns about its endpoint.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::phone::record::PhoneId;
 
-/// An action under way; dropped when it is over on any way out.
+/// An action under way; ends when dropped, on every exit.
 pub(super) struct ActionGuard {
     engine: Arc<Engine>,
     key: (PhoneId, FacetTask),
@@ -20,7 +20,7 @@ pub(super) struct ActionGuard {
 }
 
 impl ActionGuard {
-    /// One that begins.
+    /// Marks an action as begun.
     pub(super) fn new(
         engine: Arc<Engine>,
         key: (PhoneId, FacetTask),
@@ -30,12 +30,12 @@ impl ActionGuard {
         Self { engine, key, endpoint, is_probe, seen: None }
     }
 
-    /// What the action learned about its endpoint.
+    /// Records what the action learned about its endpoint.
     pub(super) fn saw(&mut self, seen: EndpointHealth) {
         self.seen = Some(seen);
     }
 
-    /// How a failure is repeated.
+    /// How a failure is retried.
     pub(super) fn pause(&self) -> Pause {
         Pause { is_probe: self.is_probe, random: rand::random() }
     }

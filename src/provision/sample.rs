@@ -1,10 +1,10 @@
-//! A phone to test with.
+//! A sample phone for tests.
 
 use jiff::Timestamp;
 
 use crate::phone::record::{Phone, PhoneId};
 
-/// A phone just provisioned, nothing done yet.
+/// A phone that was just provisioned, before any action.
 pub fn phone(now: Timestamp) -> Phone {
     let mut phone = Phone::sample_at(now);
     phone.id = PhoneId(1);

@@ -1,5 +1,5 @@
-//! Decides the facets of a phone again whenever its record changes or a time has come, and lets `steps` carry the actions
-//! out.
+//! Decides the facets of a phone again whenever its record changes or a deadline is reached, and lets `steps` carry out
+//! the actions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::phone::{
     record::{Phone, PhoneId},
 };
 
-/// Phones decided before anything else is looked at.
+/// Phones decided in one turn, before other events are handled.
 const BATCH: usize = 256;
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     }
 }
 
-/// Decides a batch; when to look again at the latest (now, while there is more).
+/// Decides a batch. Returns the latest time of the next turn (now, if more phones are waiting).
 fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
     let now = engine.world.now();
     let accounts_next = reconcile_server_entries(engine, now);
@@ -83,7 +83,7 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
         state.due.take(now, &mut state.dirty);
         state.drain_backlog();
         state.wake_batch(now);
-        // After the server entries, which come first.
+        // After the server entries, which have priority.
         state.dirty.extend(state.endpoints.invite(now));
         let batch: Vec<PhoneId> = state.dirty.iter().copied().take(BATCH).collect();
         for id in &batch {
@@ -101,7 +101,7 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
         return Some(now);
     }
     let mass_next = state.mass_next.filter(|_| !state.mass.is_empty() && state.backlog.is_empty());
-    // A server entry whose turn was taken meanwhile waits for its end.
+    // A server entry whose turn was taken in the meantime waits for that turn to end.
     let accounts_next = if state.accounts_dirty { Some(now) } else { accounts_next };
     [state.due.next(), accounts_next, mass_next, state.endpoints.next(now)].into_iter().flatten().min()
 }
@@ -130,7 +130,7 @@ fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     engine.state().due.set(id, next);
 }
 
-/// Starts an action unless the same concern is busy; when it has to wait by the clock, until when.
+/// Starts an action unless the same task is busy. Returns the time until which it has to wait, if any.
 fn start(
     engine: &Arc<Engine>,
     phone: &Arc<Phone>,
@@ -198,7 +198,7 @@ fn reconcile_server_entries(engine: &Arc<Engine>, now: Timestamp) -> Option<Time
     engine.state().accounts.next()
 }
 
-/// Carries an action out; what cannot be recorded is tried again.
+/// Carries out an action; if its result cannot be recorded, the action is retried.
 async fn carry_out(
     engine: Arc<Engine>,
     phone: Arc<Phone>,
@@ -209,7 +209,7 @@ async fn carry_out(
     let work = steps::execute(&engine, &phone, concern, action, &mut running);
     tokio::select! {
         biased;
-        // What was sent is not taken back; its answer is asked for again after the restart.
+        // A request that was sent is not undone; its answer is requested again after the restart.
         () = engine.tasks.stopping() => {}
         result = work => if let Err(error) = result {
             tracing::error!(mac = %phone.mac, ?concern, "a step could not be recorded, it is tried again: {error}");
@@ -219,7 +219,7 @@ async fn carry_out(
     }
 }
 
-/// What nobody waits for: comparing, and moving a phone that is redirected already.
+/// Whether no caller waits for the action: comparing, and moving a phone that is already redirected.
 fn is_patient(phone: &Phone, action: &Action) -> bool {
     match action {
         Action::Verify { .. } => true,

@@ -1,4 +1,4 @@
-//! The server entries of redirect accounts: written at every start and whenever name or URL change.
+//! The server entries of redirect accounts: written at every start and whenever the name or the URL changes.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     redirect::{self, Operation, RedirectResult},
 };
 
-/// Writes one entry and remembers what came of it.
+/// Writes one entry and stores the result.
 pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
     let ServerEntryJob { key, facts, name, url } = work;
     let entry = redirect::ServerEntry { name: name.clone(), url: Secret::new(url.clone()) };
@@ -40,8 +40,8 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
         tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
     }
     failpoint(Failpoint::ServerWritten).await;
-    // The entry is the first thing said to a service: whether that is there decides for its phones too, and while it is
-    // away the entry is what is tried. What was refused for good was answered.
+    // The entry is the first call to a service, so its result decides whether the service counts as reachable for the
+    // phones too. During an outage the entry serves as the probe. A permanent rejection is also an answer.
     let seen = if outcome.is_retryable() { EndpointHealth::of(&outcome) } else { EndpointHealth::Answered };
     engine.turn_ended(&endpoint, seen, now);
     engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome));

@@ -1,5 +1,5 @@
-//! Carries actions out: one function per action. What is meant to happen is on disk before it leaves, what came of it
-//! right after; both in one change of the record each.
+//! Carries out actions, one function per action. An intended call is on disk before it is sent, and its result is
+//! written right after it; each is a single change of the record.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ pub(super) async fn execute(
     note(engine, phone.id, concern, action).await
 }
 
-/// Writes down what a decision comes to that concerns the record alone; together with what others have to note, as
-/// thousands may when something they share changes.
+/// Writes a decision that affects the record only. Such writes are batched with others, because there may be thousands
+/// when a shared fact changes.
 pub(super) async fn note(
     engine: &Arc<Engine>,
     phone: PhoneId,
@@ -76,7 +76,7 @@ pub(super) async fn note(
     failpoint(wanted).await;
     let deciding = Arc::clone(engine);
     let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
-        // Provisioned anew, moved or taken back since that was decided: what its record says now counts.
+        // The phone may have been provisioned again, moved or removed since the decision: its current record counts.
         if let Some(action) = deciding.revalidate(record, concern, &action) {
             apply(&deciding, record, concern, &action, now, events);
         }
@@ -111,7 +111,7 @@ fn apply(
     }
 }
 
-/// Opens (or replaces) the sysclient. Product and version are written first: they are part of the digest.
+/// Opens or replaces the sysclient. Product and version are written first, because they are part of the digest.
 async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(), StoreError> {
     let now = engine.world.now();
     let provider = engine.world.providers.provider(&phone.provider);
@@ -145,7 +145,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(
     Ok(())
 }
 
-/// Sends the phone to us.
+/// Registers the phone at the redirect service.
 async fn register(
     engine: &Engine,
     phone: &Phone,
@@ -157,7 +157,7 @@ async fn register(
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let Some(server) = facts.server else { return Ok(()) };
     let now = engine.world.now();
-    // Another provisioning may have come between the decision and now: then this URL is not wanted any more.
+    // The phone may have been provisioned again since the decision; then this URL is outdated.
     let (_, is_current) = store
         .change_phone(phone.id, |record, _| {
             let is_current = record.token == phone.token && record.wanted == phone.wanted;
@@ -189,12 +189,12 @@ async fn register(
     Ok(())
 }
 
-/// Compares what the redirect service holds with what it was given.
+/// Compares the entry at the redirect service with what it was given.
 async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let by_entry = phone.redirect_entry.as_ref().is_some_and(|entry| entry.server_name.is_some());
     let held = match (by_entry, facts.server) {
-        // It knows no URL per phone.
+        // The service has no URLs per phone.
         (true, Some(server)) => server.url,
         _ => url.clone(),
     };
@@ -216,7 +216,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
     Ok(())
 }
 
-/// Takes the phone off the redirect service.
+/// Removes the phone from the redirect service.
 async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let operation = Operation::Deregister { mac: phone.mac };
@@ -235,7 +235,7 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -
     Ok(())
 }
 
-/// Notes whether the service was reached; false when nothing was sent because the gateway stops.
+/// Records whether the service was reached; returns false if nothing was sent because the gateway stops.
 fn is_answer(outcome: &RedirectResult, running: &mut ActionGuard) -> bool {
     match outcome {
         RedirectResult::Transport(RedirectFailure::Stopping) => false,
@@ -257,7 +257,7 @@ fn key_of(account: &Account) -> UserKey {
     UserKey { guid: account.user_guid.clone(), h323: account.username.clone() }
 }
 
-/// Writes the flags; the user's GUID is learned on the way.
+/// Writes the flags; also learns the user's GUID.
 async fn write_flags(
     engine: &Engine,
     phone: &Phone,
@@ -287,7 +287,7 @@ async fn write_flags(
         .world
         .store
         .change_phone(phone.id, |record, events| {
-            // The account may have gone to another user meanwhile.
+            // The account may have been reassigned to another user in the meantime.
             let Some(current) = record.accounts.iter_mut().find(|current| is_same(current, account)) else { return };
             if key.guid.is_some() {
                 current.user_guid.clone_from(&key.guid);

@@ -1,5 +1,5 @@
-//! What the fleet's sysclients bring, written into records: the password before the fleet goes on, a burst as one
-//! change, later items after a second of quiet.
+//! Writes the events of the sysclient pool into records: a password before the pool continues, a burst of items as one
+//! change, and later items after one second without further items.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,23 +27,23 @@ use crate::{
     store::StoreError,
 };
 
-/// Quiet after a single item before it is written.
+/// Time without further items before a single item is written.
 const DEBOUNCE: Duration = Duration::from_secs(1);
 /// Pause after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
-/// Connections that ended without a word after they were told a code: then the code is taken for refused. A Devices
-/// that restarts ends fewer of them.
+/// Number of connections that end without any message after the code was sent, after which the code counts as rejected.
+/// A restart of Devices ends fewer connections.
 const HANG_UPS: u32 = 3;
 
-/// Items on their way into a record.
+/// Items that are not written to the record yet.
 #[derive(Default)]
 struct Burst {
     conn: u64,
     items: BTreeMap<String, Value>,
     complete: bool,
     write_at: Option<Timestamp>,
-    /// The end of a burst, and the administrative password, that the store could not take: written again with the rest.
+    /// The end of a burst and the administrative password, if the store could not write them; retried with the items.
     last: Option<Option<Secret>>,
     admin: Option<Secret>,
 }
@@ -51,7 +51,7 @@ struct Burst {
 pub(super) struct SysclientEventWriter {
     engine: Arc<Engine>,
     bursts: HashMap<PhoneId, Burst>,
-    /// Connections in a row that were told the code and brought nothing.
+    /// Number of consecutive connections that sent the code and received nothing.
     told_in_vain: HashMap<PhoneId, u32>,
 }
 
@@ -60,7 +60,7 @@ impl SysclientEventWriter {
         Self { engine, bursts: HashMap::new(), told_in_vain: HashMap::new() }
     }
 
-    /// Runs until the gateway stops or the fleet ends.
+    /// Runs until the gateway stops or the pool ends.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<SysclientEvent>) {
         loop {
             let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
@@ -89,7 +89,7 @@ impl SysclientEventWriter {
     async fn take(&mut self, event: SysclientEvent) -> Result<(), StoreError> {
         let SysclientEvent { phone: id, conn, kind } = event;
         let Some(held) = self.engine.current_spec(id) else {
-            // Dropped meanwhile.
+            // The sysclient was dropped in the meantime.
             self.bursts.remove(&id);
             self.told_in_vain.remove(&id);
             return Ok(());
@@ -116,7 +116,7 @@ impl SysclientEventWriter {
             _ => {}
         }
         match kind {
-            // The record says `Connecting` since the sysclient is wanted.
+            // The record has been `Connecting` since the sysclient was requested.
             SysclientEventKind::Connecting => {}
             SysclientEventKind::Connected => {
                 failpoint(Failpoint::LineNewsCame).await;
@@ -150,7 +150,7 @@ impl SysclientEventWriter {
                     && phone.devices.state == DevicesState::NotInDomain
                     && flow::credential(&phone).is_none()
                 {
-                    // Nothing to come back with: the code is spent.
+                    // The phone has no credential to reconnect with, because the code is spent.
                     self.engine.fleet.drop_phone(id);
                     self.engine.set_current_spec(id, None);
                     return Ok(());
@@ -189,16 +189,16 @@ impl SysclientEventWriter {
             .change_phone(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
             .await?;
         failpoint(Failpoint::PasswordWritten).await;
-        // A code that came since has not been sent: with it the record asks for another connection.
+        // A code that arrived in the meantime has not been sent; because of it, the record requires another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
         }
-        // The fleet may have closed the socket meanwhile; the password is on disk either way.
+        // Ignore the error: the pool may have closed the socket in the meantime, but the password is on disk.
         let _ = stored.send(());
         Ok(())
     }
 
-    /// The connection that is held identifies with what the record has now: nothing to be opened anew.
+    /// Marks the held connection as identifying with the record's current credential, so that it is not reopened.
     fn identifies_as(&self, phone: &Phone, held: SysclientTarget) {
         if let Some(credential) = flow::credential(phone) {
             self.engine.set_current_spec(phone.id, Some(SysclientTarget { credential, ..held }));
@@ -228,7 +228,7 @@ impl SysclientEventWriter {
         let items = std::mem::take(&mut burst.items);
         let is_first = !std::mem::replace(&mut burst.complete, true);
         let copy = items.clone();
-        // A password that waits to be written again keeps its time.
+        // If the password still has to be written, keep the timer.
         let again = now.saturating_add(STORE_PAUSE).ok();
         burst.write_at = again.filter(|_| burst.admin.is_some());
         failpoint(Failpoint::ConfigCame).await;
@@ -238,7 +238,7 @@ impl SysclientEventWriter {
                 if is_first {
                     transitions::burst(phone, items, opened_with.as_ref(), now, events);
                 } else {
-                    // A later item marked as last is a change, not a new whole.
+                    // A later item marked as last is a change, not a complete configuration.
                     transitions::items_changed(phone, items, events);
                 }
             })
@@ -246,7 +246,7 @@ impl SysclientEventWriter {
         let (phone, ()) = match written {
             Ok(written) => written,
             Err(error) => {
-                // Devices will not say it again as long as it stays connected.
+                // Devices does not send it again while the connection lasts.
                 if let Some(burst) = self.bursts.get_mut(&id) {
                     burst.items = copy;
                     burst.complete = !is_first;
@@ -257,7 +257,7 @@ impl SysclientEventWriter {
             }
         };
         failpoint(Failpoint::ConfigWritten).await;
-        // As after a password: a code that came since asks for another connection.
+        // As after a password: a code that arrived in the meantime requires another connection.
         if phone.code.is_none() {
             self.identifies_as(&phone, held);
         }
@@ -272,7 +272,7 @@ impl SysclientEventWriter {
         Ok(())
     }
 
-    /// What could not be written comes once more.
+    /// Retries an event that could not be written.
     async fn again(&mut self, event: SysclientEvent) {
         let (phone, label) = (event.phone, event.kind.label());
         if let Err(error) = Box::pin(self.take(event)).await {

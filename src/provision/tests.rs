@@ -1,4 +1,5 @@
-//! The engine and the intake on a manual clock, with PBX, fleet and redirect service in memory.
+//! Tests of the engine and the request handling with a manual clock, and with PBX, sysclient pool and redirect service
+//! in memory.
 
 mod base;
 mod bench;

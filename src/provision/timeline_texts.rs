@@ -1,4 +1,4 @@
-//! Every sentence of phones' time lines in English, in one place.
+//! Every sentence of the phones' timelines in English.
 
 use serde_json::Value;
 
@@ -80,14 +80,14 @@ sayings! { "happened.":
     NOT_ACTIVE = "not-active", "Nothing is delivered to this phone, so it is not told to come.";
 }
 
-/// A sentence that came from elsewhere, as one of ours where it is one.
+/// The message for a sentence from elsewhere; one of the messages defined here if the text matches.
 #[must_use]
 pub fn known(sentence: &str) -> Message {
     let ours = SAYINGS.iter().find(|saying| !saying.english.contains('{') && saying.english == sentence);
     ours.map_or_else(|| Message::plain(sentence.to_owned()), |saying| saying.said())
 }
 
-/// The same as a part of a sentence.
+/// The same, as a part of another sentence.
 #[must_use]
 pub(super) fn part(sentence: &str) -> Value {
     known(sentence).nested()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::{pbx::user_objects::PbxError, phone::record::Phone, provision::transitions, redirect::RedirectResult};
 
-    /// What a phone's record says while it waits for a service nobody has said anything about.
+    /// The text in the record of a phone that waits for a service that is away for an unknown reason.
     fn away() -> String {
         let (mut phone, now) = (Phone::sample(), Timestamp::UNIX_EPOCH);
         transitions::service_away(&mut phone, None, now, now);

@@ -1,4 +1,4 @@
-//! What results do to the record. Pure: called inside `Store::change_phone`, with the time as an argument.
+//! Applies results to the record. Pure: called inside `Store::change_phone`, with the time as an argument.
 
 mod account;
 mod devices;
@@ -31,8 +31,8 @@ use crate::{
     store::NewEvent,
 };
 
-/// Closes the window, unless it was opened anew since that was decided. Of a phone that never came the users' passwords are
-/// dropped with it.
+/// Closes the bootstrap window, unless it was opened again since the decision. If the phone never fetched its file, the
+/// users' passwords are dropped too.
 pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if !super::flow::ends_window(phone, now) {
         return;
@@ -47,7 +47,7 @@ pub fn close_window(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent
     events.push(FacetEvent::WindowClosed { unused }.into());
 }
 
-/// The phone has not asked for too long.
+/// The phone has not sent a request for too long.
 pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     phone.request.fail(
         crate::phone::facet::RequestState::Overdue,
@@ -58,8 +58,8 @@ pub fn overdue(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     events.push(FacetEvent::Overdue.into());
 }
 
-/// Turns a removed phone into a tombstone: nothing secret is left, the history stays. One that was provisioned again since
-/// that was decided lives on.
+/// Turns a removed phone into a tombstone: secrets are deleted, the history stays. A phone that was provisioned again
+/// since the decision is kept.
 pub fn archive(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.wanted != Wanted::Removed {
         return;
@@ -72,7 +72,7 @@ pub fn archive(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     phone.buried = Some(now);
     phone.code = None;
     phone.bootstrap = None;
-    // Random texts nobody knows stand in their places: neither matches anything any more.
+    // Replaced by random texts that are not stored elsewhere, so that neither matches any more.
     phone.token = crate::phone::record::new_token();
     phone.own = crate::phone::record::Credentials::generate(phone.mac);
     phone.former = None;

@@ -1,5 +1,6 @@
-//! What the operations of one account tell the next one: a token that still holds, how far the service's clock is from
-//! ours. Kept by the runner beside the account's turn; what failed is forgotten, so that nothing wrong is kept for long.
+//! Caches what the operations of one account learned for the next one: a valid token, and the offset of the service's
+//! clock from ours. The runner keeps one cache per account. After a failure the cache is cleared, so that wrong values
+//! do not persist.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +11,16 @@ use std::{
 use gangway_base::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 
-/// The memory of one account. Cheap to clone; all clones are one. Lost with the process.
+/// The cache of one account. Cheap to clone; all clones share the data. Lost when the process ends.
 #[derive(Clone, Default)]
 pub struct AccountCache(Arc<Mutex<Remembered>>);
 
 #[derive(Default)]
 struct Remembered {
-    /// The password everything here was learned with.
+    /// The password in use when the values were learned.
     password: Option<Secret>,
     token: Option<(Secret, Timestamp)>,
-    /// The token before, which the service may still echo.
+    /// The previous token, which the service may still echo.
     former: Option<Secret>,
     clock_offset: Option<SignedDuration>,
     notes: BTreeMap<&'static str, String>,
@@ -30,7 +31,7 @@ impl AccountCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was learned with another password is forgotten.
+    /// Clears the cache if its values were learned with another password.
     pub(super) fn belongs_to(&self, password: &Secret) {
         let mut inner = self.inner();
         if inner.password.as_ref() != Some(password) {
@@ -38,58 +39,58 @@ impl AccountCache {
         }
     }
 
-    /// The token, while it holds.
+    /// The token, while it is valid.
     #[must_use]
     pub fn token(&self, now: Timestamp) -> Option<Secret> {
         self.inner().token.as_ref().filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
     }
 
-    /// Keeps a token until then.
+    /// Stores a token and the time until which it is valid.
     pub fn store_token(&self, token: Secret, until: Timestamp) {
         let mut inner = self.inner();
         inner.former = inner.token.replace((token, until)).map(|(former, _)| former).or(inner.former.take());
     }
 
-    /// The service does not take the token any more.
+    /// Removes the token, because the service no longer accepts it.
     pub fn forget_token(&self) {
         let mut inner = self.inner();
         inner.former = inner.token.take().map(|(former, _)| former).or(inner.former.take());
     }
 
-    /// What must not show up in a history.
+    /// The secrets that must not appear in a history.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let inner = self.inner();
         inner.token.as_ref().map(|(token, _)| token.clone()).into_iter().chain(inner.former.clone()).collect()
     }
 
-    /// How far the service's clock is ahead of ours (negative: behind), as learned last.
+    /// How far the service's clock is ahead of ours (negative: behind), as last learned.
     #[must_use]
     pub fn clock_offset(&self) -> Option<SignedDuration> {
         self.inner().clock_offset
     }
 
-    /// Keeps what an answer proved about the service's clock.
+    /// Stores the clock offset that an authenticated answer proved.
     pub fn store_clock_offset(&self, offset: SignedDuration) {
         self.inner().clock_offset = Some(offset);
     }
 
-    /// What was noted under this name: an address or id at the service that costs calls to find.
+    /// The value stored under this name: an address or id at the service that takes calls to find.
     #[must_use]
     pub fn note(&self, name: &'static str) -> Option<String> {
         self.inner().notes.get(name).cloned()
     }
 
-    /// Notes something that is no secret.
+    /// Stores a value that is not secret.
     pub fn store_note(&self, name: &'static str, text: &str) {
         self.inner().notes.insert(name, text.to_owned());
     }
 
-    /// What was noted does not hold any more.
+    /// Removes the stored values, because they are no longer valid.
     pub fn clear_notes(&self) {
         self.inner().notes.clear();
     }
 
-    /// Forgets everything: the next operation starts from nothing.
+    /// Clears the cache, so that the next operation starts from the beginning.
     pub fn forget(&self) {
         *self.inner() = Remembered::default();
     }
@@ -105,12 +106,12 @@ impl fmt::Debug for AccountCache {
     }
 }
 
-/// What an exchange begins with besides the operation.
+/// What an exchange starts with besides the operation.
 #[derive(Debug, Clone)]
 pub struct ProtocolContext {
-    /// The account's memory.
+    /// The account's cache.
     pub memory: AccountCache,
-    /// The time the operation was asked for.
+    /// When the operation was requested.
     pub now: Timestamp,
 }
 

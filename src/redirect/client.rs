@@ -1,5 +1,5 @@
-//! The one place that talks to redirect services: one call at a time per account, a minimum pause between calls, one
-//! repetition when a connection broke, every call and answer in the history.
+//! The client of the redirect services: it makes one call at a time per account, pauses between calls, repeats a call
+//! once when the connection broke, and records every call and answer in the history.
 
 use std::{
     collections::HashMap,
@@ -32,32 +32,32 @@ use crate::{
     phone::{instance::InstanceId, record::PhoneId},
 };
 
-/// More calls than any operation needs.
+/// Limit of calls per operation; more than any operation needs.
 const LONGEST: usize = 32;
-/// How long a gateway that stops still waits for an answer.
+/// How long to wait for an answer after the gateway began to stop.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Accounts whose pace is remembered.
+/// Limit of accounts whose call times are kept.
 const MOST_ACCOUNTS: usize = 1024;
 
-/// How hard we may press a service.
+/// Limits of the calls to a service.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// At least this long from one call of an account to its next.
+    /// Minimum time between two calls of an account.
     pub spacing: Duration,
-    /// For one call, from the look-up of the name to the last byte.
+    /// Time-out of one call, from the name lookup to the last byte.
     pub timeout: Duration,
-    /// Largest answer.
+    /// Maximum size of an answer.
     pub max_bytes: usize,
 }
 
 impl Default for Limits {
-    /// Ten calls a second, 25 s, 64 KiB.
+    /// At most 10 calls per second, 25 s, 64 KiB.
     fn default() -> Self {
         Self { spacing: Duration::from_millis(100), timeout: Duration::from_secs(25), max_bytes: 64 * 1024 }
     }
 }
 
-/// One account at one service; its operations run one after the other.
+/// One account at one service; its operations run one after another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct AccountKey {
     url: String,
@@ -70,7 +70,7 @@ struct Gate {
     memory: AccountCache,
 }
 
-/// The handle: operations go in from any thread.
+/// The handle; it accepts operations from any thread.
 #[derive(Clone)]
 pub struct Redirects {
     jobs: mpsc::Sender<Job>,
@@ -85,7 +85,7 @@ struct Job {
     exchange: Box<dyn RedirectProtocol>,
     gate: Arc<Gate>,
     answer: oneshot::Sender<RedirectResult>,
-    /// Given back when the job is over, even when nobody waits for its outcome any more.
+    /// Released when the job ends, even if no caller waits for its result any more.
     _turn: OwnedSemaphorePermit,
 }
 
@@ -99,7 +99,7 @@ impl Redirects {
         tasks: &Tasks,
         limits: Limits,
     ) -> Self {
-        // Jobs come with their account's turn, so there never are more than accounts.
+        // A job is sent with the permit of its account, so there are never more jobs than accounts.
         let (jobs, mut inbox) = mpsc::channel::<Job>(64);
         let handle = Self { jobs, gates: Arc::default(), clock: Arc::clone(&clock) };
         let runner = Rc::new(Runner { client, history, clock, tasks: tasks.clone(), limits });
@@ -120,8 +120,8 @@ impl Redirects {
         handle
     }
 
-    /// Carries out one operation and tells what came of it. Operations of one account wait for one another in the
-    /// order of their coming. Dropping the future does not stop an operation that has begun.
+    /// Carries out one operation and returns its result. Operations of one account run in the order in which they are
+    /// submitted. Dropping the future does not stop an operation that has begun.
     pub fn run(
         &self,
         account: RedirectAccount,
@@ -171,7 +171,7 @@ impl Redirects {
     }
 }
 
-/// Checks the account: the protocol it speaks, and where.
+/// Checks the account; returns its protocol and address.
 fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), RedirectResult> {
     let missing = |what: String| RedirectResult::NotConfigured(what);
     let setting = |name: &str| format!("redirect.{}.{name}", account.vendor);
@@ -209,7 +209,7 @@ struct Runner {
     limits: Limits,
 }
 
-/// Whom a job's history belongs to.
+/// What a job's history entries refer to.
 struct Context {
     instance: InstanceId,
     phone: Option<PhoneId>,
@@ -242,7 +242,7 @@ impl Runner {
             outcome = outcome.label(),
             "redirect service"
         );
-        // Nobody waits any more: the history tells it.
+        // Ignore the error: the caller no longer waits, and the history contains the result.
         let _ = answer.send(outcome);
     }
 
@@ -276,7 +276,8 @@ impl Runner {
         RedirectResult::Unknown(format!("no end after {LONGEST} calls"))
     }
 
-    /// Sends a call, once more when the connection broke; `None` when the gateway stops before it was sent or answered.
+    /// Sends a call, and repeats it once if the connection broke. Returns `None` when the gateway stops before the call
+    /// was sent or answered.
     async fn call(
         &self,
         call: &ServiceRequest,
@@ -298,7 +299,7 @@ impl Runner {
         }
     }
 
-    /// `None` when the gateway stops and the answer does not come soon: as if it had died here.
+    /// Returns `None` when the gateway stops and the answer does not arrive soon, as if the gateway had crashed here.
     async fn send(&self, request: Request) -> Option<Result<Response, HttpError>> {
         let given_up = async {
             self.tasks.stopping().await;
@@ -318,7 +319,7 @@ impl Runner {
         request
     }
 
-    /// Waits until the account may call again; the time it then is.
+    /// Waits until the account may make its next call; returns the time then. `None` when the gateway stops.
     async fn own_moment(&self, gate: &Gate) -> Option<Timestamp> {
         let wanted = {
             let mut next = gate.next_call.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What we said to redirect services and what they answered.
+//! The history of calls to redirect services and their answers.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::phone::{instance::InstanceId, record::PhoneId};
 pub struct ExchangeRecord {
     /// The tenant.
     pub instance: InstanceId,
-    /// The phone's record, where the call was for one.
+    /// The phone's record, if the call was for a phone.
     pub phone: Option<PhoneId>,
-    /// The phone's MAC, where the call was for one.
+    /// The phone's MAC, if the call was for a phone.
     pub mac: Option<Mac>,
-    /// The vendor whose service it is.
+    /// The vendor of the service.
     pub vendor: String,
     /// `CHECK DEVICE`, `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`.
     pub command: &'static str,
@@ -25,14 +25,14 @@ pub struct ExchangeRecord {
     pub at: Timestamp,
     /// How long the answer took.
     pub took: Duration,
-    /// What the answer meant by itself.
+    /// What this answer meant by itself.
     pub outcome: RedirectResult,
-    /// The raw answer, secrets masked, at most 4 KiB; the error's text when there was none.
+    /// The raw answer, at most 4 KiB, with secrets masked; the text of the error if there was no answer.
     pub answer: String,
 }
 
-/// Where entries go. `record` must not block: it is called on the arbiter of all outgoing connections.
+/// Receives history entries. `record` must not block: it is called on the arbiter of all outgoing connections.
 pub trait HistorySink: Send + Sync + 'static {
-    /// Takes one entry.
+    /// Records one entry.
     fn record(&self, entry: ExchangeRecord);
 }

@@ -1,7 +1,8 @@
-//! The vendors' redirect services: the clouds that tell a factory-fresh phone where to go.
+//! The vendors' redirect services: the clouds that direct a factory-fresh phone to its provisioning server.
 //!
-//! A protocol is one pure file that turns an [`Operation`] into calls and answers into an [`Outcome`], and one line
-//! in [`PROTOCOLS`]. Only [`Redirects`] talks to the network; it keeps the limits, retries, and writes the history.
+//! A protocol is one pure file that turns an [`Operation`] into calls and answers into a [`RedirectResult`], and one
+//! line in [`PROTOCOLS`]. Only [`Redirects`] accesses the network. It enforces the limits, retries, and writes the
+//! history.
 
 mod account_cache;
 mod client;

@@ -1,4 +1,4 @@
-//! What can be wanted of a redirect service, and on whose behalf.
+//! The operations of redirect services, and the accounts they use.
 
 use gangway_base::{mac::Mac, secret::Secret};
 
@@ -11,17 +11,17 @@ pub struct RedirectAccount {
     pub instance: InstanceId,
     /// The vendor folder.
     pub vendor: String,
-    /// A name out of [`super::PROTOCOLS`], or `none`.
+    /// The name of a protocol in [`super::PROTOCOLS`], or `none`.
     pub protocol: String,
-    /// The service's address; empty = the protocol's usual one.
+    /// The service's address; empty for the protocol's default.
     pub url: String,
     /// The account's user.
     pub user: String,
     /// The account's password.
     pub password: Secret,
-    /// A server name chosen by a person; `None` = derived from the domain.
+    /// A server name chosen by an administrator; `None` to derive it from the domain.
     pub server_name: Option<String>,
-    /// Phones may be added by their MAC alone where the service wants more.
+    /// Whether phones may be added by MAC alone where the service asks for more.
     pub mac_only: bool,
 }
 
@@ -30,49 +30,49 @@ pub struct RedirectAccount {
 pub struct ServerEntry {
     /// Its name, see [`super::server_name`].
     pub name: String,
-    /// Where phones of this entry are sent: the same URL for all of them.
+    /// The URL that phones with this entry are sent to; the same for all of them.
     pub url: Secret,
 }
 
-/// One thing wanted of a redirect service.
+/// An operation of a redirect service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// Make sure that our server entry exists (`ADD SERVER`, sent at every start).
+    /// Makes sure that our server entry exists (`ADD SERVER`, sent at every start).
     EnsureServer(ServerEntry),
-    /// Whose is this phone?
+    /// Checks which account the phone belongs to.
     Check {
         /// The phone.
         mac: Mac,
     },
-    /// Does the service send this phone where it should? Nothing is changed.
+    /// Checks whether the service sends this phone to the right URL. Changes nothing.
     Verify {
         /// The phone.
         mac: Mac,
-        /// Where it should be sent.
+        /// The URL that the phone should be sent to.
         url: Secret,
     },
-    /// Send this phone to us: to its own URL where the service can do that, else to the server entry.
+    /// Sends this phone to us: to its own URL if the service supports that, else to the server entry.
     Register {
         /// The phone.
         mac: Mac,
-        /// The phone's own URL (with its token); `None` where only the shared one is wanted.
+        /// The phone's own URL (with its token); `None` if only the shared one is wanted.
         unique_url: Option<Secret>,
-        /// The entry used where the service knows no URLs per phone.
+        /// The entry to use if the service does not support URLs per phone.
         server: ServerEntry,
-        /// The phone's serial number where it is known.
+        /// The phone's serial number, if known.
         serial: Option<String>,
     },
-    /// Send this phone nowhere any more.
+    /// Removes the redirection of this phone.
     Deregister {
         /// The phone.
         mac: Mac,
     },
-    /// Try the credentials without changing anything.
+    /// Checks the credentials without changing anything.
     Probe,
 }
 
 impl Operation {
-    /// The phone it is about.
+    /// The phone that the operation is for.
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
         match self {
@@ -83,7 +83,7 @@ impl Operation {
         }
     }
 
-    /// A word for metrics.
+    /// The label in metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
@@ -96,8 +96,8 @@ impl Operation {
         }
     }
 
-    /// Texts that must not show up in the history or in a sentence. URLs of server entries and phones are known to
-    /// their owner anyway; what is secret in them is the user information and the token (the last path segment).
+    /// Texts that must not appear in the history or in a sentence. Owners know the URLs of server entries and phones
+    /// anyway; the secret parts are the user information and the token (the last path segment).
     pub(super) fn secrets(&self) -> Vec<Secret> {
         match self {
             Self::Register { unique_url, server, .. } => {
@@ -113,7 +113,7 @@ impl Operation {
     }
 }
 
-/// The last path segment when it is long enough to be a token.
+/// The last path segment, if it is long enough to be a token.
 fn last_segment(url: &str) -> Option<Secret> {
     let segment = url.trim_end_matches('/').rsplit('/').next()?;
     (segment.len() >= 16).then(|| Secret::new(segment))

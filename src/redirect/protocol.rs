@@ -1,4 +1,5 @@
-//! How a protocol is run without a network: it is asked for the next call and told the answer, until it is done.
+//! The interface of protocols, which does not use the network: the client asks for the next call and passes the answer,
+//! until the exchange is done.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,25 +9,25 @@ use jiff::Timestamp;
 use super::result::{RedirectFailure, RedirectResult};
 use crate::net::http::{Request, Response};
 
-/// What a call is for, in the words of the history the administrators of the original app know.
+/// The kind of a call, in the terms of the history that administrators know from the original app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
-    /// Credentials become a token.
+    /// Exchanges the credentials for a token.
     GetToken,
-    /// Where things are at the service.
+    /// Looks up addresses or ids at the service.
     LookUp,
-    /// Whose is the phone?
+    /// Checks which account the phone belongs to.
     CheckDevice,
-    /// A server entry.
+    /// Adds or changes a server entry.
     AddServer,
-    /// A phone is sent to us.
+    /// Sends a phone to us.
     RedirectDevice,
-    /// A phone is sent nowhere any more.
+    /// Removes the redirection of a phone.
     DeregisterDevice,
 }
 
 impl CallKind {
-    /// As it stands in the history.
+    /// The name in the history.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +41,7 @@ impl CallKind {
     }
 }
 
-/// What is new with every sending.
+/// The values that are new each time a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendContext {
     /// The time of sending.
@@ -49,25 +50,25 @@ pub struct SendContext {
     pub nonce: u128,
 }
 
-/// Puts on a request what must be fresh whenever it is sent, the repetition after a broken connection included: time,
-/// nonce, a signature over both.
+/// Adds to a request what must be fresh each time it is sent, including the repetition after a broken connection: the
+/// time, a nonce, and a signature over both.
 pub type SignRequest = Arc<dyn Fn(Request, SendContext) -> Request + Send + Sync>;
 
 /// A request to the service.
 #[derive(Clone)]
 pub struct ServiceRequest {
-    /// What it is for.
+    /// The kind of the call.
     pub command: CallKind,
-    /// What to send; time-out and size limit are the runner's.
+    /// The request to send; the runner sets its time-out and size limit.
     pub request: Request,
-    /// Applied right before each sending.
+    /// Applied immediately before each sending.
     pub seal: Option<SignRequest>,
-    /// Largest answer in bytes, where that is more than the runner lets through otherwise.
+    /// Maximum size of the answer in bytes, if larger than the runner's usual limit.
     pub max_bytes: Option<usize>,
 }
 
 impl ServiceRequest {
-    /// A request that is sent as it is.
+    /// A request that is sent unchanged.
     #[must_use]
     pub fn plain(command: CallKind, request: Request) -> Self {
         Self { command, request, seal: None, max_bytes: None }
@@ -94,9 +95,9 @@ impl fmt::Debug for ServiceRequest {
 pub struct ServiceResponse {
     /// HTTP status.
     pub status: u16,
-    /// When it was here.
+    /// When the answer was received.
     pub at: Timestamp,
-    /// `Retry-After` in seconds, where there is one.
+    /// `Retry-After` in seconds, if present.
     pub retry_after: Option<Duration>,
     /// Header names in lower case with their values.
     pub headers: Vec<(String, String)>,
@@ -105,7 +106,7 @@ pub struct ServiceResponse {
 }
 
 impl ServiceResponse {
-    /// What the exchange needs to know of a response.
+    /// Extracts what the exchange needs from a response.
     #[must_use]
     pub fn of(response: &Response, at: Timestamp) -> Self {
         let seconds = response.header("retry-after").and_then(|text| text.trim().parse().ok());
@@ -118,7 +119,7 @@ impl ServiceResponse {
         }
     }
 
-    /// An answer without headers, at the beginning of time.
+    /// An answer without headers, received at the Unix epoch.
     #[cfg(test)]
     pub(super) fn bare(status: u16, body: impl Into<Bytes>) -> Self {
         Self { status, at: Timestamp::UNIX_EPOCH, retry_after: None, headers: Vec::new(), body: body.into() }
@@ -130,13 +131,13 @@ impl ServiceResponse {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
-    /// The text of the body; what is not UTF-8 shows as replacement characters.
+    /// The text of the body; invalid UTF-8 becomes replacement characters.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What a status other than success means with every service that speaks of its errors in the body.
+    /// Interprets a status other than success, for services that report their errors in the body.
     pub(super) fn refused_by_status(&self) -> Option<RedirectResult> {
         match self.status {
             200..=299 => None,
@@ -149,27 +150,27 @@ impl ServiceResponse {
     }
 }
 
-/// What to do now.
+/// The next step of an exchange.
 #[derive(Debug)]
 pub enum NextCall {
-    /// Send this and come back with the answer.
+    /// Send this call and return with the answer.
     Send(Box<ServiceRequest>),
-    /// That is all.
+    /// The exchange is done.
     Done(RedirectResult),
 }
 
 /// One turn of an exchange.
 #[derive(Debug)]
 pub struct ProtocolTurn {
-    /// What the answer just given meant by itself; `None` in the first turn. It goes to the history.
+    /// What the answer just passed meant by itself; `None` in the first turn. It is written to the history.
     pub meant: Option<RedirectResult>,
-    /// How it goes on.
+    /// The next step.
     pub step: NextCall,
 }
 
 /// One operation in one protocol: a plain state machine.
 pub trait RedirectProtocol: Send {
-    /// The next turn: without an answer the first time, then with the answer to the call of the turn before. A call
-    /// that got no answer ends the exchange; it is not told.
+    /// Returns the next turn. `last` is `None` the first time, then the answer to the call of the previous turn. A call
+    /// without an answer ends the exchange without another call of this method.
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn;
 }

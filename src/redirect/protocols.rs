@@ -1,4 +1,4 @@
-//! The table of protocols: adding one is one file and one line here.
+//! The table of protocols. A new protocol needs one file and one line here.
 
 pub mod gigaset_grape;
 pub mod snom_sraps;
@@ -15,32 +15,32 @@ use super::{
     protocol::RedirectProtocol,
 };
 
-/// What a service can do.
+/// The capabilities of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// A URL per phone.
+    /// It supports a URL per phone.
     pub unique_url: bool,
-    /// Phones understand `user:password@` in a URL (the service has no fields for credentials).
+    /// Phones accept `user:password@` in a URL (the service has no fields for credentials).
     pub credentials_in_url: bool,
     /// The URL of an existing server entry can be changed.
     pub edit_server: bool,
-    /// It knows named server entries at all; without them `EnsureServer` is done without a call.
+    /// It has named server entries. Without them, `EnsureServer` completes without a call.
     pub server_entries: bool,
 }
 
 /// One protocol.
 pub struct Protocol {
-    /// As in the setting `redirect.<vendor>.protocol`.
+    /// The value of the setting `redirect.<vendor>.protocol`.
     pub name: &'static str,
-    /// The service's usual address, used when the setting `redirect.<vendor>.url` is empty.
+    /// The service's default address, used when the setting `redirect.<vendor>.url` is empty.
     pub default_url: &'static str,
-    /// What it can do.
+    /// The capabilities of the service.
     pub capabilities: Capabilities,
-    /// Begins an operation at this address.
+    /// Starts an operation at this address.
     pub start: fn(&Operation, &RedirectAccount, Url, &ProtocolContext) -> Box<dyn RedirectProtocol>,
 }
 
-/// Every protocol we speak.
+/// All supported protocols.
 pub static PROTOCOLS: &[Protocol] = &[
     Protocol {
         name: "yealink-xmlrpc",
@@ -55,7 +55,7 @@ pub static PROTOCOLS: &[Protocol] = &[
     },
     Protocol {
         name: "yealink-ymcs",
-        // The account's region decides (eu, us, au); the portal names it beside the keys.
+        // The account's region determines the address (eu, us, au); the portal shows it next to the keys.
         default_url: "https://eu-api.ymcs.yealink.com",
         capabilities: Capabilities {
             unique_url: true,
@@ -67,7 +67,7 @@ pub static PROTOCOLS: &[Protocol] = &[
     },
     Protocol {
         name: "snom-xmlrpc",
-        // The service insists on the slash.
+        // The service requires the slash.
         default_url: "https://secure-provisioning.snom.com:8083/xmlrpc/",
         capabilities: Capabilities {
             unique_url: true,
@@ -102,7 +102,7 @@ pub static PROTOCOLS: &[Protocol] = &[
     },
 ];
 
-/// The protocol of this name.
+/// The protocol with this name.
 #[must_use]
 pub fn protocol(name: &str) -> Option<&'static Protocol> {
     PROTOCOLS.iter().find(|protocol| protocol.name == name)

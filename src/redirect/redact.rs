@@ -1,5 +1,5 @@
-//! Nothing secret gets into the history: known secrets are blotted out wherever a service echoes them, and
-//! whatever looks like credentials in a text is blotted out too.
+//! Keeps secrets out of the history: masks known secrets wherever a service echoes them, and everything in a text that
+//! looks like credentials.
 
 use std::sync::LazyLock;
 
@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use super::operation::{Operation, RedirectAccount};
 
 const BLOT: &str = "***";
-/// Longer answers are cut: the history is for people.
+/// Longer answers are truncated: the history is read by administrators.
 const LONGEST: usize = 4096;
 
-/// What looks like credentials: the user information of a URL, a Basic header, the token of a phone's URL, an access
-/// token or a phone's PIN in JSON (also in half of one).
+/// Patterns of credentials: the user information of a URL, a Basic or Bearer header, the token of a phone's URL, and an
+/// access token or a phone's PIN in JSON (even if truncated).
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r#"://[^/\s"'<>@]*@"#, "://***@"),
@@ -40,16 +40,16 @@ impl Mask {
         let mut plain = operation.secrets();
         plain.push(account.password.clone());
         plain.push(Secret::new(BASE64_STANDARD.encode(pair.as_bytes())));
-        // A service may echo a text as it stood in our XML.
+        // A service may echo a text as it was escaped in our XML.
         let escaped: Vec<Secret> =
             plain.iter().map(|secret| Secret::new(quick_xml::escape::escape(secret.expose()))).collect();
         let mut known: Vec<Secret> = plain.into_iter().chain(escaped).filter(|secret| !secret.is_empty()).collect();
-        // The longest first, so that no remainder of a longer one is left standing.
+        // Longest first, so that a secret that is part of a longer one does not leave the rest of it unmasked.
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Self { known }
     }
 
-    /// Blots out what is secret, `more` included: what was learned on the way.
+    /// Masks the secrets, including `more`, which were learned during the operation.
     pub(super) fn apply(&self, text: &str, more: &[Secret]) -> String {
         let mut text = text.to_owned();
         for secret in more.iter().chain(&self.known).filter(|secret| !secret.is_empty()) {
@@ -66,7 +66,7 @@ impl Mask {
     }
 }
 
-/// Cuts at a character border, and says so.
+/// Truncates at a character boundary and marks the cut.
 pub(super) fn shortened(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let cut = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

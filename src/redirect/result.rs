@@ -1,4 +1,4 @@
-//! What came of an operation, in one set of words for every vendor, each with a sentence for people.
+//! The results of operations, the same for all vendors, each with a sentence for administrators.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use gangway_base::secret::Secret;
 
 use crate::net::http::HttpError;
 
-/// How a phone is sent to us now.
+/// How a phone is redirected to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryUsed {
-    /// By a URL of its own.
+    /// By the phone's own URL.
     UniqueUrl,
-    /// By the server entry of this name, that is, by the URL all phones of the account share.
+    /// By the server entry of this name: all phones of the account share its URL.
     Server {
         /// The entry's name.
         name: String,
@@ -30,107 +30,107 @@ pub enum Confirmation {
 /// What is wrong with a serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SerialTrouble {
-    /// None is known.
+    /// No serial number is known.
     Missing,
-    /// The service does not accept the one given.
+    /// The service does not accept the serial number.
     Refused,
 }
 
-/// What was achieved.
+/// The details of a success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
     /// Set by a registration.
     pub entry: Option<EntryUsed>,
-    /// The server entry that exists now under another name than the one asked for, because that one belongs to
-    /// another customer of the vendor: use it from now on.
+    /// The server entry exists under this name instead of the requested one, because that name belongs to another
+    /// customer of the vendor. Use this name from now on.
     pub renamed: Option<String>,
-    /// The phone does not come without a person: what it asks for.
+    /// What the phone asks its user for before it follows the redirection.
     pub confirmation: Option<Confirmation>,
 }
 
-/// Trouble between us and the service that says nothing about the phone.
+/// A failure between us and the service that says nothing about the phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedirectFailure {
-    /// No answer.
+    /// There was no answer.
     Http(HttpError),
-    /// An answer with a status that is neither success nor one of the refusals we know.
+    /// The status is neither success nor a known rejection.
     Status(u16),
-    /// The service says that it is out of order (5xx).
+    /// The service reports that it is out of order (5xx).
     Broken(u16),
     /// A web page or another text instead of the protocol (its beginning, masked).
     NotTheProtocol(String),
-    /// The answer ends in the middle or is not well-formed.
+    /// The answer is truncated or not well-formed.
     HalfAnswer(String),
-    /// The service says in words of its own that it is out of order or busy with the same thing (masked).
+    /// The service reports in its own words that it is out of order or busy with the same request (masked).
     OutOfOrder(String),
-    /// The token kept for the account does not hold any more; a new one is fetched.
+    /// The cached token is no longer valid; a new one is fetched.
     TokenExpired,
-    /// The service does not take the token it has just given.
+    /// The service does not accept the token it has just issued.
     TokenRefused,
-    /// The service refused our time and proved its own: the call is sent again with that.
+    /// The service rejected our time and proved its own. The call is sent again with the service's time.
     OtherTime {
         /// How far its clock is ahead of ours, in seconds.
         ahead: i64,
     },
-    /// It refused its own time too.
+    /// The service rejected its own time too.
     TimeRefused {
         /// How far its clock is ahead of ours, in seconds.
         ahead: i64,
     },
-    /// An answer without the proof that it comes from the service; what was not proven.
+    /// An answer without proof that it comes from the service; names what was not proven.
     Unproven(&'static str),
-    /// A link out of an answer leads to another host (its origin); it was not followed.
+    /// A link in an answer leads to another host (its origin); it was not followed.
     LinkElsewhere(String),
-    /// The gateway is stopping; nothing was sent or the answer was not waited for.
+    /// The gateway stops: the call was not sent, or the answer was not waited for.
     Stopping,
 }
 
-/// What came of an operation or of one call of it.
+/// The result of an operation or of one of its calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedirectResult {
-    /// Done.
+    /// Success.
     Ok(Done),
-    /// The phone was ours already.
+    /// The phone belongs to our account already.
     AlreadyMine,
-    /// The phone is ours, but is sent somewhere else than it should be (where, masked).
+    /// The phone belongs to our account but is sent to a wrong URL (which one, masked).
     SentElsewhere(String),
     /// The phone belongs to another account; nothing was changed.
     OwnedByOther,
-    /// The service does not take this MAC for one of its phones.
+    /// The service does not accept this MAC as one of its phones.
     InvalidMac,
     /// The service does not accept our URL.
     InvalidUrl(String),
-    /// The service does not accept our server name, or does not know it.
+    /// The service does not accept our server name or does not know it.
     InvalidServerName(String),
-    /// The server name exists already: usually since our last start (`foreign` false), else another customer's.
+    /// The server name exists already: usually from an earlier start (`foreign` false), else from another customer.
     ServerNameTaken {
         /// The name.
         name: String,
-        /// True when it is known to belong to somebody else.
+        /// True if the name is known to belong to another customer.
         foreign: bool,
     },
-    /// The phone (or what was asked for) is not registered there.
+    /// The phone (or the requested object) is not registered there.
     NotFound,
-    /// The service wants the serial number beside the MAC, or another one.
+    /// The service requires the serial number beside the MAC, or a different one.
     NeedsSerial(SerialTrouble),
-    /// The account may not do this.
+    /// The account is not permitted to do this.
     NotPermitted(String),
     /// User or password is wrong.
     AuthFailed,
-    /// Too many calls.
+    /// There were too many calls.
     RateLimited {
-        /// The pause the service asked for.
+        /// The pause that the service asked for.
         retry_after: Option<Duration>,
     },
-    /// Trouble on the way.
+    /// A failure between us and the service.
     Transport(RedirectFailure),
-    /// An answer we cannot place: its text, masked.
+    /// An unknown answer: its text, masked.
     Unknown(String),
-    /// The account is not complete; what is missing.
+    /// The account is incomplete; names what is missing.
     NotConfigured(String),
 }
 
-/// Characters of a service's own words in a sentence; the history has them all.
+/// Maximum length of a service's text in a sentence; the history contains all of it.
 const WORDS: usize = 300;
 
 fn shortened(text: &str) -> String {
@@ -142,12 +142,12 @@ fn shortened(text: &str) -> String {
 }
 
 impl RedirectResult {
-    /// Done, nothing else to say.
+    /// Success without details.
     pub(super) fn done() -> Self {
         Self::Ok(Done::default())
     }
 
-    /// A sentence a person can act on.
+    /// A sentence that an administrator can act on.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
@@ -211,7 +211,7 @@ impl RedirectResult {
         }
     }
 
-    /// Trying the same again later may help without anybody's doing.
+    /// Whether a later retry may succeed without a change by an administrator.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -219,7 +219,7 @@ impl RedirectResult {
             Self::Transport(trouble) => match trouble {
                 RedirectFailure::Http(error) => error.is_retryable(),
                 RedirectFailure::Status(_) | RedirectFailure::LinkElsewhere(_) => false,
-                // A maintenance page looks like any other page.
+                // A maintenance page cannot be distinguished from other pages.
                 RedirectFailure::Broken(_)
                 | RedirectFailure::NotTheProtocol(_)
                 | RedirectFailure::HalfAnswer(_)
@@ -235,8 +235,8 @@ impl RedirectResult {
         }
     }
 
-    /// What was remembered of the account may be what went wrong: it is not used for the next operation. A verdict
-    /// about the phone says nothing against it.
+    /// Whether the cached data of the account may have caused the failure; it is then cleared before the next
+    /// operation. A result about the phone does not affect the cache.
     pub(super) fn casts_doubt(&self) -> bool {
         match self {
             Self::AuthFailed | Self::NotPermitted(_) | Self::Transport(_) | Self::Unknown(_) => true,
@@ -255,7 +255,7 @@ impl RedirectResult {
         }
     }
 
-    /// A word for metrics and for the history's filter.
+    /// The label in metrics and in the filter of the history.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
@@ -278,7 +278,7 @@ impl RedirectResult {
         }
     }
 
-    /// Sends every text the service gave through `mask`.
+    /// Applies `mask` to every text from the service.
     pub(super) fn masked(self, mask: impl Fn(&str) -> String) -> Self {
         match self {
             Self::SentElsewhere(text) => Self::SentElsewhere(mask(&text)),

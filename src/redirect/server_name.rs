@@ -1,19 +1,19 @@
-//! Names of server entries. They are unique over all customers of a vendor, and an entry cannot be edited: another
+//! Names of server entries. They are unique over all customers of a vendor, and an entry cannot be edited, so a changed
 //! URL needs another name.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-/// What the services that restrict it accept; the original app uses this many characters of the domain.
+/// Maximum length at services that limit it. The original app uses this many characters of the domain.
 const LONGEST: usize = 24;
-/// Leaves room for `-` and eight hex digits.
+/// Maximum length before the suffix of `-` and eight hex digits.
 const STEM: usize = 15;
 
 /// The name of the entry for `url`.
 ///
-/// `previous` is the entry in use (name, URL); `configured` a person's choice instead of the domain. The first entry
-/// is called by the first 24 characters of the domain; when the URL has changed, by the first 15, `-`, and eight hex
-/// digits of the URL's hash.
+/// `previous` is the current entry (name, URL); `configured` is an administrator's choice instead of the domain. The
+/// first entry is named after the first 24 characters of the domain. When the URL has changed, the name consists of the
+/// first 15 characters, `-`, and eight hex digits of the URL's hash.
 #[must_use]
 pub fn server_name(domain: &str, url: &str, previous: Option<(&str, &str)>, configured: Option<&str>) -> String {
     let base = configured.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(domain);
@@ -21,7 +21,7 @@ pub fn server_name(domain: &str, url: &str, previous: Option<(&str, &str)>, conf
     match previous {
         None => first,
         Some((name, old)) if old == url => {
-            // A name given by an earlier setting goes, one derived from this one stays.
+            // Replace a name from an earlier setting; keep a name derived from the current one.
             let ours = name == first || name.starts_with(&format!("{}-", fit(base, STEM)));
             if ours { name.to_owned() } else { first }
         }
@@ -29,7 +29,7 @@ pub fn server_name(domain: &str, url: &str, previous: Option<(&str, &str)>, conf
     }
 }
 
-/// Another name for the same URL, for the case that `name` belongs to another customer; `attempt` counts from 1.
+/// Another name for the same URL, for the case that `name` belongs to another customer. `attempt` starts at 1.
 #[must_use]
 pub fn alternative_name(name: &str, url: &str, attempt: u32) -> String {
     with_hash(name, &format!("{url}|{name}|{attempt}"))
@@ -40,7 +40,7 @@ fn with_hash(base: &str, text: &str) -> String {
     format!("{}-{}", fit(base, STEM), HEXLOWER.encode(&digest[..4]))
 }
 
-/// At most `count` of the allowed characters, others replaced; never empty and never with blanks at the ends.
+/// At most `count` allowed characters, with others replaced; never empty and without spaces at the ends.
 fn fit(text: &str, count: usize) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     let name: String = text.trim().chars().map(|c| if allowed(c) { c } else { '-' }).take(count).collect();

@@ -1,4 +1,4 @@
-//! The exchanges without a network: goldens of the requests, and conversations told from recorded answers.
+//! Tests of the exchanges without a network: golden requests, and conversations replayed from recorded answers.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
@@ -51,7 +51,7 @@ fn answer(name: &str) -> ServiceResponse {
     ServiceResponse::bare(200, fixture(&format!("answers/{name}.xml")))
 }
 
-/// The methods called and what came of it, the answers given in turn.
+/// Returns the called methods and the result, given these answers in turn.
 fn tell(operation: &Operation, answers: &[&str]) -> (Vec<String>, RedirectResult) {
     let mut exchange = begin(operation);
     let mut methods = Vec::new();
@@ -102,7 +102,7 @@ fn every_protocol_of_the_table_is_sound() {
             let NextCall::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
             assert_eq!(call.request.url.origin(), url.origin());
             assert!(!format!("{call:?}").contains("secret"));
-            // Whatever comes back, an exchange ends, and in the same words for every vendor.
+            // Every exchange ends with any answers, and with the same results for every vendor.
             for status in [401, 403, 404, 429, 500, 502] {
                 let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &surroundings());
                 exchange.next(None);
@@ -245,7 +245,7 @@ fn a_refusal_says_whether_things_are_as_they_should_be() {
     assert_eq!(tell(&Operation::Probe, &["check-invalid-mac.compact"]).1.label(), "ok");
 }
 
-/// Answers of every service, taken for those of any other.
+/// Answers of every service, passed to the protocols of all others.
 const PIECES: &[&str] = &[
     "",
     "<html>no</html>",

@@ -1,5 +1,6 @@
-//! Rendered bytes, bounded by their number. Sharded; a lock is held for map operations only. What is stale is never
-//! asked for again (its key holds all revisions) and dies by the bound.
+//! Caches rendered files, bounded by their total size. The cache is sharded, and a lock is held only for map
+//! operations. Stale entries need no invalidation: their key contains all revisions, so they are never requested again
+//! and are evicted in time.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,12 +10,12 @@ use std::{
 
 use super::rendered_file::Rendered;
 
-/// All inputs' revisions, as a number nobody outside can aim at: two independent keyed hashes.
+/// The revisions of all inputs, combined into two independent keyed hashes so that clients cannot provoke collisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey(u64, u64);
 
 const SHARDS: usize = 16;
-/// What an entry costs besides its bytes: maps, queue, header texts.
+/// Memory cost of an entry besides its bytes: maps, queue, header values.
 const OVERHEAD: usize = 256;
 
 pub(super) struct Cache {
@@ -63,7 +64,7 @@ impl Cache {
         Some(Arc::clone(&entry.rendered))
     }
 
-    /// Keeps it, if it fits at all. The oldest entries nobody asked for since go first.
+    /// Caches the file unless it is too large. Evicts the oldest entries that were not requested since.
     pub fn put(&self, key: CacheKey, rendered: &Arc<Rendered>) {
         let size = cost(rendered);
         if size > self.most {
@@ -94,7 +95,7 @@ impl Cache {
         shard_of.queue.push_back(key);
         shard_of.bytes += size;
         drop(shard);
-        // The bytes are freed outside the lock.
+        // Free the bytes outside the lock.
         drop(dropped);
     }
 

@@ -1,5 +1,5 @@
-//! Where every line comes from. One input is changed at a time and the file rendered again: the lines that change
-//! come from that input. So the answer is true of the templates as they are, not of a table beside them.
+//! Finds the origin of every line of a file. One input is changed at a time and the file rendered again; the lines that
+//! change come from that input. So the result follows from the templates themselves, not from a separate table.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,22 +13,23 @@ use crate::{
     settings::{Layer, Layers, Setting, TABLE, ValueKind, ValueOrigin, line_keys::LineKeys},
 };
 
-/// A line and its origin.
+/// A line and its origins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedLine {
-    /// As delivered, with `***` in the place of secrets.
+    /// The line as delivered, with secrets replaced by `***`.
     pub line: String,
-    /// Whether it holds a secret.
+    /// Whether the line contains a secret.
     pub secret: bool,
-    /// `template`, or the inputs that change it: `sip_transport from vendor:yealink, beats default tls`.
+    /// `template`, or the inputs that change the line: `sip_transport from vendor:yealink, beats default tls`.
     pub origins: Vec<String>,
 }
 
 impl Renderer {
-    /// The file of [`Renderer::file`], line by line with origins. Slow (some hundred renderings): for people.
+    /// Explains the file of [`Renderer::file`] line by line. Slow (some hundred renderings), so use it only for
+    /// administrators.
     ///
     /// # Errors
-    /// As [`Renderer::file`].
+    /// See [`Renderer::file`].
     pub fn explain(&self, request: &FileRequest<'_>) -> Result<Vec<ExplainedLine>, RenderError> {
         let registry = self.registry();
         let prepared = prepare(&registry, request, Layers::traced, self.today())?;
@@ -42,7 +43,7 @@ impl Renderer {
             probe(&registry, &prepared, phone, &lines, &mut found);
         }
         let masked = self.masked(request)?.lines;
-        // A template that looks into a secret may write another number of lines: then no origin is sure.
+        // A template that evaluates a secret may write a different number of lines. No origin is certain then.
         let is_alike = masked.len() == lines.len();
         let explained = masked.into_iter().enumerate().map(|(index, masked)| {
             let mut origins = found.remove(&index).filter(|_| is_alike).unwrap_or_default();
@@ -57,7 +58,7 @@ impl Renderer {
     }
 }
 
-/// The inputs by the line they change.
+/// The inputs that change each line, by line index.
 type Found = HashMap<usize, Vec<String>>;
 
 fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[String], found: &mut Found) {
@@ -123,14 +124,14 @@ fn probe(registry: &Registry, prepared: &Prepared<'_>, phone: &Phone, lines: &[S
     if phone.wanted != Wanted::Active {
         with("the phone is released", &|phone| phone.wanted = Wanted::Active);
     }
-    // Keys a list leaves out return to the phone's own: lines no single key accounts for.
+    // Keys that a list leaves out become the phone's own again. They explain lines that no single key explains.
     let settings = prepared.settings.with("line_keys", "");
     let name = format!("line_keys (not in the list) from {whence}");
     self::mark(lines, found, &name, prepared.personal(registry, phone, &settings), true);
 }
 
-/// Notes the input at every line that is gone or different in the other file; with `rest` only at lines nothing else
-/// accounts for.
+/// Adds the input to every line that is missing or different in the other file. With `rest`, only lines without another
+/// origin are considered.
 fn mark(
     lines: &[String],
     found: &mut Found,
@@ -151,7 +152,7 @@ fn mark(
     }
 }
 
-/// `vendor:yealink, beats default tls`; lists by their length.
+/// Formats the origin as `vendor:yealink, beats default tls`. Lists are described by their length.
 fn whence(setting: &Setting, origin: &ValueOrigin) -> String {
     let mut text = origin.layer.to_string();
     for (layer, value) in &origin.beaten {
@@ -165,7 +166,7 @@ fn whence(setting: &Setting, origin: &ValueOrigin) -> String {
     text
 }
 
-/// Values of the same type that differ.
+/// Different values of the same type.
 fn others(kind: ValueKind, now: &str) -> Vec<String> {
     let pick = |words: &[&str]| words.iter().filter(|word| **word != now).map(|word| (*word).to_owned()).collect();
     match kind {
@@ -179,7 +180,7 @@ fn others(kind: ValueKind, now: &str) -> Vec<String> {
         ValueKind::Zone => pick(&["Asia/Tokyo", "America/New_York"]),
         ValueKind::Country => pick(&["JP", "SE", "US"]),
         ValueKind::Language => pick(&["en", "fr", "es"]),
-        // Asked key by key.
+        // Probed key by key instead.
         ValueKind::LineKeys => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! Line keys in files, read back by a parser of the test's own.
+//! Line keys in files, read back by a separate parser of this test.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -43,7 +43,7 @@ impl Bench {
         act(&whole(&self.phone, &recognition, &layers))
     }
 
-    /// The keys of the file, `number.parameter` -> value, and what was said of it.
+    /// The keys of the file, `number.parameter` -> value, and the notes about them.
     fn keys(&self, agent: &str, lists: &[(&str, &str)]) -> (BTreeMap<String, String>, Vec<String>) {
         self.with(agent, lists, |request| {
             let file = self.renderer.file(request).unwrap();
@@ -71,7 +71,7 @@ fn a_list_reaches_the_phone() {
         ("3.type", "13"),
         ("3.value", "+4971112345"),
         ("27.type", "61"),
-        // What the list leaves out is the phone's own.
+        // Keys that the list leaves out are the phone's own.
         ("1.type", "%NULL%"),
         ("4.value", "%NULL%"),
     ] {

@@ -1,4 +1,4 @@
-//! Phones' files from records and settings: rendered when asked for, kept as bytes in a bounded cache, with the
+//! Renders phones' files from records and settings on request, caches the bytes in a bounded cache, and explains the
 //! origin of every line.
 
 mod cache;

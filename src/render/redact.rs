@@ -1,5 +1,5 @@
-//! A file as people may see it. The template is rendered with a sign in the place of every secret, so the text never
-//! held one: whatever an escaper, a filter or a concatenation makes of a value, it makes of the sign.
+//! Renders a file without its secrets, for display. The template is rendered with a placeholder in place of every
+//! secret, so the text never contains one. Escapers, filters and concatenations treat the placeholder like the value.
 
 use std::collections::HashSet;
 
@@ -10,46 +10,47 @@ use crate::{
     settings::{Defaults, Layers, Lookup},
 };
 
-/// What people see instead of a secret.
+/// The placeholder shown instead of a secret.
 pub(super) const SIGN: &str = "***";
-/// A second sign: where the two files differ, a line holds a secret.
+/// A second placeholder: a line contains a secret if it differs between the two files.
 const OTHER: &str = "+++";
 
-/// A line as people may see it.
+/// A line for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaskedLine {
-    /// Without its secrets.
+    /// The text without secrets.
     pub text: String,
-    /// Whether it holds one.
+    /// Whether the line contains a secret.
     pub secret: bool,
 }
 
-/// A file as people may see it.
+/// A file for display.
 #[derive(Debug, Clone)]
 pub struct Masked {
-    /// Line by line.
+    /// The lines.
     pub lines: Vec<MaskedLine>,
-    /// What could not be written.
+    /// Notes about values that could not be written.
     pub notes: Vec<String>,
 }
 
-/// The keys of a vendor's files by what stands behind them. Digits count as `#`: an account's number is no other key.
+/// The keys of a vendor's files, classified by their values. Digits count as `#`, so keys of different accounts are
+/// equal.
 #[derive(Debug, Clone, Default)]
 pub struct SecretKeys {
-    /// Their values are or hold a secret.
+    /// Keys whose values are or contain a secret.
     pub secret: HashSet<String>,
-    /// Their values never do.
+    /// Keys whose values never contain a secret.
     pub plain: HashSet<String>,
 }
 
 impl SecretKeys {
-    /// The spelling in which a key is kept.
+    /// The normalised spelling of a key.
     #[must_use]
     pub fn spelling(key: &str) -> String {
         key.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
     }
 
-    /// Whether the value behind this key may be shown although nobody knows of which time the file is.
+    /// Whether the value of this key may be shown in a file of unknown age.
     #[must_use]
     pub fn may_show(&self, key: &str) -> bool {
         let key = Self::spelling(key);
@@ -67,10 +68,10 @@ impl SecretKeys {
 }
 
 impl Renderer {
-    /// The file of [`Renderer::file`] without its secrets.
+    /// Renders the file of [`Renderer::file`] without its secrets.
     ///
     /// # Errors
-    /// As [`Renderer::file`].
+    /// See [`Renderer::file`].
     pub fn masked(&self, request: &FileRequest<'_>) -> Result<Masked, RenderError> {
         let registry = self.registry();
         let render = |sign: &'static str| {
@@ -82,7 +83,7 @@ impl Renderer {
         let ((text, notes), format, shape) = render(SIGN)?;
         let ((other, _), ..) = render(OTHER)?;
         let lines = lines(&text, &other).map(|(line, secret)| {
-            // A template may hold a password of its own.
+            // A template may contain a literal password.
             let named = format.place(line, &shape).is_some_and(|place| names_a_secret(place.key));
             let text = if named { format.hidden(line, &shape) } else { line.to_owned() };
             MaskedLine { secret: secret || text != line, text }
@@ -90,7 +91,7 @@ impl Renderer {
         Ok(Masked { lines: lines.collect(), notes })
     }
 
-    /// Which keys of files of this vendor and format hold secrets, in any family and generation.
+    /// Which keys of this vendor's files in this format have secret values, over all families and generations.
     #[must_use]
     pub fn keys(&self, vendor: &str, format: Format) -> SecretKeys {
         let mut keys = SecretKeys::default();
@@ -135,7 +136,7 @@ impl Renderer {
 }
 
 impl Prepared<'_> {
-    /// What [`Prepared::render`] writes, with `sign` in the place of every secret. The token is the request's.
+    /// Same as [`Prepared::render`] with `sign` in place of every secret. The caller replaces the token in the request.
     fn masked(&self, registry: &Registry, stage: Stage, sign: &str) -> Result<(String, Vec<String>), RenderError> {
         if self.common || stage == Stage::Open {
             return self.render(registry, stage);
@@ -145,7 +146,7 @@ impl Prepared<'_> {
     }
 }
 
-/// The lines of the first text, and whether the other one differs there.
+/// The lines of the first text, each with whether the other text differs there.
 fn lines<'a>(text: &'a str, other: &'a str) -> impl Iterator<Item = (&'a str, bool)> {
     let mut others = other.lines();
     text.lines().map(move |line| (line, others.next() != Some(line)))

@@ -1,5 +1,5 @@
-//! What a phone's file depends on besides its record: who the phone is, as its next request will most probably tell, and
-//! what in the file must not be seen.
+//! Inputs of a phone's file besides its record: how the phone's next request will most probably be recognised, and
+//! which values in the file are secret.
 
 use gangway_base::secret::Secret;
 use serde_json::Value;
@@ -11,19 +11,20 @@ use crate::{
     store::RequestFacts,
 };
 
-/// Who this phone is: what its next request for its personal file will be taken for.
+/// How the phone's next request for its personal file will be recognised.
 #[must_use]
 pub fn recognition_of(registry: &Registry, phone: &Phone, last: Option<&RequestFacts>) -> Recognition {
     let agent = last.and_then(|last| last.user_agent.as_deref());
     let asked = last.map(|last| registry.recognise(agent, Some(&last.file)));
     match asked {
         Some(asked) if asked.kind == FileKind::Personal => asked,
-        // The last file was another one; whatever the vendor calls the personal file, its content is the same.
+        // The last request was for another file. The name of the personal file does not matter, because its content is
+        // the same.
         _ => Recognition { kind: FileKind::Personal, mac: Some(phone.mac), ..registry.recognise(agent, None) },
     }
 }
 
-/// Everything of a phone that must not be read over a shoulder, wherever it stands in its files.
+/// All secrets of a phone that may occur in its files and must not be displayed.
 #[must_use]
 pub fn secrets_of(registry: &Registry, phone: &Phone, layers: &Layers) -> Vec<Secret> {
     const SETTINGS: &[&str] = &["phone_admin_password", "provisioning_password", "ldap_password"];

@@ -1,4 +1,4 @@
-//! A file of a phone as it was rendered.
+//! A rendered file of a phone.
 
 use bytes::Bytes;
 
@@ -7,14 +7,14 @@ use crate::catalog::Format;
 /// A file, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// The bytes.
+    /// The content.
     pub body: Bytes,
-    /// Quoted keyed hash of the bytes: equal bytes, equal tag; tells nothing to who lacks the key.
+    /// Quoted keyed hash of the bytes. Equal bytes have equal tags; the tag reveals nothing without the key.
     pub etag: String,
     /// Content-Type.
     pub content_type: String,
-    /// Format of the bytes.
+    /// File format.
     pub format: Format,
-    /// What could not be written, for people.
+    /// Notes for the administrator about values that could not be written.
     pub notes: Vec<String>,
 }

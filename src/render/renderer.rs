@@ -1,4 +1,4 @@
-//! One file for one request.
+//! Renders one file for one request.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,72 +24,72 @@ use crate::{
     settings::{Defaults, Effective, Layers, Lookup},
 };
 
-/// What of a file's lines may be delivered.
+/// How much of a file may be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Version line, URL, interval: nothing secret but the bootstrap URL the phone asked with.
+    /// Version line, URL and interval. Contains no secret except the bootstrap URL that the phone requested.
     Open,
-    /// Everything.
+    /// The complete file.
     Personal,
 }
 
-/// What is asked for, and from what it is made.
+/// The requested file and its inputs.
 #[derive(Debug, Clone, Copy)]
 pub struct FileRequest<'a> {
     /// The record, for a personal file.
     pub phone: Option<&'a Phone>,
-    /// Who asks for what; its model and firmware outweigh those of the record.
+    /// The recognised request. Its model and firmware take precedence over those of the record.
     pub recognition: &'a Recognition,
-    /// What may be delivered.
+    /// How much may be delivered.
     pub stage: Stage,
-    /// Under which URLs the instance's phones reach us.
+    /// The public URLs under which the instance's phones reach the gateway.
     pub urls: &'a PublicUrls,
-    /// The token the phone asked with; stands in the URL of an open file, never in a personal one.
+    /// The token of the request. It is part of the URL in an open file and never used in a personal file.
     pub token: Option<&'a str>,
     /// The instance's settings.
     pub layers: &'a Layers,
 }
 
-/// What gangway generated for a phone.
+/// Credentials that gangway generated for a phone.
 #[derive(Debug, Clone)]
 pub struct Generated {
-    /// With these it fetches its files.
+    /// Login with which the phone fetches its files.
     pub files: Login,
-    /// With these an administrator enters its web page; none where the password is somebody else's.
+    /// Login of the phone's web page; `None` if the password was not generated.
     pub web: Option<Login>,
 }
 
 /// Why a file was not rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// Neither request nor record name a vendor that is known.
+    /// Neither the request nor the record names a known vendor.
     #[error("no file is rendered: neither the request nor the record names a known vendor")]
     NoVendor,
-    /// Not a file of configuration.
+    /// The file is not a configuration file.
     #[error("a file of kind {0} is not rendered")]
     Kind(&'static str),
     /// A personal file without a record.
     #[error("a personal file is rendered only for a known phone")]
     NoPhone,
-    /// Devices has not configured the phone.
+    /// Devices has not configured the phone yet.
     #[error("the personal file of {0} is not rendered before Devices has sent its configuration")]
     NoConfiguration(String),
-    /// A value the format cannot carry.
+    /// The format cannot represent a value.
     #[error("the file of {mac} is not rendered: {what} holds what its format cannot carry ({cannot}); change it")]
     Unwritable {
         /// The phone.
         mac: String,
-        /// Which value.
+        /// The value.
         what: &'static str,
-        /// What the format cannot carry.
+        /// What the format cannot represent.
         cannot: &'static str,
     },
-    /// The template failed, or wrote what its stage must not hold.
+    /// The template failed, or its output contains something its stage must not.
     #[error("the file is not rendered: {0}; run 'gangway check'")]
     Template(String),
 }
 
-/// Renders and keeps.
+/// Renders files and caches them.
 pub struct Renderer {
     registry: SharedRegistry,
     etag_key: [u8; 32],
@@ -97,28 +97,28 @@ pub struct Renderer {
     clock: SharedClock,
 }
 
-/// Usual bound of the cache.
+/// Default size limit of the cache, in bytes.
 pub const CACHE_BYTES: usize = 64 << 20;
 
 impl Renderer {
-    /// `etag_key` should outlive the process, `cache_bytes` bounds what is kept ([`CACHE_BYTES`]).
+    /// `etag_key` should stay the same across restarts. `cache_bytes` limits the cache ([`CACHE_BYTES`]).
     #[must_use]
     pub fn new(registry: SharedRegistry, etag_key: [u8; 32], cache_bytes: usize, clock: SharedClock) -> Self {
         Self { registry, etag_key, cache: Cache::new(cache_bytes), clock }
     }
 
-    /// Midnight UTC of the day files are rendered for. It is one of their inputs: some zones' rules differ from year
-    /// to year.
+    /// Midnight UTC of the day files are rendered for. The day is an input of files because the rules of some time
+    /// zones differ from year to year.
     #[must_use]
     pub fn today(&self) -> Timestamp {
         const DAY: i64 = 86_400;
         Timestamp::from_second(self.clock.now().as_second().div_euclid(DAY) * DAY).unwrap_or_default()
     }
 
-    /// The file, from the cache or rendered now. Same inputs, same bytes.
+    /// Returns the file from the cache, or renders it. The same inputs give the same bytes.
     ///
     /// # Errors
-    /// See [`RenderError`]; never half a file.
+    /// See [`RenderError`]. A partial file is never returned.
     pub fn file(&self, request: &FileRequest<'_>) -> Result<Arc<Rendered>, RenderError> {
         let registry = self.registry.load();
         let cached = request.phone.is_none_or(|phone| phone.id.0 != 0);
@@ -148,11 +148,11 @@ impl Renderer {
         Ok(rendered)
     }
 
-    /// The passwords gangway generated for this phone: those with which it fetches its files, and those of its web
-    /// page unless an administrator or Devices chose them.
+    /// The passwords that gangway generated for this phone: the one with which it fetches its files, and the one of its
+    /// web page unless an administrator or Devices set it.
     ///
     /// # Errors
-    /// As [`Renderer::file`].
+    /// See [`Renderer::file`].
     pub fn generated(&self, request: &FileRequest<'_>) -> Result<Generated, RenderError> {
         let registry = self.registry();
         let prepared = prepare(&registry, request, Layers::effective, self.today())?;
@@ -161,7 +161,7 @@ impl Renderer {
         Ok(Generated { files, web: Some(neutral.admin).filter(|_| neutral.admin_is_generated) })
     }
 
-    /// Bytes kept now.
+    /// Current size of the cache in bytes.
     #[must_use]
     pub fn cached_bytes(&self) -> usize {
         self.cache.bytes()
@@ -178,7 +178,7 @@ impl Renderer {
     }
 }
 
-/// Everything looked up, nothing rendered.
+/// All inputs resolved, nothing rendered yet.
 pub(super) struct Prepared<'a> {
     pub vendor: &'a Vendor,
     pub family: &'a Family,
@@ -188,13 +188,13 @@ pub(super) struct Prepared<'a> {
     pub settings: Effective,
     pub phone: Option<&'a Phone>,
     pub url: String,
-    /// Why the URL is not known, and empty.
+    /// Why the URL is unknown and therefore empty.
     pub url_problem: Option<UrlError>,
     pub common: bool,
     pub today: Timestamp,
 }
 
-/// `resolve` is [`Layers::effective`], or [`Layers::traced`] for those who ask where values come from.
+/// `resolve` is [`Layers::effective`], or [`Layers::traced`] if the origin of values is needed.
 pub(super) fn prepare<'a>(
     registry: &'a Registry,
     request: &FileRequest<'a>,
@@ -207,7 +207,7 @@ pub(super) fn prepare<'a>(
         None => seen.vendor.as_deref().or(seen.file_vendor.as_deref()).and_then(|name| registry.vendor(name)),
     };
     let vendor = named.ok_or(RenderError::NoVendor)?;
-    // Names look alike among vendors: what a phone asks for is what its own vendor means by the name.
+    // Vendors use similar file names, so the name is interpreted by the phone's own vendor.
     let file = seen.name.as_deref().and_then(|name| vendor.file(name));
     let common = match if seen.name.is_some() { file.map_or(FileKind::Unknown, |file| file.kind) } else { seen.kind } {
         FileKind::Personal => false,
@@ -221,7 +221,7 @@ pub(super) fn prepare<'a>(
             return Err(RenderError::NoConfiguration(phone.mac.to_string()));
         }
     }
-    // What the phone says now outweighs what it said once.
+    // Values of the current request take precedence over recorded ones.
     let own = seen.vendor.as_deref().is_some_and(|name| *name == *vendor.name);
     let said = |now: &Option<Arc<str>>| now.as_deref().filter(|_| own).map(str::to_owned);
     let model = said(&seen.model).or_else(|| phone.and_then(|phone| phone.model.clone()));
@@ -238,7 +238,7 @@ pub(super) fn prepare<'a>(
         defaults: Defaults::Family(&family.settings),
     };
     let settings = resolve(request.layers, &lookup, phone.map(|phone| &phone.device_config));
-    // A file all phones share holds no URL.
+    // A file shared by all phones contains no URL.
     let (url, url_problem) = match (common, base(request, vendor, settings.scheme())) {
         (true, _) => (String::new(), None),
         (false, Ok(base)) => match request.token.filter(|_| request.stage == Stage::Open) {
@@ -250,7 +250,7 @@ pub(super) fn prepare<'a>(
     Ok(Prepared { vendor, family, generation, file, model, settings, phone, url, url_problem, common, today })
 }
 
-/// Where the phone reaches us from now on.
+/// The base URL under which the phone reaches the gateway from now on.
 fn base(request: &FileRequest<'_>, vendor: &Vendor, scheme: Scheme) -> Result<String, UrlError> {
     match request.phone {
         Some(phone) => request.urls.base(&phone.provider, scheme),
@@ -287,7 +287,7 @@ impl Prepared<'_> {
         Ok((text.map_err(|fault| RenderError::Template(fault.to_string()))?, Vec::new()))
     }
 
-    /// The personal file of this phone with these settings.
+    /// Renders the personal file of this phone with these settings.
     pub fn personal(
         &self,
         registry: &Registry,
@@ -297,7 +297,7 @@ impl Prepared<'_> {
         self.written(registry, &self.neutral(phone, settings)?)
     }
 
-    /// What the personal file of this phone says.
+    /// The vendor-neutral configuration in the personal file of this phone.
     pub fn neutral(&self, phone: &Phone, settings: &Effective) -> Result<PhoneConfig, RenderError> {
         let mut facts = self.vendor.facts(self.model.as_deref(), self.family);
         facts.has_handsets = self.vendor.has_handsets(&phone.provider);
@@ -316,7 +316,7 @@ impl Prepared<'_> {
         Ok(neutral)
     }
 
-    /// The personal file that says this, and what it could not say.
+    /// Renders the personal file for this configuration. Also returns notes about values that could not be written.
     pub fn written(&self, registry: &Registry, neutral: &PhoneConfig) -> Result<(String, Vec<String>), RenderError> {
         let template = self.own_template().unwrap_or(&self.generation.personal);
         let text = registry

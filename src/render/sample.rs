@@ -1,4 +1,4 @@
-//! `gangway render --vendor V --model M`: a file made of sample data.
+//! `gangway render --vendor V --model M`: renders a file from sample data.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use crate::{
 /// A sample file.
 #[derive(Debug, Clone)]
 pub struct SampleFile {
-    /// As a phone would get it.
+    /// The file as a phone would get it.
     pub text: String,
-    /// The same with origins.
+    /// The same file with origins.
     pub lines: Vec<ExplainedLine>,
-    /// What could not be written.
+    /// Notes about values that could not be written.
     pub notes: Vec<String>,
 }
 
-/// Renders sample data; `set` (validated rows, as with `--set`) stands before the sample's own settings.
+/// Renders sample data. `set` (validated rows, as with `--set`) takes precedence over the sample's own settings.
 ///
 /// # Errors
-/// An unknown vendor, or what [`Renderer::file`] says.
+/// The vendor is unknown, or [`Renderer::file`] fails.
 pub fn render_sample(
     registry: &SharedRegistry,
     vendor: &str,

@@ -1,4 +1,4 @@
-//! Files read back with a parser of its own: what the phone would understand, not what the writer meant.
+//! Reads rendered files back with a separate parser, to check what the phone would understand.
 
 mod canaries;
 mod injection;
@@ -33,7 +33,7 @@ pub(super) static URLS: LazyLock<PublicUrls> =
     LazyLock::new(|| PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()));
 const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz";
 
-/// Golden files are those of one day.
+/// Golden files are rendered for a fixed day.
 fn clock() -> SharedClock {
     Arc::new(ManualClock::new("2026-11-21T12:00:00Z".parse().unwrap()))
 }
@@ -64,12 +64,12 @@ impl Bench {
 const NEW: &str = "Yealink SIP-T46U 108.86.0.90 80:5e:c0:12:34:56";
 const OLD: &str = "Yealink SIP-T46G 28.72.0.1 80:5e:c0:12:34:56";
 
-/// The whole file, as a phone asks for it that proved to be itself.
+/// A request for the complete file, as after successful authentication.
 pub(super) fn whole<'a>(phone: &'a Phone, recognition: &'a Recognition, layers: &'a Layers) -> FileRequest<'a> {
     FileRequest { phone: Some(phone), recognition, stage: Stage::Personal, urls: &URLS, token: None, layers }
 }
 
-/// A request that leaves nothing open: this model with this firmware, by its User-Agent.
+/// A fully recognised request: this model with this firmware, by its User-Agent.
 fn recognised(vendor: &Vendor, model: Option<&str>, firmware: &str, kind: FileKind) -> Recognition {
     Recognition {
         vendor: Some(Arc::clone(&vendor.name)),
@@ -97,13 +97,13 @@ fn layers(values: &[(&str, &str)]) -> Layers {
         name: (*name).to_owned(),
         value: Secret::new(*value),
     };
-    // The revision stands for the content, as the store keeps it.
+    // A revision derived from the content; the store also changes it with every change.
     let revision =
         values.iter().map(|(a, b)| a.len() * 31 + b.len() + 1).sum::<usize>() as u64 + values.len() as u64 * 1000;
     Layers::new(values.iter().map(row).collect(), revision)
 }
 
-/// Line by line, bytes to bytes: a phone's reading of the file.
+/// Parses the file line by line, as a phone does.
 fn read(text: &str) -> Vec<(String, String)> {
     let mut lines = text.split(['\n', '\r', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}', '\u{85}']);
     assert_eq!(lines.next(), Some("#!version:1.0.0.1"));

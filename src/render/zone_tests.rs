@@ -1,6 +1,7 @@
-//! Every zone of the database, as phones show it. The values are taken from rendered files and read by clocks of their
-//! own, written from the vendors' descriptions of the parameters; the truth is the database. What a phone's parameters
-//! cannot say is listed with the reason in `fixtures/time_zones/report.json`, so that a change shows.
+//! Checks every zone of the time zone database as phones display it. The values are taken from rendered files and
+//! evaluated by clock models written from the vendors' parameter descriptions. The reference is the database. What a
+//! phone's parameters cannot express is listed with the reason in `fixtures/time_zones/report.json`, so that changes
+//! are visible.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +25,7 @@ use crate::{
 
 const YEARS: [i16; 2] = [2026, 2027];
 
-/// A change of a phone's clock: month, week (5 = last), weekday (7 = Sunday), minutes after midnight.
+/// A switch of a phone's clock: month, week (5 = last), weekday (7 = Sunday), minutes after midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Change {
     month: i8,
@@ -33,7 +34,7 @@ struct Change {
     minutes: i64,
 }
 
-/// The clock of a phone: minutes east of UTC, and when how many are added.
+/// The clock of a phone: minutes east of UTC, and by how many minutes it changes when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PhoneClock {
     standard: i64,
@@ -41,7 +42,7 @@ struct PhoneClock {
 }
 
 impl Change {
-    /// Minutes since 1970 on the phone's own dial.
+    /// Minutes since 1970 in the phone's local time.
     fn in_year(self, year: i16) -> i64 {
         let weekday = Weekday::from_monday_one_offset(self.weekday).unwrap();
         let nth = if self.week == 5 { -1 } else { self.week };
@@ -52,15 +53,15 @@ impl Change {
 }
 
 impl PhoneClock {
-    /// What the display shows, in minutes from UTC.
+    /// The displayed time, in minutes from UTC.
     fn offset_at(&self, at: Timestamp) -> i64 {
         let Some((saved, start, end)) = self.summer else { return self.standard };
         let standard = at.as_second().div_euclid(60) + self.standard;
         let year = at.to_zoned(TimeZone::UTC).year();
         let begins = |year| start.in_year(year);
-        // The end is read off a dial that shows daylight saving time.
+        // The end is given in daylight saving time.
         let ends = |year| end.in_year(year) - saved;
-        // Where the end stands before the start in the calendar, it is the end of last year's.
+        // An end before the start in the calendar belongs to the period that began in the previous year.
         let within = |year: i16| {
             let until = if ends(year) > begins(year) { ends(year) } else { ends(year + 1) };
             (begins(year)..until).contains(&standard)
@@ -184,20 +185,20 @@ impl Bench {
         String::from_utf8(rendered.body.to_vec()).unwrap()
     }
 
-    /// The clock of a Snom phone, and the code it was given.
+    /// The clock of a Snom phone, and its time zone code.
     fn snom(&self, zone: &str, day: Timestamp) -> (PhoneClock, String) {
         let text = self.file("snom", SNOM, "/snomD785-000413123456.htm", zone, day);
         let value = |name: &str| {
             let (_, rest) = text.split_once(&format!("<{name} perm=\"R\">"))?;
             Some(rest.split_once("</")?.0)
         };
-        // An element without a value may be written as one tag.
+        // An element without a value may be self-closing.
         let clock = PhoneClock::of_snom(value("utc_offset").unwrap(), value("dst").unwrap_or_default());
         assert!(text.contains("<dst ") && text.contains("<timezone "));
         (clock, value("timezone").unwrap_or_default().to_owned())
     }
 
-    /// The clock of a Yealink phone and the name it was given.
+    /// The clock of a Yealink phone, and its time zone name.
     fn yealink(&self, agent: &str, zone: &str, day: Timestamp) -> (PhoneClock, String) {
         let text = self.file("yealink", agent, "/805ec0123456.cfg", zone, day);
         let lines: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(" = ")).collect();
@@ -227,8 +228,8 @@ fn after(at: Timestamp, minutes: i64) -> Timestamp {
     at.checked_add(jiff::Span::new().minutes(minutes)).unwrap()
 }
 
-/// A winter and a summer day of this year and the next, by the file of the day; where the rule lasts also by a file
-/// that is never renewed.
+/// Checks a winter and a summer day of this year and the next with the file of that day. Where the rule is permanent,
+/// also with a file that is never updated.
 #[test]
 fn every_zone_shows_the_right_time_in_winter_and_summer() {
     let bench = Bench::new();
@@ -243,7 +244,7 @@ fn every_zone_shows_the_right_time_in_winter_and_summer() {
             }
             let (snom, _) = bench.snom(name, day);
             assert_eq!(snom.offset_at(day), minutes(zone, day), "{name} at {day}, Snom");
-            // Both generations write the same; of the older one a year is enough.
+            // Both generations write the same values; one year is enough for the older one.
             let agents = if day < middays[2] { &[NEW, OLD][..] } else { &[NEW] };
             for agent in agents {
                 let (clock, _) = bench.yealink(agent, name, day);
@@ -258,7 +259,7 @@ fn every_zone_shows_the_right_time_in_winter_and_summer() {
     assert!(checked > 590 * 14, "{checked}");
 }
 
-/// One way in which a vendor's parameters fall short of a zone.
+/// One way in which a vendor's parameters cannot express a zone.
 #[derive(Debug, Serialize)]
 struct Shortfall {
     zone: String,
@@ -270,13 +271,13 @@ struct Shortfall {
 struct Report {
     zones: usize,
     refused: BTreeMap<&'static str, &'static str>,
-    /// Wrong for some minutes at each change: the phone knows whole hours.
+    /// Wrong for some minutes at each change, because the phone supports only whole hours.
     whole_hours: Vec<Shortfall>,
-    /// Right as long as the phone asks for its file now and then: no rule names the days of all years.
+    /// Correct only if the phone fetches its file from time to time: no single rule gives the days of all years.
     told_anew: BTreeSet<String>,
 }
 
-/// Both years at every sixth day, and every quarter of an hour around each change, by the file of the day.
+/// Checks both years at every sixth day, and every quarter of an hour around each change, with the file of that day.
 #[test]
 fn both_years_are_right_but_for_what_is_listed() {
     let bench = Bench::new();
@@ -337,15 +338,15 @@ fn kept(name: &str, value: &impl Serialize) {
     assert!(kept == text, "{name} differs; GANGWAY_UPDATE_FIXTURES=1 writes it anew:\n{text}");
 }
 
-/// A vendor's names: how many are used, and why the others are not.
+/// A vendor's zone names: how many are used, and why the others are not.
 #[derive(Debug, Serialize)]
 struct Names {
     used: usize,
     withheld: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// A name is used only where no firmware can be wrong: the clock shown today would have been right since 2008, and the
-/// phone lists the name under that very offset.
+/// A name is used only if every firmware must be right: the clock displayed today would have been right since 2008, and
+/// the phone lists the name under that exact offset.
 #[test]
 fn names_are_used_only_where_every_firmware_is_right() {
     let bench = Bench::new();
@@ -381,7 +382,7 @@ fn names_are_used_only_where_every_firmware_is_right() {
             let changes = truth.following(from).map(|one| one.timestamp()).take_while(|at| *at < until);
             let around = changes.flat_map(|at| [after(at, -60), after(at, 60)]);
             for at in around.chain((0..29 * 12).map(|month| after(from, month * 30 * 1440))) {
-                // Yealink's whole hours: see the report.
+                // Yealink supports only whole hours: see the report.
                 if zone != "Pacific/Chatham" || &*vendor.name == "snom" {
                     assert_eq!(clock.offset_at(at), minutes(&truth, at), "{} at {at}", name.name);
                 }

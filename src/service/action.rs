@@ -1,17 +1,17 @@
-//! What a person can do to a phone, by the names page and REST use.
+//! The actions on a phone, by the names that the admin page and the REST API use.
 
 macro_rules! actions {
     ($($action:ident $name:literal;)*) => {
-        /// One of them.
+        /// An action on a phone.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "docs/admin-api.md tells of each")]
+        #[expect(missing_docs, reason = "docs/admin-api.md describes each action")]
         pub enum Action { $($action),* }
 
         impl Action {
-            /// All of them.
+            /// All actions.
             pub const ALL: &[Self] = &[$(Self::$action),*];
 
-            /// The action of this name.
+            /// Returns the action with this name.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
@@ -20,7 +20,7 @@ macro_rules! actions {
                 }
             }
 
-            /// Its name.
+            /// Returns the name.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$action => $name),* }

@@ -1,4 +1,4 @@
-//! What a person does to a phone: written down as intent, carried out by provisioning.
+//! Actions of administrators on phones. They are stored as intent, which provisioning carries out.
 
 use std::sync::Arc;
 
@@ -38,19 +38,19 @@ struct PhoneActionRequest {
     rollout: bool,
 }
 
-/// The phone somebody names.
+/// Finds the phone with the MAC that the caller entered.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, RequestError> {
     let mac = mac(typed)?;
     deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
 }
 
-/// Carries a request `Act` out.
+/// Performs an `Act` request.
 ///
 /// # Errors
-/// Why nothing is done.
+/// Why the action is rejected.
 pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let act: PhoneActionRequest = read(message)?;
     let phone = find(deps, person.instance.id, &act.mac)?;
@@ -90,7 +90,7 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.said()).await?;
             store
                 .change_phone(phone.id, |phone, _| {
-                    // Also an entry the service is thought to hold: somebody may have deleted it there.
+                    // Reset an entry that is believed to exist at the service as well: it may have been deleted there.
                     phone.redirect.reach(RedirectState::Pending, now);
                 })
                 .await?;
@@ -176,10 +176,10 @@ async fn new_code(
     Ok(Text::new("will.new-code").with("category", category.name))
 }
 
-/// The answer to `Categories`.
+/// Answers `Categories`.
 ///
 /// # Errors
-/// When Devices cannot be asked.
+/// If Devices cannot be asked.
 pub async fn categories(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let found = provisioning_codes::categories(deps, instance).await?;
     let domains = deps.devices.domain_names(instance);

@@ -1,4 +1,4 @@
-//! What was going on by the hour: the page groups the hours to days of its own zone.
+//! Activity per hour. The page groups the hours into days of its own time zone.
 
 use gangway_wire::appws::Envelope;
 use jiff::SignedDuration;
@@ -25,10 +25,10 @@ fn day() -> u16 {
     24
 }
 
-/// The answer to `Chart`.
+/// Answers `Chart`.
 ///
 /// # Errors
-/// When the request or the store cannot be read.
+/// If the request or the store cannot be read.
 pub async fn chart(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let now = deps.clock.now();

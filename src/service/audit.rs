@@ -1,5 +1,5 @@
-//! Who did what: an entry in the audit for every change and every secret that was shown, and one in the phone's time
-//! line for what concerns a phone.
+//! The audit: an entry for every change and every secret that was shown, and an entry in the phone's timeline for
+//! changes to a phone.
 
 use gangway_wire::appws::{Envelope, LoginKind};
 use serde::Deserialize;
@@ -17,12 +17,12 @@ use crate::{
     store::{AuditEntry, NewEvent, Store, StoreError},
 };
 
-/// The kind of the entries in time lines.
+/// The kind of the entries in timelines.
 pub const KIND: &str = "person";
-/// Entries of one answer.
+/// Maximum number of entries in one answer.
 const MOST: u32 = 500;
 
-/// The person, for people: long name and login.
+/// The caller as text: long name and login.
 fn who(person: &Caller) -> String {
     match &person.who {
         CallerKind::Page(identity) => {
@@ -36,7 +36,7 @@ fn who(person: &Caller) -> String {
     }
 }
 
-/// The person and where from, for people.
+/// The caller and its address, as text.
 #[must_use]
 pub fn name(person: &Caller) -> String {
     match &person.who {
@@ -45,10 +45,11 @@ pub fn name(person: &Caller) -> String {
     }
 }
 
-/// Writes an entry; before the deed, so that there is none without. `target` is a MAC, a scope or a name.
+/// Writes an entry. It is written before the action, so that no action goes unrecorded. `target` is a MAC, a scope, or
+/// a name.
 ///
 /// # Errors
-/// When the store cannot be written; then nothing must be done.
+/// If the store cannot be written. The action must then not be performed.
 pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> Result<(), StoreError> {
     let (way, source) = match &person.who {
         CallerKind::Page(_) => ("page", person.source.to_canonical().to_string()),
@@ -67,20 +68,20 @@ pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> 
     store.add_audit(&entry).await
 }
 
-/// The same for something done to a phone: its time line tells it, too.
+/// The same for an action on a phone, with an entry in its timeline as well.
 ///
 /// # Errors
-/// When the store cannot be written; then nothing must be done.
+/// If the store cannot be written. The action must then not be performed.
 pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
     entry(store, person, &mac, &deed.text()).await?;
     event(store, person, phone, deed).await
 }
 
-/// Only the entry in the phone's time line: for one of thousands that one entry of the audit stands for.
+/// Writes only the entry in the phone's timeline, for actions on thousands of phones that share one audit entry.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// If the store cannot be written.
 pub async fn event(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let by = audit_texts::BY.with("deed", deed.nested()).with("name", name(person));
     let event = NewEvent { detail: Some(deed.text()), ..NewEvent::said(KIND, &by) };
@@ -99,10 +100,10 @@ fn usual() -> u32 {
     100
 }
 
-/// The answer to `Audit`.
+/// Answers `Audit`.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// If the store cannot be read.
 pub async fn audit(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let count = request.count.min(MOST);

@@ -1,4 +1,4 @@
-//! What people do to a phone, as its time line and the audit say it.
+//! Texts for actions of administrators on a phone, in its timeline and in the audit.
 
 use crate::base::i18n::{MessageTemplate, sayings};
 
@@ -22,6 +22,6 @@ sayings! { "happened.":
     IMPORTED = "deed-imported", "Imported for {user} (line {line})";
 }
 
-/// The last request of a phone, on its time line.
+/// The last request of a phone, in its timeline.
 pub const ASKED: MessageTemplate =
     MessageTemplate { key: "happened.last-request", english: "{address} asked for {file}: {outcome}" };

@@ -1,5 +1,6 @@
-//! The app of people, `gangway-admin`. What is said there is the matter of the desk behind it (a room further up, named
-//! here by what the socket needs of it); it works on threads of its own, so that no page ever delays a phone.
+//! The callers of the admin app, `gangway-admin`. The admin service, which is in a higher layer, processes the
+//! messages; this module defines the part of its interface that the socket needs. The admin service uses separate
+//! threads, so that the page never delays a phone.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,46 +13,46 @@ use crate::{
     phone::instance::Instance,
 };
 
-/// The api of everything said between page and gateway.
+/// The api of all messages between page and gateway.
 pub const API: &str = "gangway";
-/// Messages of one page that may wait.
+/// Maximum number of queued messages of one page.
 const WAITING: usize = 64;
 
-/// Who asks for something.
+/// The origin of a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Where.
+    /// The instance.
     pub instance: Arc<Instance>,
-    /// As what.
+    /// The kind of caller.
     pub who: CallerKind,
-    /// From where.
+    /// The address.
     pub source: IpAddr,
 }
 
-/// As what somebody asks.
+/// The kind of caller.
 #[derive(Debug, Clone)]
 pub enum CallerKind {
-    /// A person at the admin page.
+    /// A user of the admin page.
     Page(Box<Identity>),
     /// A script with this token.
     Token(String),
-    /// Somebody at the command line of this machine.
+    /// A user at the command line of this machine.
     Command(String),
 }
 
-/// Serves people.
+/// Serves the sessions of the admin page.
 pub trait AdminSessions: Send + Sync {
-    /// Somebody has logged in. Answers go out over `out`; `messages` ends with the socket.
+    /// Serves a user who has just logged in. Answers are sent over `out`; `messages` ends when the socket closes.
     fn receive(&self, person: Caller, messages: mpsc::Receiver<Envelope>, out: Link);
 }
 
-/// The socket's end of a person at the desk.
+/// The socket's side of a session with the admin service.
 pub struct AdminSocket {
     messages: mpsc::Sender<Envelope>,
 }
 
 impl AdminSocket {
-    /// Leads somebody who has just logged in to the desk.
+    /// Starts a session for a user who has just logged in.
     #[must_use]
     pub fn new(desk: &dyn AdminSessions, person: Caller, out: Link) -> Self {
         let (messages, inbox) = mpsc::channel(WAITING);
@@ -59,7 +60,7 @@ impl AdminSocket {
         Self { messages }
     }
 
-    /// A message came; the text is its answer when it cannot even wait.
+    /// Passes a message on. If the queue is full, returns the answer to send.
     pub fn message(&self, message: Envelope) -> Option<String> {
         if message.api.as_deref() != Some(API) {
             increment(Metric::MessagesIgnored, &[("reason", "unknown")]);

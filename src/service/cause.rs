@@ -1,8 +1,8 @@
-//! What keeps a phone from ringing, and the rough place each cause puts it in.
+//! The causes that prevent a phone from working, and the stage of each cause.
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $stage:ident;)+) => {
-        /// What keeps a phone from ringing, or that it does ring.
+        /// Why a phone does not work, or that it does.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Cause { $($(#[$doc])* $variant,)+ }
 
@@ -10,13 +10,13 @@ macro_rules! causes {
             /// Every cause.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The lasting word in messages and keys.
+            /// The permanent name in messages and keys.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// Where it places the phone; of a redirected phone that has not asked, time decides too.
+            /// The stage of the cause. For a redirected phone without a request, it also depends on time.
             #[must_use]
             pub fn stage(self) -> ProvisioningStage {
                 match self { $(Self::$variant => ProvisioningStage::$stage,)+ }
@@ -26,23 +26,23 @@ macro_rules! causes {
 }
 
 causes! {
-    /// Nothing is in the way: registered.
+    /// The phone is registered.
     Working = "working", Working;
-    /// Works, but its file has changed since it fetched it.
+    /// The phone works, but its file has changed since it was fetched.
     ChangePending = "change-pending", Working;
-    /// Works, but its sysclient is down.
+    /// The phone works, but its sysclient is disconnected.
     DevicesLost = "devices-lost", Working;
-    /// It has its file and is to register.
+    /// The phone has its file and has not registered yet.
     Registering = "registering", Provisioned;
-    /// Its flags are to be written.
+    /// The flags of the user object have not been written yet.
     FlagsPending = "flags-pending", Provisioned;
-    /// It has its file and no PBX sees it.
+    /// The phone has its file, but no PBX sees a registration.
     NotRegistered = "not-registered", Stuck;
-    /// The same, and its model is none the vendor's folder knows.
+    /// The same, and the vendor's folder does not contain the phone's model.
     UnknownModel = "unknown-model", Stuck;
-    /// The app object lacks the flag Admin.
+    /// The app object does not have the flag Admin.
     FlagsNotPermitted = "flags-not-permitted", Stuck;
-    /// The PBX took the flags and shows others.
+    /// The PBX accepted the flags but still shows different ones.
     FlagsDidNotStick = "flags-did-not-stick", Stuck;
     /// The user object has no such device.
     DeviceNotFound = "device-not-found", Stuck;
@@ -52,87 +52,88 @@ causes! {
     ServicesNotGranted = "services-not-granted", Stuck;
     /// No PBX announces a Devices app.
     DevicesNotAnnounced = "devices-not-announced", Stuck;
-    /// Devices is known and cannot be reached.
+    /// Devices is known but cannot be reached.
     DevicesAway = "devices-away", Underway;
     /// The gateway has no file descriptor for its sysclient.
     NoDescriptor = "no-descriptor", Stuck;
     /// The sysclient is being opened.
     Connecting = "connecting", Underway;
-    /// Devices took no notice of the code, or refused it.
+    /// Devices ignored or rejected the code.
     CodeRefused = "code-refused", Stuck;
-    /// Devices knew the phone and does not any more.
+    /// The phone was removed from Devices.
     RemovedInDevices = "removed-in-devices", Stuck;
-    /// The phone asked before there was anything to give.
+    /// The phone sent a request before it had a configuration.
     AskedBeforeConfig = "asked-before-config", Underway;
-    /// Our own URL is not known.
+    /// The gateway's URL is not known.
     NoOwnUrl = "no-own-url", Stuck;
     /// There is no redirect account.
     RedirectNotConfigured = "redirect-not-configured", Underway;
     /// The redirect service has not answered yet.
     RedirectPending = "redirect-pending", Underway;
-    /// The redirect service is away or asks for patience.
+    /// The redirect service cannot be reached or requests a pause.
     RedirectAway = "redirect-away", Underway;
-    /// It refused.
+    /// The redirect service rejected the request.
     RedirectRefused = "redirect-refused", Stuck;
-    /// Somebody else has the phone there.
+    /// The phone belongs to a different account at the redirect service.
     RedirectForeignOwner = "redirect-foreign-owner", Stuck;
-    /// Let in again by a person, and it has not asked since.
+    /// An administrator allowed the phone again, and it has not sent a request since.
     AllowedNotAsked = "allowed-not-asked", Underway;
-    /// Redirected, and it has not asked.
+    /// The phone is redirected and has not sent a request.
     RedirectedNotAsked = "redirected-not-asked", Underway;
-    /// It waits, and at its address somebody refuses our certificate.
+    /// The phone has not sent a request, and a client at its address rejects the gateway's certificate.
     CertificateRefused = "certificate-refused", Stuck;
-    /// It waits, nobody knows where it is, and somebody somewhere refuses our certificate.
+    /// The phone has not sent a request, its address is unknown, and a client at some address rejects the gateway's
+    /// certificate.
     CertificatePerhapsRefused = "certificate-perhaps-refused", Underway;
-    /// It never came and its time is over.
+    /// The phone never sent a request, and its bootstrap window has expired.
     WindowExpired = "window-expired", Stuck;
-    /// A rule of admission refused it.
+    /// A rule of admission rejected the phone.
     Rejected = "rejected", Stuck;
-    /// It has been reset and asks again with its window closed.
+    /// The phone was reset and sends requests after its bootstrap window has closed.
     WindowClosed = "window-closed", Stuck;
-    /// It has not asked for too long.
+    /// The phone has not sent a request for too long.
     Overdue = "overdue", Overdue;
-    /// All its users are gone from the PBX.
+    /// All users of the phone have been deleted at the PBX.
     Orphaned = "orphaned", Stuck;
-    /// Blocked by a person.
+    /// Blocked by an administrator.
     Blocked = "blocked", Leaving;
-    /// To fetch one more file with all accounts off.
+    /// The phone must fetch one more file, with all accounts disabled.
     Releasing = "releasing", Leaving;
-    /// It has fetched that.
+    /// The phone has fetched that file.
     Released = "released", Leaving;
-    /// To be removed.
+    /// The phone is being removed.
     Removing = "removing", Leaving;
     /// Removed completely.
     Removed = "removed", Gone;
-    /// Removed, but for what could not be undone.
+    /// Removed, except for a part that could not be undone.
     RemovedWithLeftovers = "removed-with-leftovers", Gone;
 }
 
-/// A rough place, for counting and filtering; in the order of how much it is a person's business.
+/// A stage for counting and filtering. Ordered by how much an administrator's attention is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProvisioningStage {
-    /// A tombstone.
+    /// Deleted (tombstone).
     Gone,
     /// Blocked, released or being removed.
     Leaving,
     /// Registered.
     Working,
-    /// Has its file.
+    /// The phone has its file.
     Provisioned,
-    /// On its way by itself.
+    /// In progress without an administrator.
     Underway,
-    /// Silent for too long.
+    /// No request for too long.
     Overdue,
-    /// Needs a person.
+    /// An administrator must act.
     Stuck,
 }
 
 impl ProvisioningStage {
-    /// Every stage, in that order.
+    /// All stages, in this order.
     pub const ALL: &'static [Self] =
         &[Self::Gone, Self::Leaving, Self::Working, Self::Provisioned, Self::Underway, Self::Overdue, Self::Stuck];
 
-    /// The lasting word in messages.
+    /// The permanent name in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -146,7 +147,7 @@ impl ProvisioningStage {
         }
     }
 
-    /// Reads [`Self::as_str`] back.
+    /// Parses [`Self::as_str`].
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|stage| stage.as_str() == word)

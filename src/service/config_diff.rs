@@ -1,6 +1,6 @@
-//! What would change at a phone: the file it fetched last beside the one it would get now. Secrets are masked on both
-//! sides by their place: the present file is rendered without them, and of the former one only values are shown behind
-//! keys that never hold a secret. Whether a secret has changed is told without its value.
+//! Compares the file that a phone fetched last with the one it would get now. Secrets are masked in both. The current
+//! file is rendered without them. In the former file, a value is shown only if its key never contains a secret. A
+//! changed secret is reported without its value.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,15 +26,15 @@ use crate::{
     render::{ExplainedLine, SecretKeys, Stage},
 };
 
-/// Users and passwords in a URL.
+/// User and password in a URL.
 static USER_INFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("://[^/@\\s\"<>]+@").ok());
 /// The token in the URL of a phone's file.
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z2-7]{20,}").ok());
 
-/// The answer to `Diff`.
+/// Answers `Diff`.
 ///
 /// # Errors
-/// When there is no such phone, nothing to compare, or no present file.
+/// If there is no such phone, nothing to compare, or no current file.
 pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: ConfigRequest = read(message)?;
     let phone = super::actions::find(deps, instance, &request.mac)?;
@@ -56,13 +56,13 @@ pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, message: &En
     super::response::list(answer, "lines", &rows)
 }
 
-/// A line of either file or of both.
+/// A line of one or both files.
 #[derive(Debug, Clone, PartialEq)]
 struct Line {
     tag: ChangeTag,
-    /// Its number in the file held, from 1.
+    /// Its number in the fetched file, from 1.
     was: Option<usize>,
-    /// Its number in the present file, from 1.
+    /// Its number in the current file, from 1.
     n: Option<usize>,
     text: String,
     secret: Option<&'static str>,
@@ -107,15 +107,15 @@ fn compare(before: &str, now: &File, keys: &SecretKeys) -> Vec<Line> {
     lines
 }
 
-/// Hides what is secret in either file.
+/// Masks the secrets in both files.
 struct Hider<'a> {
     now: &'a File,
     keys: &'a SecretKeys,
-    /// Lines of the present file as they are shown; none where the two do not match line by line.
+    /// Lines of the current file as displayed. Empty if the masked and the actual file do not match line by line.
     shown: &'a [ExplainedLine],
-    /// The same by what the phone gets.
+    /// The same lines by their actual text.
     same: HashMap<&'a str, &'a ExplainedLine>,
-    /// Keys of the present file and whether they hold a secret.
+    /// Keys in the current file and whether they contain a secret.
     present: HashMap<String, bool>,
 }
 
@@ -136,7 +136,8 @@ impl<'a> Hider<'a> {
         self.shown.get(place).map_or_else(|| ("***".to_owned(), true), |line| (line.line.clone(), line.secret))
     }
 
-    /// Whether a value behind this key may be shown: the present file and what the vendor's templates can write decide.
+    /// Whether a value with this key may be shown, according to the current file and the keys the vendor's templates
+    /// can write.
     fn may_show(&self, key: &str) -> bool {
         match self.present.get(&SecretKeys::spelling(key)) {
             Some(true) => false,
@@ -145,7 +146,7 @@ impl<'a> Hider<'a> {
         }
     }
 
-    /// What a line sets: in XML also for which index.
+    /// Returns what a line sets. For XML this includes the index.
     fn key(&self, line: &str) -> Option<String> {
         let place = self.now.format.place(line, &self.now.shape)?;
         match (self.now.format, place.values.first()) {
@@ -175,7 +176,7 @@ impl<'a> Hider<'a> {
 mod tests {
     use super::*;
 
-    /// Lines whose value ends with `!` hold a secret.
+    /// Lines whose value ends with `!` contain a secret.
     fn file(text: &str) -> File {
         let line = |line: &str| ExplainedLine {
             line: match line.strip_suffix('!').and_then(|line| line.split_once(" = ")) {
@@ -219,7 +220,8 @@ mod tests {
             line('+', "key.1.value = ***", Some("new")),
             line('-', "url = https://***@h/phone/***/", Some("gone")),
             line('-', "b = 2", None),
-            // A value is shown by its place, although it is a secret elsewhere; what has no known place is hidden.
+            // A value is shown if it is not a secret at its key, even if it is a secret elsewhere. Unknown keys are
+            // hidden.
             line('-', "old.plain = new-one", None),
             line('-', "old.secret = ***", Some("gone")),
             line('-', "unknown = ***", Some("gone")),

@@ -1,4 +1,4 @@
-//! One look at every connection to a service, shown and logged once.
+//! A snapshot of all connections to services, displayed and logged once.
 
 use gangway_wire::appws::{Envelope, services};
 use serde_json::{Value, json};
@@ -13,10 +13,10 @@ use crate::{
     service::caller::Caller,
 };
 
-/// The answer to `Snapshot`.
+/// Answers `Snapshot`.
 ///
 /// # Errors
-/// None.
+/// Never fails.
 pub async fn snapshot(inner: &Inner, person: &Caller, message: &Envelope) -> MessageResult {
     let rows = rows(inner, person.instance.id);
     let text: Vec<String> = rows
@@ -38,7 +38,7 @@ pub async fn snapshot(inner: &Inner, person: &Caller, message: &Envelope) -> Mes
     list(result(message), "connections", &rows)
 }
 
-/// Every connection at this moment.
+/// Returns all current connections.
 #[must_use]
 pub fn rows(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     let mut rows: Vec<Value> = Vec::new();

@@ -1,29 +1,29 @@
-//! Tables of text as spreadsheets write and read them.
+//! Reads and writes CSV as spreadsheets do.
 
 use csv_core::{ReadFieldResult, ReaderBuilder};
 
-/// Records that are read; whoever has more sees one too many. A file of nothing but line breaks and separators would
-/// otherwise become a hundred times as large in memory.
+/// Maximum number of records in a file. A longer file yields one record more, so that the caller notices. Without the
+/// limit, a file that contains only line breaks and separators would need a hundred times its size in memory.
 pub const MOST_RECORDS: usize = 20_001;
-/// Fields of a record that are kept.
+/// Maximum number of stored fields per record.
 pub const MOST_FIELDS: usize = 64;
 
-/// A line of a file: where it begins, and its fields.
+/// A record: its first line and its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Number of the line, from 1.
+    /// Number of its first line, from 1.
     pub line: usize,
-    /// Its fields, the first [`MOST_FIELDS`] of them.
+    /// Its fields, at most [`MOST_FIELDS`].
     pub fields: Vec<String>,
-    /// How many there are.
+    /// The number of fields in the file.
     pub count: usize,
 }
 
-/// A quotation mark was opened in this line and never closed.
+/// A quotation mark in this line is never closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenQuote(pub usize);
 
-/// The text of a file in UTF-8, with or without byte order mark, else in Latin-1 (every byte a character).
+/// Decodes a file in UTF-8, with or without byte order mark, or else in Latin-1 (every byte is a character).
 #[must_use]
 pub fn decode(bytes: &[u8]) -> String {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -33,7 +33,7 @@ pub fn decode(bytes: &[u8]) -> String {
     }
 }
 
-/// The separator of a head line: whichever of semicolon, tab and comma it has most of.
+/// Returns the separator of the header line: the most frequent of semicolon, tab, and comma.
 #[must_use]
 pub fn separator(text: &str) -> char {
     let head = text.lines().next().unwrap_or_default();
@@ -41,16 +41,17 @@ pub fn separator(text: &str) -> char {
     [';', '\t', ','].into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(',')
 }
 
-/// The records of a text, at most one more than [`MOST_RECORDS`]; empty lines are left out. Fields in quotation marks may hold separators, line breaks and
-/// doubled quotation marks.
+/// Parses the records of a text, at most one more than [`MOST_RECORDS`]. Empty lines are skipped. Quoted fields may contain
+/// separators, line breaks, and doubled quotation marks.
 ///
 /// # Errors
-/// When a quotation mark is never closed.
+/// If a quotation mark is never closed.
 pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
     let mut reader = ReaderBuilder::new().delimiter(u8::try_from(separator).unwrap_or(b',')).build();
-    // The reader drops a byte order mark from what it gets first. `decode` drops the one of a file; another is text.
+    // The reader drops a byte order mark at the start of its input. `decode` has already dropped the one of the file,
+    // so another one is text.
     reader.read_field(b"\n", &mut [0]);
-    // This line break ends the last record, unless a quotation mark is open: then the reader takes it for text.
+    // This line break ends the last record. If a quotation mark is open, the reader treats it as text.
     let text = [text.as_bytes(), b"\n"].concat();
     let mut rest = text.as_slice();
     let mut field = vec![0; text.len()];
@@ -68,7 +69,7 @@ pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
                 let field = String::from_utf8_lossy(&field[..written]);
                 fields.push(&field);
                 line += field.matches('\n').count();
-                // The line break at the end of a record stays, to be counted with the empty lines behind it.
+                // Keep the line break at the end of a record, so that it is counted with the empty lines after it.
                 rest = &rest[if record_end { read - 1 } else { read }..];
                 if record_end {
                     fields.end(&mut records, begun);
@@ -83,12 +84,12 @@ pub fn records(text: &str, separator: char) -> Result<Vec<Record>, OpenQuote> {
     }
 }
 
-/// What follows the line break a text begins with.
+/// Returns the text after a leading line break.
 fn without_break(text: &[u8]) -> Option<&[u8]> {
     [b"\r\n".as_slice(), b"\n", b"\r"].iter().find_map(|end| text.strip_prefix(*end))
 }
 
-/// The fields of the record that is being read.
+/// The fields of the current record.
 #[derive(Default)]
 struct Fields {
     kept: Vec<String>,
@@ -114,7 +115,7 @@ impl Fields {
     }
 }
 
-/// Appends a record as RFC 4180 has it. What a spreadsheet would take for a formula begins with an apostrophe.
+/// Appends a record as in RFC 4180. A field that a spreadsheet would interpret as a formula gets a leading apostrophe.
 pub fn write(out: &mut String, fields: &[&str]) {
     for (place, field) in fields.iter().enumerate() {
         if place > 0 {

@@ -1,5 +1,6 @@
-//! The rows of all phones, kept up to date beside the records: lists are searched and sorted here, so that no page ever
-//! holds a lock a phone's request needs. An instance is put on the shelf when its first page opens.
+//! An index of the list rows of all phones, updated when records change. Lists are searched and sorted here, so that
+//! the page never holds a lock that a phone's request needs. The rows of an instance are loaded when its first page
+//! opens.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,21 +27,21 @@ use crate::{
     settings::firmware::FirmwareState,
 };
 
-/// Changes of this time are told together.
+/// Changes within this time are published together.
 pub const TOGETHER: Duration = Duration::from_millis(100);
-/// How often rows are looked at whose state changes by time alone.
+/// Interval for updating rows whose state depends on time.
 const BY_TIME: Duration = Duration::from_secs(30);
-/// After a phone refused our certificate the world is looked at by then.
+/// Delay of the status update after a phone has rejected the gateway's certificate.
 const AFTER_REFUSAL: Duration = Duration::from_millis(500);
-/// Batches a slow session may fall behind before it looks at everything.
+/// Number of batches a slow session may lag behind before it reloads everything.
 const BATCHES: usize = 64;
 
 /// Rows that changed together.
 #[derive(Debug)]
 pub struct RowBatch {
-    /// Whose.
+    /// The instance.
     pub instance: InstanceId,
-    /// As they are now.
+    /// The new rows.
     pub rows: Vec<Arc<DeviceRow>>,
 }
 
@@ -50,7 +51,7 @@ struct CachedInstance {
     rows: HashMap<PhoneId, Arc<DeviceRow>>,
 }
 
-/// The shelf. Only the admin thread looks at it.
+/// The index. Only the admin thread accesses it.
 pub struct DeviceIndex {
     deps: Arc<ServiceDependencies>,
     loaded: Mutex<HashMap<InstanceId, CachedInstance>>,
@@ -58,7 +59,7 @@ pub struct DeviceIndex {
 }
 
 impl DeviceIndex {
-    /// An empty one; [`Self::run`] keeps it.
+    /// Creates an empty index. [`Self::run`] updates it.
     #[must_use]
     pub fn new(deps: Arc<ServiceDependencies>) -> Self {
         Self { deps, loaded: Mutex::default(), batches: broadcast::Sender::new(BATCHES) }
@@ -68,13 +69,13 @@ impl DeviceIndex {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes from now on.
+    /// Subscribes to changes.
     #[must_use]
     pub fn batches(&self) -> broadcast::Receiver<Arc<RowBatch>> {
         self.batches.subscribe()
     }
 
-    /// All rows of an instance.
+    /// Returns all rows of an instance.
     #[must_use]
     pub fn rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
         let mut loaded = self.lock();
@@ -82,7 +83,7 @@ impl DeviceIndex {
         shelf.rows.values().cloned().collect()
     }
 
-    /// The world as the rows of an instance see it.
+    /// Returns the status of an instance on which its rows depend.
     #[must_use]
     pub fn around(&self, instance: InstanceId) -> Arc<InstanceStatus> {
         Arc::clone(&self.lock().entry(instance).or_insert_with(|| self.load(instance)).around)
@@ -96,7 +97,7 @@ impl DeviceIndex {
         CachedInstance { around, rows }
     }
 
-    /// A row as the records say now.
+    /// Creates a row from the current records.
     #[must_use]
     pub fn row(&self, phone: Arc<Phone>, around: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
         let last = self.deps.store.request_facts(phone.id);
@@ -107,7 +108,7 @@ impl DeviceIndex {
         Arc::new(row)
     }
 
-    /// Keeps the shelf until the gateway stops.
+    /// Updates the index until the gateway stops.
     pub async fn run(self: Arc<Self>) {
         let deps = Arc::clone(&self.deps);
         let mut changes = deps.store.changes();
@@ -142,14 +143,14 @@ impl DeviceIndex {
                     Err(RecvError::Closed) => return,
                 },
                 Ok(()) = refusals.changed() => {
-                    // A phone that refuses tries again and again; one look tells of all.
+                    // A phone that rejects the certificate retries continuously; one update covers all attempts.
                     let soon = deps.clock.now().saturating_add(AFTER_REFUSAL).unwrap_or(Timestamp::MAX);
                     by_time = by_time.min(soon);
                 }
                 () = deps.clock.sleep_until(due), if news.due.is_some() => self.publish(&std::mem::take(&mut news)),
                 () = deps.clock.sleep_until(by_time) => {
                     by_time = deps.clock.now().saturating_add(BY_TIME).unwrap_or(Timestamp::MAX);
-                    // What the PBX told us of our own URL comes without an announcement of its own.
+                    // A PBX can change the gateway's URL without a notification.
                     self.refresh_status(None, &mut news);
                     let waiting = self.waiting();
                     news.note(waiting, deps.clock.now());
@@ -158,7 +159,7 @@ impl DeviceIndex {
         }
     }
 
-    /// Phones that time alone makes a person's matter.
+    /// Phones that need an administrator's attention after some time.
     fn waiting(&self) -> Vec<PhoneId> {
         let loaded = self.lock();
         let rows = loaded.values().flat_map(|shelf| shelf.rows.values());
@@ -171,7 +172,7 @@ impl DeviceIndex {
         rows.filter(by_time).map(|row| row.phone.id).collect()
     }
 
-    /// Phones that should run another firmware than their rows say: most settings concern no row at all.
+    /// Phones whose required firmware differs from their row. Most settings do not affect rows.
     fn other_firmware(&self, instance: InstanceId) -> Vec<PhoneId> {
         let layers = self.deps.store.layers(instance);
         let loaded = self.lock();
@@ -187,7 +188,8 @@ impl DeviceIndex {
             if *shelf.around == around {
                 continue;
             }
-            // Who refuses our certificate concerns phones that wait, and is seen again and again.
+            // Rejections of the gateway's certificate affect only phones that have not sent a request, and repeat
+            // often.
             let before = InstanceStatus { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
             match before == around {
                 true => news.note(
@@ -219,13 +221,13 @@ impl DeviceIndex {
             }
         }
         for (instance, rows) in batches {
-            // Nobody listening is nobody to tell.
+            // Ignore the error: there are no subscribers.
             let _ = self.batches.send(Arc::new(RowBatch { instance, rows }));
         }
     }
 }
 
-/// What has changed and is not told yet.
+/// Changes that have not been published yet.
 #[derive(Default)]
 struct IndexUpdate {
     phones: BTreeSet<PhoneId>,
@@ -251,7 +253,7 @@ impl IndexUpdate {
     }
 }
 
-/// Whether the vendor's folder lists the model a phone told; a model nobody told yet is no unknown one.
+/// Whether the vendor's folder lists the model that the phone reported. True if it has not reported one.
 #[must_use]
 pub fn knows_model(deps: &ServiceDependencies, phone: &Phone) -> bool {
     let registry = deps.registry.load();

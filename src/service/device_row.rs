@@ -1,4 +1,4 @@
-//! A phone as the list shows it, searches it and sorts it.
+//! A phone's row in the list, as displayed, searched, and sorted.
 
 use std::sync::Arc;
 
@@ -20,32 +20,33 @@ use crate::{
     store::RequestFacts,
 };
 
-/// Users in a row; a DECT base may have hundreds. With the two below, the longest row still fits into a message.
+/// Maximum number of users in a row; a DECT base may have hundreds. With the two limits below, the longest row fits
+/// into a message.
 const USERS: usize = 20;
-/// Characters of a name in a row.
+/// Maximum length of a name in a row, in characters.
 const NAME: usize = 100;
-/// Characters of an error in a row.
+/// Maximum length of an error in a row, in characters.
 const ERROR: usize = 400;
 
-/// One phone at one moment.
+/// The row of one phone at one time.
 #[derive(Debug)]
 pub struct DeviceRow {
     /// The record.
     pub phone: Arc<Phone>,
     /// Its last request.
     pub last: Option<RequestFacts>,
-    /// Where it stands.
+    /// The cause of its state.
     pub cause: Cause,
-    /// The same, roughly.
+    /// The stage.
     pub stage: ProvisioningStage,
-    /// The firmware it reports and the one it should.
+    /// The firmware it reports and the required one.
     pub firmware: FirmwareState,
-    /// Everything that is searched, in lower case, a line for each.
+    /// The searchable text in lower case, one item per line.
     search: Box<str>,
 }
 
 impl DeviceRow {
-    /// Made anew whenever something of it changes.
+    /// Creates a row. Rows are replaced when anything changes.
     #[must_use]
     pub fn new(
         phone: Arc<Phone>,
@@ -60,13 +61,13 @@ impl DeviceRow {
         Self { phone, last, cause, stage, firmware, search }
     }
 
-    /// Whether every word occurs.
+    /// Whether the row contains every search term.
     #[must_use]
     pub fn matches(&self, search: &SearchTerms) -> bool {
         search.matches(&self.search, || self.phone.mac.to_string())
     }
 
-    /// The names of its users.
+    /// Returns the names of its users.
     #[must_use]
     pub fn name(&self) -> String {
         let names: Vec<String> = self
@@ -80,19 +81,19 @@ impl DeviceRow {
         names.join(", ")
     }
 
-    /// Flags of the account that is worst off.
+    /// Returns the flags of the account with the worst state.
     #[must_use]
     pub fn flags(&self) -> Option<&Facet<UserObjectState>> {
         diagnosis::worst_flags(&self.phone).map(|account| &account.user_object)
     }
 
-    /// Registration of the account that is worst off.
+    /// Returns the registration of the account with the worst state.
     #[must_use]
     pub fn registered(&self) -> Option<&Facet<RegistrationState>> {
         diagnosis::worst_registration(&self.phone).map(|account| &account.registration)
     }
 
-    /// As it goes to the page.
+    /// Serialises the row for the page.
     #[must_use]
     pub fn json(&self) -> Value {
         let phone = &*self.phone;
@@ -135,13 +136,13 @@ impl DeviceRow {
     }
 }
 
-/// A time as it goes to the page.
+/// Serialises a time for the page.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     at.to_string()
 }
 
-/// A facet as it goes to the page.
+/// Serialises a facet for the page.
 #[must_use]
 pub fn facet<S>(facet: &Facet<S>, state: &str) -> Value {
     json!({
@@ -169,20 +170,20 @@ fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState
     text.to_lowercase().into_boxed_str()
 }
 
-/// What was typed into the search field.
+/// The content of the search field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SearchTerms {
-    /// Each word in lower case, and the digits it has when it may be a part of a MAC.
+    /// Each word in lower case, with its hex digits if it may be a part of a MAC.
     words: Vec<(String, Option<String>)>,
-    /// The digits of all of it, when it may be a MAC written with blanks.
+    /// The hex digits of the whole text, if it may be a MAC written with spaces.
     whole: Option<String>,
 }
 
-/// Words that are looked for; more are left out.
+/// Maximum number of words; further ones are ignored.
 const WORDS: usize = 16;
 
 impl SearchTerms {
-    /// Reads what was typed.
+    /// Parses the text.
     #[must_use]
     pub fn new(typed: &str) -> Self {
         let typed = typed.to_lowercase();
@@ -195,7 +196,7 @@ impl SearchTerms {
         Self { words, whole: whole.flatten().filter(|digits| digits.len() <= 12) }
     }
 
-    /// Whether nothing is looked for.
+    /// Whether there are no search terms.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
@@ -213,8 +214,8 @@ impl SearchTerms {
     }
 }
 
-/// The digits of a word that may be a part of a MAC, in any spelling. A dot separates groups of four only: otherwise
-/// every part of an IPv4 address would find phones by their MAC.
+/// Returns the hex digits of a word that may be a part of a MAC, in any notation. A dot is accepted only between groups
+/// of four. Otherwise every part of an IPv4 address would match phones by their MAC.
 fn mac_digits(word: &str) -> Option<String> {
     let groups: Vec<&str> = word.split('.').collect();
     let dotted = groups.len() == 1

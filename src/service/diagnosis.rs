@@ -1,4 +1,4 @@
-//! Where a phone stands, as one word: the first thing in the way of a phone that rings, or that nothing is.
+//! Determines the cause of a phone's state: the first problem that prevents it from working, or that there is none.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,10 +16,10 @@ use crate::{
     provision::timeline_texts::NO_DESCRIPTOR,
 };
 
-/// A redirected phone that has not asked for so long needs a person who resets it.
+/// After this time without a request, a redirected phone needs an administrator to reset it.
 pub const PATIENCE_AFTER_REDIRECT: SignedDuration = SignedDuration::from_mins(15);
 
-/// The first thing in the way, in the order in which it would have to be cleared.
+/// Returns the first problem, in the order in which problems have to be solved.
 #[must_use]
 pub fn cause(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Cause {
     let cause = leaving(phone)
@@ -34,7 +34,7 @@ pub fn cause(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Caus
         Cause::Rejected | Cause::Overdue => Some(phone.request.since),
         _ => None,
     };
-    // Somebody has let it in since: it is the phone's turn.
+    // An administrator has allowed the phone since, so the phone must act next.
     let cause = match seen {
         Some(_) if phone.window.is_open(now) && phone.window.opened > seen => Cause::AllowedNotAsked,
         _ => cause,
@@ -47,7 +47,7 @@ pub fn cause(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Caus
     };
     match tls_rejections::of(phone, facts, waits_since) {
         Some((_, true)) => Cause::CertificateRefused,
-        // What is due is a person's matter already, and was seen somewhere.
+        // An overdue phone already needs an administrator, and its address is known.
         Some((_, false)) if cause != Cause::Overdue => Cause::CertificatePerhapsRefused,
         _ => cause,
     }
@@ -57,7 +57,7 @@ fn is_orphaned(phone: &Phone) -> bool {
     !phone.accounts.is_empty() && phone.accounts.iter().all(|account| account.orphaned.is_some())
 }
 
-/// The place of the phone; also what needs time to become a person's matter.
+/// Returns the stage of the phone, including causes that need an administrator after some time.
 #[must_use]
 pub fn stage(cause: Cause, phone: &Phone, now: Timestamp) -> ProvisioningStage {
     match cause {
@@ -82,8 +82,8 @@ fn leaving(phone: &Phone) -> Option<Cause> {
     })
 }
 
-/// It asks with what travels through the redirect service, as after a factory reset, and its window is closed: it has
-/// lost what it had, whatever the record says.
+/// The phone uses the credentials from the redirect service, as after a factory reset, but its bootstrap window is
+/// closed. It has lost its configuration, regardless of the record.
 fn reset(facts: &DiagnosisInputs<'_>) -> Option<Cause> {
     let last = facts.request?;
     (last.outcome == Reason::WindowClosed.as_str()).then_some(Cause::WindowClosed)
@@ -101,7 +101,7 @@ fn devices(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Option<Cause> {
         DevicesState::Waiting => Cause::DevicesAway,
         DevicesState::Connecting if phone.request.state == RequestState::BeforeConfig => Cause::AskedBeforeConfig,
         DevicesState::Connecting if phone.device_config.received.is_none() => Cause::Connecting,
-        // What it has configured stays: the rest goes on without it.
+        // The phone keeps its configuration, so the other facets continue.
         DevicesState::Connecting | DevicesState::Received | DevicesState::Lost => return None,
     })
 }
@@ -114,7 +114,7 @@ fn asking(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Option<
         RequestState::Provisioned => return None,
         RequestState::NotYet if crate::provision::flow::unused(phone, now) => Cause::WindowExpired,
         RequestState::NotYet => match phone.redirect.state {
-            // Neither a redirect service nor an administrator can send the phone anywhere.
+            // Neither a redirect service nor an administrator can direct the phone to the gateway.
             RedirectState::Pending | RedirectState::NotConfigured if !facts.around.urls.is_known(&phone.provider) => {
                 Cause::NoOwnUrl
             }
@@ -151,7 +151,7 @@ pub fn change_is_pending(phone: &Phone) -> bool {
     phone.delivery.as_ref().is_some_and(|delivery| delivery.revision < phone.revision)
 }
 
-/// The account whose flags are worst off.
+/// Returns the account whose flags have the worst state.
 #[must_use]
 pub fn worst_flags(phone: &Phone) -> Option<&Account> {
     phone.accounts.iter().max_by_key(|account| match account.user_object.state {
@@ -163,7 +163,7 @@ pub fn worst_flags(phone: &Phone) -> Option<&Account> {
     })
 }
 
-/// The account whose registration is worst off.
+/// Returns the account whose registration has the worst state.
 #[must_use]
 pub fn worst_registration(phone: &Phone) -> Option<&Account> {
     phone.accounts.iter().max_by_key(|account| match account.registration.state {
@@ -173,7 +173,7 @@ pub fn worst_registration(phone: &Phone) -> Option<&Account> {
     })
 }
 
-/// The rule that refused it, from the sentence in the record.
+/// Returns the rule that rejected the phone, from the message in the record.
 #[must_use]
 pub fn rule(phone: &Phone) -> Option<Reason> {
     let said = phone.request.error.as_deref()?;

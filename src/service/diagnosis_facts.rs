@@ -1,4 +1,4 @@
-//! What beside the record decides where a phone stands.
+//! Inputs of the diagnosis besides the phone's record.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -6,18 +6,18 @@ use jiff::Timestamp;
 
 use crate::{phone::public_url::PublicUrls, store::RequestFacts};
 
-/// The newest refusal of our certificate from one address.
+/// The newest rejection of the gateway's certificate from one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsRejection {
-    /// From where.
+    /// The address.
     pub address: IpAddr,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// The alert, by its name in RFC 8446.
     pub alert: &'static str,
 }
 
-/// What of the world around decides, the same for all phones of an instance.
+/// Status that is the same for all phones of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceStatus {
     /// A PBX is connected.
@@ -26,28 +26,28 @@ pub struct InstanceStatus {
     pub services: bool,
     /// A PBX announces a Devices app.
     pub devices: bool,
-    /// Under which URLs phones reach us.
+    /// The URLs under which phones reach the gateway.
     pub urls: Arc<PublicUrls>,
-    /// The app objects that are connected and lack the flag Admin, by name.
+    /// The names of connected app objects without the flag Admin.
     pub without_admin: Vec<String>,
-    /// Who refused our certificate lately, the newest first.
+    /// Recent rejections of the gateway's certificate, newest first.
     pub refusals: Vec<TlsRejection>,
 }
 
-/// What beside the record decides about one phone.
+/// Inputs of one phone's diagnosis besides its record.
 #[derive(Debug, Clone, Copy)]
 pub struct DiagnosisInputs<'a> {
-    /// The world.
+    /// The status of the instance.
     pub around: &'a InstanceStatus,
     /// Its last request.
     pub request: Option<&'a RequestFacts>,
-    /// Whether the vendor's folder knows its model; true where the model is not known yet.
+    /// Whether the vendor's folder contains its model. True if the model is unknown.
     pub known_model: bool,
-    /// Where it can be sent by DHCP or by hand; no token in it.
+    /// The URL for DHCP or manual configuration. It contains no token.
     pub manual_url: Option<&'a str>,
 }
 
-/// One URL for everybody, as a gateway has it whose configuration names one.
+/// One URL for all providers, as with a URL in the configuration.
 #[cfg(test)]
 pub(super) fn expected_urls() -> Arc<PublicUrls> {
     Arc::new(PublicUrls::of("/example.com/gangway", "https://gw.example.com".parse().unwrap()))

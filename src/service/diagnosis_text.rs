@@ -1,4 +1,4 @@
-//! The answer to the one question people come with: where is this phone stuck, and what do I do?
+//! The diagnosis of a phone as text: where it is stuck and what to do.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,31 +7,31 @@ use serde_json::{Value, json};
 use super::{cause::Cause, diagnosis, diagnosis_facts::DiagnosisInputs, text::Text, tls_rejections};
 use crate::phone::{admission::Reason, record::Phone};
 
-/// State, why, what next, and the button that does it.
+/// State, reason, next step, and the button for it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DiagnosisText {
-    /// The cause, as its word.
+    /// The name of the cause.
     pub cause: &'static str,
-    /// Where the phone stands.
+    /// The state.
     pub state: Text,
-    /// Why.
+    /// The reason.
     pub why: Text,
-    /// What happens or what to do next.
+    /// The next step.
     pub next: Text,
-    /// The button, where there is one.
+    /// The button, if there is one.
     pub action: Option<Button>,
 }
 
-/// A button: an action of this api, or a way to a setting.
+/// A button: an action of this api, or a link to a setting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Button {
     /// `allow`, `new-code`, ..., or `open-settings`.
     pub name: &'static str,
-    /// What it is pressed with.
+    /// The parameters of the action.
     pub params: Value,
 }
 
-/// The sentence of a phone.
+/// Returns the diagnosis of a phone as text.
 #[must_use]
 pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> DiagnosisText {
     let cause = diagnosis::cause(phone, facts, now);
@@ -46,7 +46,7 @@ pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> D
     DiagnosisText { cause: cause.as_str(), state: part("state"), why, next: part("next"), action: button(cause, phone) }
 }
 
-/// Every part gets the parameters of its cause: which of them a language uses is the language's matter.
+/// Every part gets all parameters of its cause, because each translation may use different ones.
 fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Text {
     let error = |error: &Option<String>| error.clone().unwrap_or_default();
     let text = text.with("since", since(cause, phone, facts).to_string()).with("mac", phone.mac.to_string());
@@ -98,7 +98,7 @@ fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<
     }
 }
 
-/// Since when it is so, as far as the record tells.
+/// Returns since when the cause exists, as far as the record shows.
 fn since(cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Timestamp {
     match cause {
         Cause::PbxAway
@@ -162,7 +162,7 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
                 | Reason::CertificateUnknownIssuer
                 | Reason::CertificateNoMac,
             ) => Some(Button { name: "open-settings", params: json!({ "setting": "require_certificate" }) }),
-            // A phone that shows another phone's certificate is not helped by opening the window.
+            // Opening the bootstrap window does not help a phone that presents another phone's certificate.
             Some(Reason::OtherCertificate | Reason::WrongMac) => None,
             _ => press("allow"),
         },

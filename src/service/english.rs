@@ -1,4 +1,4 @@
-//! Every text of the admin api in English. Places for parameters stand in braces. A page has a list of the same keys per
+//! All texts of the admin api in English. Parameters are in braces. The page has a list with the same keys for each
 //! language.
 
 use gangway_wire::appws::LoginRejection;
@@ -11,7 +11,7 @@ use crate::{
     settings::{REDIRECT_SETTINGS, TABLE},
 };
 
-/// The template of a key.
+/// Returns the template of a key.
 #[must_use]
 pub fn template(key: &str) -> Option<&'static str> {
     if let Some(rest) = key.strip_prefix("cause.") {
@@ -38,13 +38,13 @@ fn others() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     OTHERS.iter().chain(NOTICES).chain(SECRETS_AND_VALUES)
 }
 
-/// The sentences of time lines.
+/// The texts of timelines.
 fn sayings() -> impl Iterator<Item = MessageTemplate> {
     let all = provision::timeline_texts::SAYINGS.iter().chain(audit_texts::SAYINGS).copied();
     all.chain([audit_texts::ASKED, crate::store::RESTORED])
 }
 
-/// Every key, for pages that check their translations.
+/// Returns all keys, so that pages can check their translations.
 pub fn keys() -> impl Iterator<Item = String> {
     let causes = CAUSES.iter().flat_map(|(word, _)| PARTS.iter().map(move |part| format!("cause.{word}.{part}")));
     let rules = Reason::ALL.iter().map(|reason| format!("rule.{}", reason.as_str()));
@@ -54,16 +54,16 @@ pub fn keys() -> impl Iterator<Item = String> {
     causes.chain(rules).chain(refusals).chain(help).chain(happened).chain(others().map(|(key, _)| (*key).to_owned()))
 }
 
-/// What every setting does; those of redirect services are the same for all vendors.
+/// The help texts of all settings. Those of redirect services are the same for all vendors.
 fn helped() -> impl Iterator<Item = (String, &'static str)> {
     let named = TABLE.iter().map(|setting| (setting.name.to_owned(), setting.help));
     named.chain(REDIRECT_SETTINGS.iter().map(|setting| (format!("redirect.{}", setting.name), setting.help)))
 }
 
-/// The parts of a sentence about a phone.
+/// The parts of a diagnosis.
 const PARTS: [&str; 3] = ["state", "why", "next"];
 
-/// State, why, what next.
+/// State, reason, next step.
 const CAUSES: &[(&str, [&str; 3])] = &[
     ("working", ["In service", "The phone has its configuration and is registered since {since}.", "Nothing to do."]),
     (

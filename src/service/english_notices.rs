@@ -1,6 +1,6 @@
 //! The English texts of notices.
 
-/// By key.
+/// The texts by key.
 pub const NOTICES: &[(&str, &str)] = &[
     (
         "notice.pbx-away",

@@ -1,6 +1,6 @@
-//! The English texts about values that are not possible, contradict each other or are not shown.
+//! The English texts for values that are invalid, contradictory, or hidden.
 
-/// By key.
+/// The texts by key.
 pub const SECRETS_AND_VALUES: &[(&str, &str)] = &[
     (
         "not-generated",

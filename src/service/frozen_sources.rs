@@ -1,4 +1,4 @@
-//! The sources of requests: whose freeze an administrator ends.
+//! Ends the freeze of a source for an administrator.
 
 use std::net::IpAddr;
 
@@ -17,10 +17,10 @@ struct UnfreezeRequest {
     address: String,
 }
 
-/// The answer to `Thaw`: whether a source with this address was frozen.
+/// Answers `Thaw`: whether a source with this address was frozen.
 ///
 /// # Errors
-/// When the address is none, or the audit cannot be written.
+/// If the address is invalid, or the audit cannot be written.
 pub async fn thaw(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let wish: UnfreezeRequest = read(message)?;
     let Ok(address) = wish.address.trim().parse::<IpAddr>() else {

@@ -1,4 +1,4 @@
-//! The tab "RPS history": what was said to redirect services and what they answered.
+//! The tab "RPS history": calls to redirect services and their responses.
 
 use gangway_base::mac::Mac;
 use gangway_wire::appws::{Envelope, envelope::OUT_LIMIT};
@@ -17,13 +17,13 @@ use crate::{
     store::{HistoryFilter, HistoryRow},
 };
 
-/// Rows read from the store at once.
+/// Number of rows read from the store at once.
 const PAGE: u32 = 500;
-/// Rows looked at for one answer; a search that finds less goes on from where it ended.
+/// Maximum number of rows searched for one answer. If not enough match, the next request continues from there.
 const LOOKED_AT: usize = 50_000;
-/// Rows of one answer.
+/// Maximum number of rows in one answer.
 const MOST: usize = 500;
-/// Characters of one answer of a service.
+/// Maximum length of a service's response in an answer, in characters.
 const ANSWER: usize = 4_096;
 
 #[derive(Deserialize, Default)]
@@ -86,7 +86,7 @@ impl Ready {
     }
 }
 
-/// Rows that match, newest first, and where to go on.
+/// Returns matching rows, newest first, and where to continue.
 async fn search(
     deps: &ServiceDependencies,
     instance: InstanceId,
@@ -104,7 +104,7 @@ async fn search(
             }
             looked_at += 1;
             before = Some(row.id);
-            // The entries are written in the order of their calls, but for a few that overlap.
+            // Entries are stored in the order of their calls, except for a few concurrent ones.
             if ready.matches(&row) {
                 found.push(row);
             }
@@ -129,10 +129,10 @@ fn json(row: &HistoryRow) -> Value {
     })
 }
 
-/// The answer to `History`.
+/// Answers `History`.
 ///
 /// # Errors
-/// When the request or the store cannot be read.
+/// If the request or the store cannot be read.
 pub async fn history(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let ready = Ready::new(request.filter)?;
@@ -141,19 +141,19 @@ pub async fn history(deps: &ServiceDependencies, instance: InstanceId, message: 
     super::response::list(result(message).field("more", more), "rows", &rows)
 }
 
-/// The number of the newest entry; 0 without any.
+/// Returns the number of the newest entry, or 0 if there is none.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// If the store cannot be read.
 pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, RequestError> {
     let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
 
-/// The answer to `HistoryExport`: one text in pieces.
+/// Answers `HistoryExport`: one text in pieces.
 ///
 /// # Errors
-/// When the request or the store cannot be read.
+/// If the request or the store cannot be read.
 pub async fn export(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     /// A character takes at most six bytes in JSON; the rest of the message is short.
     const PIECE: usize = OUT_LIMIT / 6 - 512;
@@ -191,10 +191,10 @@ pub async fn export(deps: &ServiceDependencies, instance: InstanceId, message: &
     }
 }
 
-/// The answer to `HistoryPrune`.
+/// Answers `HistoryPrune`.
 ///
 /// # Errors
-/// When the request cannot be read or the store not be written.
+/// If the request cannot be read or the store cannot be written.
 pub async fn prune(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Prune = read(message)?;
     let deed = format!("drop the redirect history older than {} days", request.days);

@@ -1,5 +1,5 @@
-//! Many phones at once: a file is taken in pieces, checked, and provisioned line by line with codes from Devices. An
-//! import goes on when its page goes away; one per instance at a time.
+//! Imports of many phones. A file is uploaded in pieces, checked, and provisioned line by line with codes from Devices.
+//! An import continues when its page is closed. One import per instance at a time.
 
 use std::{
     collections::HashMap,
@@ -29,11 +29,11 @@ use crate::{
     service::caller::Caller,
 };
 
-/// Bytes of a file.
+/// Maximum size of a file, in bytes.
 pub const MOST_BYTES: usize = 8 << 20;
-/// Phones that are provisioned at the same time.
+/// Number of phones that are provisioned concurrently.
 const AT_ONCE: usize = 8;
-/// Failed lines a page is told of while an import runs.
+/// Maximum number of failed lines that are reported while an import runs.
 const FAILURES: usize = 100;
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ struct Start {
     rollout: bool,
 }
 
-/// A file on its way, then checked. It may hold users' passwords.
+/// An uploaded file, and the result of its check. It may contain passwords of users.
 #[derive(Default)]
 pub struct Upload {
     bytes: Zeroizing<Vec<u8>>,
@@ -60,10 +60,10 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// The answer to `ImportData`.
+    /// Answers `ImportData`.
     ///
     /// # Errors
-    /// When the piece is no base64, or the file too long.
+    /// If the piece is not base64, or the file is too long.
     pub fn take(&mut self, deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
         let piece: Piece = read(message)?;
         let bytes = BASE64_STANDARD.decode(&piece.data).map(Zeroizing::new).map_err(|error| {
@@ -83,10 +83,10 @@ impl Upload {
         self.whole(deps, instance, &bytes, message)
     }
 
-    /// Checks a file that is there as a whole.
+    /// Checks a complete file.
     ///
     /// # Errors
-    /// When it is too long.
+    /// If it is too long.
     pub fn whole(
         &mut self,
         deps: &ServiceDependencies,
@@ -115,7 +115,7 @@ impl Upload {
     }
 }
 
-/// The imports of all instances: the running one, or the last.
+/// The running or last import of each instance.
 #[derive(Default)]
 pub struct Imports(Mutex<HashMap<InstanceId, Arc<Import>>>);
 
@@ -139,7 +139,7 @@ impl Imports {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far the import of an instance is.
+    /// Returns the progress of an instance's import.
     #[must_use]
     pub fn state(&self, instance: InstanceId) -> Value {
         let Some(import) = self.lock().get(&instance).map(Arc::clone) else { return json!({ "of": 0, "done": 0 }) };
@@ -155,14 +155,14 @@ impl Imports {
         })
     }
 
-    /// Ends the import of an instance after the lines under way.
+    /// Stops the import of an instance after the lines in progress.
     pub fn stop(&self, instance: InstanceId) {
         if let Some(import) = self.lock().get(&instance) {
             import.stop.cancel();
         }
     }
 
-    /// Enters a new one unless one is running.
+    /// Adds a new import unless one is running.
     fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, RequestError> {
         let mut imports = self.lock();
         if imports.get(&instance).is_some_and(|import| !import.lock().finished) {
@@ -196,17 +196,17 @@ impl Import {
     }
 }
 
-/// The state as members of a message.
+/// Adds the progress to a message.
 #[must_use]
 pub fn progress(message: Outgoing, state: &Value) -> String {
     let members = state.as_object().into_iter().flatten();
     members.fold(message, |message, (name, value)| message.field(name, value)).text()
 }
 
-/// Carries `ImportStart` out.
+/// Performs `ImportStart`.
 ///
 /// # Errors
-/// When no file was checked, one is being imported, or Devices gives no codes.
+/// If no file was checked, an import is running, or Devices returns no codes.
 pub async fn start(
     desk: &AdminService,
     person: &Arc<Caller>,
@@ -219,7 +219,7 @@ pub async fn start(
         Some(checked) => checked.lines.clone(),
         None => return Err(Text::new("import.nothing").into()),
     };
-    // Of lines that change nothing none needs a category, and Devices need not be there.
+    // If no line changes anything, no category is needed and Devices need not be available.
     let categories = match lines.iter().all(|line| line.known) {
         true => Vec::new(),
         false => {
@@ -239,10 +239,10 @@ pub async fn start(
     Ok(answer)
 }
 
-/// Carries `ImportStop` out.
+/// Performs `ImportStop`.
 ///
 /// # Errors
-/// When it cannot be written down.
+/// If the audit cannot be written.
 pub async fn stop(desk: &AdminService, person: &Caller) -> Result<(), RequestError> {
     audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
     desk.0.imports.stop(person.instance.id);
@@ -268,7 +268,7 @@ impl Work {
             });
         tokio::select! {
             () = all => {}
-            // What was sent is not taken back; the same file again goes on with the rest.
+            // Completed lines are not undone. Importing the same file again continues with the rest.
             () = tasks.stopping() => {}
         }
         let mut progress = import.lock();
@@ -276,7 +276,7 @@ impl Work {
         tracing::info!(instance = %self.person.instance.label(), changed = progress.changed, unchanged = progress.unchanged, failed = progress.failed, "an import has ended");
     }
 
-    /// Whether something was changed.
+    /// Returns whether something was changed.
     async fn line(&self, line: &ImportLine) -> Result<bool, Text> {
         let deps = &self.desk.0.deps;
         let instance = self.person.instance.id;
@@ -288,7 +288,8 @@ impl Work {
         let chosen = line.category.as_deref().or(self.request.category.as_deref());
         let refused = |problem: RequestError| problem.text;
         let category = provisioning_codes::pick(&self.categories, chosen, own).map_err(refused)?;
-        // A code is not spent on somebody who does not exist; what else a PBX lacks is said in the record.
+        // Do not use a code for a user that does not exist. Other problems at the PBX are recorded in the phone's
+        // record.
         let key = UserKey { guid: None, h323: line.user.clone() };
         if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {
             return Err(Text::said(error));

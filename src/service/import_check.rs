@@ -1,4 +1,4 @@
-//! A file of phones, checked line by line before anything is done.
+//! Checks an import file line by line before anything is changed.
 
 use std::collections::HashMap;
 
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// Lines of a file.
+/// Maximum number of lines in a file.
 pub const MOST_LINES: usize = csv::MOST_RECORDS - 1;
-/// Errors that are listed.
+/// Maximum number of errors listed.
 pub const MOST_ERRORS: usize = 500;
-/// Characters of a field.
+/// Maximum length of a field, in characters.
 const MOST: usize = 255;
 /// The columns a file may have.
 const COLUMNS: [&str; 9] = ["mac", "user", "name", "vendor", "password", "hwid", "pbx", "domain", "category"];
@@ -39,9 +39,9 @@ pub struct ImportLine {
     pub provider: String,
     /// H.323 name of the user.
     pub user: String,
-    /// Long name; the user's name where the file tells none.
+    /// Long name. Defaults to the user's name.
     pub name: String,
-    /// HW-ID; the MAC where the file tells none.
+    /// HW-ID. Defaults to the MAC.
     pub hwid: String,
     /// The user's password.
     pub password: Secret,
@@ -51,31 +51,31 @@ pub struct ImportLine {
     pub domain: String,
     /// Devices category by id or name.
     pub category: Option<String>,
-    /// Nothing would change.
+    /// The line changes nothing.
     pub known: bool,
 }
 
-/// What is wrong with a line.
+/// An error in a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineError {
-    /// The line, 0 for the whole file.
+    /// The line, or 0 for the whole file.
     pub line: usize,
-    /// The column, where it is one.
+    /// The column, if the error is in one.
     pub field: &'static str,
-    /// The sentence.
+    /// The message.
     pub text: Text,
 }
 
 /// A checked file.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// What can be done.
+    /// The valid lines.
     pub lines: Vec<ImportLine>,
-    /// What is wrong, at most [`MOST_ERRORS`].
+    /// The errors, at most [`MOST_ERRORS`].
     pub errors: Vec<LineError>,
-    /// How much is wrong.
+    /// The total number of errors.
     pub wrong: usize,
-    /// Columns the file has and nobody knows.
+    /// Unknown columns of the file.
     pub ignored: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> 
     checked
 }
 
-/// Which column is where.
+/// Maps column names to their positions.
 fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static str, usize>> {
     let mut columns = HashMap::new();
     for (place, name) in head.iter().enumerate() {
@@ -148,12 +148,12 @@ fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static st
     Some(columns)
 }
 
-/// What lines are checked against.
+/// The context for checking a line.
 struct ImportContext<'a> {
     deps: &'a ServiceDependencies,
     instance: InstanceId,
     registry: &'a Registry,
-    /// Address and domain of the PBX, where exactly one is connected.
+    /// Address and domain of the PBX, if exactly one is connected.
     pbx: Option<(String, String)>,
 }
 
@@ -167,7 +167,7 @@ impl<'a> ImportContext<'a> {
         Self { deps, instance, registry, pbx }
     }
 
-    /// The provider somebody names by its own or its vendor's name, else the one of the MAC's maker.
+    /// Finds the provider by its own or its vendor's name, or else by the vendor of the MAC.
     fn provider(&self, named: &str, mac: Mac) -> Result<(String, String), Text> {
         let found = |vendor: &crate::catalog::Vendor| {
             vendor.providers.first().map(|provider| (provider.name.clone(), vendor.name.to_string()))
@@ -209,14 +209,14 @@ impl Fields<'_> {
         if field.chars().count() > MOST {
             return Err((column, Text::new("import.too-long").with("column", column).with("most", MOST)));
         }
-        // A name is cleaned instead: it is shown and proves nothing.
+        // A name is cleaned instead, because it is only displayed and not used for authentication.
         if column != "name" && unwritable(field).is_some() {
             return Err((column, Text::new("import.control").with("column", column)));
         }
         Ok(field)
     }
 
-    /// Whether the vendor's files can carry what must reach the phone to the letter.
+    /// Checks whether the vendor's files can represent the values that must reach the phone exactly.
     fn carried(line: &ImportLine, vendor: &Vendor) -> Result<(), Wrong> {
         let exact = [
             ("user", line.user.as_str()),
@@ -280,7 +280,7 @@ impl Fields<'_> {
         };
         let password = password.ok_or(("password", Text::new("import.password")))?;
         let (pbx, domain) = (self.get("pbx")?, self.get("domain")?);
-        // A stored password belongs to the PBX it came from.
+        // A stored password belongs to the PBX from which it was received.
         if let Some(known) = account
             && self.get("password")?.is_empty()
             && !pbx.is_empty()
@@ -315,7 +315,7 @@ impl Fields<'_> {
     }
 }
 
-/// Whether the phone is what the line wants, and has or still gets its configuration from Devices.
+/// Whether the phone already matches the line, and has or will get its configuration from Devices.
 #[must_use]
 pub fn changes_nothing(line: &ImportLine, phone: &Phone) -> bool {
     phone.wanted == Wanted::Active

@@ -1,5 +1,6 @@
-//! Files of phones that a command hands to the serving gateway: checked and imported like those of the page, because only
-//! the gateway is connected to PBX and Devices. What comes of it goes back as a fact the command waits for.
+//! Imports started by a command. The command passes the file to the running gateway, which checks and imports it like
+//! one from the page, because only the gateway is connected to PBX and Devices. The result is stored as a fact that the
+//! command waits for.
 
 use std::time::Duration;
 
@@ -15,47 +16,47 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Between two looks at what commands ask for, and at how far an import is.
+/// Interval for checking for jobs of commands, and for the progress of an import.
 const LOOK: Duration = Duration::from_millis(300);
-/// What a command asks for.
+/// Prefix of a job.
 const ASKED: &str = "import.asked.";
-/// What came of it.
+/// Prefix of a job's status.
 const ANSWERED: &str = "import.answered.";
-/// What a command is told whose gateway has died over its file.
+/// The error for a command whose gateway was restarted during the import.
 const RESTARTED: &str = "gangway was started again in the middle of it; the same file once more goes on with the rest";
 
-/// What a command asks for.
+/// A job from a command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ImportJob {
     /// Only check the file.
     pub dry_run: bool,
-    /// Whether somebody waits for the end.
+    /// Whether the command waits for the end.
     pub wait: bool,
-    /// Category in Devices for phones whose line names none.
+    /// Category in Devices for phones whose line contains none.
     pub category: Option<String>,
     /// Each code is valid for 7 days instead of 15 minutes.
     pub rollout: bool,
-    /// Who asks.
+    /// The user of the command.
     pub user: String,
 }
 
-/// What came of it so far.
+/// The status of a job.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImportJobStatus {
-    /// What the check said: as `ImportDataResult`.
+    /// Result of the check, as in `ImportDataResult`.
     pub check: Map<String, Value>,
-    /// How far the import is: as `ImportState`.
+    /// Progress of the import, as in `ImportState`.
     pub progress: Map<String, Value>,
-    /// Why there is none.
+    /// Why the job was rejected.
     pub refused: Option<String>,
-    /// Nothing more will come.
+    /// The status is final.
     pub finished: bool,
 }
 
-/// Hands a file to the serving gateway.
+/// Passes a file to the running gateway.
 ///
 /// # Errors
-/// When it is too long, or the store cannot be written.
+/// If it is too long, or the store cannot be written.
 pub async fn ask(
     store: &Store,
     instance: InstanceId,
@@ -68,33 +69,33 @@ pub async fn ask(
     store.set_fact(instance, &format!("{ASKED}{key}"), Some(&text)).await
 }
 
-/// What came of it so far; `None` while no gateway has taken notice.
+/// Returns the status of a job, or `None` if no gateway has accepted it.
 #[must_use]
 pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<ImportJobStatus> {
     serde_json::from_str(&store.fact(instance, &format!("{ANSWERED}{key}"))?).ok()
 }
 
-/// Whether a gateway has taken the file.
+/// Whether a gateway has accepted the file.
 #[must_use]
 pub fn is_taken(store: &Store, instance: InstanceId, key: &str) -> bool {
     store.fact(instance, &format!("{ASKED}{key}")).is_none()
 }
 
-/// Takes file, question and answer back.
+/// Deletes the file, the job, and its status.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// If the store cannot be written.
 pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<(), StoreError> {
     store.take_over(instance, key).await?;
     store.set_fact(instance, &format!("{ASKED}{key}"), None).await?;
     store.set_fact(instance, &format!("{ANSWERED}{key}"), None).await
 }
 
-/// Carries out what commands ask for until the gateway stops.
+/// Performs jobs from commands until the gateway stops.
 pub async fn watch(desk: AdminService) {
     let deps = std::sync::Arc::clone(&desk.0.deps);
-    // Answers of an earlier life: whoever still waits for an import is told, and a last one nobody took is nobody's any
-    // more.
+    // Handle statuses from before a restart: mark unfinished imports as interrupted for commands that may still wait,
+    // and delete finished statuses that were not read.
     let mut old: Vec<_> = Vec::new();
     for (instance, key, text) in deps.store.facts_beginning(ANSWERED) {
         let open = serde_json::from_str::<ImportJobStatus>(&text).ok().filter(|answer| !answer.finished);
@@ -118,7 +119,7 @@ pub async fn watch(desk: AdminService) {
             for (instance, key, asked) in deps.store.facts_beginning(ASKED) {
                 let Some(key) = key.strip_prefix(ASKED) else { continue };
                 let promised = promise(&deps.store, instance, key).await;
-                // Taken before it is begun: nothing is imported twice.
+                // Remove the job before it starts, so that a file is never imported twice.
                 let taken = deps.store.take_over(instance, key).await;
                 failpoint(Failpoint::ImportTaken).await;
                 let forgotten = deps.store.set_fact(instance, &format!("{ASKED}{key}"), None).await.and(promised);
@@ -143,7 +144,7 @@ pub async fn watch(desk: AdminService) {
     }
 }
 
-/// From here on a gateway that dies leaves its next life a word that somebody waits. What that one has told stands.
+/// Stores an unfinished status, so that the gateway reports the interruption after a crash. An existing status is kept.
 async fn promise(store: &Store, instance: InstanceId, key: &str) -> Result<(), StoreError> {
     let answer = format!("{ANSWERED}{key}");
     if store.fact(instance, &answer).is_some() {

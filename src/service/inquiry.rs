@@ -1,5 +1,5 @@
-//! Questions of somebody without a socket: the same messages as the page's, answered as one object each. So a script and
-//! a page are told the same, refused for the same reasons and written down alike.
+//! Requests without a socket. The messages are those of the page, and each answer is one object. A script thus gets the
+//! same answers, errors, and audit entries as the page.
 
 use gangway_wire::appws::Envelope;
 use serde_json::{Map, Value};
@@ -10,27 +10,27 @@ use crate::{
     service::caller::{API, Caller},
 };
 
-/// Members of messages that are none of the answer's.
+/// Members of messages that are not part of the answer.
 const OF_THE_MESSAGE: [&str; 5] = ["mt", "api", "src", "part", "last"];
 
-/// Somebody who asks. What one question prepares (a checked file) serves the next one.
+/// A caller that sends requests. A checked file is available to the following request.
 pub struct Inquiry {
     session: AdminSession,
 }
 
 impl Inquiry {
-    /// At the desk.
+    /// Creates a session with the admin service.
     #[must_use]
     pub fn new(desk: &AdminService, person: Caller) -> Self {
-        // Nothing is ever told to somebody who only asks.
+        // There are no subscriptions, so nothing is ever sent.
         let (out, _nobody) = link();
         Self { session: AdminSession::new(desk.clone(), person, out) }
     }
 
-    /// Asks one thing; the members of all parts of the answer, lists joined.
+    /// Sends one request. Returns the members of all parts of the answer, with lists joined.
     ///
     /// # Errors
-    /// Why it is not carried out.
+    /// Why it is rejected.
     pub async fn ask(&mut self, mt: &str, mut body: Value) -> Result<Map<String, Value>, RequestError> {
         if let Some(members) = body.as_object_mut() {
             members.insert("mt".to_owned(), mt.into());
@@ -46,7 +46,7 @@ impl Inquiry {
     /// Checks a file for an import.
     ///
     /// # Errors
-    /// When it is too long.
+    /// If it is too long.
     pub fn check_file(&mut self, bytes: &[u8]) -> Result<Map<String, Value>, RequestError> {
         joined(&self.session.check_file(bytes)?)
     }

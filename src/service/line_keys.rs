@@ -1,4 +1,4 @@
-//! Line keys as the page edits them: what keys there can be in a scope, and what is wrong with each of a list.
+//! Line keys as the page edits them: the keys available in a scope, and the errors in a list.
 
 use gangway_wire::appws::Envelope;
 use serde::Deserialize;
@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// Findings of one answer.
+/// Maximum number of errors in one answer.
 const MOST: usize = 50;
-/// Characters of one.
+/// Maximum length of an error, in characters.
 const LONGEST: usize = 400;
 
 #[derive(Deserialize)]
@@ -30,10 +30,10 @@ struct Request {
     value: String,
 }
 
-/// The answer to `LineKeys`.
+/// Answers `LineKeys`.
 ///
 /// # Errors
-/// When there is no such scope, or the value is no list.
+/// If there is no such scope, or the value is not a list.
 pub fn line_keys(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;

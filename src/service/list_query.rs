@@ -1,4 +1,4 @@
-//! What a list is to show, and in which order.
+//! The filter and the sort order of a list.
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::phone::{
     record::PhoneId,
 };
 
-/// `query` of a `Devices` request. Unknown words in lists match nothing.
+/// `query` of a `Devices` request. Unknown values in its lists match nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ListParams {
@@ -38,7 +38,7 @@ struct States {
     wanted: Vec<String>,
 }
 
-/// A [`Wish`], made ready to be asked of every row.
+/// [`ListParams`], prepared for matching many rows.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     search: SearchTerms,
@@ -59,7 +59,7 @@ fn among(list: &[String], word: &str) -> bool {
 }
 
 impl Query {
-    /// Whether the list shows this row.
+    /// Whether the list contains this row.
     #[must_use]
     pub fn matches(&self, row: &DeviceRow) -> bool {
         let (wish, states, phone) = (&self.wish, &self.wish.states, &*row.phone);
@@ -82,7 +82,7 @@ impl Query {
     }
 }
 
-/// By what rows are sorted.
+/// The column by which rows are sorted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum By {
@@ -116,18 +116,18 @@ pub struct Sort {
     pub descending: bool,
 }
 
-/// The place of a row in a list.
+/// The sort key of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPosition {
     number: i64,
     text: Arc<str>,
     mac: Mac,
-    /// Whose.
+    /// The phone.
     pub id: PhoneId,
 }
 
 impl Sort {
-    /// Where a row stands.
+    /// Returns the sort key of a row.
     #[must_use]
     pub fn key(self, row: &DeviceRow) -> ListPosition {
         let phone = &*row.phone;
@@ -168,7 +168,7 @@ impl Sort {
         ListPosition { number, text: text.into(), mac: phone.mac, id: phone.id }
     }
 
-    /// Which of two comes first.
+    /// Compares two sort keys.
     #[must_use]
     pub fn compare(self, a: &ListPosition, b: &ListPosition) -> Ordering {
         let order = a.number.cmp(&b.number).then_with(|| a.text.cmp(&b.text));
@@ -177,7 +177,7 @@ impl Sort {
     }
 }
 
-/// Numbers in a text filled up, so that 10 comes after 9.
+/// Pads numbers in a text, so that 10 is sorted after 9.
 fn numbered(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut digits = String::new();
@@ -199,13 +199,13 @@ fn numbered(text: &str) -> String {
     out
 }
 
-/// Phones by vendor and stage, tombstones left out.
+/// Number of phones by vendor and stage, without tombstones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct PhoneCounts(BTreeMap<String, BTreeMap<&'static str, usize>>);
 
 impl PhoneCounts {
-    /// Counts one in.
+    /// Adds a phone.
     pub fn add(&mut self, vendor: &str, stage: ProvisioningStage) {
         if stage == ProvisioningStage::Gone {
             return;
@@ -218,7 +218,7 @@ impl PhoneCounts {
         }
     }
 
-    /// Counts one out.
+    /// Removes a phone.
     pub fn take(&mut self, vendor: &str, stage: ProvisioningStage) {
         if let Some(stages) = self.0.get_mut(vendor)
             && let Some(count) = stages.get_mut(stage.as_str())
@@ -233,7 +233,7 @@ impl PhoneCounts {
         }
     }
 
-    /// All of them.
+    /// Returns the total.
     #[must_use]
     pub fn all(&self) -> usize {
         self.0.values().flat_map(BTreeMap::values).sum()
@@ -286,7 +286,7 @@ mod tests {
             keys.sort_by(|a, b| sort.compare(a, b));
             keys.iter().map(|key| key.id.0).collect::<Vec<_>>()
         };
-        // Equal ones by MAC, both ways.
+        // Equal ones are sorted by MAC in both directions.
         assert_eq!(order(true), [3, 5, 2, 1, 4]);
         assert_eq!(order(false), [4, 1, 2, 3, 5]);
     }

@@ -1,4 +1,4 @@
-//! One page's list: the rows that match, in order, kept so by what changes; and the window the page sees.
+//! The list of one page: the matching rows in order, updated on changes, and the visible window.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,12 +11,12 @@ use super::{
 };
 use crate::phone::record::PhoneId;
 
-/// The most rows a window has.
+/// Maximum number of rows in a window.
 pub const WINDOW: usize = 200;
 
 struct Known {
     row: Arc<DeviceRow>,
-    /// Its place, where the list shows it.
+    /// Its sort key, if the list contains it.
     key: Option<ListPosition>,
 }
 
@@ -29,27 +29,27 @@ pub struct ListView {
     known: HashMap<PhoneId, Known>,
     order: Vec<ListPosition>,
     counts: PhoneCounts,
-    /// What the page has: ids in order.
+    /// The rows that the page has: ids in order.
     shown: Vec<PhoneId>,
 }
 
-/// What a page is told of changes.
+/// Changes to send to a page.
 #[derive(Debug, Default)]
 pub struct Delta {
     /// New or changed rows of the window.
     pub rows: Vec<Arc<DeviceRow>>,
-    /// What left it.
+    /// Rows that left the window.
     pub gone: Vec<PhoneId>,
-    /// The window in order, when that changed.
+    /// The ids of the window in order, if they changed.
     pub window: Option<Vec<PhoneId>>,
-    /// How many match, when that changed.
+    /// The number of matching rows, if it changed.
     pub total: Option<usize>,
     /// Counts, when they changed.
     pub counts: Option<PhoneCounts>,
 }
 
 impl Delta {
-    /// Whether there is nothing to tell.
+    /// Whether there are no changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -61,7 +61,7 @@ impl Delta {
 }
 
 impl ListView {
-    /// A list of these rows.
+    /// Creates a list of these rows.
     #[must_use]
     pub fn new(rows: Vec<Arc<DeviceRow>>, query: Query, sort: Sort, offset: usize, count: usize) -> Self {
         let mut counts = PhoneCounts::default();
@@ -83,31 +83,31 @@ impl ListView {
         self.order.iter().skip(self.offset).take(self.count).map(|key| key.id).collect()
     }
 
-    /// The rows of the window.
+    /// Returns the rows of the window.
     #[must_use]
     pub fn rows(&self) -> Vec<Arc<DeviceRow>> {
         self.shown.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
     }
 
-    /// Where the window begins.
+    /// Returns the start of the window.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// How many rows match.
+    /// Returns the number of matching rows.
     #[must_use]
     pub fn total(&self) -> usize {
         self.order.len()
     }
 
-    /// Phones by vendor and stage.
+    /// Returns the number of phones by vendor and stage.
     #[must_use]
     pub fn counts(&self) -> &PhoneCounts {
         &self.counts
     }
 
-    /// The same list of other rows: after changes were missed.
+    /// Replaces all rows, after changes were missed.
     pub fn replace(&mut self, rows: Vec<Arc<DeviceRow>>) -> Delta {
         let before = std::mem::replace(self, Self::new(rows, self.query.clone(), self.sort, self.offset, self.count));
         let shown = std::mem::replace(&mut self.shown, before.shown);
@@ -117,7 +117,7 @@ impl ListView {
         delta
     }
 
-    /// Takes changed rows in.
+    /// Updates changed rows.
     pub fn apply(&mut self, rows: &[Arc<DeviceRow>]) -> Delta {
         let (total, counts) = (self.total(), self.counts.clone());
         for row in rows {
@@ -156,7 +156,7 @@ impl ListView {
         }
     }
 
-    /// Shows another window; rows the page has and that did not change are not told again.
+    /// Changes the window. Unchanged rows that the page already has are not sent again.
     fn turn(&mut self, window: Vec<PhoneId>, changed: impl Fn(PhoneId) -> bool) -> Delta {
         let had: HashSet<PhoneId> = self.shown.iter().copied().collect();
         let has: HashSet<PhoneId> = window.iter().copied().collect();
@@ -224,7 +224,7 @@ mod tests {
             let mut rows: HashMap<PhoneId, Arc<DeviceRow>> =
                 first.into_iter().map(|(number, name)| row(number, name, false)).map(|row| (row.phone.id, row)).collect();
             let mut view = list(rows.values().cloned().collect(), search, descending);
-            // What the page has, kept from what it is told.
+            // A page that applies the changes it receives.
             let mut page: Vec<i64> = ids(&view);
             let mut total = view.total();
             for batch in changes {

@@ -1,16 +1,17 @@
-//! What a page or a script may ask the desk: one row for each message. A message that changes something or shows a secret
-//! is written down in the audit; a test walks through all of them, another one through what a passive gateway refuses.
+//! The messages that a page or a script may send to the admin service, one row each. A message that changes something
+//! or shows a secret is recorded in the audit. One test runs all messages; another checks which ones a passive gateway
+//! rejects.
 
-/// What comes of a message.
+/// The effect of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageEffect {
-    /// Somebody is told something, without secrets.
+    /// Reads data that contains no secrets.
     Looks,
-    /// Something is changed in this gateway alone: the audit has it.
+    /// Changes something in this gateway only. Recorded in the audit.
     Changes,
-    /// Something is done to phones or said to a service: the audit has it, and a passive gateway refuses it.
+    /// Acts on phones or services. Recorded in the audit, and rejected by a passive gateway.
     Acts,
-    /// A secret is shown: the audit has it.
+    /// Shows a secret. Recorded in the audit.
     Reveals,
 }
 
@@ -18,14 +19,14 @@ macro_rules! messages {
     ($($name:ident $effect:ident;)*) => {
         /// The messages of the api `gangway`, by the name in `mt`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "docs/admin-api.md tells of each")]
+        #[expect(missing_docs, reason = "docs/admin-api.md describes each message")]
         pub enum Method { $($name),* }
 
         impl Method {
-            /// All of them.
+            /// All messages.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The message of this name.
+            /// Returns the message with this name.
             #[must_use]
             pub fn named(mt: &str) -> Option<Self> {
                 match mt {
@@ -34,13 +35,13 @@ macro_rules! messages {
                 }
             }
 
-            /// The name in `mt`.
+            /// Returns the name in `mt`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),* }
             }
 
-            /// What comes of it.
+            /// Returns the effect.
             #[must_use]
             pub fn effect(self) -> MessageEffect {
                 match self { $(Self::$name => MessageEffect::$effect),* }
@@ -61,7 +62,7 @@ messages! {
     LineKeys Looks;
     Settings Looks;
     HistorySubscribe Looks;
-    // A file that is only checked stays in memory.
+    // A file that is only checked is not stored.
     ImportData Looks;
     ImportStart Acts;
     ImportState Looks;
@@ -74,7 +75,7 @@ messages! {
     Reveal Reveals;
     SettingsSet Changes;
     SettingsPending Looks;
-    // Logs in at the service with the instance's account.
+    // Logs in to the service with the instance's account.
     RedirectTest Acts;
     History Looks;
     HistoryExport Looks;

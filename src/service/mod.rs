@@ -1,5 +1,5 @@
-//! The admin app's backend: what its page is told and what people may do, over the api `gangway` of `docs/admin-api.md`.
-//! Everything runs on a thread of its own; phones' requests share no lock with it but those they have anyway.
+//! The backend of the admin app: the data and actions of its page, over the api `gangway` of `docs/admin-api.md`. It
+//! uses a separate thread and shares no additional locks with requests of phones.
 
 pub mod action;
 mod actions;
@@ -89,38 +89,38 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// A source that tries one MAC address after the other; see [`Deps::scanning`].
+/// A source that tries one MAC address after another; see [`ServiceDependencies::scanning`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanningSource {
-    /// From where.
+    /// The address.
     pub address: IpAddr,
-    /// Since when.
+    /// Start of the freeze.
     pub since: Timestamp,
-    /// Until when it gets nothing without proof.
+    /// End of the freeze, during which unauthenticated requests are rejected.
     pub until: Timestamp,
 }
 
-/// See [`Deps::resync`].
+/// See [`ServiceDependencies::resync`].
 pub type CheckSyncSender =
     Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
-/// What the desk works with.
+/// Dependencies of the admin service.
 pub struct ServiceDependencies {
-    /// The build that runs: pages of another one reload.
+    /// The running build. Pages of a different build reload.
     pub build: &'static str,
     /// The records.
     pub store: Store,
-    /// The tenants.
+    /// The instances.
     pub instances: Instances,
     /// The vendors.
     pub registry: SharedRegistry,
-    /// Renders without a cache: looking at files must not push out what phones fetch.
+    /// Renders without a cache, so that viewing files does not evict those of phones.
     pub renderer: Renderer,
-    /// Under which URLs phones reach an instance.
+    /// The URLs under which phones reach an instance.
     pub urls: PublicUrlsOf,
-    /// Logins with a right password that did not get in.
+    /// Rejected logins with a right password.
     pub turned_away: Arc<RejectedLogins>,
-    /// The PBXs that are connected.
+    /// The connected PBXs.
     pub sessions: PbxSessions,
     /// The links to Devices.
     pub devices: DevicesLinks,
@@ -128,29 +128,29 @@ pub struct ServiceDependencies {
     pub pbx: Arc<dyn Pbx>,
     /// Takes provisioning requests.
     pub provisioning: Provisioning,
-    /// Has a phone told to come now; its time line says whether it does.
+    /// Sends a resync to a phone. The phone's timeline shows the result.
     pub resync: CheckSyncSender,
-    /// TLS handshakes at our listeners that failed.
+    /// Failed TLS handshakes at the gateway's listeners.
     pub failures: Arc<FailedHandshakes>,
-    /// What settings may have the gateway connect to.
+    /// The destinations that settings may direct the gateway to.
     pub reach: EgressPolicy,
-    /// The certificates phones see, as files.
+    /// The certificate files presented to phones.
     pub certificates: Vec<PathBuf>,
-    /// The sources that try one MAC address after the other.
+    /// The sources that try one MAC address after another.
     pub scanning: Box<dyn Fn(InstanceId) -> Vec<ScanningSource> + Send + Sync>,
-    /// How the file descriptors are shared out.
+    /// The shares of file descriptors.
     pub shares: DescriptorShares,
-    /// Ends the freeze of the source with this address; false when none is frozen.
+    /// Ends the freeze of the source with this address. Returns false if there is none.
     pub thaw: Box<dyn Fn(InstanceId, IpAddr) -> bool + Send + Sync>,
-    /// The proxies before the gateway that the configuration does not take into account.
+    /// The proxies in front of the gateway that the configuration does not take into account.
     pub forwarders: Box<dyn Fn(InstanceId) -> Vec<UnlistedProxy> + Send + Sync>,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
-    /// Whom sessions belong to.
+    /// Runs the tasks of sessions.
     pub tasks: Tasks,
 }
 
-/// Serves people. Cheap to clone, usable from any thread.
+/// The admin service. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct AdminService(Arc<Inner>);
 
@@ -164,13 +164,13 @@ struct Inner {
 }
 
 impl AdminService {
-    /// Opens the desk on the current runtime, where all of its work is done.
+    /// Starts the service on the current runtime, which runs all its tasks.
     #[must_use]
     pub fn start(deps: ServiceDependencies) -> Self {
         let deps = Arc::new(deps);
         let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
         deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
-        // Deflating and sealing is no work for a thread that answers phones.
+        // Compression and encryption must not run on a thread that answers phones.
         let writing = deps.store.clone().write_delivered_files(deps.tasks.stop_token());
         deps.tasks.spawn("delivered files", writing);
         let absences = AbsenceTracker::new(deps.clock.now());
@@ -182,7 +182,7 @@ impl AdminService {
         desk
     }
 
-    /// Does something on the desk's own thread; without an answer when the gateway stops first.
+    /// Runs a task on the service's own thread. The receiver gets no result if the gateway stops first.
     pub fn on_its_thread<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -193,14 +193,14 @@ impl AdminService {
         self.spawn(name, async move {
             tokio::select! {
                 () = tasks.stopping() => {}
-                // Whoever asked may have gone away; what was asked for is done all the same.
+                // Ignore the error: the caller may be gone, but the task has run.
                 value = work => drop(sender.send(value)),
             }
         });
         done
     }
 
-    /// On the desk's own thread, whichever thread calls.
+    /// Spawns a task on the service's own thread, from any thread.
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let _entered = self.0.runtime.enter();
         self.0.deps.tasks.spawn(name, task);

@@ -1,4 +1,4 @@
-//! What concerns everybody: what is away and since when, which tick is missing, which certificate expires.
+//! Notices for all administrators: unavailable services and since when, missing flags, and expiring certificates.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,18 +30,18 @@ use crate::{
     store::Health,
 };
 
-/// Notices are made at most so often, however many pages look.
+/// Minimum interval between two updates of the notices, regardless of the number of pages.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
-/// Certificates are read at most so often.
+/// Minimum interval between two reads of the certificates.
 const CERTIFICATES: SignedDuration = SignedDuration::from_mins(1);
-/// From so long before its end a certificate is mentioned.
+/// A certificate that expires within this time is reported.
 const EXPIRES: SignedDuration = SignedDuration::from_hours(49 * 24);
-/// Scanning sources named one by one.
+/// Maximum number of scanning sources listed individually.
 const SCANNING: usize = 5;
-/// From then on it is an error.
+/// Within this time it is reported as an error.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Since when something has been so, as far as this process has seen; and what was found out lately.
+/// The start of each problem as observed by this process, and a cache of recent results.
 pub struct AbsenceTracker(Mutex<Seen>);
 
 struct Seen {
@@ -61,7 +61,7 @@ struct Notice {
 }
 
 impl AbsenceTracker {
-    /// Nothing seen yet.
+    /// Creates an empty tracker.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         let seen = Seen { begun: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
@@ -73,7 +73,7 @@ impl AbsenceTracker {
     }
 }
 
-/// The notices of an instance.
+/// Returns the notices of an instance.
 #[must_use]
 pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     let deps = &inner.deps;
@@ -120,7 +120,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     json
 }
 
-/// Gives every absence the time at which it was seen first, and forgets those that are over.
+/// Sets the start of each problem, and forgets those that are over.
 fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timestamp) {
     let mut present = Vec::new();
     for notice in all.iter_mut().filter(|notice| notice.key.ends_with("-away") || notice.key == "missing-grant") {
@@ -132,7 +132,7 @@ fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timesta
                 .join(" ")
         );
         let key = (instance, name);
-        // What was so at the first look may have been so since the start.
+        // A problem found by the first check may have existed since the start.
         let first = if seen.notices.contains_key(&instance) { now } else { seen.begun };
         let since = *seen.since.entry(key.clone()).or_insert(first);
         notice.since = Some(since);
@@ -145,7 +145,7 @@ fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
     Notice { key, severity, since: None, text }
 }
 
-/// What is wrong with the database, or was since the start.
+/// Current problems of the database, and those repaired since the start.
 fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
     let condition = deps.store.condition();
     match &condition {
@@ -168,7 +168,7 @@ fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
     }
 }
 
-/// PBXs, Devices and grants.
+/// PBXs, Devices, and flags of app objects.
 fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let sessions = deps.sessions.of(instance);
     if sessions.is_empty() {
@@ -196,7 +196,7 @@ fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>
     }
 }
 
-/// Logins with a right password that did not get in, each with its cure.
+/// Rejected logins with a right password, each with the solution.
 fn turned_away(logins: &[RejectedLogin]) -> Vec<Notice> {
     let one = |login: &RejectedLogin| {
         let text = Text::new("notice.login-refused")
@@ -264,7 +264,7 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     }
 }
 
-/// An account that is not the administrator's alone.
+/// A demo account, which is shared with other customers.
 fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
     let user = layers.get(&format!("redirect.{}.user", vendor.name))?;
     let text = Text::new("notice.redirect-demo").with("vendor", vendor.title.clone()).with("account", user.expose());
@@ -289,7 +289,7 @@ fn urls_and_schemes(deps: &ServiceDependencies, instance: InstanceId, all: &mut 
     }
 }
 
-/// What the settings contradict, and a URL no phone reaches.
+/// Contradictory settings, and URLs that phones cannot reach.
 fn of_settings(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let registry = deps.registry.load();
     let judge = SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
@@ -299,7 +299,7 @@ fn of_settings(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<N
     all.extend(found.map(|remark| notice(remark.key, "warning", remark.text)));
 }
 
-/// Who tries addresses: the newest one by one, the others as a number.
+/// Scanning sources: the newest ones individually, the others as a number.
 fn scanning(sources: &[ScanningSource]) -> Vec<Notice> {
     let one = |source: &ScanningSource| Notice {
         since: Some(source.since),
@@ -323,7 +323,7 @@ fn forwarder(found: &UnlistedProxy) -> Notice {
     Notice { since: Some(found.since), ..notice("unlisted-proxy", "warning", text) }
 }
 
-/// SIP/TLS ports that will not let phones in.
+/// SIP/TLS ports that reject phones.
 fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     for answer in inner.sip_trust.missing(instance) {
         for (vendor, issuers) in &answer.missing {
@@ -336,7 +336,7 @@ fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     }
 }
 
-/// Phones wait for a connection to Devices, or will.
+/// Phones wait for a connection to Devices, now or in the future.
 fn descriptors(lack: DescriptorShortage) -> Notice {
     let waits = lack.phones > lack.sysclients;
     let text = Text::new("notice.descriptors")
@@ -347,13 +347,13 @@ fn descriptors(lack: DescriptorShortage) -> Notice {
     notice("descriptors", if waits { "error" } else { "warning" }, text)
 }
 
-/// What there is to say of the certificate of a file in the log: that it ends within seven weeks, or cannot be read.
+/// Returns a message for the log if the certificate in a file expires within seven weeks or cannot be read.
 #[must_use]
 pub fn of_certificate(file: &Path, now: Timestamp) -> Option<String> {
     certificate(file, now).map(|notice| notice.text.english())
 }
 
-/// What there is to say of one certificate.
+/// Returns the notice for one certificate, if any.
 fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
     let unreadable = |error: String| {
         let text =
@@ -383,7 +383,7 @@ fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
 mod tests {
     use super::*;
 
-    /// A certificate that ends `days` after `now`.
+    /// Creates a certificate that expires `days` after `now`.
     fn ends_in(dir: &Path, now: Timestamp, days: i64) -> std::path::PathBuf {
         let mut params = rcgen::CertificateParams::new(vec!["gw.example.com".to_owned()]).unwrap();
         let end = now + SignedDuration::from_hours(24 * days);

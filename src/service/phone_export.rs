@@ -1,4 +1,4 @@
-//! A phone as data for programs: what `gangway phones` and the diagnostics bundle tell of it.
+//! The data of a phone for `gangway phones` and the diagnostics bundle.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
     })
 }
 
-/// Everything but secrets. `asked` is when and from where it asked last.
+/// Returns everything except secrets. `asked` is the time and address of its last request.
 #[must_use]
 pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! Provisioning codes of Devices, and the category each is made for.
+//! Provisioning codes from Devices, and the category of each code.
 
 use gangway_base::secret::Secret;
 use gangway_wire::appws::devices::Category;
@@ -6,15 +6,15 @@ use gangway_wire::appws::devices::Category;
 use super::{ServiceDependencies, response::RequestError, text::Text};
 use crate::{devices::client::DevicesError, phone::instance::InstanceId};
 
-#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err requires")]
 fn failed(error: DevicesError) -> RequestError {
     Text::new("devices-failed").with("sentence", error.to_string()).into()
 }
 
-/// The categories of Devices suitable for phones, also those that are not used for provisioning.
+/// Returns the categories in Devices that are suitable for phones, including those not used for provisioning.
 ///
 /// # Errors
-/// When Devices cannot be asked.
+/// If Devices cannot be asked.
 pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Vec<Category>, RequestError> {
     if let Some(sentence) = deps.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
         return Err(Text::new("passive").with("sentence", sentence).into());
@@ -22,10 +22,10 @@ pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Res
     deps.devices.categories(instance).await.map_err(failed)
 }
 
-/// The category an administrator chose by id or name, else the phone's own, else the only one there is.
+/// Returns the category that an administrator chose by id or name, or else the phone's own, or else the only one.
 ///
 /// # Errors
-/// When Devices cannot be asked, or the category has to be chosen.
+/// If Devices cannot be asked, or the category must be chosen.
 pub async fn choose(
     deps: &ServiceDependencies,
     instance: InstanceId,
@@ -35,10 +35,10 @@ pub async fn choose(
     pick(&categories(deps, instance).await?, chosen, own)
 }
 
-/// As [`choose`], among categories that are known already.
+/// Like [`choose`], for categories that have already been read.
 ///
 /// # Errors
-/// When the category has to be chosen, or the chosen one cannot be used.
+/// If the category must be chosen, or the chosen one cannot be used.
 pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, RequestError> {
     if let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) {
         return named(all, chosen);
@@ -53,8 +53,8 @@ pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result
     }
 }
 
-/// The category with this id, else the one with this name. Two domains may have a category of the same name; then only
-/// an id tells which one is meant.
+/// Returns the category with this id, or else with this name. Two domains may have a category with the same name; then
+/// only an id is unambiguous.
 fn named(all: &[Category], wanted: &str) -> Result<Category, RequestError> {
     let refused = |key: &'static str, category: &Category| Text::new(key).with("category", category.name.clone());
     if let Some(found) = all.iter().find(|category| category.id == wanted) {
@@ -77,10 +77,10 @@ fn named(all: &[Category], wanted: &str) -> Result<Category, RequestError> {
     }
 }
 
-/// A new code; the user is told to Devices where it is known.
+/// Fetches a new code. The user is passed to Devices if it is known.
 ///
 /// # Errors
-/// When Devices gives none.
+/// If Devices returns none.
 pub async fn fetch(
     deps: &ServiceDependencies,
     instance: InstanceId,

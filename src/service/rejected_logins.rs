@@ -1,5 +1,5 @@
-//! Logins that were turned away although their password was right: somebody is setting something up, and something is not
-//! as it must be. The admin page shows them until the login succeeds or a day is over.
+//! Rejected logins with a right password, which indicate a configuration error. The admin page shows them until the
+//! login succeeds, at most for a day.
 
 use std::{
     collections::VecDeque,
@@ -12,37 +12,37 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{base::telemetry::escape_control, phone::instance::InstanceId};
 
-/// Kept per instance.
+/// Number of entries per instance.
 const KEPT: usize = 10;
-/// From the last time on.
+/// Time after the last attempt.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-/// Characters of a name that are kept.
+/// Maximum length of a stored name, in characters.
 pub(crate) const SHOWN: usize = 64;
 
-/// One of them, and all that were like it.
+/// A rejected login and its repetitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedLogin {
-    /// Where.
+    /// The instance.
     pub instance: InstanceId,
-    /// The app it named, shown on one line.
+    /// The name of the app, escaped for one line.
     pub app: String,
-    /// The name it gave, shown on one line.
+    /// The name of the client, escaped for one line.
     pub sip: String,
-    /// The domain it named, shown on one line.
+    /// The domain, escaped for one line.
     pub domain: String,
-    /// What kind of login it would have been.
+    /// The kind of login that was attempted.
     pub kind: LoginKind,
-    /// Why.
+    /// The reason.
     pub refusal: LoginRejection,
-    /// The source of the last one.
+    /// The source of the last attempt.
     pub source: IpAddr,
-    /// The first one.
+    /// Time of the first attempt.
     pub since: Timestamp,
-    /// The last one.
+    /// Time of the last attempt.
     pub last: Timestamp,
 }
 
-/// All of them, the one that came last at the end.
+/// All entries, the most recent attempt last.
 #[derive(Debug, Default)]
 pub struct RejectedLogins(Mutex<VecDeque<RejectedLogin>>);
 
@@ -51,9 +51,9 @@ impl RejectedLogins {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A login was turned away.
+    /// Records a rejected login.
     pub fn note(&self, instance: InstanceId, refused: &RejectedLoginAttempt, source: IpAddr, now: Timestamp) {
-        // The other password of the instance is a right one at the wrong place.
+        // The instance's other password is a right password for the wrong app.
         if !refused.is_proven && refused.refusal != LoginRejection::OtherPassword {
             return;
         }
@@ -76,7 +76,7 @@ impl RejectedLogins {
         all.push_back(RejectedLogin { instance, app, sip, domain, kind, refusal, source, since, last: now });
     }
 
-    /// A login succeeded: what kept others of that name out of that app is mended.
+    /// Removes the entries of this name and app after a successful login.
     pub fn entered(&self, instance: InstanceId, identity: &Identity) {
         let sip = escape_control::beginning(&identity.sip, SHOWN);
         let is_mended = |known: &RejectedLogin| {
@@ -87,7 +87,7 @@ impl RejectedLogins {
         self.lock().retain(|known| !is_mended(known));
     }
 
-    /// Those of an instance, the newest first.
+    /// Returns the entries of an instance, newest first.
     #[must_use]
     pub fn of(&self, instance: InstanceId, now: Timestamp) -> Vec<RejectedLogin> {
         let mut all = self.lock();

@@ -1,4 +1,4 @@
-//! The file of a phone as it would get it now.
+//! Renders the current file of a phone for display.
 
 use super::{ServiceDependencies, text::Text};
 use crate::{
@@ -9,15 +9,15 @@ use crate::{
 
 /// A file and its lines.
 pub struct File {
-    /// As delivered, secrets included: to be compared, not shown.
+    /// As delivered, including secrets. For comparison only, not for display.
     pub text: String,
     /// Line by line with origins; secrets are masked.
     pub lines: Vec<ExplainedLine>,
-    /// What could not be written.
+    /// Values that could not be written.
     pub notes: Vec<String>,
     /// Its format.
     pub format: Format,
-    /// What its lines look like.
+    /// The form of its lines.
     pub shape: Shape,
 }
 
@@ -41,10 +41,10 @@ fn with_request<R>(
     })
 }
 
-/// The file with the origin of every line. Slow: some hundred renderings.
+/// Renders the file with the origin of every line. Slow: several hundred renderings.
 ///
 /// # Errors
-/// Why there is none.
+/// Why it cannot be rendered.
 pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Result<File, Text> {
     let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
     with_request(deps, phone, stage, |request| {
@@ -57,16 +57,16 @@ pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Res
     })
 }
 
-/// What gangway generated for the phone.
+/// Returns the values that gangway generated for the phone.
 ///
 /// # Errors
-/// Why there is no file, and so nothing in it.
+/// Why the file cannot be rendered.
 pub fn generated(deps: &ServiceDependencies, phone: &Phone) -> Result<Generated, Text> {
     let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
     with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request).map_err(failed))
 }
 
-/// Whether the file the phone fetched last is the one it would get now; `None` before its first delivery.
+/// Whether the file that the phone fetched last is current, or `None` before its first delivery.
 #[must_use]
 pub fn holds_current(deps: &ServiceDependencies, phone: &Phone) -> Option<bool> {
     let delivery = phone.delivery.as_ref()?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{phone::instance::InstanceId, render::Stage, service::caller::Caller};
 
-/// Characters of a line.
+/// Maximum length of a line, in characters.
 pub(super) const LINE: usize = 4_096;
 
 #[derive(Deserialize)]
@@ -28,20 +28,20 @@ struct RevealRequest {
     what: Revealed,
 }
 
-/// What can be revealed: passwords that gangway generated for one phone.
+/// The values that can be revealed: passwords that gangway generated for one phone.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Revealed {
-    /// With which the phone fetches its files.
+    /// The password with which the phone fetches its files.
     Files,
-    /// Of the phone's web page.
+    /// The password of the phone's web page.
     Web,
 }
 
-/// The answer to `Config`.
+/// Answers `Config`.
 ///
 /// # Errors
-/// When there is no such phone, or no file for it.
+/// If there is no such phone, or no file for it.
 pub async fn config(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: ConfigRequest = read(message)?;
     let phone = actions::find(deps, instance, &request.mac)?;
@@ -60,10 +60,10 @@ pub async fn config(deps: &ServiceDependencies, instance: InstanceId, message: &
     super::response::list(result(message).field("notes", notes), "lines", &rows)
 }
 
-/// The answer to `Reveal`.
+/// Answers `Reveal`.
 ///
 /// # Errors
-/// When there is no such phone, its password is not gangway's, or the audit cannot be written.
+/// If there is no such phone, gangway did not generate its password, or the audit cannot be written.
 pub async fn reveal(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: RevealRequest = read(message)?;
     let phone = actions::find(deps, person.instance.id, &request.mac)?;

@@ -1,4 +1,4 @@
-//! How requests are read and answered.
+//! Parses requests and creates answers.
 
 use gangway_base::mac::Mac;
 use gangway_wire::appws::{Envelope, envelope::Outgoing};
@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::text::Text;
 use crate::store::StoreError;
 
-/// Why a request is not carried out.
+/// Why a request was rejected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestError {
-    /// The sentence.
+    /// The message.
     pub text: Text,
-    /// What is wrong with single fields.
+    /// Errors in individual fields.
     pub fields: Vec<(String, Text)>,
 }
 
@@ -33,7 +33,7 @@ impl From<StoreError> for RequestError {
 /// The messages of an answer.
 pub type MessageResult = Result<Vec<String>, RequestError>;
 
-/// The answer to a request that is not carried out.
+/// Returns the answer to a rejected request.
 #[must_use]
 pub fn refusal(message: &Envelope, problem: &RequestError) -> String {
     let fields: serde_json::Map<String, Value> = problem
@@ -49,30 +49,31 @@ pub fn refusal(message: &Envelope, problem: &RequestError) -> String {
 }
 
 fn result_of(message: &Envelope) -> String {
-    // A name nobody asks with must not blow up the answer.
+    // Limit the length of an unknown name.
     let name: String = message.mt.chars().take(40).collect();
     format!("{name}Result")
 }
 
-/// Begins the result of a request.
+/// Starts the result of a request.
 pub fn result(message: &Envelope) -> Outgoing {
     message.answer(&result_of(message))
 }
 
-/// An answer of one message.
+/// Returns an answer that consists of one message.
 ///
 /// # Errors
-/// None; the type is that of answers.
+/// Never fails; the type is that of answers.
 pub fn one(answer: Outgoing) -> MessageResult {
     Ok(vec![answer.text()])
 }
 
-/// An answer whose `name` is a list, in as many messages as it takes: all but the last carry `part`, the last `last`.
+/// Returns an answer with the list `name` in as many messages as needed: all but the last contain `part`, the last
+/// contains `last`.
 ///
 /// # Errors
-/// When a single row is too long for a message.
+/// If a single row is too long for a message.
 pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
-    /// As long as what marks the last part, for which room was left.
+    /// As long as the marker of the last part, for which space was reserved.
     const MORE: &str = ",\"part\":true}";
     let mut texts = answer
         .split(name, rows)
@@ -85,25 +86,25 @@ pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
     Ok(texts)
 }
 
-/// The members of a request.
+/// Parses the members of a request.
 ///
 /// # Errors
-/// When a member has another type than expected.
+/// If a member has an unexpected type.
 pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, RequestError> {
     T::deserialize(&message.body).map_err(|error| Text::new("bad-request").with("sentence", error.to_string()).into())
 }
 
-/// A MAC in any spelling.
+/// Parses a MAC in any notation.
 ///
 /// # Errors
-/// When it is none.
+/// If it is not a MAC.
 pub fn mac(typed: &str) -> Result<Mac, RequestError> {
     typed
         .parse()
         .map_err(|error: gangway_base::mac::MacError| Text::new("bad-mac").with("sentence", error.to_string()).into())
 }
 
-/// At most so many characters of what a stranger may have made long.
+/// Truncates a text of untrusted length to `most` characters.
 #[must_use]
 pub fn clip(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {

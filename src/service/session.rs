@@ -1,4 +1,4 @@
-//! One page: its requests, and what it has subscribed to. Requests that wait for somebody else run beside the others.
+//! The session of one page: its requests and subscriptions. Requests that wait for other components run concurrently.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -32,12 +32,12 @@ use crate::{
     service::caller::Caller,
 };
 
-/// Requests that may be open at once.
+/// Maximum number of open requests.
 const OPEN: usize = 32;
-/// How often a page's subscriptions are looked at that no announcement serves.
+/// Interval for checking subscriptions that have no notifications.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A request that waits for somebody else.
+/// A request that waits for another component.
 type Open = Pin<Box<dyn Future<Output = (Envelope, MessageResult)> + Send>>;
 
 /// One page.
@@ -54,12 +54,12 @@ pub struct AdminSession {
     upload: Upload,
 }
 
-/// A phone's page that is kept up to date.
+/// An open phone page, which is updated on changes.
 struct OpenTimeline {
     message: Envelope,
     phone: PhoneId,
     told: TimelinePosition,
-    /// What the page has.
+    /// The state that the page has.
     shown: (Value, Value),
 }
 
@@ -89,7 +89,7 @@ struct PhoneRequest {
 }
 
 impl AdminSession {
-    /// Somebody who has just logged in.
+    /// Creates the session of a user who has just logged in.
     #[must_use]
     pub fn new(desk: AdminService, person: Caller, out: Link) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl AdminSession {
         &self.desk.0.shelf
     }
 
-    /// Serves until the socket ends.
+    /// Runs the session until the socket closes.
     pub async fn serve(mut self, mut messages: mpsc::Receiver<Envelope>) {
         let mut open: FuturesUnordered<Open> = FuturesUnordered::new();
         let mut batches = self.shelf().batches();
@@ -161,7 +161,7 @@ impl AdminSession {
             || self.import.is_some()
     }
 
-    /// `None` when the page is gone.
+    /// Returns `None` if the page is closed.
     async fn send(&self, texts: Vec<String>) -> Option<()> {
         for text in texts {
             self.out.send(text).await.ok()?;
@@ -191,7 +191,7 @@ impl AdminSession {
         Some(())
     }
 
-    /// The answer to one question, for somebody who waits for it; `None` when nobody knows the message.
+    /// Answers one request and waits for the answer. Returns `None` if the message is unknown.
     pub async fn answer_of(&mut self, message: Envelope) -> Option<MessageResult> {
         let kind = Method::named(&message.mt)?;
         if let Some(problem) = self.passive(kind) {
@@ -204,23 +204,23 @@ impl AdminSession {
         Some(work.await.1)
     }
 
-    /// Why nothing is done to phones by a gateway that was restored and has not taken over.
+    /// Rejects actions on phones if this gateway was restored and has not taken over.
     fn passive(&self, kind: Method) -> Option<RequestError> {
         let sentence = self.deps().store.restoration()?.passive_sentence()?;
         (kind.effect() == MessageEffect::Acts).then(|| Text::new("passive").with("sentence", sentence).into())
     }
 
-    /// Takes a whole file for an import and checks it.
+    /// Receives a complete import file and checks it.
     ///
     /// # Errors
-    /// When it is too long.
+    /// If it is too long.
     pub fn check_file(&mut self, bytes: &[u8]) -> MessageResult {
         let message = Envelope { mt: "ImportData".into(), api: None, src: None, body: Value::Null, raw: String::new() };
         let inner = Arc::clone(self.inner());
         self.upload.whole(&inner.deps, self.person.instance.id, bytes, &message)
     }
 
-    /// Requests that are answered from memory, or that change what the page follows.
+    /// Answers requests from memory, and requests that change subscriptions.
     async fn at_once(&mut self, kind: Method, message: &Envelope) -> Option<MessageResult> {
         let inner = Arc::clone(self.inner());
         let person = Arc::clone(&self.person);
@@ -310,7 +310,7 @@ impl AdminSession {
         Ok(texts)
     }
 
-    /// Rows have changed.
+    /// Sends changed rows.
     async fn changed(&mut self, batch: &RowBatch) -> Option<()> {
         if batch.instance != self.person.instance.id {
             return Some(());
@@ -326,7 +326,7 @@ impl AdminSession {
         Some(())
     }
 
-    /// Changes were missed: everything is looked at anew.
+    /// Sends everything again after changes were missed.
     async fn catch_up(&mut self) -> Option<()> {
         if self.list.is_some() {
             let rows = self.shelf().rows(self.person.instance.id);
@@ -364,7 +364,7 @@ impl AdminSession {
         self.send(texts).await
     }
 
-    /// What is told without an announcement, once a second.
+    /// Checks once a second what has no notifications.
     async fn look(&mut self) -> Option<()> {
         let (inner, instance) = (Arc::clone(self.inner()), self.person.instance.id);
         self.refresh_phone().await?;
@@ -417,7 +417,7 @@ fn delta_texts(message: &Envelope, view: &ListView, delta: &Delta) -> Vec<String
     super::response::list(head, "rows", &rows).unwrap_or_default()
 }
 
-/// Requests that wait for the store, a PBX, Devices or a redirect service.
+/// Starts requests that wait for the store, a PBX, Devices, or a redirect service.
 fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelope) -> Option<Open> {
     macro_rules! work {
         ($answer:expr) => {
@@ -446,7 +446,7 @@ fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelop
         Method::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
         Method::Snapshot => work!(connections::snapshot(&inner, &person, &message)),
         Method::Thaw => work!(frozen_sources::thaw(&inner.deps, &person, &message)),
-        // Answered at once.
+        // Already answered.
         Method::Hello
         | Method::Devices
         | Method::DevicesStop

@@ -1,4 +1,4 @@
-//! The first message: what gateway, what person, which vendors.
+//! The first message of a session: gateway, user, and vendors.
 
 use gangway_wire::appws::{Envelope, LoginKind};
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::service::caller::{Caller, CallerKind};
 
-/// The answer to `Hello`.
+/// Answers `Hello`.
 ///
 /// # Errors
-/// None.
+/// Never fails.
 pub fn hello(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let registry = deps.registry.load();
     let vendors: Vec<Value> = registry

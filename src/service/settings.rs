@@ -1,4 +1,4 @@
-//! The settings as the page shows them: what they may be, what is set where, what holds.
+//! The settings as the page shows them: the possible values, the configured values, and the effective values.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use crate::{
     settings::{Defaults, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
 };
 
-/// Phones looked at before others may work again.
+/// Number of phones processed before yielding to other tasks.
 const AT_ONCE: usize = 20;
 
 #[derive(Deserialize)]
@@ -38,17 +38,18 @@ struct Test {
     vendor: String,
 }
 
-/// The scope somebody names.
+/// Parses a scope.
 ///
 /// # Errors
-/// When it is none.
+/// If it is not a scope.
 pub fn scope(typed: &str) -> Result<Scope, RequestError> {
     typed
         .parse()
         .map_err(|error: crate::settings::ScopeError| Text::new("bad-scope").with("sentence", error.to_string()).into())
 }
 
-/// Every setting a scope may have: name, group and row of the table. Those of redirect services once per vendor.
+/// Returns every setting available in a scope: name, group, and row of the table. Those of redirect services are
+/// repeated for each vendor.
 pub fn of_scope(deps: &ServiceDependencies, scope: &Scope) -> Vec<(String, String, &'static Setting)> {
     let whole = *scope == Scope::Instance;
     let mut all: Vec<_> = TABLE
@@ -68,7 +69,7 @@ pub fn of_scope(deps: &ServiceDependencies, scope: &Scope) -> Vec<(String, Strin
     all
 }
 
-/// Settings that belong together on the page.
+/// Returns the group of a setting on the page.
 fn group(name: &str) -> &'static str {
     match name.split('_').next().unwrap_or_default() {
         "ntp" | "timezone" | "location" | "language" => "place",
@@ -96,10 +97,10 @@ fn kind(kind: ValueKind) -> Value {
     }
 }
 
-/// The answer to `Settings`.
+/// Answers `Settings`.
 ///
 /// # Errors
-/// When the scope is none.
+/// If the scope is invalid.
 pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
@@ -174,13 +175,13 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Enve
     )
 }
 
-/// The key of its help: the same for the redirect service of every vendor.
+/// Returns the key of the help text, which is the same for the redirect services of all vendors.
 fn help(name: &str, setting: &Setting) -> Text {
     let redirect = if name == setting.name { "" } else { "redirect." };
     Text::new(format!("help.{redirect}{}", setting.name))
 }
 
-/// What holds where nobody has set anything: the manifest's word before the table's.
+/// Returns the default: the manifest's, or else the table's.
 fn default<'a>(defaults: &Defaults<'a>, setting: &'static Setting) -> &'a str {
     match defaults {
         Defaults::Family(values) => values.get(setting.name).map_or(setting.default, String::as_str),
@@ -188,7 +189,7 @@ fn default<'a>(defaults: &Defaults<'a>, setting: &'static Setting) -> &'a str {
     }
 }
 
-/// As many scopes as surely fit beside the rows.
+/// Returns as many scopes as fit into the message in addition to the rows.
 fn clipped(scopes: BTreeSet<String>) -> Vec<String> {
     let mut room = 16_384_usize;
     scopes
@@ -205,11 +206,11 @@ fn own(layers: &Layers, scope: &Scope, name: &str) -> Option<String> {
     rows.find(|row| row.name == name && row.scope == *scope).map(|row| row.value.expose().to_owned())
 }
 
-/// The answer to `SettingsPending`: exact, so every file is rendered (the desk's own thread has the time). For the settings
-/// of the scope that were ever changed: how many of its phones fetched their outdated file before that.
+/// Answers `SettingsPending`. The result is exact, so every file is rendered on the service's own thread. For each
+/// setting of the scope that was ever changed, counts the phones that fetched their outdated file before the change.
 ///
 /// # Errors
-/// When the scope is none or the store cannot be read.
+/// If the scope is invalid or the store cannot be read.
 pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
@@ -237,7 +238,7 @@ pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: 
     one(result(message).field("phones", phones).field("outdated", outdated).field("fields", fields))
 }
 
-/// Whether the scope's values hold for the phone, unless a narrower one beats them.
+/// Whether the scope's values apply to the phone, unless a narrower scope overrides them.
 fn is_of(phone: &Phone, scope: &Scope) -> bool {
     match scope {
         Scope::Instance => true,
@@ -248,10 +249,10 @@ fn is_of(phone: &Phone, scope: &Scope) -> bool {
     }
 }
 
-/// The answer to `RedirectTest`.
+/// Answers `RedirectTest`.
 ///
 /// # Errors
-/// When there is no such vendor or no account, or it cannot be written down.
+/// If there is no such vendor or no account, or the audit cannot be written.
 pub async fn redirect_test(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Test = read(message)?;
     let vendor: String = request.vendor.chars().take(60).collect();

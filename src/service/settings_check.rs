@@ -1,5 +1,5 @@
-//! Whether a value may be set, by page, script and command alike: what the table says of it, where the gateway would
-//! connect to, and what the files of the phones concerned can carry.
+//! Checks whether a value may be set, for the page, scripts, and commands: the rules in the table, the hosts the
+//! gateway would connect to, and what the files of the affected phones can represent.
 
 use super::text::Text;
 use crate::{
@@ -10,28 +10,28 @@ use crate::{
     store::Store,
 };
 
-/// Settings whose value reaches a phone to the letter or not at all; what a format cannot carry would leave the phone
-/// without any file. A password of the web page that does not fit is replaced by a generated one.
+/// Settings whose value must reach the phone exactly. If the format cannot represent it, the phone gets no file. An
+/// invalid password for the web page is replaced by a generated one.
 const EXACT: &[&str] = &["phone_admin_user", "ldap_user", "ldap_password", "registrar"];
 
-/// What values are judged by.
+/// The context for checking values.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingsCheck<'a> {
     /// Vendors, formats, models.
     pub registry: &'a Registry,
-    /// Where the gateway may connect to.
+    /// The destinations that the gateway may connect to.
     pub reach: &'a EgressPolicy,
     /// Phones.
     pub store: &'a Store,
-    /// Whose settings.
+    /// The instance.
     pub instance: InstanceId,
 }
 
 impl SettingsCheck<'_> {
-    /// The value in its usual form.
+    /// Checks a value and returns it in normalised form.
     ///
     /// # Errors
-    /// Why it is not possible; a secret is not repeated.
+    /// Why the value is invalid. The message does not contain a secret.
     pub fn value(&self, name: &str, value: &str, scope: &Scope) -> Result<String, Text> {
         let refused = |sentence: String| Text::new("setting-refused").with("sentence", sentence);
         self.vendor_exists(name, scope)?;
@@ -49,7 +49,7 @@ impl SettingsCheck<'_> {
         Ok(value)
     }
 
-    /// The vendor of a redirect account or of the scope.
+    /// Checks that the vendor of a redirect account or of the scope exists.
     fn vendor_exists(&self, name: &str, scope: &Scope) -> Result<(), Text> {
         let of_account = name.strip_prefix("redirect.").and_then(|rest| rest.split_once('.')).map(|(vendor, _)| vendor);
         let of_scope = match scope {
@@ -65,8 +65,8 @@ impl SettingsCheck<'_> {
         }
     }
 
-    /// Whether the gateway may connect to what a setting would have it connect to: the addresses of redirect services.
-    /// What names resolve to is looked at when the connection is made.
+    /// Checks whether the gateway may connect to the addresses of redirect services in a setting. Resolved addresses
+    /// are checked when the connection is made.
     fn reachable(&self, name: &str, value: &str) -> Result<(), Text> {
         let is_called =
             name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == ValueKind::Url);
@@ -78,7 +78,7 @@ impl SettingsCheck<'_> {
         }
     }
 
-    /// Whether phones of the scope have the keys of a list, where their model is known.
+    /// Checks whether phones of the scope have the keys in a list, if their model is known.
     fn keys(&self, name: &str, value: &str, scope: &Scope) -> Result<(), Text> {
         if setting(name).is_none_or(|setting| setting.kind != ValueKind::LineKeys) {
             return Ok(());
@@ -94,7 +94,7 @@ impl SettingsCheck<'_> {
         }
     }
 
-    /// The vendors whose phones a scope may concern.
+    /// Returns the vendors whose phones the scope may affect.
     fn vendors(&self, scope: &Scope) -> Vec<&Vendor> {
         let of_phone = match scope {
             Scope::Phone(mac) => self.store.roster().by_mac(self.instance, *mac).map(|phone| phone.vendor.clone()),

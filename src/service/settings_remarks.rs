@@ -1,5 +1,5 @@
-//! What the settings of an instance contradict, or hold although it may not be set any more. Shown by the page as
-//! notices, by `gangway check`, and in the answer to a change.
+//! Finds contradictory settings, and stored values that are no longer allowed. The page shows them as notices; `gangway
+//! check` and the answer to a change report them as well.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -12,19 +12,19 @@ use crate::{
     settings::{FROM_DEVICES, LayerMembership, Layers, Lookup, Scope, setting},
 };
 
-/// Values one by one; the rest as a number.
+/// Maximum number of values listed individually.
 const MOST: usize = 10;
 
-/// One remark.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The kind of notice.
     pub key: &'static str,
-    /// The sentence.
+    /// The message.
     pub text: Text,
 }
 
-/// Everything there is to remark of these settings.
+/// Returns all findings in these settings.
 #[must_use]
 pub fn remarks(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     let mut all: Vec<Remark> = impossible(judge, layers).into_iter().collect();
@@ -33,7 +33,7 @@ pub fn remarks(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     all
 }
 
-/// What there is to say of a URL phones are sent to.
+/// Checks a URL that phones are redirected to.
 #[must_use]
 pub fn of_url(url: &str) -> Option<Remark> {
     let parsed = Url::parse(url).ok()?;
@@ -61,7 +61,7 @@ fn of_address(address: IpAddr, scheme: &str) -> Option<(&'static str, &'static s
     (scheme == "https").then_some(("url-without-name", "notice.url-without-name"))
 }
 
-/// A certificate is demanded of phones that come by plain HTTP: none of them gets anything.
+/// A certificate is required although the phones use plain HTTP, so they get no file.
 fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
     const NAMES: [&str; 2] = ["require_certificate", "provisioning_scheme"];
     let rows = layers.rows().iter().filter(|row| NAMES.contains(&row.name.as_str()));
@@ -96,7 +96,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
         let settings = layers.effective_of(&NAMES, &lookup, None);
         settings.bool("require_certificate") && settings.scheme() == Scheme::Http
     };
-    // A narrower scope says nothing new where a wider one has it already.
+    // A narrower scope adds nothing if a wider one is listed already.
     let all: BTreeSet<Scope> = scopes.into_iter().chain(vendors).collect();
     let mut found: Vec<Scope> = all.into_iter().filter(contradicts).collect();
     if found.contains(&Scope::Instance) {
@@ -109,7 +109,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
     (!places.is_empty()).then(|| Remark { key: "certificate-without-tls", text: text() })
 }
 
-/// The administrative password of the domain is handed to phones.
+/// The administrative password of the domain is sent to phones.
 fn from_devices(layers: &Layers) -> Option<Remark> {
     let deployed = Secret::new(FROM_DEVICES);
     let row = layers.rows().iter().find(|row| row.name == "phone_admin_password" && row.value == deployed)?;
@@ -117,9 +117,9 @@ fn from_devices(layers: &Layers) -> Option<Remark> {
     Some(Remark { key: "domain-password", text })
 }
 
-/// Values that were set before they were refused, or whose vendor is gone. They stay in force.
+/// Values that were set before they became invalid, or whose vendor no longer exists. They remain in effect.
 fn wrong(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
-    // What a newer gateway set is not this one's to judge.
+    // Ignore settings from a newer version.
     let rows = layers.rows().iter().filter(|row| setting(&row.name).is_some() && !row.value.is_empty());
     let refused = rows.filter_map(|row| {
         let why = judge.value(&row.name, row.value.expose(), &row.scope).err()?;

@@ -1,4 +1,4 @@
-//! Settings, changed by a person: all or nothing, with a sentence for every field that is not possible.
+//! Changes settings: all or none, with a message for every invalid field.
 
 use std::collections::BTreeMap;
 
@@ -27,10 +27,10 @@ struct Request {
     values: BTreeMap<String, Option<Secret>>,
 }
 
-/// The answer to `SettingsSet`.
+/// Answers `SettingsSet`.
 ///
 /// # Errors
-/// What is not possible, by field; then nothing is changed.
+/// The invalid values by field. Nothing is changed then.
 pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
@@ -45,7 +45,7 @@ pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             wrong.push((short(), Text::new("unknown-vendor").with("vendor", vendor)));
             continue;
         }
-        // An account of a vendor that is gone can be taken back.
+        // An account of a vendor that no longer exists can be removed.
         let is_gone = unknown_vendor(name, &registry).is_some() && scope == Scope::Instance;
         if !is_gone && setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
             wrong.push((short(), Text::new("not-for-this-scope")));
@@ -58,7 +58,7 @@ pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             }
             continue;
         };
-        // The page never has the secret it would have to send back.
+        // Keep the secret: the page does not have it and cannot send it back.
         if value.is_empty() && setting(name).is_some_and(|setting| setting.secret) {
             continue;
         }
@@ -91,7 +91,7 @@ pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope
     one(result(message).field("emptied", emptied).field("remarks", json!(new)))
 }
 
-/// Changes as the audit tells them, with the secrets that lose their address.
+/// Describes changes for the audit, including secrets that are removed because their address changed.
 #[must_use]
 pub fn audit_entries(changes: &Changes, emptied: &[EmptiedSecretSetting]) -> String {
     let changes = changes.iter().map(|(name, value)| deed(name, value.as_ref()));
@@ -99,7 +99,7 @@ pub fn audit_entries(changes: &Changes, emptied: &[EmptiedSecretSetting]) -> Str
     changes.chain(emptied).collect::<Vec<_>>().join(", ")
 }
 
-/// A change as the audit tells it.
+/// Describes a change for the audit.
 fn deed(name: &str, value: Option<&Secret>) -> String {
     match value {
         None => format!("take {name} back"),
@@ -112,7 +112,7 @@ fn refused(name: &str) -> String {
     SettingError::Unknown { name: name.chars().take(80).collect(), hint: String::new() }.to_string()
 }
 
-/// The vendor of a redirect account that is not known here.
+/// Returns the vendor of a redirect account if it is unknown.
 fn unknown_vendor(name: &str, registry: &Registry) -> Option<String> {
     let (vendor, _) = name.strip_prefix("redirect.")?.split_once('.')?;
     (setting(name).is_some() && registry.vendor(vendor).is_none()).then(|| vendor.chars().take(60).collect())

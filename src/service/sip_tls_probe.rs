@@ -1,6 +1,6 @@
-//! Will the PBX let the phones register? Its SIP/TLS port, or that of the reverse proxy before it, may ask phones for a
-//! certificate; where the vendor's CA is missing there, every phone of the vendor fails after it got its file. It is asked
-//! before that happens.
+//! Checks whether the PBX will accept the phones' TLS connections. Its SIP/TLS port, or that of a reverse proxy in
+//! front of it, may request a client certificate. If the vendor's CA is missing there, every phone of the vendor fails
+//! after it has its file. The probe detects this in advance.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,21 +23,21 @@ use crate::{
     store::Store,
 };
 
-/// For one port.
+/// Time limit for one port.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Ports looked at per instance: one PBX has one, a PBX with slaves a few.
+/// Maximum number of ports per instance: one for a PBX, a few with slaves.
 const MOST: usize = 16;
-/// Between two rounds of the running gateway, and before the first.
+/// Interval between two rounds in the running gateway, and delay before the first.
 const ROUND: Duration = Duration::from_secs(15 * 60);
 const FIRST: Duration = Duration::from_secs(2 * 60);
-/// A port that was asked is asked again after this.
+/// Interval between two probes of a port.
 const AGAIN: SignedDuration = SignedDuration::from_hours(6);
 
-/// Where phones register, and whose phones those are.
+/// Ports at which phones register, with the vendors of these phones.
 pub type Ports = BTreeMap<(String, u16), BTreeSet<String>>;
 
-/// The SIP/TLS ports the phones of an instance register at, by the addresses the PBX gave for their accounts and, where
-/// `configured` is set, by the settings `registrar` and `outbound_proxy` as well.
+/// Returns the SIP/TLS ports at which the phones of an instance register: the addresses the PBX gave for their accounts
+/// and, if `configured` is set, those in the settings `registrar` and `outbound_proxy`.
 #[must_use]
 pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configured: bool) -> Ports {
     let layers = store.layers(instance);
@@ -68,21 +68,21 @@ pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configure
     found
 }
 
-/// What was found out about one port.
+/// The result for one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeResult {
     /// `host:port`.
     pub address: String,
-    /// What it wants.
+    /// What the server requests.
     pub wants: CertificateRequest,
-    /// The vendors whose phones will not be let in, with the CAs one of which is missing there.
+    /// The vendors whose phones will be rejected, with their CAs, at least one of which must be added there.
     pub missing: Vec<(String, Vec<String>)>,
 }
 
-/// Asks one port, as far as `reach` allows.
+/// Probes one port, if `reach` allows it.
 ///
 /// # Errors
-/// When nobody answers there.
+/// If the server does not answer.
 pub async fn ask(
     registry: &Registry,
     (host, port): (&str, u16),
@@ -102,12 +102,12 @@ pub async fn ask(
 /// A port of an instance: host, port.
 type Port = (InstanceId, String, u16);
 
-/// What the rounds of the running gateway found, and when; no answer where nobody answered.
+/// The results of the running gateway's rounds, with the time. `None` if the server did not answer.
 #[derive(Debug, Default)]
 pub struct ProbeResults(Mutex<HashMap<Port, (Timestamp, Option<ProbeResult>)>>);
 
 impl ProbeResults {
-    /// The answers of an instance's ports that keep phones out.
+    /// Returns the results for an instance's ports that reject phones.
     #[must_use]
     pub fn missing(&self, instance: InstanceId) -> Vec<ProbeResult> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ impl ProbeResults {
         found
     }
 
-    /// Asks what was not asked lately, and forgets ports nobody registers at.
+    /// Probes ports that were not probed recently, and removes ports that are no longer used.
     async fn round(
         &self,
         registry: &Registry,
@@ -151,10 +151,10 @@ impl ProbeResults {
     }
 }
 
-/// Looks now and then until the gateway stops.
+/// Probes the ports periodically until the gateway stops.
 pub async fn watch(known: Arc<ProbeResults>, deps: Arc<ServiceDependencies>) {
     let mut pause = FIRST;
-    // An import may name any address as a PBX.
+    // An import may contain any address as a PBX.
     let reach = deps.reach.and_private();
     loop {
         let next = deps.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::{net::tls::provider, phone::record::Phone};
 
-    /// A SIP/TLS port that asks for a certificate of this CA, and how often it was asked.
+    /// A SIP/TLS port that requests a certificate from this CA. Counts the probes.
     async fn sip_port(issuer: &str, tasks: &Tasks) -> (u16, Arc<AtomicU32>) {
         let mut ca = rcgen::CertificateParams::default();
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(missing[0].address, format!("127.0.0.1:{bad}"));
         assert_eq!(missing[0].missing[0].0, "Yealink");
         assert!(missing[0].missing[0].1.contains(&"Yealink Root CA".to_owned()), "{missing:?}");
-        // Not asked again and again, but after some hours; and forgotten with the last phone there.
+        // The port is probed again only after some hours, and removed with its last phone.
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(3600)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;

@@ -1,5 +1,5 @@
-//! What only the serving gateway knows (who is connected, what needs an administrator), told to a command that asks.
-//! Question and answer are facts, so that a command needs neither address nor token.
+//! Passes the state that only the running gateway knows (connections, and problems that need an administrator) to
+//! commands. Request and answer are facts, so that a command needs neither address nor token.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,44 +10,44 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// What a command asks for.
+/// Prefix of a request.
 const ASKED: &str = "told.asked.";
-/// What it is told.
+/// Prefix of an answer.
 pub(super) const ANSWERED: &str = "told.answered.";
 
-/// The moment as the serving gateway sees it.
+/// The current state of the running gateway.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GatewayStatus {
-    /// As `NoticesResult`.
+    /// As in `NoticesResult`.
     pub notices: Vec<Value>,
-    /// As `SnapshotResult`.
+    /// As in `SnapshotResult`.
     pub connections: Vec<Value>,
 }
 
-/// Asks the serving gateway.
+/// Sends a request to the running gateway.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// If the store cannot be written.
 pub async fn ask(store: &Store, instance: InstanceId, key: &str) -> Result<(), StoreError> {
     store.set_fact(instance, &format!("{ASKED}{key}"), Some("1")).await
 }
 
-/// What it says; `None` while no gateway has taken notice.
+/// Returns the answer, or `None` if no gateway has answered.
 #[must_use]
 pub fn answered(store: &Store, instance: InstanceId, key: &str) -> Option<GatewayStatus> {
     serde_json::from_str(&store.fact(instance, &format!("{ANSWERED}{key}"))?).ok()
 }
 
-/// Takes question and answer back.
+/// Deletes request and answer.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// If the store cannot be written.
 pub async fn forget(store: &Store, instance: InstanceId, key: &str) -> Result<(), StoreError> {
     store.set_fact(instance, &format!("{ASKED}{key}"), None).await?;
     store.set_fact(instance, &format!("{ANSWERED}{key}"), None).await
 }
 
-/// Answers every question there is.
+/// Answers all requests.
 pub(super) async fn answer(desk: &AdminService) {
     let store = &desk.0.deps.store;
     for (instance, asked, _) in store.facts_beginning(ASKED) {

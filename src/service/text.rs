@@ -1,5 +1,5 @@
-//! A sentence for people: a key and parameters, which a page shows in its own language, and the English rendering for
-//! logs and programs. Parameters are data; nothing here is ever markup.
+//! A message for users: a key and parameters, which a page shows in its own language, and the English text for logs and
+//! programs. Parameters are data and never contain markup.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::english;
 use crate::base::i18n::filled;
 
-/// One sentence.
+/// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
     key: Cow<'static, str>,
@@ -17,26 +17,26 @@ pub struct Text {
 }
 
 impl Text {
-    /// Without parameters.
+    /// Creates a message without parameters.
     #[must_use]
     pub fn new(key: impl Into<Cow<'static, str>>) -> Self {
         Self { key: key.into(), params: Vec::new() }
     }
 
-    /// A sentence that exists in English only: what a store, a service or a check said.
+    /// Creates a message that exists in English only, from a store, a service, or a check.
     #[must_use]
     pub fn said(sentence: impl std::fmt::Display) -> Self {
         Self::new("said").with("sentence", sentence.to_string())
     }
 
-    /// With a parameter more.
+    /// Adds a parameter.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.params.push((name, value.into()));
         self
     }
 
-    /// As a parameter of another text.
+    /// Converts the message to a parameter of another one.
     #[must_use]
     pub fn nested(&self) -> Value {
         let params: serde_json::Map<String, Value> =
@@ -44,19 +44,19 @@ impl Text {
         json!({ "key": self.key, "params": params, "text": self.english() })
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// A parameter.
+    /// Returns a parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&Value> {
         self.params.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// In English. A key without an English text shows itself.
+    /// Returns the English text. A key without an English text is returned itself.
     #[must_use]
     pub fn english(&self) -> String {
         filled(english::template(&self.key).unwrap_or(&self.key), |name| self.param(name))

@@ -1,4 +1,4 @@
-//! The flight recorder of one phone: what it is, one sentence, and everything that happened to it on one time line.
+//! The page of one phone: its state, the diagnosis, and a timeline of all events.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -21,21 +21,21 @@ use crate::{
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
 
-/// Calls to redirect services on one time line.
+/// Maximum number of calls to redirect services in one timeline.
 const CALLS: u32 = 200;
-/// Users shown of one phone; a DECT base may have hundreds.
+/// Maximum number of users shown for one phone; a DECT base may have hundreds.
 const ACCOUNTS: usize = 50;
-/// Characters of one answer.
+/// Maximum length of a response, in characters.
 const ANSWER: usize = 4_096;
 
-/// One thing that happened.
+/// One entry in the timeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     at: Timestamp,
     json: Value,
 }
 
-/// How far a time line has been told.
+/// The position up to which a timeline has been sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimelinePosition {
     event: i64,
@@ -43,7 +43,7 @@ pub struct TimelinePosition {
     requests: u64,
 }
 
-/// The phone as its page shows it.
+/// Returns the state of the phone for its page.
 #[must_use]
 pub fn details(
     deps: &ServiceDependencies,
@@ -124,10 +124,10 @@ fn more(phone: &Phone, last: Option<&RequestFacts>, manual: Option<&str>, known_
     })
 }
 
-/// What has happened since `told`, oldest first; `told` moves on.
+/// Returns the entries since `told`, oldest first, and advances `told`.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// If the store cannot be read.
 pub async fn happened(
     deps: &ServiceDependencies,
     phone: &Phone,
@@ -148,13 +148,14 @@ pub async fn happened(
         told.requests = last.requests;
         entries.push(of_request(&last));
     }
-    // The sources come newest first; what happened at the same time stays in the order it was written.
+    // The sources are ordered newest first. Entries with the same time keep the order in which they were written.
     entries.reverse();
     entries.sort_by_key(|entry| entry.at);
     Ok(entries)
 }
 
-/// Read at first where something was told already: a look at the newest ones mostly finds nothing new.
+/// Number of rows read first if a part of the timeline has been sent already, because there are usually few new
+/// entries.
 const FEW: u32 = 16;
 
 async fn newest_calls(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
@@ -214,7 +215,7 @@ fn of_request(last: &RequestFacts) -> Entry {
     Entry { at: last.at, json }
 }
 
-/// As they go to the page.
+/// Serialises the entries for the page.
 #[must_use]
 pub fn json(entries: Vec<Entry>) -> Vec<Value> {
     entries.into_iter().map(|entry| entry.json).collect()

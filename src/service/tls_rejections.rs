@@ -1,5 +1,5 @@
-//! Phones that refuse our certificate never ask. Who refused it is known by address only: this links the failed handshakes
-//! to phones that wait behind the same one.
+//! Phones that reject the gateway's certificate never send a request. The gateway knows only the addresses from which
+//! it was rejected, so this module links the failed handshakes to waiting phones at the same address.
 
 use std::{
     collections::BTreeSet,
@@ -18,13 +18,13 @@ use crate::{
     phone::{instance::InstanceId, record::Phone, request_evidence::network},
 };
 
-/// Older ones explain nothing any more.
+/// Older rejections are not relevant.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);
-/// Of so many addresses the newest refusal is kept.
+/// Maximum number of addresses; the newest rejection of each is kept.
 const MOST: usize = 64;
 
-/// The refusals of the last day that may concern an instance, the newest first: one that asked for another host's name does
-/// not.
+/// Returns the rejections of the last day that may concern an instance, newest first. Handshakes for a different host
+/// name are excluded.
 #[must_use]
 pub fn refusals(deps: &ServiceDependencies, instance: InstanceId) -> Vec<TlsRejection> {
     let since = deps.clock.now().saturating_sub(MEMORY).unwrap_or(Timestamp::MIN);
@@ -46,8 +46,8 @@ fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp)
     found
 }
 
-/// The refusal that keeps a waiting phone from asking, and whether the address is the phone's. A phone nobody has seen yet
-/// may be the one behind any.
+/// Returns the rejection that may prevent a waiting phone from sending a request, and whether the address is the
+/// phone's. A phone whose address is unknown may be the cause of any rejection.
 #[must_use]
 pub fn of<'a>(phone: &Phone, facts: &DiagnosisInputs<'a>, waits_since: Timestamp) -> Option<(&'a TlsRejection, bool)> {
     let recent = || facts.around.refusals.iter().filter(|refusal| refusal.at >= waits_since);
@@ -58,7 +58,7 @@ pub fn of<'a>(phone: &Phone, facts: &DiagnosisInputs<'a>, waits_since: Timestamp
     recent().find(|refusal| known.contains(&network(refusal.address))).map(|refusal| (refusal, true))
 }
 
-/// Whether a refusal may be what keeps a phone with this cause from asking.
+/// Whether a rejection may be the reason for this cause.
 #[must_use]
 pub fn may_explain(cause: Cause) -> bool {
     matches!(
@@ -72,7 +72,7 @@ pub fn may_explain(cause: Cause) -> bool {
     )
 }
 
-/// Where the phone has been seen.
+/// Returns the known addresses of the phone.
 fn addresses(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Vec<IpAddr> {
     let parse =
         |text: &str| text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip())).ok();

@@ -1,4 +1,4 @@
-//! Tokens of scripts: made here or at the command line by the same rules, shown once.
+//! API tokens for scripts. They are created here and at the command line by the same rules, and shown once.
 
 use std::time::Duration;
 
@@ -20,30 +20,30 @@ use crate::{
     store::{ApiToken, NewToken, Store, TokenScope},
 };
 
-/// Tokens of one instance: all of them are compared with every token that is shown.
+/// Maximum number of tokens per instance, because every presented token is compared with all of them.
 const MOST: usize = 100;
-/// Characters of a name.
+/// Maximum length of a name, in characters.
 const NAME: usize = 60;
-/// The longest life of a token that ends by itself, in days.
+/// Maximum lifetime of a token that expires, in days.
 const DAYS: u32 = 3650;
 const DAY: Duration = Duration::from_hours(24);
 
-/// What somebody wants.
+/// The request for a new token.
 #[derive(Debug, Clone, Deserialize)]
 pub struct NewTokenForm {
-    /// How the token is called.
+    /// The name of the token.
     pub name: String,
     /// `read` or `write`.
     pub scope: String,
-    /// After how many days it ends; without it never.
+    /// Lifetime in days. Without it, the token never expires.
     #[serde(default)]
     pub days: Option<u32>,
 }
 
-/// Makes a token for somebody; the text is shown once and kept nowhere.
+/// Creates a token. The text is shown once and not stored.
 ///
 /// # Errors
-/// By field what is not possible, or that the store cannot be written.
+/// The invalid fields, or that the store cannot be written.
 pub async fn create(
     store: &Store,
     clock: &SharedClock,
@@ -78,10 +78,10 @@ pub async fn create(
     Ok(store.create_token(instance, new).await?)
 }
 
-/// Ends a token; its name.
+/// Revokes a token. Returns its name.
 ///
 /// # Errors
-/// When there is none, or the store cannot be written.
+/// If there is none, or the store cannot be written.
 pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, RequestError> {
     let instance = person.instance.id;
     let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
@@ -92,7 +92,7 @@ pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, R
     Ok(token.name)
 }
 
-/// A token as pages and programs see it.
+/// Serialises a token without its secret.
 #[must_use]
 pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
     json!({
@@ -102,17 +102,17 @@ pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
     })
 }
 
-/// The answer to `Tokens`.
+/// Answers `Tokens`.
 ///
 /// # Errors
-/// None; the type is that of answers.
+/// Never fails; the type is that of answers.
 pub fn tokens(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let now = deps.clock.now();
     let rows: Vec<Value> = deps.store.tokens(instance).iter().map(|token| token_json(token, now)).collect();
     super::response::list(result(message), "tokens", &rows)
 }
 
-/// The answer to `TokenCreate`: the only message that ever holds a token.
+/// Answers `TokenCreate`, the only message that contains a token.
 ///
 /// # Errors
 /// See [`create`].
@@ -127,7 +127,7 @@ struct Revoke {
     id: i64,
 }
 
-/// The answer to `TokenRevoke`.
+/// Answers `TokenRevoke`.
 ///
 /// # Errors
 /// See [`revoke`].

@@ -1,4 +1,4 @@
-//! The vendors of this gateway, with their models and how phones find it without a redirect service.
+//! The vendors of this gateway, with their models and how phones find the gateway without a redirect service.
 
 use gangway_wire::appws::Envelope;
 use serde::Deserialize;
@@ -16,10 +16,10 @@ struct Request {
     vendor: Option<String>,
 }
 
-/// The answer to `Vendors`: all of them, or the one that is named.
+/// Answers `Vendors`: all of them, or the one in the request.
 ///
 /// # Errors
-/// When there is no such vendor.
+/// If there is no such vendor.
 pub fn vendors(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let urls = (deps.urls)(instance);

@@ -1,11 +1,12 @@
-//! A secret belongs to the address it was set for. The table says which settings name that address; a change of one of
-//! them leaves the secret without it, and a narrower layer with another address does not inherit the secret.
+//! Relates secrets to the address they were set for. The table defines which settings contain that address. When one of
+//! them changes, the secret loses its address, and a narrower layer with a different address does not inherit the
+//! secret.
 
 use url::Url;
 
 use super::table::{REDIRECT_SETTINGS, Setting, TABLE, ValueKind, setting};
 
-/// The full names of the settings that say where the secret `name` travels; none for everything else.
+/// The full names of the settings that define where the secret `name` is sent; empty for any other setting.
 #[must_use]
 pub fn addresses_of(name: &str) -> Vec<String> {
     let Some(setting) = setting(name) else { return Vec::new() };
@@ -13,7 +14,7 @@ pub fn addresses_of(name: &str) -> Vec<String> {
     setting.addresses.iter().map(|address| format!("{beginning}{address}")).collect()
 }
 
-/// Whether two values of an address setting name the same scheme, host and port.
+/// Whether two values of an address setting have the same scheme, host and port.
 pub(super) fn is_same_place(address: &Setting, one: &str, other: &str) -> bool {
     let place = |url: &str| {
         let url = Url::parse(url).ok()?;
@@ -26,7 +27,7 @@ pub(super) fn is_same_place(address: &Setting, one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether a setting is an address of a secret.
+/// Whether a setting contains the address of a secret.
 pub(super) fn is_address(name: &str) -> bool {
     let Some(setting) = setting(name) else { return false };
     TABLE.iter().chain(REDIRECT_SETTINGS).any(|secret| secret.addresses.contains(&setting.name))

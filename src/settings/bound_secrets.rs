@@ -1,4 +1,4 @@
-//! The bindings phones' own secrets get when they are set.
+//! Computes the bindings of phones' own secrets when they are set.
 
 use gangway_base::mac::Mac;
 
@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Layers {
-    /// The binding of a phone's own secret that is set together with `changes`; `None` for everything else.
+    /// The binding of a phone's own secret that is set together with `changes`; `None` for any other setting.
     #[must_use]
     pub fn binding_with(
         &self,
@@ -29,7 +29,7 @@ impl Layers {
         Some(SecretBinding::to(addresses.into_iter().filter_map(value)))
     }
 
-    /// The secrets of known phones without a binding, from before there were bindings, with the one they get.
+    /// The secrets of known phones that were stored before bindings were introduced, with the binding each one gets.
     pub fn unbound(&self, phone: impl Fn(Mac) -> Option<LayerMembership>) -> Vec<(&Scope, &str, SecretBinding)> {
         let rows = self.rows().iter().filter(|row| !row.value.is_empty());
         rows.filter_map(|row| {

@@ -1,14 +1,14 @@
-//! The values of some scopes as a change would make them, and which scopes hold where.
+//! The values of some scopes as they would be after a change, and the scopes that apply to a scope.
 
 use gangway_base::secret::Secret;
 
 use super::{layers::Layers, scope::Scope};
 use crate::phone::record::Phone;
 
-/// Values to be set or taken back at one scope.
+/// Values to set or to remove in one scope.
 pub type Changes = [(String, Option<Secret>)];
 
-/// What decides about layers of a phone.
+/// The properties of a phone that determine its layers.
 #[derive(Debug, Clone, Default)]
 pub struct LayerMembership {
     /// Vendor folder.
@@ -25,7 +25,7 @@ impl From<&Phone> for LayerMembership {
     }
 }
 
-/// The layers as they are, or as changes at one scope would make them.
+/// The layers in their current state, or as they would be after changes in one scope.
 #[derive(Clone, Copy)]
 pub(super) struct LayersView<'a> {
     pub(super) layers: &'a Layers,
@@ -33,7 +33,7 @@ pub(super) struct LayersView<'a> {
 }
 
 impl<'a> LayersView<'a> {
-    /// The value that is set at a scope.
+    /// The value set in a scope.
     pub(super) fn at(&self, scope: &Scope, name: &str) -> Option<&'a str> {
         if let Some((changed, changes)) = self.changed
             && changed == scope
@@ -44,13 +44,13 @@ impl<'a> LayersView<'a> {
         self.layers.row(scope, name).map(|row| row.value.expose())
     }
 
-    /// The value that is set at the narrowest of these scopes.
+    /// The value set in the narrowest of these scopes.
     pub(super) fn set(&self, chain: &[Scope], name: &str) -> Option<&'a str> {
         chain.iter().rev().find_map(|scope| self.at(scope, name))
     }
 }
 
-/// The scopes whose values hold at a scope as far as they are known, widest first.
+/// The known scopes whose values apply to a scope, widest first.
 pub(super) fn chain(scope: &Scope, phone: Option<&LayerMembership>) -> Vec<Scope> {
     let mut chain = vec![Scope::Instance];
     match scope {

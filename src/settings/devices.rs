@@ -1,11 +1,11 @@
-//! What Devices deploys, as values of settings.
+//! Converts the configuration deployed by Devices to values of settings.
 
 use gangway_base::{characters::unwritable, secret::Secret};
 use serde_json::Value;
 
 use crate::phone::record::DeviceConfig;
 
-/// The value Devices deployed for a setting; `None` when it says nothing about it.
+/// The value that Devices deployed for a setting; `None` if there is none.
 ///
 /// Fields of the configuration items: NTP `ntp1`, `ntp2`, `tz` (a POSIX string); PHONE `srtpKey` ("4" = no
 /// encryption, "0".."2" contain SDES), `dialTone` (a number that mostly names a country).
@@ -18,7 +18,7 @@ pub fn value_from(config: &DeviceConfig, setting: &str) -> Option<Secret> {
         "srtp" => match field(config, "PHONE", "srtpKey")?.as_str() {
             "4" => "off".to_owned(),
             "0" | "1" | "2" => "optional".to_owned(),
-            // DTLS alone: nothing such a phone could do about it; our own layers decide.
+            // DTLS only: such a phone does not support it, so our own layers decide.
             _ => return None,
         },
         "location" => country(&field(config, "PHONE", "dialTone")?)?.to_owned(),
@@ -27,7 +27,7 @@ pub fn value_from(config: &DeviceConfig, setting: &str) -> Option<Secret> {
     Some(Secret::new(text))
 }
 
-/// A field as trimmed one-line text; numbers and text are taken alike, empty is nothing.
+/// A field as trimmed single-line text. Numbers and strings are accepted; an empty field is `None`.
 pub(crate) fn field(config: &DeviceConfig, item: &str, name: &str) -> Option<String> {
     let text = match config.items.get(item)?.get(name)? {
         Value::String(text) => text.trim().to_owned(),

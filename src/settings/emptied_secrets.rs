@@ -1,4 +1,4 @@
-//! Which stored secrets a change leaves without the address they were set for.
+//! Finds the stored secrets that a change would separate from the address they were set for.
 
 use gangway_base::mac::Mac;
 
@@ -11,21 +11,21 @@ use super::{
     table::setting,
 };
 
-/// A stored secret that a change leaves without its address.
+/// A stored secret that a change separates from its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmptiedSecretSetting {
-    /// Where it is stored.
+    /// The scope in which it is stored.
     pub scope: Scope,
-    /// Its name.
+    /// The name of its setting.
     pub name: String,
 }
 
 impl Layers {
-    /// The stored secrets that these changes at `scope` leave without the address they were set for; not those the same
-    /// changes set. `phone` tells which vendor, model and category a phone has.
+    /// The stored secrets that these changes in `scope` separate from the address they were set for, except secrets set
+    /// by the same changes. `phone` returns the vendor, model and category of a phone.
     ///
-    /// Under the lock of the writer, and thousands of phones may have a secret of their own: a change of no address costs
-    /// nothing, any other one a few look-ups per secret.
+    /// This runs under the writer lock, and thousands of phones may have their own secret. A change that does not
+    /// affect an address costs nothing; any other change costs a few lookups per secret.
     pub fn emptied(
         &self,
         scope: &Scope,
@@ -55,7 +55,8 @@ impl Layers {
     }
 }
 
-/// Whether a value at `changed` may hold where something is stored. Which vendors' phones a category has is not known.
+/// Whether a value set in `changed` may apply where something is stored. The vendors of a category's phones are
+/// unknown.
 fn may_hold_at(changed: &Scope, stored: &Scope) -> bool {
     match (changed, stored) {
         (Scope::Instance, _) | (_, Scope::Phone(_)) => !matches!(changed, Scope::Phone(_)) || changed == stored,
@@ -67,8 +68,8 @@ fn may_hold_at(changed: &Scope, stored: &Scope) -> bool {
     }
 }
 
-/// Whether a change at `changed` gives one of the address settings another value where a secret is stored. The one it is
-/// bound to is no other one: a secret that was withheld comes back with it.
+/// Whether a change in `changed` moves an address setting away from the place it has where a secret is stored. A move
+/// to the place that the secret is bound to does not count: the withheld secret becomes effective again.
 fn is_moved(
     before: LayersView<'_>,
     after: LayersView<'_>,
@@ -81,7 +82,7 @@ fn is_moved(
         Scope::Phone(mac) => phone(*mac),
         _ => None,
     };
-    // Which vendors' phones a category has is not known, nor what a phone is that is not there yet.
+    // The vendors of a category's phones are unknown, and so is the kind of a phone that does not exist yet.
     let may_lie_below = match stored {
         Scope::Category(_) => matches!(changed, Scope::Vendor(_) | Scope::Model(_)),
         Scope::Phone(_) => belongings.is_none() && !matches!(changed, Scope::Phone(_)),
@@ -150,12 +151,12 @@ mod tests {
         }
         assert_eq!(url(Some("https://rps.example.com:443/other")), [""; 0]);
         assert_eq!(url(Some("https://RPS.example.com/xmlrpc")), [""; 0]);
-        // Another protocol is another service where no URL is set.
+        // If no URL is set, another protocol is another service.
         assert_eq!(
             emptied(&set, "instance", &[("redirect.yealink.protocol", Some("yealink-ymcs"))]),
             ["instance redirect.yealink.password"]
         );
-        // With the secret in the same change there is nothing to lose.
+        // The same change sets the secret, so it is not lost.
         let both = [("redirect.yealink.url", Some("https://new.example/")), ("redirect.yealink.password", Some("n"))];
         assert_eq!(emptied(&set, "instance", &both), [""; 0]);
     }
@@ -225,8 +226,8 @@ mod tests {
         assert_eq!(password(&moved, "snom", other), (String::new(), true));
     }
 
-    /// Thousands of phones with a secret of their own, and a change under the lock of the writer. The square of the
-    /// secrets took minutes; the bound is wide for a machine with other work.
+    /// Thousands of phones with separate secrets, and a change under the writer lock. Quadratic cost in the number of
+    /// secrets took minutes; the bound is generous for a busy machine.
     #[test]
     fn a_change_costs_a_few_look_ups_per_secret() {
         const SECRETS: usize = 10_000;

@@ -1,27 +1,27 @@
-//! The firmware a phone should run and the one it reports.
+//! Compares the firmware a phone should run with the one it reports.
 
 use serde::Serialize;
 
 use super::{Defaults, Effective, Layers, Lookup};
 use crate::phone::record::Phone;
 
-/// What a phone should report is made of these.
+/// The settings that define the expected version.
 const SETTINGS: [&str; 2] = ["firmware_url", "firmware_version"];
 
-/// Where a phone stands with its firmware.
+/// The firmware state of a phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FirmwareState {
-    /// The version phones like this should report; `None` when nobody wants a certain one.
+    /// The version that phones of this kind should report; `None` if no version is set.
     pub wanted: Option<String>,
-    /// The version the phone reported last.
+    /// The version last reported by the phone.
     pub reported: Option<String>,
-    /// Whether both are the same; `None` while one of them is not known.
+    /// Whether both versions are equal; `None` if one of them is unknown.
     pub current: Option<bool>,
 }
 
 impl FirmwareState {
-    /// Compares what the settings want (`firmware_version`, else the version in the name of `firmware_url`) with what
-    /// the phone reported.
+    /// Compares the version in the settings (`firmware_version`, else the version in the file name of `firmware_url`)
+    /// with the version reported by the phone.
     #[must_use]
     pub fn of(settings: &Effective, reported: Option<&str>) -> Self {
         let named = settings.nonempty("firmware_url").and_then(version_in);
@@ -30,14 +30,14 @@ impl FirmwareState {
         Self { wanted, reported: reported.map(str::to_owned), current }
     }
 
-    /// The same for a phone of the records.
+    /// The same for a phone record.
     #[must_use]
     pub fn of_phone(layers: &Layers, phone: &Phone) -> Self {
         let lookup = Lookup::of(phone, Defaults::Table);
         Self::of(&layers.effective_of(&SETTINGS, &lookup, Some(&phone.device_config)), phone.firmware.as_deref())
     }
 
-    /// As a sentence for people.
+    /// The state as a message for users.
     #[must_use]
     pub fn text(&self) -> String {
         match (&self.wanted, &self.reported, self.current) {
@@ -50,7 +50,7 @@ impl FirmwareState {
     }
 }
 
-/// Versions compared number by number: `05.20.1` is `5.20.0001`.
+/// Compares versions number by number: `05.20.1` equals `5.20.0001`.
 fn same(one: &str, other: &str) -> bool {
     let parts = |text: &str| -> Vec<String> {
         let plain = |part: &str| part.trim_start_matches('0').to_ascii_lowercase();
@@ -59,7 +59,8 @@ fn same(one: &str, other: &str) -> bool {
     parts(one) == parts(other)
 }
 
-/// The longest run of at least three numbers with dots in the last part of a path, e.g. `T46U-108.86.0.90.rom`.
+/// The longest sequence of at least three dot-separated numbers in the last part of a path, e.g.
+/// `T46U-108.86.0.90.rom`.
 fn version_in(url: &str) -> Option<&str> {
     let path = url.split(['?', '#']).next()?;
     let file = path.rsplit('/').next()?;

@@ -1,4 +1,4 @@
-//! The table as people and programs read it.
+//! Renders the table of settings for users and for programs.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn rows() -> impl Iterator<Item = (String, &'static Setting)> {
     plain.chain(REDIRECT_SETTINGS.iter().map(|setting| (format!("redirect.<vendor>.{}", setting.name), setting)))
 }
 
-/// Where it may be set, widest first.
+/// The scopes in which it may be set, widest first.
 #[must_use]
 pub fn scopes(setting: &Setting) -> &'static [&'static str] {
     if ONE_PHONE.contains(&setting.name) {
@@ -57,8 +57,8 @@ fn type_word(kind: ValueKind) -> &'static str {
     }
 }
 
-/// Everything the table says of a setting, for programs and pages: `name`, `type` (with `least` and `most`, `choices`,
-/// `longest`), `values` in words, `default`, `unit`, `scopes`, `layered`, `secret`, `takes_effect`, `help`.
+/// All properties of a setting for programs and pages: `name`, `type` (with `least` and `most`, `choices`, `longest`),
+/// `values` in words, `default`, `unit`, `scopes`, `layered`, `secret`, `takes_effect`, `help`.
 #[must_use]
 pub fn setting_json(name: &str, setting: &Setting) -> Value {
     let mut row = json!({
@@ -89,7 +89,7 @@ pub fn setting_json(name: &str, setting: &Setting) -> Value {
     row
 }
 
-/// For a terminal.
+/// The table as text for a terminal.
 #[must_use]
 pub fn settings_text() -> String {
     rows()
@@ -102,7 +102,7 @@ pub fn settings_text() -> String {
         .collect()
 }
 
-/// For `docs/settings.md`.
+/// The table for `docs/settings.md`.
 #[must_use]
 pub fn settings_markdown() -> String {
     let mut text =
@@ -124,7 +124,7 @@ pub fn settings_markdown() -> String {
     text
 }
 
-/// For `--json`.
+/// The table for `--json`.
 #[must_use]
 pub fn settings_json() -> Value {
     rows().map(|(name, setting)| setting_json(&name, setting)).collect()
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::settings::{Scope, validate};
 
-    /// The names and scopes other programs rely on.
+    /// Other programs depend on these names and scopes.
     #[test]
     fn the_contract_is_kept() {
         let layered = "update_interval_minutes ntp_server_1 ntp_server_2 timezone location language sip_transport \
@@ -193,7 +193,7 @@ mod tests {
                     Ok(_) => false,
                 };
                 let said = scopes(setting).contains(&word);
-                // A setting of single phones refuses wider scopes with a reason of its own.
+                // A setting for single phones rejects wider scopes with a different error.
                 if said {
                     assert!(!misplaced, "{} at {word}", setting.name);
                 } else {

@@ -1,4 +1,4 @@
-//! The values set in one instance, and what holds for one phone.
+//! The values set in one instance, and the effective values of one phone.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,10 +19,10 @@ use crate::phone::{
     record::{DeviceConfig, Phone},
 };
 
-/// One value somebody set.
+/// A value set by a user.
 #[derive(Debug, Clone)]
 pub struct SettingRow {
-    /// Where.
+    /// The scope in which it is set.
     pub scope: Scope,
     /// The setting's name.
     pub name: String,
@@ -30,28 +30,28 @@ pub struct SettingRow {
     pub value: Secret,
 }
 
-/// All values set in one instance. Immutable; a change makes a new one with a higher revision.
+/// All values set in one instance. Immutable; a change creates a new object with a higher revision.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     rows: Vec<SettingRow>,
-    /// Place of each row: an instance may have thousands of phones with values of their own.
+    /// Index of each row, because an instance may have thousands of phones with separate values.
     places: HashMap<Scope, Places>,
-    /// The addresses of the phones' own secrets.
+    /// The addresses that the phones' own secrets are bound to.
     bindings: Bindings,
     revision: u64,
 }
 
-/// What a vendor's manifest says in place of the table's defaults. Whoever looks settings up has to name it.
+/// Defaults from a vendor's manifest that replace those of the table. Every lookup must specify them.
 #[derive(Debug, Clone, Copy)]
 pub enum Defaults<'a> {
-    /// Those of the phone's family.
+    /// The defaults of the phone's family.
     Family(&'a BTreeMap<String, String>),
-    /// The table's alone: of no vendor in particular, or of settings a manifest has no say in
-    /// (see [`super::family_may_default`]).
+    /// Only the defaults of the table: for lookups without a vendor, or for settings that a manifest cannot change (see
+    /// [`super::family_may_default`]).
     Table,
 }
 
-/// Which layers hold for a phone. What is unknown skips its layer.
+/// Selects the layers that apply to a phone. The layer of an unknown value is skipped.
 #[derive(Debug, Clone)]
 pub struct Lookup<'a> {
     /// Vendor folder.
@@ -60,20 +60,20 @@ pub struct Lookup<'a> {
     pub model: Option<&'a str>,
     /// Devices category.
     pub category: Option<&'a str>,
-    /// The phone.
+    /// MAC address of the phone.
     pub mac: Option<Mac>,
-    /// What the vendor's manifest says in place of the table's defaults.
+    /// Defaults from the vendor's manifest that replace those of the table.
     pub defaults: Defaults<'a>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Of nobody in particular: the instance alone.
+    /// Looks up the instance layer only.
     #[must_use]
     pub fn instance() -> Self {
         Self { vendor: None, model: None, category: None, mac: None, defaults: Defaults::Table }
     }
 
-    /// Every layer of this phone.
+    /// Looks up all layers of this phone.
     #[must_use]
     pub fn of(phone: &'a Phone, defaults: Defaults<'a>) -> Self {
         Self {
@@ -97,16 +97,16 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// A layer a value came from.
+/// The layer that a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layer {
-    /// The table.
+    /// The default of the table.
     Default,
-    /// The manifest of the vendor, for its family of phones.
+    /// The vendor's manifest, for a family of phones.
     Manifest,
-    /// Somebody set it there.
+    /// A value set in this scope.
     Set(Scope),
-    /// Devices deployed it.
+    /// A value deployed by Devices.
     Devices,
 }
 
@@ -121,17 +121,17 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueOrigin {
-    /// The layer that won.
+    /// The layer with the effective value.
     pub layer: Layer,
-    /// The layers that had a value too, nearest first, with their values (`***` for secrets).
+    /// The overridden layers, nearest first, with their values (`***` for secrets).
     pub beaten: Vec<(Layer, String)>,
 }
 
 impl Layers {
-    /// The rows of one instance, as they are stored: those of bindings are no settings.
+    /// Creates the layers from the stored rows of one instance. Rows of bindings are not settings.
     #[must_use]
     pub fn new(rows: Vec<SettingRow>, revision: u64) -> Self {
         let (bound, rows): (Vec<_>, Vec<_>) =
@@ -148,63 +148,63 @@ impl Layers {
         Self { rows, places, bindings, revision }
     }
 
-    /// Grows with every change.
+    /// Revision number; increases with every change.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The rows as set.
+    /// The rows as they were set.
     #[must_use]
     pub fn rows(&self) -> &[SettingRow] {
         &self.rows
     }
 
-    /// The row of a setting at a scope.
+    /// The row of a setting in a scope.
     #[must_use]
     pub fn row(&self, scope: &Scope, name: &str) -> Option<&SettingRow> {
         self.rows.get(*self.places.get(scope)?.get(name)?)
     }
 
-    /// The address a stored secret was set for, where that is known.
+    /// The address that a stored secret was set for, if known.
     #[must_use]
     pub fn binding(&self, scope: &Scope, secret: &str) -> Option<&SecretBinding> {
         self.bindings.get(scope)?.get(secret)
     }
 
-    /// The value of a setting for the whole instance, or its default; `None` for a name the table does not know.
+    /// The value of a setting for the whole instance, or its default; `None` if the table does not contain the name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Secret> {
         let row = self.row(&Scope::Instance, name);
         row.map(|row| row.value.clone()).or_else(|| setting(name).map(|setting| Secret::new(setting.default)))
     }
 
-    /// What holds for one phone: default < instance < vendor < model < category < Devices < phone.
+    /// The effective values of one phone: default < instance < vendor < model < category < Devices < phone.
     #[must_use]
     pub fn effective(&self, phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
         self.resolve(TABLE.iter(), phone, devices)
     }
 
-    /// The same of a few settings alone, at the cost of those.
+    /// Like [`Self::effective`], but only for some settings, at the cost of those.
     #[must_use]
     pub fn effective_of(&self, names: &[&str], phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
         self.resolve(names.iter().filter_map(|name| setting(name)), phone, devices)
     }
 
-    /// How a phone shall come: the setting `provisioning_scheme` as it holds for it.
+    /// The URL scheme a phone must use: its effective value of the setting `provisioning_scheme`.
     #[must_use]
     pub fn scheme_of(&self, phone: &Phone) -> Scheme {
         self.scheme(&Lookup::of(phone, Defaults::Table))
     }
 
-    /// How phones of this kind shall come. Neither Devices nor a family has a say in that.
+    /// The URL scheme phones of this kind must use. Neither Devices nor a family can change it.
     #[must_use]
     pub fn scheme(&self, lookup: &Lookup<'_>) -> Scheme {
         self.effective_of(&["provisioning_scheme"], lookup, None).scheme()
     }
 
-    /// Like [`Self::effective`], and for every setting where its value came from and what it beat; several times the
-    /// cost.
+    /// Like [`Self::effective`], but also records the origin and the overridden values of every setting. Several times
+    /// as expensive.
     #[must_use]
     pub fn traced(&self, phone: &Lookup<'_>, devices: Option<&DeviceConfig>) -> Effective {
         let sources = self.sources(phone);
@@ -222,7 +222,7 @@ impl Layers {
     ) -> Effective {
         let Sources { shared, own } = self.sources(phone);
         let set = |places: &Places, name: &str| places.get(name).and_then(|place| self.rows.get(*place));
-        // The nearest value among what is shared, up to a layer, and which layer that is.
+        // The nearest shared value up to a layer, and its layer.
         let nearest = |name: &str, upto: usize| {
             let found = shared.iter().enumerate().take(upto).rev();
             found.into_iter().find_map(|(layer, (_, places))| Some((layer, set(places, name)?)))
@@ -268,7 +268,7 @@ impl Layers {
         Effective { values, origins: HashMap::new(), withheld }
     }
 
-    /// The scopes that hold for the phone and have values at all, widest first.
+    /// The scopes that apply to the phone and contain values, widest first.
     fn sources(&self, phone: &Lookup<'_>) -> Sources<'_> {
         let mut scopes = vec![Scope::Instance];
         if let Some(vendor) = phone.vendor {
@@ -310,78 +310,78 @@ impl Layers {
     }
 }
 
-/// Setting -> place of its row.
+/// Setting name -> index of its row.
 type Places = HashMap<String, usize>;
 
-/// Whose values hold for a phone.
+/// The scopes whose values apply to a phone.
 struct Sources<'a> {
-    /// What it shares with others, widest first.
+    /// The scopes it shares with other phones, widest first.
     shared: Vec<(&'a Scope, &'a Places)>,
-    /// Its own.
+    /// The scope of the phone itself.
     own: Option<(&'a Scope, &'a Places)>,
 }
 
-/// The settings that hold for one phone.
+/// The effective settings of one phone.
 #[derive(Debug, Clone)]
 pub struct Effective {
     values: HashMap<&'static str, Secret>,
-    /// Only of [`Layers::traced`].
+    /// Filled only by [`Layers::traced`].
     origins: HashMap<&'static str, ValueOrigin>,
-    /// Secrets that were set for another address.
+    /// Secrets that were set for a different address.
     withheld: Vec<&'static str>,
 }
 
 impl Effective {
-    /// The value as text; empty for a name the table does not know.
+    /// The value as text; empty if the table does not contain the name.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.values.get(name).map_or("", Secret::expose)
     }
 
-    /// `None` when the value is empty.
+    /// The value, or `None` if it is empty.
     #[must_use]
     pub fn nonempty(&self, name: &str) -> Option<&str> {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }
 
-    /// True for `true`.
+    /// True if the value is `true`.
     #[must_use]
     pub fn bool(&self, name: &str) -> bool {
         self.text(name) == "true"
     }
 
-    /// How phones shall come: the setting `provisioning_scheme`. Whatever is not `http` is `https`.
+    /// The URL scheme phones must use: the setting `provisioning_scheme`. Any value but `http` means `https`.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         if self.text("provisioning_scheme") == "http" { Scheme::Http } else { Scheme::Https }
     }
 
-    /// The number, or the default's when the value is none.
+    /// The value as a number, or the default if it is not a number.
     #[must_use]
     pub fn u32(&self, name: &str) -> u32 {
         let default = || setting(name).and_then(|setting| setting.default.parse().ok());
         self.text(name).parse().ok().or_else(default).unwrap_or_default()
     }
 
-    /// The value in custody.
+    /// The value as a [`Secret`].
     #[must_use]
     pub fn secret(&self, name: &str) -> Secret {
         self.values.get(name).cloned().unwrap_or_default()
     }
 
-    /// Whether a secret is left out because it was set for another address than the one that holds here.
+    /// Whether a secret is withheld because it was set for another address than the effective one.
     #[must_use]
     pub fn is_withheld(&self, name: &str) -> bool {
         self.withheld.contains(&name)
     }
 
-    /// Where the value came from and what it beat; known to settings that were [`Layers::traced`].
+    /// The origin of the value and the overridden values; only known for [`Layers::traced`].
     #[must_use]
     pub fn origin(&self, name: &str) -> Option<&ValueOrigin> {
         self.origins.get(name)
     }
 
-    /// The same settings but one: what would a file look like if... (see `render::explain`).
+    /// A copy with one setting changed, to see its effect on a file (see `render::explain`).
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.clone();

@@ -1,36 +1,36 @@
-//! Line keys: BLF, speed dials and the like as one typed list. A layer of the settings holds a whole list or none; the
-//! list of the narrowest layer counts, lists are never mixed.
+//! Line keys (BLF, speed dials etc.) as one typed list. A layer of the settings contains a whole list or none. The list
+//! of the narrowest layer applies; lists are never merged.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What a key does.
+/// The function of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyType {
-    /// Nothing.
+    /// No function.
     None,
     /// A line of an account.
     Line,
-    /// Shows and picks up another user's calls.
+    /// Monitors another user and picks up the user's calls.
     Blf,
     /// Dials a number.
     SpeedDial,
-    /// Calls with immediate answer.
+    /// Calls with automatic answer.
     Intercom,
     /// Parks and retrieves a call.
     Park,
-    /// Sends tones within a call.
+    /// Sends DTMF tones during a call.
     Dtmf,
-    /// Listens to messages.
+    /// Calls the voice mail.
     VoiceMail,
-    /// Picks up a call of one user.
+    /// Picks up a call for one user.
     Pickup,
-    /// Picks up a call of the group.
+    /// Picks up a call for the group.
     GroupPickup,
-    /// Calls an address on a web server.
+    /// Requests a URL.
     Url,
     /// Phone book.
     Directory,
@@ -48,19 +48,19 @@ pub enum KeyType {
     Hold,
 }
 
-/// Whether a type of key has a value.
+/// Whether a key type has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// It is nothing without one.
+    /// A value is required.
     Must,
-    /// It may have one.
+    /// A value is optional.
     May,
-    /// It has none.
+    /// No value is allowed.
     Never,
 }
 
 impl KeyType {
-    /// All of them, in the order they are explained.
+    /// All types, in the order of the documentation.
     pub const ALL: [Self; 18] = [
         Self::Line,
         Self::Blf,
@@ -82,7 +82,7 @@ impl KeyType {
         Self::None,
     ];
 
-    /// The word lists use.
+    /// The word for the type in lists.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl KeyType {
         }
     }
 
-    /// The type of that word.
+    /// The type with this word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.word() == word)
@@ -145,49 +145,49 @@ impl fmt::Display for KeyType {
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineKey {
-    /// From 1.
+    /// Number of the key, from 1.
     pub key: u16,
-    /// What it does.
+    /// The function of the key.
     #[serde(rename = "type")]
     pub kind: KeyType,
     /// Number, tones or URL.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub value: String,
-    /// What stands beside it.
+    /// Text shown next to the key.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
-    /// Account it belongs to, from 1.
+    /// Account it uses, from 1.
     pub account: u16,
-    /// Of a BLF: what is dialled to pick up.
+    /// For BLF: the number dialled to pick up a call.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pickup: String,
 }
 
-/// A list, by ascending key.
+/// A list of keys in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct LineKeys(Vec<LineKey>);
 
-/// No phone has more, expansion modules included.
+/// Maximum number of keys of any phone, including expansion modules.
 pub const MOST_KEYS: u16 = 400;
 const MOST_ACCOUNT: u16 = 1000;
 const MOST_VALUE: usize = 255;
 const MOST_LABEL: usize = 64;
-/// Longest text of a list.
+/// Maximum length of the text of a list in bytes.
 const MOST_TEXT: usize = 64 * 1024;
 const FIELDS: [&str; 6] = ["key", "type", "value", "label", "account", "pickup"];
 
-/// Why a text is no list of keys: which entry, what is wrong, what to write.
+/// Why a text is not a valid list of keys: the entry, the error, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LineKeysError(String);
 
 impl LineKeys {
-    /// Reads a list: JSON (`[{"key": 2, "type": "blf", "value": "1002", "label": "Bob"}]`) or the same as a TOML array.
-    /// A key without number follows the one before it. Empty text is an empty list.
+    /// Parses a list: JSON (`[{"key": 2, "type": "blf", "value": "1002", "label": "Bob"}]`) or the same as a TOML
+    /// array. A key without a number follows the previous one. An empty text is an empty list.
     ///
     /// # Errors
-    /// The first fault, with the entry it is in.
+    /// The first error with its entry.
     pub fn read(text: &str) -> Result<Self, LineKeysError> {
         let mut keys: Vec<LineKey> = Vec::new();
         for (index, entry) in each(text)?.into_iter().enumerate() {
@@ -197,10 +197,11 @@ impl LineKeys {
         Ok(Self(keys))
     }
 
-    /// Every fault of a list, with the entry it is in, from 1; where there is a `room`, also what it has no room for.
+    /// All errors of a list, each with its entry number, from 1. With a `room`, also the keys that the model does not
+    /// support.
     ///
     /// # Errors
-    /// When the text is no list at all.
+    /// If the text is not a list at all.
     pub fn faults(text: &str, room: Option<&Room<'_>>) -> Result<Vec<(usize, String)>, LineKeysError> {
         let fault = |entry: Result<LineKey, String>| match entry {
             Ok(key) => room.and_then(|room| room.refuses(&key)),
@@ -210,7 +211,7 @@ impl LineKeys {
         Ok(entries.filter_map(|(index, entry)| Some((index + 1, fault(entry)?))).collect())
     }
 
-    /// The keys, ascending.
+    /// The keys in ascending order.
     #[must_use]
     pub fn keys(&self) -> &[LineKey] {
         &self.0
@@ -233,28 +234,28 @@ impl LineKeys {
     }
 }
 
-/// The usual form: JSON on one line, every key with its number, nothing empty.
+/// Writes the canonical form: JSON on one line, with a number for every key and without empty members.
 impl fmt::Display for LineKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_never| fmt::Error)?)
     }
 }
 
-/// What a model offers to line keys.
+/// The line keys that a model supports.
 #[derive(Debug, Clone, Copy)]
 pub struct Room<'a> {
-    /// How the phone is called in a sentence: `T31P`, `the model`.
+    /// The phone in messages: `T31P`, `the model`.
     pub model: &'a str,
-    /// Line keys it has.
+    /// Number of line keys.
     pub keys: u32,
-    /// Accounts it has.
+    /// Number of accounts.
     pub accounts: u16,
-    /// Type -> the vendor's word.
+    /// Key type -> the vendor's word.
     pub codes: &'a BTreeMap<KeyType, String>,
 }
 
 impl Room<'_> {
-    /// Why this key cannot be had there, as a sentence; `None` = it can.
+    /// Why the model does not support this key, as a message; `None` if it does.
     #[must_use]
     pub fn refuses(&self, key: &LineKey) -> Option<String> {
         let LineKey { key: number, kind, account, .. } = key;
@@ -282,7 +283,7 @@ impl Room<'_> {
     }
 }
 
-/// The keys of a list as written, or what is wrong with each.
+/// The keys of a list as written, each with its error if it is invalid.
 fn each(text: &str) -> Result<Vec<Result<LineKey, String>>, LineKeysError> {
     let mut last = 0_u16;
     let mut places = BTreeMap::new();
@@ -383,7 +384,7 @@ fn number(fields: &Map<String, Value>, field: &str, most: u16) -> Result<Option<
     }
 }
 
-/// Text, or a number where people write one.
+/// A text field. Numbers are accepted where users write one.
 fn text(fields: &Map<String, Value>, field: &str, most: usize) -> Result<String, String> {
     let text = match fields.get(field) {
         None | Some(Value::Null) => return Ok(String::new()),

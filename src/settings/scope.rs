@@ -1,34 +1,34 @@
-//! Where a value was set.
+//! The scope in which a value is set.
 
 use std::{fmt, str::FromStr};
 
 use gangway_base::mac::{Mac, MacError};
 
-/// Where a value was set. Later variants beat earlier ones.
+/// The scope of a value. Later variants override earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// For the whole instance.
+    /// The whole instance.
     Instance,
-    /// For a vendor.
+    /// A vendor.
     Vendor(String),
-    /// For a model, `vendor/model`.
+    /// A model, `vendor/model`.
     Model(String),
-    /// For a Devices category.
+    /// A Devices category.
     Category(String),
-    /// For one phone.
+    /// One phone.
     Phone(Mac),
 }
 
-/// Why a text names no scope.
+/// Why a text is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
     /// Neither `instance` nor one of the four prefixes.
     #[error("'{0}' names no scope: write instance, vendor:NAME, model:VENDOR/MODEL, category:NAME or phone:MAC")]
     Unknown(String),
-    /// The part behind the colon is missing or misshapen.
+    /// The part after the colon is missing or malformed.
     #[error("the scope '{0}' lacks its name: write vendor:NAME, model:VENDOR/MODEL, category:NAME or phone:MAC")]
     Name(String),
-    /// The phone's address is none.
+    /// The MAC address of the phone is invalid.
     #[error("the scope names no phone: {0}")]
     Mac(#[from] MacError),
 }

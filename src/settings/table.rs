@@ -1,22 +1,22 @@
-//! The one table of settings: help, validation, pages and documentation are made from it.
+//! The table of all settings. Help, validation, pages and documentation are derived from it.
 
 use gangway_base::secret::Secret;
 
 use super::scope::Scope;
 
-/// The value of `phone_admin_password` that stands for the password Devices deploys.
+/// The value of `phone_admin_password` that selects the password deployed by Devices.
 pub const FROM_DEVICES: &str = "from-devices";
 
-/// What a value may be.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// `true` or `false`.
     Bool,
-    /// A whole number within bounds.
+    /// An integer within bounds.
     Number(u32, u32),
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// One line of text, at most so many characters.
+    /// One line of text with at most this many characters.
     Text(usize),
     /// A host name or address, optionally with `:port`.
     Host,
@@ -28,57 +28,57 @@ pub enum ValueKind {
     Country,
     /// ISO 639 language, two letters.
     Language,
-    /// First halves of MAC addresses, separated by blanks or commas.
+    /// First halves of MAC addresses (OUIs), separated by blanks or commas.
     Prefixes,
     /// A list of line keys ([`crate::settings::line_keys`]).
     LineKeys,
 }
 
-/// One setting.
+/// A setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// Its name: part of the public contract.
+    /// Its name, which is part of the public contract.
     pub name: &'static str,
-    /// What its values may be. The empty value is allowed where the default is empty.
+    /// The type of its values. The empty value is allowed if the default is empty.
     pub kind: ValueKind,
-    /// The value without any layer.
+    /// The value if no layer sets it.
     pub default: &'static str,
-    /// `minutes`, `days`, ... or nothing.
+    /// `minutes`, `days`, ... or empty.
     pub unit: &'static str,
-    /// Whether vendor, model, category and phone may set it too (`*`).
+    /// Whether it can also be set for vendors, models, categories and phones (`*`).
     pub layered: bool,
     /// Whether the value must not be shown.
     pub secret: bool,
-    /// Of a secret: the settings that say where it travels. It belongs to the address it was set for.
+    /// For a secret: the settings that define where it is sent. The secret is bound to that address.
     pub addresses: &'static [&'static str],
-    /// When a changed value shows.
+    /// When a changed value takes effect.
     pub effect: EffectTime,
-    /// What it does.
+    /// What the setting does.
     pub help: &'static str,
 }
 
 impl Setting {
-    /// A value of it as people may see it.
+    /// A value of this setting in displayable form.
     #[must_use]
     pub fn shown(&self, value: &Secret) -> String {
         if self.secret && !value.is_empty() { "***".to_owned() } else { value.expose().to_owned() }
     }
 }
 
-/// When a changed value shows.
+/// When a changed value takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EffectTime {
-    /// In the file a phone fetches next.
+    /// With the file that the phone fetches next.
     NextRequest,
-    /// In the PBX's flags of the device at once, on the phone with its next file.
+    /// Immediately in the PBX's flags of the device, and on the phone with its next file.
     PbxAndNextRequest,
-    /// In what the gateway does from now on.
+    /// Immediately in the behaviour of gangway.
     AtOnce,
-    /// For phones that are provisioned or allowed from then on.
+    /// For phones that are provisioned or allowed afterwards.
     NextProvisioning,
     /// With the next call to the redirect service.
     NextRedirect,
-    /// With the daily clean-up.
+    /// With the daily cleanup.
     Daily,
 }
 
@@ -141,7 +141,7 @@ const fn secret_for(addresses: &'static [&'static str], setting: Setting) -> Set
     Setting { secret: true, addresses, ..setting }
 }
 
-/// All settings but those of the redirect services, whose names hold a vendor ([`REDIRECT_SETTINGS`]).
+/// All settings except those of the redirect services, whose names contain a vendor ([`REDIRECT_SETTINGS`]).
 pub static TABLE: &[Setting] = &[
     unit(
         layered(
@@ -319,7 +319,7 @@ pub static TABLE: &[Setting] = &[
     ),
 ];
 
-/// Settings that mean one device: only a phone may have them.
+/// Settings that identify a single device: they can only be set for a phone.
 pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
@@ -378,14 +378,14 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
     ),
 ];
 
-/// Whether a vendor's manifest may have a default of its own: of what is used in files alone, where the family of the phone
-/// is known.
+/// Whether a vendor's manifest may define a default. Only settings that are used in files alone, where the family of
+/// the phone is known.
 #[must_use]
 pub fn family_may_default(name: &str) -> bool {
     name.starts_with("ldap_")
 }
 
-/// Whether a setting may be set there at all.
+/// Whether a setting can be set in this scope.
 #[must_use]
 pub fn possible(setting: &Setting, scope: &Scope) -> bool {
     if ONE_PHONE.contains(&setting.name) {
@@ -394,7 +394,7 @@ pub fn possible(setting: &Setting, scope: &Scope) -> bool {
     setting.layered || *scope == Scope::Instance
 }
 
-/// The setting of that name; `redirect.<vendor>.<name>` for any vendor word.
+/// The setting with this name; `redirect.<vendor>.<name>` with any vendor word.
 #[must_use]
 pub fn setting(name: &str) -> Option<&'static Setting> {
     if let Some((vendor, last)) = name.strip_prefix("redirect.").and_then(|rest| rest.split_once('.')) {

@@ -1,4 +1,4 @@
-//! Whether a value may be set, said in sentences for the person who typed it.
+//! Validates the values of settings. The errors are messages for the user who entered the value.
 
 use gangway_base::{
     characters::unwritable,
@@ -12,49 +12,49 @@ use super::{
 };
 use crate::settings::{line_keys::LineKeys, time_zone::Zone};
 
-/// Why a value was refused.
+/// Why a value was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
-    /// No such setting.
+    /// The setting does not exist.
     #[error("there is no setting '{name}'{hint}: see 'gangway settings list'")]
     Unknown {
-        /// As typed.
+        /// The name as entered.
         name: String,
-        /// `, did you mean ...` or nothing.
+        /// `, did you mean ...` or empty.
         hint: String,
     },
-    /// Only the whole instance has it.
+    /// The setting can only be set for the whole instance.
     #[error("{name} holds for the whole instance and cannot be set for {scope}")]
     Scope {
         /// The setting.
         name: String,
-        /// Where it should have been set.
+        /// The requested scope.
         scope: String,
     },
-    /// Only one phone has it.
+    /// The setting can only be set for a single phone.
     #[error("{name} belongs to one phone and cannot be set for {scope}: add --phone MAC")]
     OnePhone {
         /// The setting.
         name: String,
-        /// Where it should have been set.
+        /// The requested scope.
         scope: String,
     },
-    /// The value does not fit.
+    /// The value is invalid.
     #[error("{name} cannot be set: {reason}")]
     Value {
         /// The setting.
         name: String,
-        /// Without the value itself where that is secret.
+        /// Why; does not contain the value if it is secret.
         reason: String,
     },
 }
 
-/// Checks a value and brings it into its usual form.
+/// Validates a value and converts it to its canonical form.
 ///
-/// Control characters are refused everywhere: in a phone's file a line break would start another setting.
+/// Control characters are rejected everywhere, because a line break in a phone's file would start another setting.
 ///
 /// # Errors
-/// The reason as a sentence; a secret value is never repeated in it.
+/// The reason as a message. It never contains a secret value.
 pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, SettingError> {
     let Some(setting) = setting(name) else {
         let hint = closest(name).map(|known| format!(", did you mean {known}")).unwrap_or_default();
@@ -70,7 +70,7 @@ pub fn validate(name: &str, value: &str, scope: &Scope) -> Result<String, Settin
 }
 
 fn check(setting: &Setting, value: &str) -> Result<String, String> {
-    // Lists may be typed on several lines; they have their own look at control characters.
+    // Lists may be entered on several lines; their parser has a separate check for control characters.
     if setting.kind == ValueKind::LineKeys && !value.trim().is_empty() {
         return LineKeys::read(value).map(|keys| keys.to_string()).map_err(|error| error.to_string());
     }
@@ -80,7 +80,7 @@ fn check(setting: &Setting, value: &str) -> Result<String, String> {
             u32::from(odd)
         ));
     }
-    // Blanks around a value never reach the phone; a password that needs them would silently be another one.
+    // Phones drop blanks around a value. A password that contains them would silently become a different one.
     if setting.secret && value.trim() != value {
         return Err("the value starts or ends with a blank, which no phone keeps".to_owned());
     }
@@ -156,7 +156,7 @@ fn starts_comment(value: &str) -> bool {
     })
 }
 
-/// First halves of MAC addresses in any spelling, brought to six lower-case digits each, separated by blanks.
+/// Normalizes the first halves of MAC addresses, in any notation, to six lower-case digits each, separated by blanks.
 fn prefixes(value: &str) -> Result<String, String> {
     let words = value.split([' ', ',', ';']).filter(|word| !word.is_empty());
     let one = |word: &str| {
@@ -187,7 +187,7 @@ fn url(value: &str) -> Result<String, String> {
     Ok(parsed.to_string())
 }
 
-/// The known name that shares most of its words with what was typed.
+/// The known name that shares the most words with the entered one.
 fn closest(name: &str) -> Option<&'static str> {
     let near = |known: &str| known.split('_').filter(|word| name.contains(*word)).count();
     TABLE.iter().map(|setting| setting.name).filter(|known| near(known) > 0).max_by_key(|known| near(known))

@@ -1,5 +1,5 @@
-//! A phone is told to come now, and it is seen whether it does: NOTIFY sent, GET seen, content current. What does not
-//! come back is said, with the time the phone comes by itself.
+//! Asks a phone to resync: sends NOTIFY `check-sync`, waits for a GET and checks that the delivered content is current.
+//! If the phone does not respond, the result contains the time of its next poll.
 
 use std::{
     collections::HashSet,
@@ -25,39 +25,39 @@ use crate::{
     store::{RequestFacts, Store, StoreError},
 };
 
-/// Between two looks at what commands ask for, and at whether a phone has come.
+/// Interval at which requests from commands and responses of phones are checked.
 const LOOK: Duration = Duration::from_millis(300);
-/// Datagrams of one phone that are read at one look.
+/// Datagrams read per phone and check.
 const DATAGRAMS: usize = 64;
-/// Phones told at the same time.
+/// Phones notified at the same time.
 const AT_ONCE: usize = 20;
-/// When the NOTIFY is sent, after the first time: UDP loses.
+/// Pauses before the NOTIFY is sent again, because UDP may lose it.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
-/// How long a phone may take from the NOTIFY to its GET.
+/// How long the phone may take from the NOTIFY to its GET.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Where phones listen when the registration shows nothing else.
+/// Port on which phones listen unless the registration shows another one.
 const SIP_PORT: u16 = 5060;
 
-/// Asked for by a command that does not wait.
+/// A command requested a resync and does not wait for the result.
 const ASKED: &str = "asked";
-/// Asked for by a command that waits for the result.
+/// A command requested a resync and waits for the result.
 const AWAITED: &str = "awaited";
 
-/// The fact with which a command asks the serving process for it.
+/// The name of the fact by which a command requests a resync from the serving process.
 fn fact_of(mac: Mac) -> String {
     format!("resync.{mac}")
 }
 
-/// Asks the serving process to have the phone come; with `wait` the result is kept for [`result`].
+/// Requests a resync of the phone from the serving process. With `wait` the result is kept for [`result`].
 ///
 /// # Errors
-/// When the store cannot write it.
+/// When the store cannot write the request.
 pub async fn ask(store: &Store, phone: &Phone, wait: bool) -> Result<(), StoreError> {
     let word = if wait { AWAITED } else { ASKED };
     store.set_fact(phone.instance, &fact_of(phone.mac), Some(word)).await
 }
 
-/// What came of it, once it is known: whether the phone came, and a sentence.
+/// The result, once it is known: whether the phone fetched its file, and a sentence.
 #[must_use]
 pub fn result(store: &Store, phone: &Phone) -> Option<(bool, String)> {
     let fact = store.fact(phone.instance, &fact_of(phone.mac))?;
@@ -65,19 +65,19 @@ pub fn result(store: &Store, phone: &Phone) -> Option<(bool, String)> {
     Some((word == "came", sentence.to_owned()))
 }
 
-/// Takes question and result back.
+/// Removes the request and its result.
 ///
 /// # Errors
-/// When the store cannot write it.
+/// When the store cannot write the change.
 pub async fn forget(store: &Store, phone: &Phone) -> Result<(), StoreError> {
     store.set_fact(phone.instance, &fact_of(phone.mac), None).await
 }
 
-/// Carries out what commands ask for until the gateway stops.
+/// Carries out the requests of commands until the gateway stops.
 pub async fn watch(store: Store, clock: SharedClock, tasks: Tasks) {
     let under_way: Arc<Mutex<HashSet<PhoneId>>> = Arc::default();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    // What was asked before the start is looked for as well.
+    // `None`, so that requests from before the start are found as well.
     let mut seen = None;
     loop {
         let revision = store.facts_revision();
@@ -128,24 +128,24 @@ async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool
     store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
 }
 
-/// What came of it.
+/// The result of a resync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum End {
-    /// It fetched its present file.
+    /// The phone fetched its current file.
     Came,
-    /// It came and has its present file already.
+    /// The phone asked for its file and already has the current content.
     CameUnchanged,
-    /// It came and got something else.
+    /// The phone sent a request and got something other than its file.
     Refused { outcome: String },
-    /// It did not come; what it answered to the NOTIFY, and when it comes by itself.
+    /// The phone sent no request. Holds its answer to the NOTIFY and its next poll.
     Silent { answered: Option<u16>, next: Next },
-    /// It cannot be reached from here.
+    /// The gateway cannot reach the phone.
     Unreachable { why: &'static str, next: Next },
-    /// Nothing is delivered to it.
+    /// The phone is not active: nothing is delivered to it.
     NotActive,
 }
 
-/// When a phone comes by itself.
+/// When the phone polls by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     At(Timestamp),
@@ -230,7 +230,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
             };
         }
         for (_, socket) in &tasks {
-            // What is more than that waits in the socket, or is lost there.
+            // Further datagrams stay in the socket buffer or are dropped there.
             for _ in 0..DATAGRAMS {
                 let Ok(length) = socket.try_recv(&mut datagram) else { break };
                 answered = status(datagram.get(..length).unwrap_or_default(), &random).or(answered);
@@ -243,7 +243,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         if let Some(end) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
             return end;
         }
-        // A file of its own, hidden behind the next request by now.
+        // Its personal file was delivered, but a later request has already replaced the request facts.
         let delivered = store.roster().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
         if delivered.is_some_and(|at| at >= started) {
             return End::Came;
@@ -258,8 +258,8 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
     }
 }
 
-/// What a request after the NOTIFY means. A file that is delivered or unchanged is the present one: both are decided by
-/// the hash of its present content.
+/// Interprets a request after the NOTIFY. A file that is delivered or unchanged is the current one, because both
+/// outcomes are decided by the hash of its current content.
 fn fetched(facts: &RequestFacts, before: u64) -> Option<End> {
     if facts.requests <= before {
         return None;
@@ -267,7 +267,7 @@ fn fetched(facts: &RequestFacts, before: u64) -> Option<End> {
     match facts.outcome.as_str() {
         "delivered" => Some(End::Came),
         "not-modified" => Some(End::CameUnchanged),
-        // The challenge before the credentials, or a common file on the way to the own one.
+        // The challenge before the credentials, or a common file requested before the personal one.
         outcome if is_pending(outcome) => None,
         outcome => Some(End::Refused { outcome: outcome.to_owned() }),
     }
@@ -279,7 +279,7 @@ fn is_pending(outcome: &str) -> bool {
     words.iter().any(|reason| reason.as_str() == outcome) || matches!(outcome, "peeked" | "uploaded")
 }
 
-/// A final answer to our NOTIFY.
+/// The status of a final response to our NOTIFY.
 fn status(datagram: &[u8], random: &str) -> Option<u16> {
     let message = SipMessage::read(datagram).ok()?;
     let Start::Response { status, .. } = message.start else { return None };
@@ -287,8 +287,9 @@ fn status(datagram: &[u8], random: &str) -> Option<u16> {
     (is_ours && status >= 200).then_some(status)
 }
 
-/// Where the phone can be told: at the address it fetched its files from, when that is one of our own networks and the
-/// PBX sees it nowhere else. Behind a router the same address may be many phones, and none of them listens.
+/// The addresses to notify: the address that the phone fetched its files from, if that is in a local network and the
+/// PBX does not see the phone at another address. Behind a router, many phones share one address and cannot be reached
+/// there.
 fn places(phone: &Phone, facts: Option<&RequestFacts>) -> Result<Vec<SocketAddr>, &'static str> {
     let facts = facts.ok_or("it never asked, so its address is not known")?;
     let source: IpAddr = facts.address.parse().map_err(|_error| "its last request has no address")?;

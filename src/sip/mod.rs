@@ -1,4 +1,5 @@
-//! SIP towards phones: those that arrive by multicast are told their URL, those with a pending change are told to come.
+//! SIP towards phones: answers multicast PnP subscriptions with the provisioning URL, and asks phones with a pending
+//! change to resync.
 
 pub mod check_sync;
 mod pnp_limits;

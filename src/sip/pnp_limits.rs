@@ -1,4 +1,5 @@
-//! How many subscriptions are answered, shared fairly between sources: a source that floods takes its own share only.
+//! Limits how many PnP subscriptions are answered. The limit is shared fairly: a source that floods uses up only its
+//! own share.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -6,15 +7,14 @@ use jiff::Timestamp;
 
 use crate::phone::request_evidence::network;
 
-/// Answers in a second as long as sources ask for no more; a building full of phones after a power cut asks within a minute
-/// or two.
+/// Answers per second over all sources. After a power cut, a building full of phones asks within a minute or two.
 const PER_SECOND: u32 = 50;
-/// Answers to one source in a second: a phone needs one, and some for what is lost.
+/// Answers per second to one source. A phone needs one, and a few more to make up for lost datagrams.
 const PER_SOURCE: u32 = 10;
-/// A source that had no answer in this second yet gets one, until there are so many.
+/// A source without an answer in the current second gets one even beyond [`PER_SECOND`], up to this total.
 const MOST: u32 = 500;
 
-/// What was answered in this second. Bounded by [`MOST`]: only what is answered is kept.
+/// Counts the answers of the current second. Only answers are counted, so [`MOST`] bounds the memory.
 #[derive(Debug, Default)]
 pub struct PnpLimits {
     second: i64,
@@ -23,7 +23,7 @@ pub struct PnpLimits {
 }
 
 impl PnpLimits {
-    /// Whether this source gets an answer now; counts it then.
+    /// Returns whether this source gets an answer now, and counts the answer if so.
     pub fn take(&mut self, source: IpAddr, now: Timestamp) -> bool {
         if self.second != now.as_second() {
             (self.second, self.answered) = (now.as_second(), 0);

@@ -1,4 +1,4 @@
-//! The listener for phones that ask by multicast.
+//! Listens for phones that subscribe by multicast (SIP PnP).
 
 use std::{collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     provision::events::FacetEvent,
 };
 
-/// NOTIFYs waiting for their answer.
+/// Limit of NOTIFYs waiting for an answer.
 const MOST_WAITING: usize = 512;
-/// A NOTIFY is sent again after these pauses while the phone does not answer.
+/// The NOTIFY is repeated after these pauses while the phone does not answer.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
-/// A phone's time line holds one entry for this time, however often it asks.
+/// A phone gets at most one timeline entry per this period, however often it subscribes.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Why it cannot listen.
+/// Why the listener cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "SIP PnP cannot listen on {address} ([pnp] listen): {error}; another SIP server may have the port, or the address \
@@ -47,7 +47,7 @@ pub struct PnpListeners {
 /// Binds every address of `[pnp] listen`.
 ///
 /// # Errors
-/// When one cannot be bound, or its group not be joined.
+/// When an address cannot be bound, or its multicast group cannot be joined.
 pub async fn listen(config: &PnpConfig) -> Result<PnpListeners, PnpError> {
     let mut sockets = Vec::new();
     for address in &config.listen {
@@ -84,7 +84,7 @@ impl PnpListeners {
 
 #[derive(Default)]
 struct State {
-    /// By Call-ID: woken when the phone has answered.
+    /// By Call-ID; notified when the phone has answered.
     waiting: HashMap<String, Rc<Notify>>,
     told: HashMap<gangway_base::mac::Mac, Timestamp>,
     shares: PnpLimits,
@@ -112,7 +112,8 @@ impl Listener {
                     let outcome = self.heard(datagram.get(..length).unwrap_or_default(), source).await;
                     increment(Metric::PnpDatagrams, &[("outcome", outcome)]);
                 }
-                // ICMP errors of earlier datagrams come here too: the phone is gone, the socket is not.
+                // Ignored, because ICMP errors of earlier datagrams are reported here: one phone is gone, but the
+                // socket is fine.
                 Err(error) => tracing::debug!(%error, "a datagram could not be received"),
             }
         }
@@ -135,7 +136,8 @@ impl Listener {
         if !self.state.lock().await.shares.take(source.ip().to_canonical(), now) {
             return "too many";
         }
-        // Nothing distinguishes a phone that is not known from one that is told nothing now.
+        // The same outcome for unknown phones and for phones that get no URL now, so that it does not reveal which MACs
+        // are known.
         let Some((phone, url)) = self.desk.look_up(&asked, source.ip().to_canonical(), now) else {
             return "not expected";
         };
@@ -152,7 +154,7 @@ impl Listener {
             let event = happened.into();
             if let Err(error) = self.desk.store.change_phone(phone.id, |_, events| events.push(event)).await {
                 tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");
-                // What is disclosed is on record, or it is not disclosed.
+                // Without a timeline entry the URL is not disclosed.
                 return "not recorded";
             }
         }
@@ -178,7 +180,7 @@ impl Listener {
         let answered = Rc::new(Notify::new());
         {
             let mut state = self.state.lock().await;
-            // The same subscription again is the phone's own repetition: one NOTIFY is under way already.
+            // A repetition of the subscription by the phone: its NOTIFY is already being sent.
             if state.waiting.len() >= MOST_WAITING || state.waiting.contains_key(&call) {
                 return;
             }

@@ -1,5 +1,5 @@
-//! Who is told which URL. A subscription proves nothing, so it counts like a look-up at a redirect service: what it
-//! yields is bootstrap, and only while the phone's window is open.
+//! Decides which phone gets which URL by SIP PnP. A subscription proves nothing, so it is treated like a lookup at a
+//! redirect service: it yields the bootstrap URL only, and only while the phone's bootstrap window is open.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,29 +17,30 @@ use crate::{
     store::Store,
 };
 
-/// Who tries one MAC address after the other, whatever way it asks.
+/// Detects sources that try one MAC address after another, by whichever protocol.
 pub trait ScanWatch: Send + Sync {
-    /// A source asked for a phone that is not known; `reads_like_phone` when it described itself as phones do.
+    /// Reports that a source asked for an unknown phone. `reads_like_phone` is set when the request contained vendor,
+    /// model and version, as requests of phones do.
     fn saw(&self, instance: InstanceId, source: IpAddr, mac: Mac, reads_like_phone: bool, now: Timestamp);
-    /// Whether a source is one of them, for a phone whose window was opened then.
+    /// Whether the source is frozen as a scanner, for a phone whose bootstrap window was opened at `opened`.
     fn is_frozen(&self, instance: InstanceId, source: IpAddr, opened: Option<Timestamp>, now: Timestamp) -> bool;
 }
 
-/// Where phones are looked up.
+/// Looks up phones for SIP PnP.
 #[derive(Clone)]
 pub struct PnpLookup {
-    /// The records.
+    /// The store with the phones.
     pub store: Store,
-    /// The tenants.
+    /// The instances (tenants).
     pub instances: Instances,
-    /// Their URLs.
+    /// Returns the URL of a phone.
     pub url_of: UrlOf,
-    /// Who is told nothing although a phone of its name is expected.
+    /// Detects scanners, which get no URL even for an expected phone.
     pub watch: Arc<dyn ScanWatch>,
 }
 
 impl PnpLookup {
-    /// The phone with this MAC and the URL to tell it; `None` when there is nothing to be told to this source now.
+    /// Returns the phone with this MAC and its URL, or `None` when this source gets no URL now.
     #[must_use]
     pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
         let (roster, mac) = (self.store.roster(), asked.mac);
@@ -56,7 +57,7 @@ impl PnpLookup {
             .filter(|phone| is_expected(phone, source, now) && !is_frozen(phone));
         let phone = expected.next()?;
         if expected.next().is_some() {
-            // Whose it is cannot be told from a MAC.
+            // The MAC does not show which instance the phone belongs to.
             tracing::warn!(%mac, "several instances expect this phone; it is told nothing by multicast");
             return None;
         }
@@ -65,7 +66,8 @@ impl PnpLookup {
     }
 }
 
-/// Whether bootstrap would be admitted from there: the first delivery bound the window to a source.
+/// Whether a bootstrap delivery to this source would be admitted: the first delivery binds the bootstrap window to its
+/// source.
 fn is_expected(phone: &Phone, source: IpAddr, now: Timestamp) -> bool {
     let window = &phone.window;
     phone.wanted == Wanted::Active

@@ -1,4 +1,4 @@
-//! Table `account`: the users on the phones.
+//! Table `account`: the user accounts of the phones.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::phone::record::{Account, Flags, Gone, Orphaned, PhoneId};
 
-/// A row as it stands in the table.
+/// A row as stored.
 pub(super) struct AccountRow {
     pub(super) phone_id: i64,
     line: i64,
@@ -45,7 +45,7 @@ pub(super) struct AccountRow {
     registration_attempts: i64,
 }
 
-/// The accounts of the phones with these ids, by phone and line.
+/// The accounts of the phones in this id range, ordered by phone and line.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     phones: &RangeInclusive<i64>,
@@ -124,7 +124,7 @@ impl AccountRow {
     }
 }
 
-/// Brings the rows of one phone from `before` to `after`: only lines that changed are touched.
+/// Updates the rows of one phone from `before` to `after`. Only lines that changed are written.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     keyring: &Keyring,

@@ -1,5 +1,5 @@
-//! Table `activity`: requests, deliveries and provisionings by the hour. Requests are counted in memory and written
-//! with the facts of the last requests; nothing waits for it.
+//! Table `activity`: requests, deliveries and provisionings per hour. Requests are counted in memory and written
+//! together with the facts of the last requests, so no caller waits for the disk.
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
@@ -11,20 +11,20 @@ use super::{
 };
 use crate::phone::instance::InstanceId;
 
-/// How long hours are kept.
+/// How long hourly counts are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
 const HOUR_MS: i64 = 3_600_000;
 
-/// What was going on in one hour.
+/// The activity of one hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activity {
-    /// Its beginning.
+    /// The start of the hour.
     pub hour: Timestamp,
-    /// Requests of phones, known or not.
+    /// Requests from phones, known or unknown.
     pub requests: u64,
     /// Personal files that were delivered completely.
     pub deliveries: u64,
-    /// Times a phone was provisioned, anew or again.
+    /// How many times a phone was provisioned, for the first time or again.
     pub provisionings: u64,
 }
 
@@ -72,7 +72,7 @@ impl ActivityCounts {
     }
 }
 
-/// Adds the counts to their hours and forgets what is too old.
+/// Adds the counts to their hours and deletes hours that are too old.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     counts: &ActivityCounts,
@@ -101,7 +101,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// A phone was provisioned.
+/// Counts one provisioning of a phone.
 pub(super) async fn provisioned(
     connection: &mut SqliteConnection,
     instance: InstanceId,
@@ -121,7 +121,7 @@ pub(super) async fn provisioned(
 }
 
 impl Store {
-    /// The hours since `from` in which something was going on, oldest first; about a second behind.
+    /// The hours since `from` that had any activity, oldest first. Lags behind by about a second.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -1,4 +1,4 @@
-//! Table `audit`: who did what, by page, REST or command.
+//! Table `audit`: who did what, through the admin page, REST or a command.
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -10,32 +10,32 @@ use super::{
 };
 use crate::{base::telemetry::escape_control, phone::instance::InstanceId};
 
-/// Entries kept per instance, the newest ones.
+/// Number of entries kept per instance; older ones are deleted.
 pub const AUDIT_KEPT: u32 = 10_000;
 
-/// One deed.
+/// One audited action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Where.
+    /// The instance.
     pub instance: InstanceId,
-    /// Who, for people.
+    /// Display name of the user.
     pub who: String,
     /// `page`, `rest` or `command`.
     pub way: &'static str,
     /// Address of the client; empty for a command.
     pub source: String,
-    /// What was touched: a MAC, a scope, a name; empty for the whole instance.
+    /// The target: a MAC, a scope or a name; empty for the whole instance.
     pub target: String,
     /// What was done, without secrets.
     pub deed: String,
 }
 
-/// An entry as kept.
+/// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
-    /// Grows with time.
+    /// Row id; increases with time.
     pub id: i64,
-    /// When.
+    /// When the action took place.
     pub at: Timestamp,
     /// See [`AuditEntry::who`].
     pub who: String,
@@ -50,7 +50,7 @@ pub struct AuditRow {
 }
 
 async fn add(connection: &mut SqliteConnection, at: i64, entry: &AuditEntry) -> Result<(), StoreError> {
-    // Names come from outside; an entry is one line wherever it is read.
+    // Names come from outside. Control characters are escaped so that an entry is always one line.
     let [who, source, target, deed] =
         [&entry.who, &entry.source, &entry.target, &entry.deed].map(|text| escape_control::line(text));
     let [who, source, target, deed] = [&*who, &*source, &*target, &*deed];
@@ -80,10 +80,10 @@ async fn add(connection: &mut SqliteConnection, at: i64, entry: &AuditEntry) -> 
 }
 
 impl Store {
-    /// Adds an entry and drops what is beyond [`AUDIT_KEPT`].
+    /// Adds an entry and deletes entries beyond [`AUDIT_KEPT`].
     ///
     /// # Errors
-    /// When the database cannot be written; then nothing must be done either.
+    /// When the database cannot be written; the caller must not perform the action then.
     pub async fn add_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         let at = ms(self.inner.clock.now());
         let mut transaction = self.inner.writer.begin("write down who does what").await?;
@@ -91,10 +91,10 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    /// Adds an entry to every instance, for what a command on this machine does to all of them at once.
+    /// Adds an entry to every instance, for commands on this machine that affect all of them.
     ///
     /// # Errors
-    /// When the database cannot be written; then nothing must be done either.
+    /// When the database cannot be written; the caller must not perform the action then.
     pub async fn add_audit_everywhere(&self, who: &str, deed: &str) -> Result<(), StoreError> {
         let at = ms(self.inner.clock.now());
         let mut transaction = self.inner.writer.begin("write down who does what").await?;

@@ -1,4 +1,4 @@
-//! How times, facets and numbers stand in columns.
+//! How times, facets and numbers are stored in columns.
 
 use jiff::Timestamp;
 
@@ -10,42 +10,42 @@ pub(super) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// A time as Unix milliseconds, where there is one.
+/// An optional time as Unix milliseconds.
 pub(super) fn ms_opt(at: Option<Timestamp>) -> Option<i64> {
     at.map(ms)
 }
 
-/// Back from milliseconds. What lies outside of the calendar becomes its end.
+/// Converts Unix milliseconds to a time. Values outside the calendar are clamped to its limits.
 pub(super) fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
-/// Back from milliseconds, where there are some.
+/// Converts optional Unix milliseconds to a time.
 pub(super) fn time_opt(ms: Option<i64>) -> Option<Timestamp> {
     ms.map(time)
 }
 
-/// A counter as SQLite holds it.
+/// Converts a counter to SQLite's signed integer.
 pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A counter back out of SQLite; a negative one is taken for the start.
+/// Converts a counter from SQLite; a negative value becomes 0.
 pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
-/// A small counter back out of SQLite.
+/// Converts a small counter from SQLite; a value out of range becomes 0.
 pub(super) fn small<T: TryFrom<i64> + Default>(count: i64) -> T {
     T::try_from(count).unwrap_or_default()
 }
 
-/// A value this version does not know.
+/// The error for a value this version does not know.
 pub(super) fn unknown(place: &str, column: &str, value: &str) -> StoreError {
     StoreError::Unknown { place: format!("{place}, column {column},"), value: value.to_owned() }
 }
 
-/// A facet's state by its stored name.
+/// Converts a facet's state to and from its stored name.
 pub(super) trait StoredState: Copy + PartialEq + Sized {
     fn read(stored: &str) -> Option<Self>;
 }
@@ -62,7 +62,7 @@ macro_rules! stored {
 
 stored!(DevicesState, RedirectState, RequestState, UserObjectState, RegistrationState);
 
-/// Five columns of a row, back into a facet.
+/// The five columns of a row that form a facet.
 pub(super) struct FacetColumns {
     pub(super) state: String,
     pub(super) since: i64,

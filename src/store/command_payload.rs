@@ -1,4 +1,4 @@
-//! Table `handover`: files a command gives to the serving gateway, sealed.
+//! Table `handover`: files that a command passes to the serving gateway, sealed.
 
 use zeroize::Zeroizing;
 
@@ -17,10 +17,10 @@ fn place(key: &str) -> String {
 }
 
 impl Store {
-    /// Keeps a file under a key nobody else uses.
+    /// Stores a file under a key. The key must be unique.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`], or what keeps the database from being written.
+    /// [`StoreError::TooLarge`], or when the database cannot be written.
     pub async fn hand_over(&self, instance: InstanceId, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         if bytes.len() > HANDOVER_LIMIT {
             return Err(StoreError::TooLarge { size: bytes.len(), limit: HANDOVER_LIMIT });
@@ -41,10 +41,10 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    /// Takes a file; it is gone from the database then. `None` when there is none.
+    /// Reads a file and deletes it from the database. Returns `None` when there is none.
     ///
     /// # Errors
-    /// When the database cannot be read and written, or the content does not open.
+    /// When the database cannot be read and written, or the content cannot be unsealed.
     pub async fn take_over(&self, instance: InstanceId, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let mut writer = self.inner.writer.take().await;
         let sealed = sqlx::query_scalar!(

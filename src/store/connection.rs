@@ -1,4 +1,4 @@
-//! Connections to SQLite: one that writes, a few that read.
+//! Connections to SQLite: one writer and a few readers.
 
 use std::{path::Path, time::Duration};
 
@@ -13,11 +13,11 @@ use super::{
     seal::Keyring,
 };
 
-/// How long a statement waits for another process that writes.
+/// How long a statement waits while another process holds the write lock.
 const BUSY: Duration = Duration::from_secs(5);
-/// Readers at the same time; they serve pages and commands, never a phone.
+/// Maximum number of concurrent readers. They serve pages and commands, never a phone.
 const READERS: u32 = 2;
-/// What is sealed to prove the key.
+/// The plaintext that is sealed to prove that a key belongs to the database.
 const PROOF: &[u8] = b"gangway";
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -25,23 +25,23 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
-        // FULL, not NORMAL: what was answered to Users or delivered to a phone must survive a power loss.
+        // FULL, not NORMAL: answers given to Users and files delivered to a phone must survive a power loss.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        // KiB. The records live in memory; SQLite's own default of 2 MiB per connection would only be held twice.
+        // KiB. The records are held in memory. SQLite's default of 2 MiB per connection would only hold them twice.
         .pragma("cache_size", "-512")
         .pragma("trusted_schema", "OFF")
         .statement_cache_capacity(64)
         .disable_statement_logging()
 }
 
-/// The connection that writes.
+/// Opens the writing connection.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, StoreError> {
     options(path).connect().await.attempt("open the database")
 }
 
-/// Connections that only read.
+/// Opens the pool of read-only connections.
 pub(super) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .min_connections(0)
@@ -50,25 +50,25 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
         .connect_lazy_with(options(path).read_only(true))
 }
 
-/// A single reading connection.
+/// Opens a single read-only connection.
 pub(super) async fn reader(path: &Path) -> Result<SqliteConnection, StoreError> {
     options(path).read_only(true).connect().await.attempt("open the database for watching")
 }
 
-/// Checks that the database has the present schema: without writing it cannot be brought there.
+/// Checks that the database has the current schema. A read-only database cannot be migrated.
 pub(super) async fn prove_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let found = schema::applied(connection).await?.last().copied().unwrap_or_default();
     let known = schema::newest();
     if found == known { Ok(()) } else { Err(StoreError::OtherSchema { found, known }) }
 }
 
-/// A connection that takes the file as it is and needs nothing beside it.
+/// Opens the file alone, ignoring the log and creating no files beside it.
 pub(super) async fn without_log(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).immutable(true).read_only(true);
     options.disable_statement_logging().connect().await.attempt("open the database as it is")
 }
 
-/// Whether the database has a schema of gangway: a young file without its log has none.
+/// Whether the database has a gangway schema. A new file that has lost its log has none.
 pub(super) async fn has_schema(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'seal'")
         .fetch_one(connection)
@@ -77,7 +77,7 @@ pub(super) async fn has_schema(connection: &mut SqliteConnection) -> Result<bool
     Ok(tables > 0)
 }
 
-/// Whether the file is a database in which there is nothing at all. Where that cannot be told it is not.
+/// Whether the file is a database without any tables. Returns false when this cannot be determined.
 pub(super) async fn is_without_tables(path: &Path) -> bool {
     let Ok(mut opened) = writer(path).await else { return false };
     let things: Result<i64, _> = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut opened).await;
@@ -85,14 +85,14 @@ pub(super) async fn is_without_tables(path: &Path) -> bool {
     matches!(things, Ok(0))
 }
 
-/// A new connection that reads and changes nothing, not even the mode of the log: it sees what is in the file now, where a
-/// lasting one answers from what it has read before.
+/// Opens a fresh connection that changes nothing, not even the journal mode. It reads the file as it is now, whereas a
+/// long-lived connection answers from its cache.
 pub(super) async fn glance(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).read_only(true);
     options.busy_timeout(BUSY).disable_statement_logging().connect().await.attempt("look into the database")
 }
 
-/// Whether the database is bound to a key: it may then be opened with that key alone.
+/// Whether the database is bound to a key. If so, it can be opened only with that key.
 pub(super) async fn is_bound(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let action = "look which key seals";
     if !has_schema(connection).await? {
@@ -102,16 +102,16 @@ pub(super) async fn is_bound(connection: &mut SqliteConnection) -> Result<bool, 
     Ok(keys > 0)
 }
 
-/// Checks that the key belongs to the database and tells the ring which one seals; a new database is bound to it.
+/// Checks that the key belongs to the database and selects the key that seals. Binds a new database to the key.
 pub(super) async fn prove_key(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
     if !proofs(connection, keyring).await? {
-        // Two first starts at the same time share the key file, so either proof holds.
+        // Two concurrent first starts share the key file, so the proof of either is valid.
         admit(connection, keyring, keyring.sealing_id()).await?;
     }
     Ok(())
 }
 
-/// The same for a database that is only read; false when it is bound to no key yet.
+/// Same as [`prove_key`] for a database that is only read. Returns false when it is not bound to a key yet.
 pub(super) async fn proofs(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<bool, StoreError> {
     let rows = sqlx::query_as!(Proof, r#"SELECT key_id AS "key_id!", proof FROM seal ORDER BY key_id"#)
         .fetch_all(&mut *connection)
@@ -138,7 +138,7 @@ struct Proof {
     proof: Vec<u8>,
 }
 
-/// The keys that may seal, as table `seal` lists them.
+/// The keys that may seal, as listed in table `seal`.
 pub(super) async fn admitted(connection: &mut SqliteConnection) -> Result<Vec<u8>, StoreError> {
     let ids: Vec<i64> = sqlx::query_scalar("SELECT key_id FROM seal ORDER BY key_id")
         .fetch_all(connection)
@@ -147,7 +147,7 @@ pub(super) async fn admitted(connection: &mut SqliteConnection) -> Result<Vec<u8
     Ok(ids.into_iter().filter_map(|id| u8::try_from(id).ok()).collect())
 }
 
-/// Enters the key into the list of those that may seal, with the proof that it is this one.
+/// Adds the key to table `seal`, with a proof that identifies it.
 pub(super) async fn admit(connection: &mut SqliteConnection, keyring: &Keyring, key: u8) -> Result<(), StoreError> {
     let id = i64::from(key);
     let proof = keyring.seal_with(key, &place(id), PROOF)?;

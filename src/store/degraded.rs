@@ -1,6 +1,6 @@
-//! A database that can be read but not be written when the gateway starts: a full disk, a file system mounted for
-//! reading, a damaged file. What is in it is served all the same, from memory as always; nothing is written, and every
-//! few seconds it is tried whether writing works again.
+//! Serves a database that can be read but not written when the gateway starts: full disk, file system mounted
+//! read-only, or damaged file. Its content is served from memory as usual. Nothing is written, and the gateway retries
+//! writing every few seconds.
 
 use std::{
     fs,
@@ -19,37 +19,37 @@ use super::{
     loss::Loss,
 };
 
-/// Between two checks of the whole file.
+/// Pause between two checks of the whole file.
 const CHECKED_EVERY: Duration = Duration::from_secs(3600);
-/// What one check may take.
+/// Time limit of one check.
 const WITHIN: Duration = Duration::from_secs(600);
 
-/// How a store is.
+/// The health of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Health {
-    /// It is read and written.
+    /// The database can be read and written.
     #[default]
     Healthy,
-    /// It is read only: it could not be opened for writing, for this reason. Tried again by itself.
+    /// Read-only: the database could not be opened for writing, for this reason. The gateway retries automatically.
     ReadingOnly(String),
-    /// The file is damaged. Nothing is written any more where it was found at the start.
+    /// The file is damaged. If the damage was found at startup, nothing is written any more.
     Damaged {
         /// What was found.
         what: String,
         /// The newest copy of the database in the data directory.
         copy: Option<PathBuf>,
     },
-    /// The files at the paths are not those that are open. Nothing is written until they are again.
+    /// The files at the paths are not the files that are open. Nothing is written until they match again.
     Lost {
-        /// What has become of them.
+        /// What happened to the files.
         loss: Loss,
-        /// The copy of what was committed until then.
+        /// The copy of everything committed before the loss.
         copy: Option<PathBuf>,
     },
 }
 
 impl Health {
-    /// What a person has to know, and do.
+    /// What the administrator has to know and do.
     #[must_use]
     pub fn message(&self) -> Option<String> {
         match self {
@@ -85,7 +85,7 @@ fn lost(loss: Loss, copy: Option<&Path>) -> String {
     format!("{loss}. Phones are served from memory; no change is taken. {kept}{cure}")
 }
 
-/// The condition as everybody sees it.
+/// The current health, shared with all readers.
 #[derive(Debug, Default)]
 pub(super) struct PublishedHealth(Mutex<Health>);
 
@@ -94,14 +94,14 @@ impl PublishedHealth {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says it once in the log when it is another.
+    /// Sets the health and logs the change, if any.
     pub(super) fn set(&self, now: &Health) {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
         if before == *now {
             return;
         }
         match now.message() {
-            // What is lost is told by who noticed it.
+            // The code that noticed the loss has logged it already.
             Some(_) if matches!(now, Health::Lost { .. }) => {}
             Some(sentence) => tracing::warn!("the database is not well: {sentence}"),
             None => tracing::info!("the database is written again"),
@@ -109,7 +109,7 @@ impl PublishedHealth {
     }
 }
 
-/// Whether what is in the database may be readable though this kept it from being opened for writing.
+/// Whether the database may still be readable although this error kept it from being opened for writing.
 pub(super) fn may_be_readable(cause: &StoreError) -> bool {
     matches!(
         cause,
@@ -121,7 +121,7 @@ pub(super) fn may_be_readable(cause: &StoreError) -> bool {
     )
 }
 
-/// Whether it is worth trying again without a person.
+/// Whether a retry can succeed without an administrator.
 pub(super) fn is_recoverable(cause: &StoreError) -> bool {
     !matches!(cause, StoreError::Corrupt { .. })
 }
@@ -133,9 +133,9 @@ pub(super) fn condition(cause: &StoreError) -> Health {
     }
 }
 
-/// A connection that shows what is in the database, without any need to write: in place where SQLite can do that, else
-/// from a copy (a log that is not yet part of the database cannot be read without writing beside it), else the database
-/// without its log.
+/// Opens a connection that reads the database without writing anything. It reads in place where SQLite can do so.
+/// Otherwise it reads a copy, because a log that is not yet part of the database cannot be read without writing beside
+/// it. As a last resort it reads the database without its log.
 pub(super) async fn check_contents(path: &Path) -> Result<SqliteConnection, StoreError> {
     match readable(connection::reader(path).await).await {
         Ok(connection) => return Ok(connection),
@@ -148,7 +148,7 @@ pub(super) async fn check_contents(path: &Path) -> Result<SqliteConnection, Stor
     readable(connection::without_log(path).await).await
 }
 
-/// Looks through the whole file at the start and every hour: damage is to be known before it is needed.
+/// Checks the whole file at startup and every hour, so that damage is found early.
 pub(super) async fn check(store: Store, stop: CancellationToken) {
     loop {
         match store.look_for_damage(WITHIN).await {
@@ -167,7 +167,7 @@ pub(super) async fn check(store: Store, stop: CancellationToken) {
     }
 }
 
-/// Has SQLite itself refuse whatever would write, by whichever way.
+/// Makes SQLite itself reject every write on this connection.
 pub(super) async fn only_read(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("PRAGMA query_only = ON").execute(connection).await.attempt("guard the database")?;
     Ok(())
@@ -190,11 +190,11 @@ async fn copied(path: &Path) -> Result<SqliteConnection, StoreError> {
         if log(path).is_file() {
             fs::copy(log(path), log(&copy)).map_err(fail)?;
         }
-        // Opened for writing: the log becomes part of the copy.
+        // Open the copy for writing, so that the log becomes part of it.
         readable(connection::writer(&copy).await).await
     }
     .await;
-    // An open file stays readable without its name.
+    // The open file stays readable after its name is removed.
     let _ = fs::remove_dir_all(&dir);
     connection
 }

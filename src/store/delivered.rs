@@ -1,5 +1,5 @@
-//! Table `delivered_file`: what a phone fetched last. Nobody waits for it: files wait in memory, bounded, the newest of
-//! a phone only, and are deflated, sealed and written in groups, far behind the answers.
+//! Table `delivered_file`: the file each phone fetched last. Files wait in a bounded in-memory queue, only the newest
+//! per phone. They are deflated, sealed and written in groups after the responses have been sent.
 
 use std::{
     collections::HashMap,
@@ -22,53 +22,54 @@ use super::{
 };
 use crate::phone::record::PhoneId;
 
-/// Names kept per phone, those fetched last.
+/// Number of file names kept per phone; those fetched last are kept.
 const NAMES_KEPT: u32 = 2;
-/// The largest file that is kept, in bytes. Phones themselves take less.
+/// The largest file that is kept, in bytes. Phones themselves accept less.
 const LARGEST: usize = 512 * 1024;
-/// Bytes that wait at most. What finds no room is not kept, and people are told that there is nothing to compare with.
+/// Maximum number of bytes waiting to be written. A file that does not fit is not kept; the pages then show that there
+/// is nothing to compare with.
 const WAITING: usize = 32 << 20;
-/// Files in one transaction.
+/// Maximum number of files per transaction.
 const AT_ONCE: usize = 64;
-/// Between two writings.
+/// Pause between two writes.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A file that was delivered completely.
 #[derive(Debug, Clone)]
 pub struct DeliveredFile {
-    /// To whom.
+    /// The phone it was delivered to.
     pub phone: PhoneId,
-    /// Its name, without the path.
+    /// File name without the path.
     pub name: Arc<str>,
-    /// When.
+    /// When it was delivered.
     pub at: Timestamp,
-    /// Its tag.
+    /// Its ETag.
     pub etag: String,
-    /// The bytes.
+    /// The content.
     pub body: Bytes,
 }
 
-/// A delivered file as kept.
+/// A stored delivered file.
 #[derive(Debug)]
 pub struct KeptFile {
-    /// Its name.
+    /// File name.
     pub name: String,
     /// When it was delivered.
     pub at: Timestamp,
-    /// Its tag.
+    /// Its ETag.
     pub etag: String,
-    /// The bytes.
+    /// The content.
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// What waits to be written.
+/// Files that wait to be written.
 #[derive(Default)]
 pub(super) struct Waiting(Mutex<Files>);
 
 #[derive(Default)]
 struct Files {
     files: HashMap<PhoneId, DeliveredFile>,
-    /// Taken to be written: still the last ones until they are.
+    /// Files being written. They still count as the last ones until the write completes.
     writing: HashMap<PhoneId, DeliveredFile>,
     bytes: usize,
 }
@@ -98,7 +99,7 @@ impl Waiting {
         taken
     }
 
-    /// What was taken is written, or given up.
+    /// Releases the files taken by the last batch, whether or not they were written.
     fn done(&self) {
         let mut files = self.files();
         files.bytes -= files.writing.drain().map(|(_, file)| file.body.len()).sum::<usize>();
@@ -126,7 +127,7 @@ fn inflated(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, std::io::Error> {
     Ok(whole)
 }
 
-/// The phone is gone for good, and what it held with it.
+/// Deletes the files of a phone that is deleted for good.
 pub(super) async fn forget(connection: &mut SqliteConnection, phone: PhoneId) -> Result<(), StoreError> {
     sqlx::query!("DELETE FROM delivered_file WHERE phone_id = ?", phone.0)
         .execute(connection)
@@ -136,13 +137,13 @@ pub(super) async fn forget(connection: &mut SqliteConnection, phone: PhoneId) ->
 }
 
 impl Store {
-    /// Keeps a delivered file. Never waits; on disk a second later, once [`Store::write_delivered_files`] runs.
+    /// Queues a delivered file. Never waits. [`Store::write_delivered_files`] writes it within about a second.
     pub fn file_delivered(&self, file: DeliveredFile) {
         self.inner.delivered.put(file);
     }
 
-    /// Writes delivered files until the gateway stops, and what is left then. Deflating and sealing take the thread
-    /// this runs on: it should not be one that answers phones.
+    /// Writes delivered files until the gateway stops, then writes the rest. Deflating and sealing block the current
+    /// thread, so run this on a thread that does not serve phones.
     pub async fn write_delivered_files(self, stop: CancellationToken) {
         loop {
             let clock = &self.inner.clock;
@@ -160,10 +161,10 @@ impl Store {
         }
     }
 
-    /// Writes what waits.
+    /// Writes all waiting files.
     ///
     /// # Errors
-    /// When the database cannot be written; the files of that transaction are not kept.
+    /// When the database cannot be written; the files of that transaction are lost.
     pub async fn flush_delivered_files(&self) -> Result<(), StoreError> {
         loop {
             let batch = self.inner.delivered.take();
@@ -182,12 +183,12 @@ impl Store {
         for file in batch {
             let Ok(small) = deflated(&file.body) else { continue };
             ready.push((small, file));
-            // Others share the thread.
+            // Yield to other tasks of this thread.
             tokio::task::yield_now().await;
         }
         let mut transaction = self.inner.writer.begin("keep the delivered files").await?;
         for (small, file) in ready {
-            // Removed in the meantime: nothing of it may come back.
+            // The phone was deleted in the meantime; do not bring its data back.
             if self.roster().get(file.phone).is_none_or(|phone| phone.buried.is_some()) {
                 continue;
             }
@@ -200,7 +201,7 @@ impl Store {
     /// The file the phone fetched last.
     ///
     /// # Errors
-    /// When the database cannot be read or the content does not open.
+    /// When the database cannot be read or the content cannot be unsealed.
     pub async fn delivered_file(&self, phone: PhoneId) -> Result<Option<KeptFile>, StoreError> {
         if let Some(DeliveredFile { name, at, etag, body, .. }) = self.inner.delivered.of(phone) {
             return Ok(Some(KeptFile { name: name.to_string(), at, etag, body: Zeroizing::new(body.to_vec()) }));

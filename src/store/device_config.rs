@@ -1,4 +1,4 @@
-//! Table `device_config`: what Devices deployed, sealed as one value per phone.
+//! Table `device_config`: the configuration that Devices deployed, sealed as one value per phone.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -12,16 +12,16 @@ use super::{
 };
 use crate::phone::record::PhoneId;
 
-/// A row as it stands in the table.
+/// A row as stored.
 pub(super) struct ConfigRow {
     pub(super) phone_id: i64,
     sealed: Vec<u8>,
 }
 
-/// The items by their type.
+/// Configuration items by type.
 pub(super) type Items = BTreeMap<String, Value>;
 
-/// The configurations of the phones with these ids.
+/// The configurations of the phones in this id range.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     phones: &RangeInclusive<i64>,
@@ -43,12 +43,13 @@ fn place(phone: i64) -> String {
 }
 
 impl ConfigRow {
-    /// The items as text: opening is what every phone needs at the start, most of them are equal texts.
+    /// Unseals the items as text. Every phone is unsealed at startup; most texts are equal, so [`Self::parse`] runs
+    /// once per distinct text.
     pub(super) fn open(&self, keyring: &Keyring) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         keyring.unseal(&place(self.phone_id), &self.sealed)
     }
 
-    /// Reads what [`ConfigRow::open`] gave.
+    /// Parses the text that [`ConfigRow::open`] returned.
     pub(super) fn parse(&self, text: &[u8]) -> Result<Items, StoreError> {
         serde_json::from_slice(text).map_err(|_error| StoreError::Unsealing { place: place(self.phone_id) })
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, each with a sentence that says what to do.
+//! The errors of the store. Each message says what to do.
 
 use std::{
     io,
@@ -10,16 +10,16 @@ use gangway_base::mac::Mac;
 use super::loss::Loss;
 use crate::phone::record::PhoneId;
 
-/// Why the store could not do it.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The volume has no room left.
+    /// The disk is full.
     #[error("cannot {action}: the disk with the data directory is full; make room, nothing was changed")]
     DiskFull {
         /// What was attempted.
         action: &'static str,
     },
-    /// Database or directory may not be written.
+    /// The database or the directory is not writable.
     #[error(
         "cannot {action}: the database is read-only; give the data directory and its files to the user gangway runs as \
          (modes 0700 and 0600) and check that the file system is mounted for writing"
@@ -28,7 +28,7 @@ pub enum StoreError {
         /// What was attempted.
         action: &'static str,
     },
-    /// Another process held the write lock longer than we wait.
+    /// Another process held the write lock longer than the busy timeout.
     #[error(
         "cannot {action}: another process keeps the database locked (a backup, a long command?); try again when it has \
          finished"
@@ -37,7 +37,7 @@ pub enum StoreError {
         /// What was attempted.
         action: &'static str,
     },
-    /// The file is no intact database.
+    /// The file is not an intact database.
     #[error(
         "cannot {action}: the database is damaged ({reason}); stop gangway, keep the files gangway.db* for inspection and \
          restore the last backup{}",
@@ -46,9 +46,9 @@ pub enum StoreError {
     Corrupt {
         /// What was attempted.
         action: &'static str,
-        /// What SQLite says.
+        /// What SQLite reports.
         reason: String,
-        /// The newest copy gangway made by itself, where it is known.
+        /// The newest automatic copy, where it is known.
         copy: Option<PathBuf>,
     },
     /// The database could not be opened for writing when the gateway started.
@@ -56,7 +56,7 @@ pub enum StoreError {
     Ailing {
         /// What was attempted.
         action: &'static str,
-        /// The condition as a sentence.
+        /// The cause, as a sentence.
         condition: String,
     },
     /// Anything else SQLite reports.
@@ -64,7 +64,7 @@ pub enum StoreError {
     Database {
         /// What was attempted.
         action: &'static str,
-        /// What SQLite says.
+        /// What SQLite reports.
         source: sqlx::Error,
     },
     /// A migration failed.
@@ -81,7 +81,7 @@ pub enum StoreError {
         /// Newest migration of this program.
         known: i64,
     },
-    /// The schema is an older one, and the database cannot be written.
+    /// The schema is older than the program's, and the database is read-only.
     #[error(
         "the database has schema {found} and cannot be brought to {known} without being written: make that possible"
     )]
@@ -96,9 +96,9 @@ pub enum StoreError {
     File {
         /// What was attempted.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The I/O error.
         source: io::Error,
     },
     /// Another gateway serves from this directory.
@@ -110,17 +110,17 @@ pub enum StoreError {
         /// The data directory, or a lock file in it.
         path: PathBuf,
     },
-    /// A database was here, and is not.
+    /// The database is missing although there was one before.
     #[error("{}", missing_sentence(dir, found, copy.as_ref()))]
     DatabaseMissing {
         /// The data directory.
         dir: PathBuf,
-        /// What tells that there was one.
+        /// The evidence that there was one.
         found: &'static str,
-        /// The newest copy, and when it was made.
+        /// The newest copy and when it was made.
         copy: Option<(PathBuf, String)>,
     },
-    /// An empty database was wanted where there is one.
+    /// A new database was requested where there is one already.
     #[error(
         "{} holds a database already, so no new one is made: leave --new-database out. To begin with an empty database, stop \
          the gateway and move gangway.db, gangway.db-wal and gangway.db-shm to another directory first",
@@ -130,16 +130,16 @@ pub enum StoreError {
         /// The data directory.
         dir: PathBuf,
     },
-    /// The files of the database are not those the connections hold.
+    /// The files at the paths are not the files the connections have open.
     #[error("the database cannot be used: {loss}; look at `/readyz` and the log")]
     Lost {
-        /// What has become of them.
+        /// What happened to the files.
         loss: Loss,
     },
-    /// Files come and go at the paths of the database.
+    /// The files at the paths of the database keep changing.
     #[error("the files of the database changed once more meanwhile")]
     Moving,
-    /// Restored files wait to be moved into place.
+    /// A restore was interrupted; its files are not moved into place yet.
     #[error(
         "a restoration into {} was interrupted while the files were moved: call `gangway restore` (without a file) to end it",
         dir.display()
@@ -148,10 +148,10 @@ pub enum StoreError {
         /// The data directory.
         dir: PathBuf,
     },
-    /// Somebody else changes the keys.
+    /// Another process is rotating the keys.
     #[error("another `gangway keys rotate` is at work on this data directory: wait until it has finished")]
     Rotating,
-    /// A new key can be made, but not be kept.
+    /// A new key cannot be stored, because the key file is a systemd credential.
     #[error(
         "the sealing key {} is a credential of systemd, which gangway cannot write: put a second line into it ({next} and 64 \
          hex digits, `openssl rand -hex 32`), restart the service and run `gangway keys rotate` with the same credential",
@@ -160,20 +160,20 @@ pub enum StoreError {
     KeyNotOurs {
         /// The credential.
         path: PathBuf,
-        /// A number the second key may have.
+        /// A free number for the second key.
         next: u8,
     },
-    /// There is a database but no key for it.
+    /// There is a database, but its key is missing.
     #[error(
         "the sealing key {} is missing, but a database sealed with it exists: put the key back from the backup; \
          without it no stored password can be read",
         path.display()
     )]
     KeyMissing {
-        /// Where it was looked for.
+        /// Where the key was expected.
         path: PathBuf,
     },
-    /// The key file holds something else.
+    /// The key file cannot be parsed.
     #[error("the sealing key {} is not readable as one: {reason}; restore it from the backup", path.display())]
     KeyUnreadable {
         /// The file.
@@ -184,36 +184,36 @@ pub enum StoreError {
     /// The key is not the one the database was sealed with.
     #[error("the sealing key does not belong to this database: restore database and key from the same backup")]
     WrongKey,
-    /// A sealed value does not open at its place.
+    /// A sealed value cannot be unsealed in its row.
     #[error("the sealed {place} does not open: the row was altered outside gangway; restore the last backup")]
     Unsealing {
         /// Table and row.
         place: String,
     },
-    /// A stored value is none this program knows.
+    /// A stored value is unknown to this version.
     #[error("{place} holds '{value}', which this version does not know: run the version that wrote it")]
     Unknown {
         /// Table, row and column.
         place: String,
-        /// What stands there.
+        /// The stored value.
         value: String,
     },
     /// The MAC is already known in this instance.
     #[error("the phone {0} already exists in this instance: change it instead of adding it")]
     Exists(Mac),
-    /// No such phone.
+    /// There is no such phone.
     #[error("there is no phone with the record number {}", .0.0)]
     NoPhone(PhoneId),
-    /// The transaction failed that was to write several changes at once.
+    /// A transaction with several batched changes failed.
     #[error("{reason}")]
     Together {
-        /// The sentence of what failed.
+        /// The message of the error that made it fail.
         reason: String,
     },
-    /// The gateway stops.
+    /// The gateway is stopping.
     #[error("the change is not written: the gateway is stopping")]
     Stopped,
-    /// An upload beyond the limit.
+    /// The upload exceeds the limit.
     #[error("the upload has {size} bytes, at most {limit} are kept")]
     TooLarge {
         /// Its size.
@@ -236,7 +236,7 @@ mod code {
 }
 
 impl StoreError {
-    /// Sorts what sqlx reports into the kinds a person can act on. `action` completes "cannot ...".
+    /// Maps an sqlx error to a kind the administrator can act on. `action` completes "cannot ...".
     pub(super) fn sort(action: &'static str, source: sqlx::Error) -> Self {
         match primary(&source) {
             Some(code::FULL) => Self::DiskFull { action },
@@ -249,8 +249,8 @@ impl StoreError {
     }
 }
 
-/// Whether the schema holds, and what is in the tables does not fit it, or the tables are gone: so it is where pages of two
-/// databases are mixed.
+/// Whether the query fails because the tables or their content do not match the schema. This happens when the file has
+/// pages of two databases.
 fn is_of_another_content(source: &sqlx::Error) -> bool {
     match source {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
@@ -273,7 +273,8 @@ fn primary(source: &sqlx::Error) -> Option<i32> {
 }
 
 impl StoreError {
-    /// True when the database will never take this, as what it refers to is not there: nothing is wrong with the disk.
+    /// True when the database rejects the change permanently because it refers to a missing row. The disk is not at
+    /// fault.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Database { source, .. } if primary(source) == Some(code::CONSTRAINT))
@@ -301,7 +302,7 @@ pub(super) fn named(copy: Option<&Path>) -> String {
     copy.map(|copy| format!(": gangway restore {} --replace", copy.display())).unwrap_or_default()
 }
 
-/// Names what was attempted where a query failed.
+/// Adds the attempted action to the error of a query.
 pub(super) trait ErrorContext<T> {
     fn attempt(self, action: &'static str) -> Result<T, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Table `event`: the time line of a phone.
+//! Table `event`: the timeline of a phone.
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -13,24 +13,24 @@ use crate::{
     phone::record::PhoneId,
 };
 
-/// Events kept per phone, the newest ones.
+/// Number of events kept per phone; older ones are deleted.
 pub const EVENTS_KEPT: u32 = 500;
 
 /// Something that happened to a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// A lasting word for programs (`provisioned`, `redirected`, ...).
+    /// A stable identifier for programs (`provisioned`, `redirected`, ...).
     pub kind: &'static str,
-    /// A sentence for people, without secrets.
+    /// A sentence for the administrator, without secrets.
     pub text: String,
-    /// More, where there is more to say.
+    /// Further details, if any.
     pub detail: Option<String>,
-    /// Key and parameters of the sentence, where it has them: JSON as [`Said::kept`] makes it.
+    /// Message key and parameters of the sentence, if it has them: JSON as returned by [`Message::kept`].
     pub said: Option<String>,
 }
 
 impl NewEvent {
-    /// An event whose sentence pages know in their languages.
+    /// An event whose sentence the pages can translate.
     #[must_use]
     pub fn said(kind: &'static str, said: &Message) -> Self {
         Self { kind, text: said.text(), detail: None, said: said.kept() }
@@ -43,12 +43,12 @@ impl NewEvent {
     }
 }
 
-/// An event as kept.
+/// A stored event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
-    /// Grows with time.
+    /// Row id; increases with time.
     pub id: i64,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
     /// See [`NewEvent::kind`].
     pub kind: String,
@@ -60,7 +60,7 @@ pub struct EventRow {
     pub said: Option<String>,
 }
 
-/// Appends events and drops what is beyond [`EVENTS_KEPT`].
+/// Appends events and deletes those beyond [`EVENTS_KEPT`].
 pub(super) async fn add(
     connection: &mut SqliteConnection,
     phone: PhoneId,
@@ -69,7 +69,8 @@ pub(super) async fn add(
 ) -> Result<(), StoreError> {
     let at = ms(at);
     for event in events {
-        // What a service or a phone said is part of many sentences; an event is one line wherever it is read.
+        // Sentences may contain text from services or phones. Control characters are escaped so that an event is always
+        // one line.
         let text = escape_control::line(&event.text);
         let detail = event.detail.as_deref().map(escape_control::lines);
         let (text, detail) = (&*text, detail.as_deref());

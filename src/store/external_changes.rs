@@ -1,4 +1,4 @@
-//! Sees what other processes write to the same database.
+//! Detects changes that other processes make to the same database.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -15,12 +15,12 @@ use super::{
     setting, token,
 };
 
-/// Between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Between two looks into the file itself.
+/// Pause between two checks of the file's content.
 const INSIDE: Duration = Duration::from_secs(10);
 
-/// Looks until the gateway stops.
+/// Runs the checks until the gateway stops.
 pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
     let mut connection = None;
     let mut is_blind = false;
@@ -43,12 +43,12 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
         prove(&store).await;
         inside.look(&store).await;
         if store.inner.identity.generation() != generation {
-            // It holds the files from before.
+            // The connection still has the previous files open.
             generation = store.inner.identity.generation();
             connection = None;
         }
         let looked = look_with(&store, &mut connection, &mut seen).await;
-        // Said once, not three times a second.
+        // Log the failure once, not three times a second.
         match looked {
             Err(error) if !is_blind => {
                 let error = error.with_copy_in(store.dir());
@@ -59,18 +59,18 @@ pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
             Ok(()) => is_blind = false,
         }
     }
-    // Closing a connection that only read cannot lose anything.
+    // Closing a read-only connection cannot lose data.
     if let Some(connection) = connection {
         let _ = connection.close().await;
     }
 }
 
-/// Looks whether the file still holds what was written to it. Another whole database may be written over it in place: the
-/// file is then the same to the system, and lasting connections answer from what they have read before.
+/// Checks whether the file still contains what was written to it. A complete other database may be written over it in
+/// place. The file keeps its inode then, and long-lived connections answer from their cache.
 #[derive(Default)]
 struct Inside {
     next: Option<Timestamp>,
-    /// The last look found another content.
+    /// The previous check found different content.
     is_other: bool,
 }
 
@@ -91,28 +91,28 @@ impl Inside {
                 self.is_other = false;
                 store.inner.identity.mark_overwritten();
             }
-            // What is told at the second look alone cannot be a file that is just being changed.
+            // Report it only if two checks in a row find it: the file may just be changing.
             Ok(false) | Err(StoreError::Corrupt { .. }) => {}
             Err(error) => tracing::debug!(%error, "the database cannot be looked into"),
         }
     }
 }
 
-/// Whether everything that memory knows to be committed is in the file.
+/// Whether the file contains everything that memory knows to be committed.
 async fn holds_all(store: &Store) -> Result<bool, StoreError> {
-    // Before the file: what is committed meanwhile is in the file first.
+    // Read memory before the file: changes reach the file before memory.
     let known = store.roster().extent();
     store.prove_files()?;
     let mut reader = connection::glance(&store.dir().join(DATABASE)).await?;
     let found = Extent::read(&mut reader).await;
     let _ = reader.close().await;
     let found = found?;
-    // Where other files came meanwhile, this says nothing.
+    // The result is meaningless if the files were exchanged meanwhile.
     store.prove_files()?;
     Ok(found.covers(&known))
 }
 
-/// Says whether the disk takes what is written, once something depended on it.
+/// Reports whether the disk accepts writes, once the writer has a result.
 async fn prove(store: &Store) {
     let proof = store.inner.writer.prove(store.inner.clock.now()).await;
     let now = match proof {
@@ -120,7 +120,7 @@ async fn prove(store: &Store) {
         Some(Ok(())) => Health::Healthy,
         Some(Err(error)) => degraded::condition(&error.with_copy_in(store.dir())),
     };
-    // What is worse is told until it is over.
+    // A worse condition stays until it is over.
     if matches!(store.condition(), Health::Healthy | Health::ReadingOnly(_)) {
         store.inner.condition.set(&now);
     }
@@ -134,7 +134,7 @@ async fn look_with(
     let connection = match connection {
         Some(connection) => connection,
         none => {
-            // Another connection counts versions anew.
+            // Each connection counts data versions separately.
             seen.version = -1;
             none.insert(store.reader().await?)
         }
@@ -142,9 +142,9 @@ async fn look_with(
     look(store, connection, seen).await
 }
 
-/// One look. `seen` moves only when everything was brought in.
+/// Runs one check. Updates `seen` only after all changes were loaded.
 async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen) -> Result<(), StoreError> {
-    // Changes with every commit of any other connection; costs no look into the tables.
+    // The data version changes with every commit of any other connection. Reading it does not touch the tables.
     let version: i64 =
         sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await.attempt("look for changes")?;
     if version == seen.version {
@@ -152,7 +152,7 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
     }
     let mut transaction = connection.begin().await.attempt("look for changes")?;
     let now = Seen { version, ..Seen::read(&mut transaction).await? };
-    // Before the phones: who hears of a phone's change finds what was written before it.
+    // Before the phones: a receiver of a phone's change must see everything written before it.
     setting::refresh(store, &mut transaction).await?;
     token::refresh(store, &mut transaction).await?;
     if now.fact != seen.fact {

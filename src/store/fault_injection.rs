@@ -1,4 +1,4 @@
-//! For tests and demonstrations: a database that refuses what is written to it.
+//! Makes the database reject writes, for tests and demonstrations.
 
 use super::{
     Store,
@@ -6,10 +6,10 @@ use super::{
 };
 
 impl Store {
-    /// Refuses every write from now on, as a file system does that was remounted for reading, or takes them again.
+    /// Rejects every write from now on, like a file system remounted read-only, or accepts writes again.
     ///
     /// # Errors
-    /// When SQLite does not take the order.
+    /// When SQLite rejects the pragma.
     pub async fn refuse_writes(&self, refuse: bool) -> Result<(), StoreError> {
         let order = if refuse { "PRAGMA query_only = ON" } else { "PRAGMA query_only = OFF" };
         let mut writing = self.inner.writer.take().await;

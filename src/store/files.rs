@@ -1,4 +1,4 @@
-//! The data directory: who may read it, and that only one gateway serves from it.
+//! The data directory: restricts its permissions and ensures that only one gateway serves from it.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
@@ -13,27 +13,28 @@ use super::error::StoreError;
 
 /// The database file.
 pub const DATABASE: &str = "gangway.db";
-/// Held by the gateway that serves, beside the directory itself. In it is which file that gateway writes to.
+/// Lock file held by the serving gateway, in addition to the lock on the directory. It contains the device and inode of
+/// the database file that the gateway writes to.
 pub(super) const SERVING: &str = "gangway.lock";
-/// Held by whoever changes the keys.
+/// Lock file held while the keys are rotated.
 const ROTATING: &str = "rotation.lock";
 
 pub(super) fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
     move |source| StoreError::File { action, path: path.to_owned(), source }
 }
 
-/// Makes the directory, readable by its owner alone.
+/// Creates the directory, accessible only to its owner.
 pub(super) fn prepare_directory(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("create the data directory", dir))?;
     restrict(dir, 0o700)
 }
 
-/// Makes the database file, so that SQLite (and the files it puts beside it) inherit its mode.
-/// Returns whether it was there before, with anything in it.
+/// Creates the database file, so that SQLite and the files it creates beside it inherit its mode. Returns whether the
+/// file existed before and was not empty.
 pub(super) fn prepare_database(dir: &Path) -> Result<bool, StoreError> {
     let path = dir.join(DATABASE);
     let file = match OpenOptions::new().create(true).append(true).mode(0o600).open(&path) {
-        // On a file system mounted for reading it can still be read.
+        // On a file system mounted read-only it can still be read.
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
         opened => opened,
     };
@@ -45,12 +46,12 @@ pub(super) fn prepare_database(dir: &Path) -> Result<bool, StoreError> {
 /// The files of the database.
 pub(super) const OF_DATABASE: [&str; 3] = ["gangway.db-wal", "gangway.db-shm", DATABASE];
 
-/// The name of a directory for files that are put aside.
+/// The name of a directory for files that are set aside.
 pub(super) fn aside(why: &str, now: Timestamp) -> String {
     format!("{why}-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ"))
 }
 
-/// Moves files of `dir` into the directory `aside` in it. Files that are not there are left out.
+/// Moves files of `dir` into its subdirectory `aside`. Missing files are skipped.
 pub(super) fn set_aside(dir: &Path, aside: &str, names: &[&str]) -> Result<(), StoreError> {
     let aside = dir.join(aside);
     for name in names {
@@ -72,14 +73,15 @@ fn restrict(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("restrict the access to", path))
 }
 
-/// The proof that this process is the one that serves from the directory, or changes its keys; given back when dropped.
+/// Proves that this process is the only one that serves from the directory or rotates its keys. Released on drop.
 #[derive(Debug)]
 pub struct ServeLock {
     _locks: Vec<File>,
 }
 
 impl ServeLock {
-    /// For serving. The directory itself is locked: no file that is removed, replaced or linked lets a second gateway in.
+    /// Takes the lock for serving. The directory itself is locked, so removing, replacing or linking a file does not
+    /// let a second gateway in.
     pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
         let in_use = |error| match error {
             StoreError::InUse { .. } => StoreError::InUse { path: dir.to_owned() },
@@ -87,7 +89,8 @@ impl ServeLock {
         };
         let directory = File::open(dir).map_err(failed("open the data directory", dir))?;
         let mut locks = vec![lock(directory, dir)?];
-        // Gateways of earlier versions lock this file alone. Without it (a full disk) the directory's lock still holds.
+        // Gateways of earlier versions lock only this file. If it cannot be locked (a full disk), the lock on the
+        // directory is enough.
         match lock_file(&dir.join(SERVING)) {
             Ok(file) => locks.push(file),
             Err(error @ StoreError::InUse { .. }) => return Err(in_use(error)),
@@ -96,7 +99,7 @@ impl ServeLock {
         Ok(Self { _locks: locks })
     }
 
-    /// For changing the keys.
+    /// Takes the lock for rotating the keys.
     pub(super) fn for_rotation(dir: &Path) -> Result<Self, StoreError> {
         match lock_file(&dir.join(ROTATING)) {
             Ok(file) => Ok(Self { _locks: vec![file] }),
@@ -169,7 +172,7 @@ mod tests {
         fs::write(dir.join(SERVING), "").unwrap();
         assert!(is_refused(&dir), "with another file of its name");
         drop(claim);
-        // A gateway of an earlier version holds the file alone.
+        // A gateway of an earlier version locks only the file.
         let earlier = lock_file(&dir.join(SERVING)).unwrap();
         assert!(is_refused(&dir));
         drop(earlier);

@@ -1,4 +1,4 @@
-//! Table `history`: what was said to redirect services and what they answered.
+//! Table `history`: calls to the redirect services and their responses.
 
 use std::time::Duration;
 
@@ -15,48 +15,48 @@ use crate::{
     phone::{instance::InstanceId, record::PhoneId},
 };
 
-/// One call and its answer.
+/// One call and its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Whose.
+    /// The instance.
     pub instance: InstanceId,
-    /// For which phone; `None` for calls about the account.
+    /// The phone; `None` for calls about the account.
     pub phone: Option<PhoneId>,
-    /// Its MAC, kept even where no record exists.
+    /// MAC of the phone, kept even where there is no record.
     pub mac: Option<Mac>,
     /// The vendor whose service was called.
     pub vendor: String,
-    /// `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`, ...: the words of the original app.
+    /// `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`, ...: the terms of the original app.
     pub command: String,
     /// When the call began.
     pub at: Timestamp,
-    /// How long it took; kept in milliseconds.
+    /// How long the call took; stored in milliseconds.
     pub took: Duration,
-    /// What came of it, in a sentence.
+    /// The result, in a sentence.
     pub outcome: String,
-    /// The answer as received, secrets masked.
+    /// The response as received, with secrets masked.
     pub answer: String,
 }
 
-/// An entry as kept.
+/// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRow {
-    /// Grows with time.
+    /// Row id; increases with time.
     pub id: i64,
     /// The entry.
     pub entry: HistoryEntry,
 }
 
-/// Which entries are wanted.
+/// Selects entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryFilter {
-    /// Of this instance.
+    /// Only this instance.
     pub instance: InstanceId,
-    /// Of this phone only.
+    /// Only this phone, if set.
     pub mac: Option<Mac>,
-    /// Older than this entry (for paging).
+    /// Only entries older than this one (for paging).
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of entries.
     pub limit: u32,
 }
 
@@ -70,7 +70,7 @@ impl Store {
         let mac = entry.mac.map(|mac| mac.to_string());
         let at = ms(entry.at);
         let took = i64::try_from(entry.took.as_millis()).unwrap_or(i64::MAX);
-        // Services may answer with anything.
+        // Services may respond with arbitrary bytes.
         let answer = entry.answer.replace("\r\n", "\n");
         let (outcome, answer) = (escape_control::line(&entry.outcome), escape_control::lines(&answer));
         let (outcome, answer) = (&*outcome, &*answer);
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// Entries, newest first.
+    /// Entries that match the filter, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -131,7 +131,7 @@ impl Store {
             .collect())
     }
 
-    /// Drops the history of an instance that is older than `days`. Returns how many entries went.
+    /// Deletes entries of an instance that are older than `days`. Returns how many were deleted.
     ///
     /// # Errors
     /// When the database cannot be written.

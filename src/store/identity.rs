@@ -1,5 +1,5 @@
-//! Which files the open connections hold, and whether they are still those at their paths. SQLite goes on with files that
-//! were removed or replaced, and what it commits then is gone with the process.
+//! Tracks which files the open connections use, and whether they are still the files at the paths. SQLite keeps writing
+//! to files that were removed or replaced; such commits are lost when the process ends.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,10 +20,10 @@ use super::{
     loss::Loss,
 };
 
-/// What the header of a database begins with (<https://www.sqlite.org/fileformat.html#the_database_header>).
+/// The first bytes of a database header (<https://www.sqlite.org/fileformat.html#the_database_header>).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What a file is, whatever its name.
+/// Identifies a file regardless of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Node {
     device: u64,
@@ -38,17 +38,17 @@ fn node(path: &Path) -> io::Result<Option<Node>> {
     }
 }
 
-/// The files as they were when the connections opened them.
+/// The files at the time the connections opened them.
 #[derive(Debug)]
 struct Opened {
     directory: Option<Node>,
     database: Option<Node>,
     log: Option<Node>,
     index: Option<Node>,
-    /// For its header. Never closed: closing any descriptor of a file takes from the process the locks SQLite holds on it
-    /// (POSIX locks belong to process and file).
+    /// Used to read the header. Never closed: closing any descriptor of a file releases the locks that SQLite holds on
+    /// it in this process (POSIX locks belong to process and file).
     body: ManuallyDrop<File>,
-    /// What the last look found, where the file was shorter than its header says.
+    /// The result of the last check, if the file was shorter than its header says.
     short: Option<Short>,
     /// Another database was written into the file.
     is_overwritten: bool,
@@ -62,13 +62,13 @@ struct Short {
     written: (i64, i64),
 }
 
-/// The files of one data directory.
+/// The database files of one data directory.
 #[derive(Debug)]
 pub(super) struct Identity {
     dir: PathBuf,
     /// `None` while the database is not open for writing.
     opened: Mutex<Option<Opened>>,
-    /// How often files were noted.
+    /// How often the files were recorded.
     generation: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ impl Identity {
         self.dir.join(format!("{DATABASE}{ending}"))
     }
 
-    /// Notes the files as those the connections hold from now on.
+    /// Records the current files as the ones the connections use.
     pub(super) fn note(&self) -> Result<(), StoreError> {
         let path = self.path("");
         let noted = || -> io::Result<Opened> {
@@ -104,13 +104,13 @@ impl Identity {
         Ok(())
     }
 
-    /// Another number once other files were noted: connections from before hold the earlier ones.
+    /// Changes each time files are recorded. Connections opened before use the previous files.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Looks whether the files are still those that were noted, and whole. What cannot be looked at counts as unchanged.
-    /// A file that is too short is told at the second look.
+    /// Checks that the files are the recorded ones and complete. A file that cannot be checked counts as unchanged. A
+    /// file that is too short is reported at the second check.
     pub(super) fn look(&self) -> Result<(), Loss> {
         self.told(|opened| match self.compare(opened)? {
             None if opened.is_overwritten => Ok(Some(Loss::Truncated)),
@@ -119,25 +119,25 @@ impl Identity {
         })
     }
 
-    /// Looks whether the files at the paths are still those that were noted.
+    /// Checks that the files at the paths are the recorded ones.
     pub(super) fn check_paths(&self) -> Result<(), Loss> {
         self.told(|opened| self.compare(opened))
     }
 
-    /// Notes that what is in the file is not what was written to it, though it is a whole database. Until files are noted
-    /// again, each look tells it.
+    /// Marks the content of the file as foreign although it is a valid database. Every check reports this until files
+    /// are recorded again.
     pub(super) fn mark_overwritten(&self) {
         if let Some(opened) = self.opened().as_mut() {
             opened.is_overwritten = true;
         }
     }
 
-    /// Whether that was noted.
+    /// Whether [`Self::mark_overwritten`] was called.
     pub(super) fn is_overwritten(&self) -> bool {
         self.opened().as_ref().is_some_and(|opened| opened.is_overwritten)
     }
 
-    /// The names of log and index, as far as they are still those that were noted.
+    /// The names of the log and its index, as far as they are still the recorded files.
     pub(super) fn own_log(&self) -> Vec<&'static str> {
         let opened = self.opened();
         let Some(opened) = opened.as_ref() else { return Vec::new() };
@@ -152,7 +152,7 @@ impl Identity {
     pub(super) fn report_served(&self) {
         let Some(Node { device, inode }) = self.opened().as_ref().and_then(|opened| opened.database) else { return };
         let written = || -> io::Result<()> {
-            // Never made here: another lock file would not be the one that is held.
+            // Never created here: a new file would not be the one that is locked.
             let file = OpenOptions::new().write(true).truncate(true).open(self.dir.join(files::SERVING))?;
             file.write_all_at(format!("{device} {inode}\n").as_bytes(), 0)
         };
@@ -194,8 +194,8 @@ impl Identity {
     }
 }
 
-/// Looks whether the gateway that serves from `dir`, if one does, writes to the database at the path and to no other file:
-/// what a command wrote into another one would be lost, or mixed with it.
+/// Checks that the gateway serving from `dir`, if any, writes to the database file at the path. Data that a command
+/// wrote to another file would be lost or mixed with it.
 ///
 /// # Errors
 /// [`StoreError::Lost`].
@@ -207,8 +207,8 @@ pub(super) fn prove_served(dir: &Path) -> Result<(), StoreError> {
         .split_once(' ')
         .and_then(|(device, inode)| Some(Node { device: device.parse().ok()?, inode: inode.parse().ok()? }));
     let (Some(served), Ok(Some(found))) = (told, node(&dir.join(DATABASE))) else { return Ok(()) };
-    // What a gateway left behind that has ended says nothing. The lock is tried only where the files differ: a gateway that
-    // starts meanwhile would meet it.
+    // The content is stale if the gateway has ended. The lock is tried only if the files differ, because a gateway that
+    // is just starting would find it taken.
     if served == found
         || !File::open(&lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     {
@@ -224,12 +224,13 @@ fn is_truncated(opened: &mut Opened) -> io::Result<bool> {
         opened.short = None;
         return Ok(false);
     }
-    // While the log is brought into the file, its header is written before its end: only what nobody writes is a loss.
+    // A checkpoint writes the header before the end of the file. So a short file is a loss only if it does not change
+    // between two checks.
     let short = Short { size: found.len(), wanted, written: (found.mtime(), found.mtime_nsec()) };
     Ok(opened.short.replace(short) == Some(short))
 }
 
-/// The size a database has by its header; `None` when that is no header.
+/// The database size according to the header; `None` if the header is invalid.
 fn size_by_header(body: &File) -> io::Result<Option<u64>> {
     let mut header = [0; 32];
     match body.read_exact_at(&mut header, 0) {

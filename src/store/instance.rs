@@ -1,4 +1,4 @@
-//! Table `instance`: the tenants ever configured, each with its lasting number.
+//! Table `instance`: all tenants ever configured, each with a permanent number.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::phone::instance::InstanceId;
 
-/// A tenant as the table has it.
+/// A tenant as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InstanceRecord {
     pub(super) id: i64,
@@ -22,7 +22,7 @@ pub(super) struct InstanceRecord {
     pub(super) name: String,
 }
 
-/// The tenants, in memory: what is sealed is bound to their numbers.
+/// All tenants, in memory. Sealed values are bound to their numbers.
 #[derive(Debug, Default)]
 pub(super) struct InstanceTable(Mutex<BTreeMap<i64, InstanceRecord>>);
 
@@ -46,13 +46,13 @@ impl InstanceTable {
 }
 
 impl Store {
-    /// The number of the instance; a new one is entered. Letter case does not matter.
+    /// Returns the number of the instance. Adds the instance if it is new. Names are not case-sensitive.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub async fn instance(&self, domain: &str, name: &str) -> Result<InstanceId, StoreError> {
         let mut writer = self.inner.writer.take().await;
-        // A known one needs no writing, which may not be possible just now.
+        // A known instance needs no write, which may be impossible at the moment.
         let known = sqlx::query_scalar("SELECT id FROM instance WHERE domain = ? AND name = ?")
             .bind(domain)
             .bind(name)
@@ -64,7 +64,7 @@ impl Store {
             return Ok(InstanceId(id));
         }
         let created = ms(self.inner.clock.now());
-        // The update changes nothing and makes RETURNING answer for a row that was there.
+        // The update changes nothing. It makes RETURNING also return an existing row.
         let id = sqlx::query_scalar!(
             r#"INSERT INTO instance (domain, name, created) VALUES (?, ?, ?)
             ON CONFLICT (domain, name) DO UPDATE SET created = created RETURNING id AS "id!""#,
@@ -79,7 +79,7 @@ impl Store {
         Ok(InstanceId(id))
     }
 
-    /// Another process may have entered it.
+    /// Adds the instance to memory. Another process may have created it.
     fn know_instance(&self, id: i64, domain: &str, name: &str) {
         let known = || InstanceRecord { id, domain: domain.to_owned(), name: name.to_owned() };
         self.inner.instances.lock().entry(id).or_insert_with(known);

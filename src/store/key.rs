@@ -1,12 +1,12 @@
-//! A sealing key, and keys as lines of text.
+//! A sealing key, and the text format of key files.
 
 use std::sync::Arc;
 
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use zeroize::{Zeroize, Zeroizing};
 
-/// One sealing key. `id` stands in front of everything it sealed, so that a later key can take over while old values
-/// still open.
+/// One sealing key. Every sealed value starts with the `id` of its key, so that a later key can take over while old
+/// values can still be unsealed.
 pub(super) struct Key {
     id: u8,
     bytes: Zeroizing<[u8; 32]>,
@@ -19,7 +19,7 @@ impl Key {
         Self { id, bytes, cipher }
     }
 
-    /// A random one.
+    /// Generates a random key.
     pub(super) fn fresh(id: u8) -> Self {
         Self::new(id, Zeroizing::new(rand::random()))
     }
@@ -43,7 +43,7 @@ impl Drop for Key {
     }
 }
 
-/// Reads the text of a key file: one key per line, `<number> <64 hex digits>`.
+/// Parses the text of a key file: one key per line, `<number> <64 hex digits>`.
 pub(super) fn keys(text: &str) -> Result<Vec<Arc<Key>>, &'static str> {
     let mut keys: Vec<Arc<Key>> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -57,7 +57,7 @@ pub(super) fn keys(text: &str) -> Result<Vec<Arc<Key>>, &'static str> {
     if keys.is_empty() { Err("it holds no key") } else { Ok(keys) }
 }
 
-/// Writes the text [`keys`] reads.
+/// Formats keys as the text that [`keys`] parses.
 pub(super) fn text(keys: &[Arc<Key>]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(70 * keys.len()));
     for key in keys {

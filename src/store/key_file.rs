@@ -1,5 +1,5 @@
-//! The key file: one sealing key per line, `<number> <64 hex digits>`, the newest one last. It is made at the first
-//! start, or comes from the credentials directory systemd prepared.
+//! The key file: one sealing key per line, `<number> <64 hex digits>`, the newest one last. It is created at the first
+//! start or provided in systemd's credentials directory.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,18 +12,18 @@ use zeroize::Zeroizing;
 
 use super::{error::StoreError, seal::Keyring};
 
-/// Its name in the data directory.
+/// File name in the data directory.
 pub const KEY: &str = "seal.key";
-/// Its name among systemd's credentials.
+/// File name among systemd's credentials.
 pub const CREDENTIAL: &str = "gangway-seal.key";
 
-/// Where the keys are: among the credentials when there is one, else in the data directory.
+/// The path of the key file: among the credentials if it exists there, else in the data directory.
 pub(super) fn place(dir: &Path, credentials: Option<&Path>) -> PathBuf {
     let credential = credentials.map(|credentials| credentials.join(CREDENTIAL)).filter(|path| path.exists());
     credential.unwrap_or_else(|| dir.join(KEY))
 }
 
-/// The keys; a first start makes one.
+/// Loads the keys. Creates one at the first start.
 pub(super) fn keyring(dir: &Path, credentials: Option<&Path>, database_exists: bool) -> Result<Keyring, StoreError> {
     let path = place(dir, credentials);
     match fs::read_to_string(&path) {
@@ -41,8 +41,8 @@ fn parse(text: &str, path: PathBuf) -> Result<Keyring, StoreError> {
     }
 }
 
-/// Written beside and linked into place: a crash leaves the whole key or none, and of two first starts at the same
-/// time both take the same key.
+/// Writes the key to a temporary file and links it into place. A crash leaves the whole key or none, and two concurrent
+/// first starts use the same key.
 fn make(path: &Path) -> Result<Keyring, StoreError> {
     let fail = |source| StoreError::File { action: "write the sealing key", path: path.to_owned(), source };
     let ring = Keyring::generate();
@@ -61,7 +61,7 @@ fn make(path: &Path) -> Result<Keyring, StoreError> {
     Ok(ring.kept_in(path.to_owned()))
 }
 
-/// Puts other keys into the file: a crash leaves the old text or the new one.
+/// Replaces the content of the key file. A crash leaves the old or the new text.
 pub(super) fn replace(path: &Path, text: &str) -> Result<(), StoreError> {
     let written = write_beside(path, text).and_then(|beside| {
         let moved = fs::rename(&beside, path);

@@ -1,4 +1,4 @@
-//! Table `fact`: what was learned or generated once, by instance and key; held in memory.
+//! Table `fact`: values learned or generated once, by instance and key; held in memory.
 
 use std::{
     collections::BTreeMap,
@@ -25,15 +25,15 @@ enum Fact {
     Sealed(Secret),
 }
 
-/// In order, so that the facts with a common beginning lie together.
+/// Ordered, so that facts with a common prefix are adjacent.
 type Map = BTreeMap<(InstanceId, String), Fact>;
 
 /// The facts of all instances.
 pub(super) struct FactCache {
     map: RwLock<Map>,
-    /// Raised by every change, while the map is locked for it.
+    /// Incremented by every change, while the map is locked.
     revision: AtomicU64,
-    /// Marked as changed with it.
+    /// Notified with every change.
     changed: watch::Sender<()>,
 }
 
@@ -85,13 +85,13 @@ impl FactCache {
     }
 }
 
-/// Reads all facts anew: they are few. Under the right to write, so that no older state overwrites a newer one.
+/// Reloads all facts; there are few. Holds the write connection, so that an older state cannot overwrite a newer one.
 pub(super) async fn refresh(store: &Store) -> Result<(), StoreError> {
     let mut writing = store.inner.writer.take().await;
     refresh_by(store, &mut writing).await
 }
 
-/// The same for a caller that holds the right to write.
+/// Same as [`refresh`] for a caller that already holds the write connection.
 pub(super) async fn refresh_by(store: &Store, writing: &mut SqliteConnection) -> Result<(), StoreError> {
     let map = read(writing, &store.inner.keyring).await?;
     *store.inner.facts.change() = map;
@@ -99,22 +99,23 @@ pub(super) async fn refresh_by(store: &Store, writing: &mut SqliteConnection) ->
 }
 
 impl Store {
-    /// Another number than before once any fact has changed, here or by another process. What was made of facts read
-    /// after this number was asked for holds as long as the number does.
+    /// A number that changes whenever a fact changes, here or by another process. A value computed from facts that were
+    /// read after this number stays valid as long as the number is the same.
     #[must_use]
     pub fn facts_revision(&self) -> u64 {
-        // The readers of the map see what was written before the number was raised only behind the lock; whoever sees
-        // the new number waits there for the change.
+        // The number is incremented while the map is locked. A caller that sees the new number waits for the lock and
+        // then reads the change.
         self.inner.facts.revision.load(Ordering::Acquire)
     }
 
-    /// Wakes its holder after every change of a fact, here or by another process. Reading waits for the change.
+    /// Notifies the receiver after every change of a fact, here or by another process. A read after the notification
+    /// waits for the change.
     #[must_use]
     pub fn facts_changes(&self) -> watch::Receiver<()> {
         self.inner.facts.changed.subscribe()
     }
 
-    /// A fact that is no secret.
+    /// A fact that is not secret.
     #[must_use]
     pub fn fact(&self, instance: InstanceId, key: &str) -> Option<String> {
         match self.inner.facts.get(instance, key)? {
@@ -123,7 +124,7 @@ impl Store {
         }
     }
 
-    /// The facts of an instance that are no secrets and whose keys begin so: the rest of the key, and the value.
+    /// The non-secret facts of an instance whose keys start with `prefix`: the rest of the key, and the value.
     #[must_use]
     pub fn facts_of(&self, instance: InstanceId, prefix: &str) -> Vec<(String, String)> {
         let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +137,7 @@ impl Store {
             .collect()
     }
 
-    /// The facts that are no secrets and whose keys begin so: instance, key, value.
+    /// The non-secret facts whose keys start with `prefix`: instance, key, value.
     #[must_use]
     pub fn facts_beginning(&self, prefix: &str) -> Vec<(InstanceId, String, String)> {
         let map = self.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +149,7 @@ impl Store {
             .collect()
     }
 
-    /// A fact that is a secret.
+    /// A secret fact.
     #[must_use]
     pub fn secret_fact(&self, instance: InstanceId, key: &str) -> Option<Secret> {
         match self.inner.facts.get(instance, key)? {
@@ -157,7 +158,7 @@ impl Store {
         }
     }
 
-    /// Notes a fact, or forgets it with `None`. Writes nothing when it is known already.
+    /// Stores a fact, or deletes it with `None`. Writes nothing when it is unchanged.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -165,7 +166,7 @@ impl Store {
         self.write_fact(instance, key, value.map(|value| Fact::Open(value.to_owned()))).await
     }
 
-    /// Notes a secret fact, sealed, or forgets it with `None`.
+    /// Stores a secret fact, sealed, or deletes it with `None`.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -178,7 +179,7 @@ impl Store {
         self.write_fact(instance, key, value.cloned().map(Fact::Sealed)).await
     }
 
-    /// Makes the facts those another store has in memory.
+    /// Replaces all facts with those that another store has in memory.
     pub(super) async fn take_facts_of(&self, other: &Self) -> Result<(), StoreError> {
         let copy = |store: &Self| store.inner.facts.map.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (mine, theirs) = (copy(self), copy(other));

@@ -1,4 +1,4 @@
-//! From rows to records.
+//! Loads records from rows.
 
 use std::{
     collections::HashMap,
@@ -26,25 +26,26 @@ use super::{
 };
 use crate::phone::record::{Interned, Phone};
 
-/// Rows held at the same time while loading: bounds the memory of the start, which the process would keep.
+/// Number of rows held at the same time while loading. This limits the memory of the start, which the process would not
+/// return to the system.
 const CHUNK: i64 = 256;
 
-/// What the start reads besides the phones.
+/// What is loaded at startup besides the phones.
 pub(super) struct LoadedStore {
     pub(super) settings: SettingsCache,
     pub(super) facts: FactCache,
     pub(super) tokens: TokenCache,
     pub(super) requests: Requests,
     pub(super) seen: Seen,
-    /// The database is damaged: phones are missing.
+    /// Set if the database is damaged and phones are missing.
     pub(super) damage: Option<StoreError>,
 }
 
-/// Device configurations met while loading, by their text: equal ones are read and held once.
+/// Device configurations seen while loading, by their text. Equal ones are parsed and held once.
 #[derive(Default)]
 pub(super) struct Interner {
     hasher: RandomState,
-    /// By the hash of the text. Of two texts with one hash only the first is shared.
+    /// By hash of the text. Of two texts with the same hash only the first is shared.
     met: HashMap<u64, (Zeroizing<Vec<u8>>, Interned<Items>)>,
 }
 
@@ -63,7 +64,7 @@ impl Interner {
     }
 }
 
-/// Reads the whole database as of one moment.
+/// Loads the whole database as of one point in time.
 pub(super) async fn everything(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
@@ -77,7 +78,7 @@ pub(super) async fn everything(
         .attempt("count the phones")?;
     let mut alike = Interner::default();
     let mut damage = None;
-    // The last one first.
+    // A stack with the last chunk at the bottom.
     let mut chunks: Vec<_> = (0..)
         .map(|number: i64| number.saturating_mul(CHUNK).saturating_add(1))
         .take_while(|first| *first <= last)
@@ -87,7 +88,7 @@ pub(super) async fn everything(
     while let Some(chunk) = chunks.pop() {
         let phones = match phones(&mut transaction, keyring, &chunk, &mut alike).await {
             Ok(phones) => phones,
-            // Halves until what is damaged stands alone.
+            // Halve the chunk until the damaged row is alone.
             Err(error @ StoreError::Corrupt { .. }) => {
                 let (first, end) = chunk.into_inner();
                 if first < end {
@@ -125,7 +126,7 @@ pub(super) async fn everything(
     Ok(LoadedStore { settings, facts, tokens, requests, seen, damage })
 }
 
-/// The phones with these ids and their change counters; a damaged one is an error of its own.
+/// Loads the phones in this id range with their change counters. A damaged phone yields an error for itself only.
 pub(super) async fn phones(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
@@ -153,7 +154,7 @@ pub(super) async fn phones(
         .collect())
 }
 
-/// The next rows that belong to phone `id`; both sides are sorted by it.
+/// Takes the next rows that belong to phone `id`. Both sides are sorted by it.
 fn take_while_of<T>(rows: &mut Peekable<impl Iterator<Item = T>>, id: i64, of: impl Fn(&T) -> i64) -> Vec<T> {
     let mut own = Vec::new();
     while let Some(row) = rows.next_if(|row| of(row) <= id) {

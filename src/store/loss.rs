@@ -1,25 +1,25 @@
-//! What has become of the files of a database under the gateway that uses them.
+//! What happened to the database files of a running gateway.
 
 use std::fmt;
 
-/// What has become of the files.
+/// What happened to the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// The data directory is gone, or another directory has its path.
+    /// The data directory was removed, or another directory is at its path.
     Directory,
-    /// The database file is gone.
+    /// The database file was removed.
     Removed,
-    /// Another file has its path.
+    /// Another file is at the path of the database.
     Replaced,
-    /// It is shorter than its own header says, or its header is gone.
+    /// The file is shorter than its header says, or the header is missing.
     Truncated,
-    /// The log or its index is gone, or another file has its path.
+    /// The log or its index was removed or replaced.
     Log,
 }
 
 impl Loss {
-    /// Whether what lies at the paths is nothing, or what is left of our own files: an administrator's file is never
-    /// touched.
+    /// Whether the gateway may repair the loss: there is no file at the path, or only remains of the gateway's own
+    /// files. A file placed there by an administrator is never touched.
     pub(super) fn is_ours_to_mend(self) -> bool {
         matches!(self, Self::Removed | Self::Truncated | Self::Log)
     }

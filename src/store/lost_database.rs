@@ -1,10 +1,10 @@
-//! What is done when the files of the database are lost under the running gateway. No change is taken until what was
-//! committed lies in a file of its own again; phones are served from memory meanwhile.
+//! Handles database files that are lost while the gateway runs. No change is accepted until everything committed is in
+//! a separate file again. Phones are served from memory meanwhile.
 //!
-//! | At the path | Is done |
-//! |---|---|
-//! | nothing, or what is left of our own files | a copy of what the open connection sees is kept in `backups/` and put in the place of the database; the gateway goes on with it |
-//! | another file or directory | the copy is kept, our own log is put aside, the other file is left alone, nothing is written until an administrator decides |
+//! - Nothing is at the path, or only remains of the gateway's own files: a copy of what the open connection sees is
+//!   kept in `backups/` and put in the place of the database. The gateway continues with it.
+//! - Another file or directory is at the path: the copy is kept, the gateway's own log is set aside and the other file
+//!   is left alone. Nothing is written until an administrator decides.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -29,28 +29,28 @@ use super::{
     writer::Writing,
 };
 
-/// Between two looks at the files.
+/// Pause between two checks of the files.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Between two attempts at a copy.
+/// Pause between two attempts to make a copy.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A loss the gateway has mended by itself. An administrator should find its cause all the same.
+/// A loss that the gateway repaired itself. An administrator should still find its cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryResult {
-    /// When it was noticed.
+    /// When the loss was noticed.
     pub at: Timestamp,
-    /// What had happened.
+    /// What happened to the files.
     pub loss: Loss,
     /// The copy that was put in the place of the database.
     pub copy: PathBuf,
-    /// Where the remains of the earlier files are.
+    /// Where the remains of the previous files are.
     pub aside: PathBuf,
-    /// The file could not be read any more: time lines, histories and the audit are those of the copy before.
+    /// The file could not be read any more: timelines, histories and the audit are those of the previous copy.
     pub is_from_memory: bool,
 }
 
 impl RecoveryResult {
-    /// The same as a sentence.
+    /// The result as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         let kept = match self.is_from_memory {
@@ -71,7 +71,7 @@ impl RecoveryResult {
     }
 }
 
-/// What is known of a loss that lasts.
+/// What is known about a loss that is not repaired yet.
 #[derive(Default)]
 struct OpenConnectionCopy {
     loss: Option<Loss>,
@@ -81,7 +81,7 @@ struct OpenConnectionCopy {
     next: Option<Timestamp>,
 }
 
-/// Looks until the gateway stops.
+/// Checks the files until the gateway stops.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
     let mut lasting = OpenConnectionCopy::default();
     loop {
@@ -104,13 +104,13 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
 }
 
 impl Store {
-    /// The loss the gateway has mended by itself since its start, the last one.
+    /// The last loss that the gateway repaired since its start.
     #[must_use]
     pub fn mended(&self) -> Option<RecoveryResult> {
         self.inner.mended.load().as_deref().cloned()
     }
 
-    /// The very files were put back: nothing was written meanwhile, so the connections go on with them.
+    /// The original files were put back. Nothing was written meanwhile, so the connections continue with them.
     async fn files_are_back(&self) {
         self.inner.writer.hold().await.allow().await;
         self.inner.condition.set(&Health::Healthy);
@@ -118,16 +118,16 @@ impl Store {
 
     async fn files_are_lost(&self, loss: Loss, lasting: &mut OpenConnectionCopy) {
         let now = self.inner.clock.now();
-        // Whoever writes now is waited for, and is in the copy.
+        // Waits for a running write, so that the copy contains it.
         let mut writing = self.inner.writer.hold().await;
         let since = *lasting.since.get_or_insert(now);
-        // A command leaves the mending to the gateway.
+        // Only the serving gateway repairs the loss, not a command.
         let is_serving = self.inner.serving.load(Ordering::Relaxed);
         let is_due = is_serving && lasting.next.is_none_or(|next| next <= now);
         if is_due && lasting.copy.is_none() && loss != Loss::Directory {
             writing.allow().await;
             let mut copied = match self.inner.identity.is_overwritten() {
-                // Pages of two databases: what the connection sees may be of both.
+                // The file has pages of two databases, and so may the connection's view.
                 true => Err(StoreError::Corrupt {
                     action: "copy the lost database",
                     reason: "another database was written into the file".to_owned(),
@@ -153,7 +153,7 @@ impl Store {
                 Ok(aside) => {
                     let is_from_memory = lasting.is_from_memory;
                     let mended = RecoveryResult { at: since, loss, copy, aside, is_from_memory };
-                    // What is noted of requests may be of another time in the copy.
+                    // The request facts in the copy may be older than memory.
                     self.inner.requests.write_all_again();
                     tracing::error!("{}", mended.sentence());
                     self.inner.mended.store(Some(Arc::new(mended)));
@@ -168,7 +168,7 @@ impl Store {
             }
         }
         if loss == Loss::Replaced && is_serving && lasting.copy.is_some() {
-            // The next start would play it into the other file.
+            // At the next start SQLite would replay this log into the other file.
             let own = self.inner.identity.own_log();
             if let Err(error) = files::set_aside(&self.inner.dir, &files::aside("lost", now), &own) {
                 tracing::warn!(%error, "the log of the replaced database cannot be put aside; tried again");
@@ -187,7 +187,8 @@ impl Store {
         self.inner.condition.set(&condition);
     }
 
-    /// Copies what the connection still sees, where that is all there was: an emptied file is an intact database to SQLite.
+    /// Copies what the connection still sees, if that is the complete database. An emptied file is an intact database
+    /// to SQLite.
     async fn copy_of_loss(&self, writing: &mut Writing<'_>, now: Timestamp) -> Result<PathBuf, StoreError> {
         let copy = snapshots::of_loss(writing, &self.inner.dir, now).await?;
         let looked = async {
@@ -212,7 +213,7 @@ impl Store {
         }
     }
 
-    /// Puts a copy in the place of the database and goes on with it. What is left of the earlier files is kept aside.
+    /// Puts a copy in the place of the database and continues with it. The remains of the previous files are set aside.
     async fn put_back(
         &self,
         writing: &mut Writing<'_>,
@@ -224,7 +225,7 @@ impl Store {
         let path = inner.dir.join(DATABASE);
         let fresh = Fresh::of(copy, &inner.dir)?;
         let aside = files::aside("lost", now);
-        // A log of the earlier database would be played into the new one.
+        // SQLite would replay a log of the previous database into the new one.
         let left = match loss {
             Loss::Removed => &files::OF_DATABASE[..2],
             _ => &files::OF_DATABASE[..],
@@ -233,7 +234,7 @@ impl Store {
             return Err(StoreError::Moving);
         }
         files::set_aside(&inner.dir, &aside, left)?;
-        // Not over a file that came meanwhile.
+        // A hard link does not overwrite a file that was created meanwhile.
         fs::hard_link(&fresh.0, &path).map_err(failed("put the copy in the place of", &path))?;
         drop(fresh);
         File::open(&inner.dir).and_then(|dir| dir.sync_all()).map_err(failed("write", &inner.dir))?;
@@ -246,13 +247,13 @@ impl Store {
         Ok(inner.dir.join(aside))
     }
 
-    /// Connections that read, where the file at the path is the one that is written.
+    /// Pool of read-only connections, provided that the file at the path is the one being written.
     pub(super) fn readers(&self) -> Result<SqlitePool, StoreError> {
         self.prove_files()?;
         Ok(SqlitePool::clone(&self.inner.readers.load()))
     }
 
-    /// A connection that reads the database that is written, and no other.
+    /// Opens a read-only connection to the database being written, and to no other.
     pub(super) async fn reader(&self) -> Result<sqlx::SqliteConnection, StoreError> {
         self.prove_files()?;
         let reader = connection::reader(&self.inner.dir.join(DATABASE)).await?;
@@ -265,7 +266,7 @@ impl Store {
     }
 }
 
-/// A file of its own with the content of a copy, in the data directory; its name is gone with this value.
+/// A separate file in the data directory with the content of a copy. Dropping this value removes its name.
 struct Fresh(PathBuf);
 
 impl Fresh {

@@ -1,5 +1,5 @@
-//! A data directory without its database. An empty database begins by itself only where nothing tells that there was one
-//! before: otherwise all phones would be unknown, without a word.
+//! Handles a data directory without its database. An empty database is created automatically only if there is no
+//! evidence of an earlier one. Otherwise all phones would silently become unknown.
 
 use std::{
     fs,
@@ -16,22 +16,22 @@ use super::{
     snapshots,
 };
 
-/// Whether an empty database may be made.
+/// When an empty database may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FirstStart {
-    /// Where nothing tells of an earlier one.
+    /// Only if there is no evidence of an earlier one.
     First,
-    /// In any case: an administrator wants it.
+    /// Always: an administrator requested it.
     Wanted,
 }
 
-/// Whether the database file is there, with anything in it.
+/// Whether the database file exists and is not empty.
 pub(super) fn has_content(dir: &Path) -> bool {
     fs::metadata(dir.join(DATABASE)).is_ok_and(|database| database.len() > 0)
 }
 
-/// The refusal that is due when `dir` holds no database although there was one. `None` where nothing tells of one. The one
-/// place that knows under which conditions a database must be there.
+/// The error to return when `dir` has no database although there was one. `None` if there is no evidence of one. This
+/// is the only place that decides when a database must exist.
 pub(super) fn refusal(dir: &Path) -> Option<StoreError> {
     let copy = snapshots::list(dir).pop();
     let found = match (fs::exists(dir.join(KEY)).unwrap_or(true), &copy) {
@@ -48,19 +48,19 @@ pub(super) fn refusal(dir: &Path) -> Option<StoreError> {
 }
 
 impl Store {
-    /// Makes an empty database in `dir`, also where there was one before. The sealing key and the copies stay.
+    /// Creates an empty database in `dir`, even if there was one before. The sealing key and the copies are kept.
     ///
     /// # Errors
-    /// [`StoreError::DatabaseExists`], [`StoreError::InUse`], or what keeps the database from being made.
+    /// [`StoreError::DatabaseExists`], [`StoreError::InUse`], or when the database cannot be created.
     pub async fn begin(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<(), StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         files::prepare_directory(dir)?;
         let _alone = ServeLock::take(dir)?;
-        // A file whose log is gone may be left without any table: that is no database.
+        // A file that has lost its log may have no tables. That does not count as a database.
         if has_content(dir) && !connection::is_without_tables(&dir.join(DATABASE)).await {
             return Err(StoreError::DatabaseExists { dir: dir.to_owned() });
         }
-        // A log without its database is of no use to SQLite, which would remove it.
+        // SQLite cannot use a log without its database and would remove it.
         files::set_aside(dir, &files::aside("lost", clock.now()), &files::OF_DATABASE)?;
         Self::open_as(dir, credentials.as_deref(), clock, tasks, FirstStart::Wanted).await.map(drop)
     }

@@ -1,10 +1,9 @@
 //! The records: SQLite on disk, the phones in memory.
 //!
-//! What readers see in memory is what is committed. A change is computed on a copy inside an immediate transaction,
-//! written, committed and only then published, so nothing that a crash could take back was ever acted on. One
-//! connection writes; whoever wants to write waits for it, readers of [`Roster`], settings and facts wait for nothing.
-//! Other processes (commands) may write to the same file: a look at `PRAGMA data_version` every 300 ms brings their
-//! changes in.
+//! Readers see only committed data in memory. A change is computed on a copy inside an immediate transaction, written,
+//! committed and then published. So no decision is based on data that a crash could undo. One connection writes, and
+//! writers wait for it. Readers of [`PhoneCache`], settings and facts never wait. Other processes (commands) may write
+//! to the same file: the store polls `PRAGMA data_version` every 300 ms and loads their changes.
 
 mod account;
 mod activity;
@@ -99,10 +98,10 @@ use self::{
 };
 use crate::phone::{instance::InstanceId, record::PhoneId};
 
-/// Announcements a slow receiver may fall behind before it is told that it missed some.
+/// Number of notifications a slow receiver may lag behind before it gets an error that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
 
-/// The store of one data directory. Clones are the same store.
+/// The store of one data directory. Clones share the same store.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -115,7 +114,7 @@ struct Inner {
     writer: Writer,
     readers: ArcSwap<SqlitePool>,
     identity: Identity,
-    /// Whether this process serves: it mends what commands leave to it.
+    /// Whether this process is the serving gateway. Commands leave repairs to it.
     serving: AtomicBool,
     mended: ArcSwapOption<RecoveryResult>,
     roster: PhoneCache,
@@ -140,12 +139,12 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, makes what is missing (directory 0700, files 0600, sealing key, schema) and loads all
-    /// phones. Starts the tasks that watch for changes of other processes and write what nobody waits for.
+    /// Opens the store in `dir`, creates what is missing (directory 0700, files 0600, sealing key, schema) and loads
+    /// all phones. Starts the tasks that detect changes by other processes and that write in the background.
     ///
     /// # Errors
-    /// Whatever keeps it from serving: see [`StoreError`]. A single phone whose row is damaged is logged and left out. A
-    /// database that can be read but not be written opens; [`Store::condition`] tells.
+    /// When the store cannot be served: see [`StoreError`]. A single phone whose row is damaged is logged and skipped.
+    /// A database that can be read but not written is opened; see [`Store::condition`].
     #[tracing::instrument(name = "store.open", skip_all, fields(dir = %dir.display()))]
     pub async fn open(dir: &Path, clock: SharedClock, tasks: &Tasks) -> Result<Self, StoreError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
@@ -173,7 +172,7 @@ impl Store {
             return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
         }
         let path = dir.join(DATABASE);
-        // Before the file is opened: another first start may make schema and key, in this order, at the same time.
+        // Before the file is opened: another first start may create schema and key, in this order, at the same time.
         let refusal = if beginning == FirstStart::First { missing_database::refusal(dir) } else { None };
         let refusal = match refusal {
             Some(refusal) if !missing_database::has_content(dir) => return Err(refusal),
@@ -194,7 +193,7 @@ impl Store {
                 schema::bring_forward(&mut writer, dir, clock.now()).await?;
                 keyring
             } else {
-                // The key comes last: a key beside a database without a schema tells that the log was lost.
+                // The key is created last: a key beside a database without a schema shows that the log was lost.
                 schema::bring_forward(&mut writer, dir, clock.now()).await?;
                 key_file::keyring(dir, credentials, false)?
             };
@@ -217,7 +216,7 @@ impl Store {
         let restoration = restore_state::read(&mut connection).await?;
         let instances = instance::InstanceTable::load(&mut connection).await?;
         let mut loaded = loader::everything(&mut connection, &keyring, &roster).await?;
-        // What is damaged is not written to: that makes it worse.
+        // A damaged database is not written to: that would make it worse.
         cause = loaded.damage.take().or(cause);
         let condition = degraded::PublishedHealth::default();
         let identity = Identity::new(dir);
@@ -267,14 +266,14 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether it is read and written, or what keeps it from that.
+    /// Whether the database can be read and written, or the reason why not.
     #[must_use]
     pub fn condition(&self) -> Health {
         self.inner.condition.get()
     }
 
-    /// Brings the log into the database, so that the file alone holds everything once the gateway has stopped. For the end:
-    /// whatever is in the way is in the log file as before.
+    /// Checkpoints the log into the database, so that the file alone is complete once the gateway has stopped. Call it
+    /// at shutdown. If it fails, the data stays in the log file as before.
     pub async fn close(&self) {
         let mut writing = self.inner.writer.hold().await;
         if self.condition() != Health::Healthy || self.inner.identity.look().is_err() {
@@ -286,7 +285,7 @@ impl Store {
         }
     }
 
-    /// Claims the directory for serving. The claim holds as long as it is kept; commands do without.
+    /// Claims the directory for serving. The claim lasts until the returned lock is dropped. Commands do not need it.
     ///
     /// # Errors
     /// [`StoreError::InUse`] when another process serves from it.
@@ -297,7 +296,7 @@ impl Store {
         Ok(claim)
     }
 
-    /// Looks for damage in the database, for at most `within`.
+    /// Checks the database for damage, for at most `within`.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], which names the newest copy.
@@ -317,13 +316,13 @@ impl Store {
         &self.inner.dir
     }
 
-    /// All phones, in memory.
+    /// The cache of all phones.
     #[must_use]
     pub fn roster(&self) -> &PhoneCache {
         &self.inner.roster
     }
 
-    /// A key for `label` (nonces, ETags, ...), the same as long as the sealing key is.
+    /// Derives a key for `label` (nonces, ETags, ...). It stays the same as long as the sealing key does.
     #[must_use]
     pub fn derive_key(&self, label: &str) -> [u8; 32] {
         self.inner.keyring.derive(label)

@@ -1,4 +1,4 @@
-//! Table `phone`: one row per device, its secrets sealed as one value.
+//! Table `phone`: one row per device, with its secrets sealed as one value.
 
 use std::ops::RangeInclusive;
 
@@ -21,7 +21,7 @@ use crate::phone::{
     },
 };
 
-/// A row as it stands in the table.
+/// A row as stored.
 pub(super) struct PhoneRow {
     pub(super) id: i64,
     instance_id: i64,
@@ -76,7 +76,7 @@ pub(super) struct PhoneRow {
     request_attempts: i64,
 }
 
-/// The rows with these ids, in their order.
+/// The rows in this id range, ordered by id.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     ids: &RangeInclusive<i64>,
@@ -101,7 +101,8 @@ pub(super) async fn read(
     .attempt("read the phones")
 }
 
-/// Where the secrets of a phone are sealed to. The id is not known before the first insert, instance and MAC are.
+/// The context that a phone's secrets are sealed to. It uses instance and MAC because the id is not known before the
+/// first insert.
 fn place(instance: i64, mac: &str) -> String {
     format!("phone/{instance}/{mac}")
 }
@@ -149,7 +150,7 @@ impl Secrets {
                 "spent" => secrets.spent.push(secret),
                 "admin" => secrets.admin = Some(secret),
                 "redirect-url" => secrets.redirect_url = Some(secret),
-                // Written by a later version of the same schema.
+                // Written by a later version with the same schema.
                 _ => {}
             }
         }
@@ -158,7 +159,7 @@ impl Secrets {
 }
 
 impl PhoneRow {
-    /// The record without accounts and device configuration, which have tables of their own.
+    /// The record without accounts and device configuration, which have separate tables.
     pub(super) fn into_phone(self, keyring: &Keyring) -> Result<Phone, StoreError> {
         let place = place(self.instance_id, &self.mac);
         let secrets = Secrets::open(keyring, &place, &self.secrets)?;
@@ -260,7 +261,7 @@ impl PhoneRow {
     }
 }
 
-/// Inserts (id 0) or rewrites the row. Returns its id.
+/// Inserts (id 0) or updates the row. Returns its id.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     keyring: &Keyring,
@@ -404,7 +405,7 @@ pub(super) async fn change_of(connection: &mut SqliteConnection, id: PhoneId) ->
         .attempt("look at the phone")
 }
 
-/// Whether the MAC is taken in this instance.
+/// Whether the MAC already exists in this instance.
 pub(super) async fn exists(
     connection: &mut SqliteConnection,
     instance: InstanceId,
@@ -422,7 +423,7 @@ pub(super) async fn exists(
     Ok(found)
 }
 
-/// Phones written after `seen`, with their counters, in the order of writing.
+/// Phones written after `seen`, with their counters, in the order they were written.
 pub(super) async fn changed_since(
     connection: &mut SqliteConnection,
     seen: i64,
@@ -439,7 +440,7 @@ pub(super) async fn next_change(connection: &mut SqliteConnection) -> Result<i64
     next_changes(connection, 1).await
 }
 
-/// Takes the next `count` values of the change counter; the last one of them.
+/// Takes the next `count` values of the change counter. Returns the last one.
 pub(super) async fn next_changes(connection: &mut SqliteConnection, count: i64) -> Result<i64, StoreError> {
     sqlx::query_scalar!("UPDATE sequence SET phone = phone + ? WHERE id = 1 RETURNING phone", count)
         .fetch_one(connection)

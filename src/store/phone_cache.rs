@@ -1,4 +1,4 @@
-//! The phones in memory: always what is committed, found without waiting for anything but a short lock.
+//! All phones in memory. The cache holds only committed records; a look-up waits only for a short lock.
 
 use std::{
     collections::HashMap,
@@ -22,20 +22,20 @@ use crate::phone::{
 
 /// Finds phones by token without keeping readable tokens as keys: HMAC-SHA256 under a derived key.
 pub(super) struct TokenIndex {
-    /// With the key in it: a look-up costs half of what an HMAC from the start does.
+    /// Initialised with the key: a look-up costs half as much as a new HMAC.
     hmac: Hmac<Sha256>,
 }
 
 impl TokenIndex {
     pub(super) fn new(keyring: &Keyring) -> Self {
         let key = Zeroizing::new(keyring.derive("token index"));
-        // HMAC pads a short key with zeros to its block; done here, no length is left to be refused.
+        // HMAC pads a short key with zeros to its block size. Done here, the conversion cannot fail.
         let mut block = Zeroizing::new([0_u8; 64]);
         block[..32].copy_from_slice(&*key);
         Self { hmac: Hmac::new((&*block).into()) }
     }
 
-    /// The first 128 bits of the keyed hash: as many as the token has itself.
+    /// The first 128 bits of the keyed hash, as many as the token has.
     pub(super) fn of(&self, token: &str) -> [u8; 16] {
         let mut hmac = self.hmac.clone();
         hmac.update(token.as_bytes());
@@ -59,21 +59,21 @@ struct Maps {
     by_token: HashMap<[u8; 16], PhoneId>,
 }
 
-/// How much there is of phones and of their changes.
+/// The number of phones and of their changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     /// Phones, tombstones included.
     pub(super) phones: i64,
     /// The newest change.
     pub(super) newest: i64,
-    /// The changes of all phones added up: less of it is an earlier state, if of a single phone.
+    /// The sum of the change counters of all phones. A smaller sum means an older state, even if only of one phone.
     pub(super) changes: i64,
 }
 
 impl Extent {
-    /// As the connection sees it.
+    /// The extent as the connection sees it.
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        // Not by the index on `change`: its pages may be of another time than those of the table.
+        // Do not use the index on `change`: its pages may be older or newer than those of the table.
         let (phones, changes, newest) = sqlx::query_as(
             "SELECT count(*), coalesce(sum(change), 0), (SELECT phone FROM sequence) FROM phone NOT INDEXED",
         )
@@ -83,7 +83,7 @@ impl Extent {
         Ok(Self { phones, newest, changes })
     }
 
-    /// Whether nothing of `other` can be missing.
+    /// Whether everything counted in `other` is included.
     pub(super) fn covers(&self, other: &Self) -> bool {
         self.phones >= other.phones && self.newest >= other.newest && self.changes >= other.changes
     }
@@ -106,7 +106,7 @@ impl PhoneCache {
         Self { maps: RwLock::default(), tokens }
     }
 
-    // A panic while the lock is held cannot leave the maps half changed in a way that matters more than going on.
+    // Ignore poisoning: continuing with half-changed maps is better than failing every request.
     fn read(&self) -> RwLockReadGuard<'_, Maps> {
         self.maps.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +119,7 @@ impl PhoneCache {
         &self.tokens
     }
 
-    /// Puts the record in unless a newer one is there already. Returns whether it went in.
+    /// Inserts the record unless a newer one is present. Returns whether it was inserted.
     pub(super) fn put(&self, phone: Arc<Phone>, change: i64) -> bool {
         let token = self.tokens.of(phone.token.expose());
         let mut maps = self.write();
@@ -137,7 +137,7 @@ impl PhoneCache {
         true
     }
 
-    /// The record together with its change counter.
+    /// The record and its change counter.
     pub(super) fn entry(&self, id: PhoneId) -> Option<(Arc<Phone>, i64)> {
         self.read().phones.get(&id).map(|entry| (entry.phone.clone(), entry.change))
     }
@@ -155,7 +155,7 @@ impl PhoneCache {
         maps.by_mac.get(&(instance, mac)).and_then(|id| maps.phones.get(id)).map(|entry| entry.phone.clone())
     }
 
-    /// By the token of its URL, whatever the instance: compare [`Phone::instance`] with the one of the path.
+    /// By the token of its URL, in any instance: compare [`Phone::instance`] with the instance of the path.
     #[must_use]
     pub fn by_token(&self, token: &str) -> Option<Arc<Phone>> {
         let index = self.tokens.of(token);
@@ -184,12 +184,12 @@ impl PhoneCache {
         phones
     }
 
-    /// The newest change there is.
+    /// The highest change counter of any phone.
     pub(super) fn newest_change(&self) -> i64 {
         self.read().phones.values().map(|entry| entry.change).max().unwrap_or_default()
     }
 
-    /// What the database has to hold at least: each number only ever grows, and what is here was committed before.
+    /// The minimum the database must contain: each number only increases, and cached records were committed before.
     pub(super) fn extent(&self) -> Extent {
         let maps = self.read();
         let changes = maps.phones.values().map(|entry| entry.change);
@@ -197,13 +197,13 @@ impl PhoneCache {
         Extent { phones: i64::try_from(maps.phones.len()).unwrap_or(i64::MAX), newest, changes: changes.sum() }
     }
 
-    /// How many there are, tombstones included.
+    /// Number of phones, tombstones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.read().phones.len()
     }
 
-    /// True when there is none.
+    /// True when there are no phones.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

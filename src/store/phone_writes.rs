@@ -1,4 +1,4 @@
-//! Making and changing phones: the one way in which a record comes to be another.
+//! Creates and changes phones. All changes of a record use these functions.
 
 use std::sync::Arc;
 
@@ -16,35 +16,35 @@ use crate::phone::{
     record::{Phone, PhoneId},
 };
 
-/// A phone was made or changed, here or by another process.
+/// A phone was created or changed, here or by another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhoneChanged {
-    /// Which one.
+    /// The phone.
     pub id: PhoneId,
-    /// Whose.
+    /// Its instance.
     pub instance: InstanceId,
-    /// Its address.
+    /// Its MAC.
     pub mac: Mac,
 }
 
 impl Store {
-    /// Announcements of every change. A receiver that falls behind is told (`Lagged`) and looks at the whole roster.
+    /// Notifications of every change. A receiver that lags behind gets `Lagged` and has to read the whole phone cache.
     #[must_use]
     pub fn changes(&self) -> tokio::sync::broadcast::Receiver<PhoneChanged> {
         self.inner.changes.subscribe()
     }
 
-    /// The number of the last change of a phone that this process knows. Numbers grow with every change of any phone, here
-    /// or by another process.
+    /// The number of a phone's last change that this process knows. Numbers increase with every change of any phone,
+    /// here or by another process.
     #[must_use]
     pub fn change_number(&self, phone: PhoneId) -> Option<i64> {
         self.inner.roster.entry(phone).map(|(_, change)| change)
     }
 
-    /// Enters a phone. Its `id` is given by the store.
+    /// Adds a phone. The store assigns its `id`.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the instance has this MAC; else what keeps the database from being written.
+    /// [`StoreError::Exists`] when the instance already has this MAC, or when the database cannot be written.
     pub async fn create_phone(&self, mut phone: Phone, events: Vec<NewEvent>) -> Result<Arc<Phone>, StoreError> {
         let inner = &self.inner;
         let mut transaction = inner.writer.begin("add the phone").await?;
@@ -60,15 +60,15 @@ impl Store {
         Ok(self.publish(phone, change))
     }
 
-    /// Changes a phone: `change` works on a copy of the committed record and may add events to its time line. When
-    /// this returns, everything is on disk and published. A change that changes nothing writes nothing. `id`,
-    /// `instance` and `mac` stay what they are, `revision` is counted by the store.
+    /// Changes a phone. `change` gets a copy of the committed record and may add events to its timeline. When this
+    /// returns, everything is on disk and published. A change without effect writes nothing. `id`, `instance` and `mac`
+    /// cannot be changed; the store increments `revision`.
     ///
-    /// Dropping the future early is harmless: either nothing was written, or the record is committed and the watch
-    /// publishes it within 300 ms.
+    /// Dropping the future early is harmless: either nothing was written, or the record is committed and the check for
+    /// external changes publishes it within 300 ms.
     ///
     /// # Errors
-    /// [`StoreError::NoPhone`], or what keeps the database from being written; then nothing is changed.
+    /// [`StoreError::NoPhone`], or when the database cannot be written; then nothing is changed.
     pub async fn change_phone<R>(
         &self,
         id: PhoneId,
@@ -94,12 +94,12 @@ impl Store {
         let counter = phone::next_change(&mut transaction).await?;
         phone::write(&mut transaction, &inner.keyring, inner.roster.tokens(), &phone, counter).await?;
         self.write_parts(&mut transaction, Some(&before), &phone, &events).await?;
-        // Kept until it is published: the next change starts from this record, not from what the disk has of it.
+        // Keep the write lock until the record is published, because the next change starts from the record in memory.
         let _writing = transaction.commit().await?;
         Ok((self.publish(phone, counter), result))
     }
 
-    /// The record as the open transaction sees it: from memory when no other process has written it since.
+    /// The record as the open transaction sees it. Taken from memory unless another process has written it since.
     pub(super) async fn committed(
         &self,
         connection: &mut SqliteConnection,
@@ -111,14 +111,15 @@ impl Store {
         {
             return Ok(phone);
         }
-        // Another process has written it. The change computed from it is published before the watch looks, and receivers
-        // of a phone's change find what was written before it.
+        // Another process has written the phone. The change computed from it is published before the next check for
+        // external changes. Receivers of a phone's change must see everything written before it, so load settings and
+        // facts now.
         let caught_up = async {
             setting::refresh(self, connection).await?;
             kv::refresh_by(self, connection).await
         };
         if let Err(error) = caught_up.await {
-            // The watch tries again; the change itself does not depend on it.
+            // The check for external changes retries; the change itself does not depend on it.
             tracing::warn!(phone = id.0, %error, "settings and facts of another process are not taken over yet");
         }
         let mut loaded =
@@ -127,7 +128,7 @@ impl Store {
         Ok(Arc::new(phone))
     }
 
-    /// Writes what belongs to the phone in other tables, as far as it differs.
+    /// Writes the phone's rows in other tables, as far as they differ.
     pub(super) async fn write_parts(
         &self,
         connection: &mut SqliteConnection,
@@ -153,11 +154,11 @@ impl Store {
         event::add(connection, phone.id, now, events).await
     }
 
-    /// Shows a committed record to everybody.
+    /// Publishes a committed record to memory and to the receivers of changes.
     pub(super) fn publish(&self, phone: Phone, change: i64) -> Arc<Phone> {
         let phone = Arc::new(phone);
         if self.inner.roster.put(phone.clone(), change) {
-            // Nobody listening is nobody to tell.
+            // Ignore the error: there are no subscribers.
             let _ = self.inner.changes.send(PhoneChanged { id: phone.id, instance: phone.instance, mac: phone.mac });
         }
         phone

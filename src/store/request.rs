@@ -1,5 +1,5 @@
-//! Table `request_facts`: the last request of every phone. In memory at once, on disk a moment later in one
-//! transaction for all, so that no answer ever waits for the disk. Unknown devices leave a count and nothing else.
+//! Table `request_facts`: the last request of every phone. Facts are in memory at once and are written a moment later
+//! in one transaction for all phones, so that no response waits for the disk. Unknown devices are only counted.
 
 use std::{
     borrow::Cow,
@@ -26,13 +26,13 @@ use crate::{
 /// The longest text of a request that is kept, in bytes.
 const TEXT_KEPT: usize = 256;
 
-/// Facts copied for the disk under one lock.
+/// Number of facts copied for the disk under one lock.
 const COPIED_AT_ONCE: usize = 64;
 
-/// Rows in one statement: about 100 KiB of text.
+/// Number of rows per statement: about 100 KiB of text.
 const WRITTEN_AT_ONCE: usize = 500;
 
-/// Between two writings.
+/// Pause between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The outcome of a complete delivery.
@@ -41,28 +41,28 @@ pub(crate) const DELIVERED: &str = "delivered";
 /// One answered request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestNote {
-    /// The instance whose path was asked.
+    /// The instance of the requested path.
     pub instance: InstanceId,
-    /// The phone, when it is known which.
+    /// The phone, if it was identified.
     pub phone: Option<PhoneId>,
-    /// When.
+    /// When the request arrived.
     pub at: Timestamp,
-    /// From where.
+    /// Address of the client.
     pub address: IpAddr,
     /// Its User-Agent.
     pub user_agent: Option<Arc<str>>,
     /// The file name, without the path (the path may hold a token).
     pub file: Arc<str>,
-    /// What became of it: a lasting word (`delivered`, `not-modified`, `refused`, ...).
+    /// The result, as a stable identifier (`delivered`, `not-modified`, `refused`, ...).
     pub outcome: &'static str,
 }
 
 /// The last request of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestFacts {
-    /// When.
+    /// When it arrived.
     pub at: Timestamp,
-    /// From where.
+    /// Address of the client.
     pub address: String,
     /// Its User-Agent.
     pub user_agent: Option<String>,
@@ -70,11 +70,11 @@ pub struct RequestFacts {
     pub file: String,
     /// See [`RequestNote::outcome`].
     pub outcome: String,
-    /// How many requests there were altogether.
+    /// Total number of requests.
     pub requests: u64,
 }
 
-/// [`RequestFacts`] as they are kept: every request writes them, few ever read them.
+/// Compact form of [`RequestFacts`]: every request writes it, but it is rarely read.
 struct Last {
     at: Timestamp,
     address: IpAddr,
@@ -82,7 +82,7 @@ struct Last {
     file: Arc<str>,
     outcome: Cow<'static, str>,
     requests: u64,
-    /// Listed in [`Memory::unwritten`].
+    /// Whether the phone is in [`Memory::unwritten`].
     unwritten: bool,
 }
 
@@ -102,10 +102,10 @@ impl Last {
 #[derive(Default)]
 struct Memory {
     last: HashMap<PhoneId, Last>,
-    /// Phones whose facts are not on disk yet, each once. Never more than there are phones, so nothing ever has to be
-    /// dropped.
+    /// Phones whose facts are not on disk yet, each once. The list is limited by the number of phones, so no entry has
+    /// to be dropped.
     unwritten: Vec<PhoneId>,
-    /// Requests by the hour, not on disk yet.
+    /// Requests per hour, not on disk yet.
     hours: activity::ActivityCounts,
 }
 
@@ -128,7 +128,7 @@ impl Requests {
             .map(|row| {
                 let last = Last {
                     at: time(row.at),
-                    // Never written by us; an unreadable one is as good as none.
+                    // The store never writes an invalid address; treat one as unspecified.
                     address: row.address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
                     user_agent: row.user_agent.map(Arc::from),
                     file: Arc::from(row.file),
@@ -146,7 +146,7 @@ impl Requests {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Costs no copy of a text and, for a phone that asked before, no allocation: it is part of every answer.
+    /// Copies no text and, for a phone that has asked before, allocates nothing: this is part of every response.
     fn note(&self, note: RequestNote) {
         let RequestNote { instance, phone, at, address, mut user_agent, mut file, outcome } = note;
         let mut memory = self.memory();
@@ -172,7 +172,7 @@ impl Requests {
         self.memory().last.is_empty()
     }
 
-    /// Has all facts written once more: another database may lack them.
+    /// Marks all facts as unwritten: another database may lack them.
     pub(super) fn write_all_again(&self) {
         let mut memory = self.memory();
         let memory = &mut *memory;
@@ -185,7 +185,7 @@ impl Requests {
     pub(super) fn take_unwritten(&self) -> Vec<(PhoneId, RequestFacts)> {
         let phones = std::mem::take(&mut self.memory().unwritten);
         let mut batch = Vec::with_capacity(phones.len());
-        // Requests wait for no more than a few copies.
+        // Release the lock after a few copies, so that requests do not wait long.
         for some in phones.chunks(COPIED_AT_ONCE) {
             let mut memory = self.memory();
             for id in some {
@@ -210,7 +210,7 @@ impl Requests {
     }
 }
 
-/// Cuts at a character's border.
+/// Truncates the text at a character boundary.
 fn shorten(text: &mut Arc<str>) {
     if text.len() > TEXT_KEPT
         && let Some(short) = text.get(..text.floor_char_boundary(TEXT_KEPT))
@@ -222,7 +222,7 @@ fn shorten(text: &mut Arc<str>) {
     }
 }
 
-/// Writes until the gateway stops, and what is left then.
+/// Writes until the gateway stops, then writes the rest.
 pub(super) async fn run(store: Store, stop: CancellationToken) {
     loop {
         let clock = &store.inner.clock;
@@ -240,7 +240,7 @@ pub(super) async fn run(store: Store, stop: CancellationToken) {
     }
 }
 
-/// One statement for many rows: a statement each would cost the database's thread more than all answers together.
+/// One statement for many rows: one statement per row would cost the database thread more than all responses together.
 async fn write(connection: &mut SqliteConnection, batch: &[(PhoneId, RequestFacts)]) -> Result<(), StoreError> {
     let rows: Vec<_> = batch
         .iter()
@@ -266,12 +266,12 @@ async fn write(connection: &mut SqliteConnection, batch: &[(PhoneId, RequestFact
 }
 
 impl Store {
-    /// Notes a request. Never waits; on disk within a second.
+    /// Records a request. Never waits. The request is on disk within a second.
     pub fn request_seen(&self, note: RequestNote) {
         self.inner.requests.note(note);
     }
 
-    /// Announces, about once a second, the phones that have asked since.
+    /// Notifies, about once a second, which phones have sent requests since.
     #[must_use]
     pub fn request_changes(&self) -> tokio::sync::broadcast::Receiver<Arc<[PhoneId]>> {
         self.inner.request_changes.subscribe()
@@ -283,10 +283,10 @@ impl Store {
         self.inner.requests.memory().last.get(&phone).map(Last::facts)
     }
 
-    /// Writes the facts that are not on disk yet; the last thing before the process ends.
+    /// Writes the facts that are not on disk yet. Called last before the process ends.
     ///
     /// # Errors
-    /// When the database cannot be written; the facts stay in memory and are tried again.
+    /// When the database cannot be written; the facts stay in memory and are retried.
     pub async fn flush_requests(&self) -> Result<(), StoreError> {
         let batch = self.inner.requests.take_unwritten();
         let hours = std::mem::take(&mut self.inner.requests.memory().hours);
@@ -308,7 +308,7 @@ impl Store {
             self.inner.requests.put_back(&batch);
             self.inner.requests.memory().hours.put_back(hours);
         } else if !batch.is_empty() {
-            // Nobody listening is nobody to tell.
+            // Ignore the error: there are no subscribers.
             let _ = self.inner.request_changes.send(batch.iter().map(|(id, _)| *id).collect());
         }
         written

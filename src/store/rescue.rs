@@ -1,6 +1,6 @@
-//! A database written from memory, where the file itself can no longer be read: the newest copy in `backups/`, brought to
-//! what this process knows of phones, settings, facts and tokens. What only the file held (time lines, histories, the
-//! audit, uploads, delivered files) is as of that copy.
+//! Writes a database from memory when the file itself can no longer be read. It starts from the newest copy in
+//! `backups/` and updates it to the phones, settings, facts and tokens in memory. Data that only the file had
+//! (timelines, histories, the audit, uploads, delivered files) is that of the copy.
 
 use std::{
     fs::{self, OpenOptions},
@@ -27,28 +27,28 @@ use super::{
 };
 use crate::phone::{instance::InstanceId, record::Phone};
 
-/// The directory it is written in.
+/// The directory in which the database is written.
 const STAGING: &str = "rescuing";
 
 impl Store {
-    /// Writes what this process knows into a new copy. Nobody may write meanwhile.
+    /// Writes the data in memory into a new copy. There must be no other writer meanwhile.
     pub(super) async fn copy_from_memory(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
         let (told, written) = oneshot::channel();
         let store = self.clone();
-        // On a thread of its own: sealing everything is no work for one that answers.
+        // Use a separate thread: sealing everything would block a thread that serves requests.
         let started = std::thread::Builder::new().name("store rescue".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let written = runtime
                 .map_err(failed("write a copy into", &store.inner.dir))
                 .and_then(|runtime| runtime.block_on(store.write_upon_newest(now)));
-            // Without a listener the gateway has stopped.
+            // The receiver is dropped if the gateway has stopped.
             let _ = told.send(written);
         });
         started.map_err(failed("start a thread for", &self.inner.dir))?;
         written.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// Upon the newest copy that can be used; upon an empty database where none can.
+    /// Starts from the newest usable copy, or from an empty database if there is none.
     async fn write_upon_newest(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
         for copy in snapshots::list(&self.inner.dir).into_iter().rev() {
             match self.write_upon(Some(&copy), now).await {
@@ -102,8 +102,8 @@ impl Store {
         snapshots::of_loss(&mut writing, &inner.dir, now).await
     }
 
-    /// The tenants with their numbers; counters go on from where they are here, so that what is written later counts as
-    /// newer.
+    /// Writes the tenants with their numbers. Counters continue from their current values, so that later writes count
+    /// as newer.
     async fn write_counters(&self, store: &Store) -> Result<(), StoreError> {
         let action = "write what the gateway knows";
         let mut transaction = store.inner.writer.begin(action).await?;
@@ -129,7 +129,7 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    /// No phone counts as older than it is here.
+    /// Makes sure that no phone has a lower change counter than in memory.
     async fn write_changes(&self, store: &Store) -> Result<(), StoreError> {
         let action = "write what the gateway knows";
         let mut transaction = store.inner.writer.begin(action).await?;
@@ -173,7 +173,7 @@ impl Store {
     }
 
     async fn write_settings(&self, store: &Store, instance: InstanceId) -> Result<(), StoreError> {
-        // At once, as they were: one by one, a password would be emptied by the server that follows it.
+        // All at once: written one by one, changing the server would take back the password bound to it.
         store.put_settings(instance, &self.layers(instance)).await
     }
 }

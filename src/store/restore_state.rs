@@ -1,4 +1,4 @@
-//! Table `restored`: whether this database came from a backup, and whether it has taken over since.
+//! Table `restored`: whether this database was restored from a backup, and whether it has become active since.
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -9,19 +9,19 @@ use super::{
     error::{ErrorContext, StoreError},
 };
 
-/// Where the database comes from when it was restored.
+/// The origin of a restored database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restoration {
-    /// When it was put in place.
+    /// When it was restored.
     pub at: Timestamp,
     /// When the backup was made.
     pub made: Timestamp,
-    /// When a person said that no other gateway serves these phones.
+    /// When an administrator confirmed that no other gateway serves these phones.
     pub taken_over: Option<Timestamp>,
 }
 
 impl Restoration {
-    /// Why nothing is done, and what to do, while nobody has said so.
+    /// Why the gateway is passive and what to do about it; `None` after the confirmation.
     #[must_use]
     pub fn passive_sentence(&self) -> Option<String> {
         self.taken_over.is_none().then(|| {
@@ -47,13 +47,13 @@ pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Option<Res
 }
 
 impl Store {
-    /// Where the database comes from, when it was restored.
+    /// The origin of the database, if it was restored.
     #[must_use]
     pub fn restoration(&self) -> Option<Restoration> {
         self.inner.restoration.load().as_deref().copied()
     }
 
-    /// Notes that the database was restored just now.
+    /// Records that the database was restored just now.
     pub(super) async fn is_restored(&self, made: Timestamp) -> Result<(), StoreError> {
         let restoration = Restoration { at: self.inner.clock.now(), made, taken_over: None };
         let mut writing = self.inner.writer.take().await;
@@ -70,7 +70,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the time of being passive, for good. False when it is not passive.
+    /// Ends the passive state permanently. Returns false when it was not passive.
     ///
     /// # Errors
     /// When the database cannot be written.

@@ -1,13 +1,13 @@
-//! Another sealing key takes over while the gateway runs, in steps that may each be the last one before a crash:
+//! Rotates the sealing key while the gateway runs. The process may crash after any of these steps:
 //!
-//! 1. The new key goes into the key file, behind the old one.
-//! 2. Table `seal` admits it. From this commit on every writer seals with it (`Writer::begin` looks there), and whoever
-//!    meets a value it sealed finds the key in the file.
-//! 3. Everything the old key sealed is sealed anew, a portion per transaction.
-//! 4. When nothing is left, table `seal` lists the new key alone; free pages and log are emptied.
-//! 5. The old key leaves the file, and a fresh copy takes the place of those it had sealed.
+//! 1. The new key is appended to the key file.
+//! 2. Table `seal` admits it. From this commit on every writer seals with it (`Writer::begin` checks the table), and a
+//!    reader of a value it sealed finds the key in the file.
+//! 3. Everything that the old key sealed is sealed again, one portion per transaction.
+//! 4. When nothing is left, table `seal` lists only the new key. Free pages and the log are cleared.
+//! 5. The old key is removed from the file, and a fresh copy replaces those it had sealed.
 //!
-//! Whoever rotates again after a crash goes on where it ended: files and tables tell how far it had come.
+//! Rotating again after a crash continues where it stopped; files and tables show the progress.
 
 use std::ops::ControlFlow;
 
@@ -22,48 +22,49 @@ use super::{
 };
 use crate::base::failpoint::{Failpoint, failpoint};
 
-/// Values sealed anew in one transaction: some milliseconds in which nobody else writes.
+/// Number of values sealed again in one transaction: it blocks other writers for some milliseconds.
 const PORTION: i64 = 256;
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
     /// The number of the key that seals now.
     pub key: u8,
-    /// How many values were sealed anew.
+    /// How many values were sealed again.
     pub resealed: u64,
-    /// An earlier rotation had not come to its end; this one has.
+    /// Whether an earlier rotation was interrupted. This one has completed it.
     pub was_interrupted: bool,
-    /// The old key could not be taken out of the key file, which is a credential of systemd: a person has to.
+    /// The old key could not be removed because the key file is a systemd credential. An administrator has to remove
+    /// it.
     pub old_key_stays: bool,
 }
 
-/// How far a rotation is.
+/// The progress of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationStep {
     /// The new key is in the file.
     Written,
-    /// It seals.
+    /// The new key seals.
     Admitted,
-    /// So many values of so many are sealed with it.
+    /// This many values of the total are sealed with it.
     Resealed(u64, u64),
-    /// It is the only one that may seal.
+    /// The new key is the only one that may seal.
     Alone,
 }
 
 impl Store {
-    /// Whether a rotation began and did not come to its end: the key file lists more than the key that seals.
+    /// Whether a rotation was started and not completed: the key file lists more keys than the one that seals.
     #[must_use]
     pub fn rotation_is_unfinished(&self) -> bool {
         self.inner.keyring.listed().is_ok_and(|keys| keys.len() > 1)
     }
 
-    /// Makes a key, seals everything with it and drops the old one, or ends a rotation that was interrupted. `watch`
-    /// sees every step.
+    /// Creates a key, seals everything with it and removes the old one, or completes an interrupted rotation. `watch`
+    /// is called for every step.
     ///
     /// # Errors
-    /// [`StoreError::Rotating`], [`StoreError::KeyNotOurs`], or what keeps key file or database from being written. It
-    /// may be called again then.
+    /// [`StoreError::Rotating`], [`StoreError::KeyNotOurs`], or when the key file or the database cannot be written.
+    /// The call may be retried then.
     pub async fn rotate_keys(&self, mut watch: impl FnMut(RotationStep)) -> Result<Rotation, StoreError> {
         self.rotate_until(|step| {
             watch(step);
@@ -72,7 +73,7 @@ impl Store {
         .await
     }
 
-    /// The same, given up (as by a crash) after the step at which `watch` breaks.
+    /// Same as [`Self::rotate_keys`], but stops (as in a crash) after the step at which `watch` breaks.
     pub(super) async fn rotate_until(
         &self,
         mut watch: impl FnMut(RotationStep) -> ControlFlow<()>,
@@ -114,7 +115,7 @@ impl Store {
                 if watch(step).is_break() {
                     return Ok(rotation);
                 }
-                // Between two portions others come to write.
+                // Other writers may run between two portions.
                 tokio::task::yield_now().await;
             }
         }
@@ -136,7 +137,7 @@ impl Store {
         Ok(rotation)
     }
 
-    /// Finds the key that takes over, or makes it.
+    /// Finds the key that takes over, or creates it.
     async fn begun(&self) -> Result<Begun, StoreError> {
         let keyring = &self.inner.keyring;
         let admitted = {
@@ -150,7 +151,7 @@ impl Store {
         let is_credential = path.file_name().is_some_and(|name| name == key_file::CREDENTIAL);
         let newest = ids.last().copied().unwrap_or(sealing);
         if newest != sealing {
-            // Its line is there already: from a rotation that ended early, or by a person's hand.
+            // Its line is in the file already, from an interrupted rotation or written by an administrator.
             return Ok(Begun { key: newest, was_interrupted: !is_credential, is_credential });
         }
         if admitted.len() > 1 || ids.len() > 1 {
@@ -172,7 +173,7 @@ impl Store {
         sealed_otherwise(&mut writing, column, key).await
     }
 
-    /// Seals a portion anew; how many values that were.
+    /// Seals a portion again. Returns how many values it had.
     async fn reseal(&self, column: &SealedColumn, key: u8) -> Result<u64, StoreError> {
         let action = "seal with the new key";
         let keyring = &self.inner.keyring;
@@ -204,13 +205,13 @@ impl Store {
         Ok(rows.len() as u64)
     }
 
-    /// Lists the key alone, once nothing is sealed with another one.
+    /// Removes all other keys from table `seal`, once no value is sealed with them.
     async fn leave_alone(&self, key: u8) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin("dismiss the old sealing key").await?;
         for column in SEALED {
             let left = sealed_otherwise(&mut transaction, column, key).await?;
             if left > 0 {
-                // Every writer knew the new key; only a hand of its own in the file can do this.
+                // Every writer knew the new key, so only a manual change of the file can cause this.
                 let place = format!("table {} ({left} values)", column.table);
                 return Err(StoreError::Unsealing { place });
             }
@@ -223,8 +224,8 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    /// Free pages and the log still hold what the old key sealed. Only tidiness: should it fail, they are written over
-    /// in time.
+    /// Clears free pages and the log, which still contain values sealed by the old key. A failure is harmless: they are
+    /// overwritten over time.
     async fn forget_what_was(&self) {
         let mut writing = self.inner.writer.take().await;
         for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
@@ -235,7 +236,7 @@ impl Store {
     }
 }
 
-/// What stands at the beginning.
+/// The state at the start of a rotation.
 struct Begun {
     key: u8,
     was_interrupted: bool,

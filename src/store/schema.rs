@@ -1,4 +1,4 @@
-//! The schema, brought from any earlier one to the present; the database as it was is kept first.
+//! Migrates the schema from any earlier version to the current one. The previous database is copied first.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use super::{
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// The newest schema this program knows.
+/// The newest schema of this program.
 pub(super) fn newest() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
-/// The schemas the database has, oldest first; none when it is new.
+/// The schema versions applied to the database, oldest first; empty when it is new.
 pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<i64>, StoreError> {
     let action = "look at the schema";
     let known: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
@@ -36,10 +36,10 @@ pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<Vec<i64
         .attempt(action)
 }
 
-/// Brings the database of `dir` forward. Each step is one transaction: what fails is not there.
+/// Migrates the database of `dir`. Each step is one transaction, so a failed step has no effect.
 ///
 /// # Errors
-/// [`StoreError::NewerSchema`], or why copy or change could not be made; the old state is kept.
+/// [`StoreError::NewerSchema`], or when the copy or the migration fails; the old state is kept.
 pub(super) async fn bring_forward(
     connection: &mut SqliteConnection,
     dir: &Path,

@@ -1,8 +1,8 @@
-//! Sealing: what is secret leaves the process only as XChaCha20-Poly1305 under a key that is not in the database. The
-//! place (table and row) is authenticated with it, so a value moved to another row does not open there.
+//! Seals secrets: a secret leaves the process only encrypted with XChaCha20-Poly1305 under a key that is not in the
+//! database. The place (table and row) is authenticated too, so a value moved to another row cannot be unsealed there.
 //!
-//! Several keys may be known while one takes over from another (`store/rotate.rs`). Table `seal` says which of them may
-//! seal; whoever writes looks there inside his transaction, so that nobody seals with a key that is on its way out.
+//! Several keys may be known during a rotation (`store/rotate.rs`). Table `seal` lists the keys that may seal. A writer
+//! checks it inside its transaction, so that no value is sealed with a key that is being retired.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,17 +20,17 @@ use super::{
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// The keys at one moment, never empty, in the order of the key file.
+/// The current keys, never empty, in the order of the key file.
 struct Ring {
     keys: Vec<Arc<Key>>,
-    /// The one that seals.
+    /// The key that seals.
     sealing: Arc<Key>,
 }
 
-/// The sealing keys of this installation: one seals, all of them open.
+/// The sealing keys of this installation. One seals, all of them unseal.
 pub struct Keyring {
     ring: ArcSwap<Ring>,
-    /// Where they were read, and are read again when a value was sealed with a key that is not among them.
+    /// The key file. It is read again when a value was sealed with an unknown key.
     file: Option<PathBuf>,
 }
 
@@ -40,46 +40,46 @@ impl std::fmt::Debug for Keyring {
     }
 }
 
-/// A place in the database: table and the key of the row. Part of what is authenticated.
+/// A place in the database: table and key of the row. It is authenticated with the value.
 pub(super) type SealContext<'a> = &'a str;
 
 impl Keyring {
-    /// A ring of these keys, the last of which seals; `None` without any.
+    /// A keyring of these keys, the last of which seals; `None` if there are no keys.
     fn of(keys: Vec<Arc<Key>>, file: Option<PathBuf>) -> Option<Self> {
         let sealing = Arc::clone(keys.last()?);
         Some(Self { ring: ArcSwap::from_pointee(Ring { keys, sealing }), file })
     }
 
-    /// A ring with one fresh key.
+    /// A keyring with one new key.
     pub fn generate() -> Self {
         let sealing = Arc::new(Key::fresh(1));
         Self { ring: ArcSwap::from_pointee(Ring { keys: vec![Arc::clone(&sealing)], sealing }), file: None }
     }
 
-    /// Reads the text of a key file: one key per line, `<id> <64 hex digits>`; until [`Keyring::settle`] the last line
-    /// seals.
+    /// Parses the text of a key file: one key per line, `<id> <64 hex digits>`. The last key seals until `refresh_keys`
+    /// selects another.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         Self::of(key::keys(text)?, None).ok_or("it holds no key")
     }
 
-    /// The same ring, read again from `file` when needed.
+    /// Sets the file from which the keys are read again when needed.
     pub(super) fn kept_in(mut self, file: PathBuf) -> Self {
         self.file = Some(file);
         self
     }
 
-    /// Where the keys are kept.
+    /// The path of the key file.
     pub(super) fn file(&self) -> Option<&std::path::Path> {
         self.file.as_deref()
     }
 
-    /// The text [`Keyring::parse`] reads.
+    /// The text that [`Keyring::parse`] parses.
     pub fn to_text(&self) -> Zeroizing<String> {
         key::text(&self.ring.load().keys)
     }
 
-    /// This ring and a fresh key behind the others; its number and the text of the key file. `None` when no number is
-    /// left.
+    /// The keys of this keyring with a new one appended: its number and the text of the key file. `None` when no number
+    /// is free.
     pub(super) fn with_a_fresh_key(&self) -> Option<(u8, Zeroizing<String>)> {
         let ring = self.ring.load();
         let newest = ring.keys.last().map_or(0, |key| key.id());
@@ -91,13 +91,13 @@ impl Keyring {
         Some((id, key::text(&keys)))
     }
 
-    /// The text of a key file with the key `id` alone.
+    /// The text of a key file that has only the key `id`.
     pub(super) fn text_of(&self, id: u8) -> Option<Zeroizing<String>> {
         let ring = self.ring.load();
         ring.keys.iter().find(|key| key.id() == id).map(|key| key::text(std::slice::from_ref(key)))
     }
 
-    /// The numbers of the keys the file lists now, in its order; all of them are known afterwards.
+    /// The numbers of the keys that the file lists now, in its order. All of them are known afterwards.
     pub(super) fn listed(&self) -> Result<Vec<u8>, StoreError> {
         let path = self.file.clone().unwrap_or_default();
         let failed = |source| StoreError::File { action: "read the sealing key", path: path.clone(), source };
@@ -113,11 +113,11 @@ impl Keyring {
         self.ring.load().sealing.id()
     }
 
-    /// Seals from now on with the newest of the `admitted` keys, as table `seal` lists them. Does nothing while none is
+    /// Seals from now on with the newest of the `admitted` keys, as listed in table `seal`. Does nothing if no key is
     /// admitted (a new database).
     ///
     /// # Errors
-    /// When an admitted key is not in the key file either: then nothing may be sealed.
+    /// When an admitted key is not in the key file either; then nothing may be sealed.
     pub(super) fn refresh_keys(&self, admitted: &[u8]) -> Result<(), StoreError> {
         let knows = |ring: &Ring| admitted.iter().all(|id| ring.keys.iter().any(|key| key.id() == *id));
         let is_known = knows(&self.ring.load()) || self.read_again() && knows(&self.ring.load());
@@ -134,8 +134,8 @@ impl Keyring {
         Ok(())
     }
 
-    /// Takes in what the key file holds now. Keys that left it still open what a reader has just fetched. Returns
-    /// whether there was something to read.
+    /// Loads the current keys of the key file. Keys removed from the file still unseal values that a reader has just
+    /// fetched. Returns whether the file could be read.
     fn read_again(&self) -> bool {
         let Some(read) = self.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).map(Zeroizing::new)
         else {
@@ -151,21 +151,21 @@ impl Keyring {
         true
     }
 
-    /// Seals `secret` for `place`: key number, nonce, ciphertext with tag. Called inside a transaction of the writer,
-    /// which knows the key that may seal.
+    /// Seals `secret` for `place`: key number, nonce, ciphertext with tag. Call it inside a transaction of the writer,
+    /// because [`Keyring::refresh_keys`] has run there.
     pub(super) fn seal(&self, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key = Arc::clone(&self.ring.load().sealing);
         seal(&key, place, secret)
     }
 
-    /// The same with one of the keys, whichever seals.
+    /// Same as [`Keyring::seal`] with the key `id`, whether or not it is the one that seals.
     pub(super) fn seal_with(&self, id: u8, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
         let key = self.ring.load().keys.iter().find(|key| key.id() == id).cloned();
         let key = key.ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })?;
         seal(&key, place, secret)
     }
 
-    /// Opens what [`Keyring::seal`] made for the same place.
+    /// Unseals what [`Keyring::seal`] sealed for the same place.
     pub(super) fn unseal(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         self.open(place, sealed).ok_or_else(|| StoreError::Unsealing { place: place.to_owned() })
     }
@@ -178,20 +178,20 @@ impl Keyring {
         let (nonce, text) = rest.split_at(NONCE);
         let nonce: [u8; NONCE] = nonce.try_into().ok()?;
         let find = || self.ring.load().keys.iter().find(|key| key.id() == *id).cloned();
-        // Sealed by another process with a key that came while this one was running.
+        // Another process may have sealed it with a key that was added while this process was running.
         let key = find().or_else(|| self.read_again().then(find).flatten())?;
         let payload = Payload { msg: text, aad: place.as_bytes() };
         key.cipher().decrypt((&nonce).into(), payload).ok().map(Zeroizing::new)
     }
 
     /// A key for another purpose (nonces, ETags, index of tokens): HMAC-SHA256 of the label under the sealing key. It
-    /// changes with that key; nothing that must outlive a rotation may depend on it.
+    /// changes with the sealing key, so data that must outlive a rotation must not depend on it.
     pub fn derive(&self, label: &str) -> [u8; 32] {
         keyed(self.ring.load().sealing.bytes(), &[b"gangway ", label.as_bytes()])
     }
 }
 
-/// Only a message of more than 256 GiB is refused.
+/// Fails only for a secret of more than 256 GiB.
 fn seal(key: &Key, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, StoreError> {
     let nonce: [u8; NONCE] = rand::random();
     let payload = Payload { msg: secret, aad: place.as_bytes() };
@@ -206,7 +206,7 @@ fn seal(key: &Key, place: SealContext<'_>, secret: &[u8]) -> Result<Vec<u8>, Sto
 
 /// HMAC-SHA256 over the joined parts.
 fn keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, the error cannot occur; an empty key would be a different function, not a leak.
+    // HMAC accepts keys of any length, so this error cannot occur. The fallback is a different function, not a leak.
     let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     for part in parts {
         hmac.update(part);

@@ -1,5 +1,4 @@
-//! Every column that holds something sealed: what must be sealed anew when another key takes over. A test compares this
-//! list with the schema.
+//! All columns with sealed values, which a key rotation has to seal again. A test compares this list with the schema.
 
 /// One column.
 #[derive(Debug)]
@@ -8,8 +7,8 @@ pub(super) struct SealedColumn {
     pub(super) table: &'static str,
     /// The column; it may be NULL.
     pub(super) column: &'static str,
-    /// The columns that tell one row from all others. The place a value is sealed to is the table and these, with `/`
-    /// between.
+    /// The columns that identify a row. A value is sealed to the place made of the table and these columns, joined with
+    /// `/`.
     pub(super) row: &'static [&'static str],
 }
 
@@ -17,7 +16,7 @@ const fn column(table: &'static str, column: &'static str, row: &'static [&'stat
     SealedColumn { table, column, row }
 }
 
-/// All of them, but for the proofs of table `seal`, which belong to one key each.
+/// All sealed columns except the proofs in table `seal`, which belong to one key each.
 pub(super) const SEALED: &[SealedColumn] = &[
     column("phone", "secrets", &["instance_id", "mac"]),
     column("account", "secrets", &["phone_id", "line"]),
@@ -35,13 +34,13 @@ impl SealedColumn {
         format!("{}/{}", self.table, row.join("/"))
     }
 
-    /// How many values another key than `?1` sealed.
+    /// SQL that counts the values sealed by another key than `?1`.
     pub(super) fn count(&self) -> String {
         let Self { table, column, .. } = self;
         format!("SELECT count(*) FROM {table} WHERE {column} IS NOT NULL AND substr({column}, 1, 1) <> ?1")
     }
 
-    /// The first `?2` of them: the value, then the columns of the row as text.
+    /// SQL that selects the first `?2` of them: the value, then the columns of the row as text.
     pub(super) fn select(&self) -> String {
         let Self { table, column, row } = self;
         let row: Vec<String> = row.iter().map(|name| format!("CAST({name} AS TEXT)")).collect();
@@ -51,7 +50,7 @@ impl SealedColumn {
         )
     }
 
-    /// Puts another value into one row: the value, then the columns of the row.
+    /// SQL that updates the value of one row. Parameters: the value, then the columns of the row.
     pub(super) fn update(&self) -> String {
         let Self { table, column, row } = self;
         let row: Vec<String> = row.iter().map(|name| format!("{name} = ?")).collect();

@@ -1,14 +1,14 @@
-//! Several secrets as one value.
+//! Combines several secrets into one value.
 
 use zeroize::Zeroizing;
 
-/// Several secrets sealed as one value: name and text, each with its length in front. One value per row costs one
-/// opening per row, which is what makes ten thousand phones load in a moment.
+/// Several secrets sealed as one value: name and text, each prefixed with its length. One value per row means one
+/// unseal per row, so ten thousand phones load quickly.
 #[derive(Default)]
 pub(super) struct SecretBlob(Zeroizing<Vec<u8>>);
 
 impl SecretBlob {
-    /// Adds a secret; nothing is stored for `None`.
+    /// Adds a secret. `None` stores nothing.
     pub(super) fn with(mut self, name: &str, secret: Option<&str>) -> Self {
         if let Some(secret) = secret {
             self.push(name.as_bytes());
@@ -21,7 +21,7 @@ impl SecretBlob {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
         let needed = self.0.len() + 4 + bytes.len();
         if needed > self.0.capacity() {
-            // Growing would leave the old buffer behind unwiped.
+            // Reallocating in place would leave the old buffer unwiped.
             let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(256).next_power_of_two()));
             larger.extend_from_slice(&self.0);
             self.0 = larger;
@@ -34,7 +34,7 @@ impl SecretBlob {
         &self.0
     }
 
-    /// Reads the pairs; `None` when the bytes are no bundle.
+    /// Parses the pairs; `None` when the bytes are not valid.
     pub(super) fn read(bytes: &[u8]) -> Option<Vec<(&str, &str)>> {
         let mut rest = bytes;
         let mut field = || -> Option<Option<&str>> {

@@ -1,10 +1,10 @@
-//! The counters that grow with every change of the database.
+//! The counters that increase with every change of the database.
 
 use sqlx::SqliteConnection;
 
 use super::error::{ErrorContext, StoreError};
 
-/// How far the memory is known to be true.
+/// The state of the database up to which memory is current.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) version: i64,
@@ -19,7 +19,7 @@ impl Seen {
             .fetch_one(connection)
             .await
             .attempt("look for changes")?;
-        // No version is ever -1: the first look of the watch compares the counters.
+        // A version is never -1, so the first check for external changes compares the counters.
         Ok(Self { version: -1, phone: row.phone, fact: row.fact })
     }
 }

@@ -1,4 +1,4 @@
-//! Table `setting`: what people set, by scope; held in memory as one snapshot per instance.
+//! Table `setting`: the configured values, by scope; held in memory as one snapshot per instance.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
 
 type Snapshots = HashMap<InstanceId, Arc<Layers>>;
 
-/// The snapshots of all instances. Few instances, rare changes: the whole map is swapped.
+/// The snapshots of all instances. Instances are few and changes rare, so the whole map is swapped.
 pub(super) struct SettingsCache {
     snapshots: ArcSwap<Snapshots>,
 }
@@ -45,7 +45,7 @@ impl SettingsCache {
         self.snapshots.load().get(&instance).cloned().unwrap_or_default()
     }
 
-    /// Puts a snapshot in unless a newer one is there. Returns whether it went in.
+    /// Inserts a snapshot unless a newer one is present. Returns whether it was inserted.
     fn put(&self, instance: InstanceId, layers: Layers) -> bool {
         let layers = Arc::new(layers);
         let mut newer = false;
@@ -93,7 +93,7 @@ async fn read(
     Ok(Layers::new(settings, revision))
 }
 
-/// Brings in the settings of every instance whose revision is newer than the snapshot.
+/// Loads the settings of every instance whose revision is newer than its snapshot.
 pub(super) async fn refresh(store: &Store, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     for (instance, revision) in revisions(connection).await? {
         if store.inner.settings.get(instance).revision() < revision {
@@ -105,19 +105,19 @@ pub(super) async fn refresh(store: &Store, connection: &mut SqliteConnection) ->
 }
 
 impl Store {
-    /// The settings of an instance as they are now. Cheap; holds no lock.
+    /// The current settings of an instance. Cheap; takes no lock.
     #[must_use]
     pub fn layers(&self, instance: InstanceId) -> Arc<Layers> {
         self.inner.settings.get(instance)
     }
 
-    /// Announces the instance whose settings changed, here or by another process.
+    /// Notifies of instances whose settings changed, here or by another process.
     #[must_use]
     pub fn settings_changes(&self) -> tokio::sync::broadcast::Receiver<InstanceId> {
         self.inner.settings_changes.subscribe()
     }
 
-    /// Sets a value, or takes it back with `None`: [`Self::set_settings`] with one change.
+    /// Sets a value, or removes it with `None`: [`Self::set_settings`] with one change.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -131,9 +131,9 @@ impl Store {
         self.set_settings(instance, scope, &[(name.to_owned(), value.cloned())]).await
     }
 
-    /// Sets values at one scope, or takes them back with `None`; all in one transaction, together with the secrets that
-    /// lose the address they were set for: these are taken back and returned. The caller has validated the values.
-    /// Writes nothing when all of it is set already.
+    /// Sets values at one scope, or removes them with `None`, in one transaction. Secrets that lose the address they
+    /// were set for are removed in the same transaction and returned. The caller must have validated the values. Writes
+    /// nothing when all values are already set.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -154,7 +154,7 @@ impl Store {
             value.filter(|value| !value.is_empty())?;
             before.binding_with(scope, name, changes, of_phone.as_ref())
         };
-        // The same secret set again for another address is a change, too.
+        // Setting the same secret again for another address is also a change.
         let is_new = |(name, value): &&(String, Option<Secret>)| {
             before.row(scope, name).map(|row| &row.value) != value.as_ref()
                 || before.binding(scope, name) != binding(name, value.as_ref()).as_ref()
@@ -165,7 +165,7 @@ impl Store {
             transaction.rollback().await;
             return Ok(Vec::new());
         }
-        // From before there were bindings: what holds until this change is what they were set for.
+        // Secrets stored before bindings existed: they were set for the addresses in effect until this change.
         for (scope, name, binding) in before.unbound(belongings) {
             self.write_binding(&mut transaction, instance, scope, name, Some(&binding)).await?;
         }
@@ -185,7 +185,7 @@ impl Store {
         Ok(emptied)
     }
 
-    /// Makes the settings of an instance those of `layers`, with the addresses of secrets as they are there.
+    /// Replaces the settings of an instance with `layers`, including the addresses of its secrets.
     pub(super) async fn put_settings(&self, instance: InstanceId, layers: &Layers) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin("put the settings back").await?;
         let there = read(&mut transaction, &self.inner.keyring, instance, 0).await?;
@@ -211,7 +211,7 @@ impl Store {
         self.finish(transaction, instance).await
     }
 
-    /// Commits and publishes the settings as they are now.
+    /// Commits, then publishes the new settings.
     async fn finish(&self, mut transaction: Transaction<'_>, instance: InstanceId) -> Result<(), StoreError> {
         let revision = sqlx::query_scalar!(
             "UPDATE instance SET settings_revision = settings_revision + 1 WHERE id = ? RETURNING settings_revision",
@@ -226,7 +226,7 @@ impl Store {
         Ok(())
     }
 
-    /// The secrets [`Self::set_settings`] would take back with these changes.
+    /// The secrets that [`Self::set_settings`] would remove with these changes.
     #[must_use]
     pub fn emptied_by(&self, instance: InstanceId, scope: &Scope, changes: &Changes) -> Vec<EmptiedSecretSetting> {
         self.layers(instance).emptied(scope, changes, |mac| self.belongings(instance, mac))
@@ -236,7 +236,7 @@ impl Store {
         self.roster().by_mac(instance, mac).map(|phone| LayerMembership::from(&*phone))
     }
 
-    /// Writes the address a phone's own secret was set for, or takes it back.
+    /// Writes the address that a phone's own secret was set for, or removes it.
     async fn write_binding(
         &self,
         connection: &mut SqliteConnection,

@@ -1,4 +1,4 @@
-//! Table `setting_change`: when settings were changed or taken back.
+//! Table `setting_change`: when settings were last changed or removed.
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -15,7 +15,7 @@ use crate::{phone::instance::InstanceId, settings::Scope};
 pub struct SettingChange {
     /// Its name.
     pub name: String,
-    /// When.
+    /// When it was changed.
     pub at: Timestamp,
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn note(
 }
 
 impl Store {
-    /// When the settings of a scope were changed or taken back last.
+    /// When each setting of a scope was last changed or removed.
     ///
     /// # Errors
     /// When the database cannot be read.

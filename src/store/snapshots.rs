@@ -1,6 +1,6 @@
-//! Copies gangway makes by itself below `backups/` in the data directory: one a day, one before every change of the
-//! schema, one when the files of the database are lost under the running gateway. The key of the data directory opens them. They are for damage and mistakes; a lost disk needs a backup
-//! elsewhere.
+//! Automatic copies below `backups/` in the data directory: one a day, one before every change of the schema, and one
+//! when the database files are lost while the gateway runs. The key of the data directory unseals them. They protect
+//! against damage and mistakes; protection against a lost disk needs a backup elsewhere.
 
 use std::{
     fs::{self, DirBuilder},
@@ -15,22 +15,22 @@ use super::{Store, error::StoreError, files::failed, vacuum_into};
 
 /// The directory of the copies.
 pub const DIRECTORY: &str = "backups";
-/// Copies of earlier schemas that are kept.
+/// Number of copies of earlier schemas that are kept.
 const OF_SCHEMAS: usize = 3;
-/// Copies of a lost database that are kept.
+/// Number of copies of a lost database that are kept.
 const OF_LOSSES: usize = 3;
-/// How names begin.
+/// Time format at the start of the names.
 const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
 const RESCUE: &str = "-rescue.db";
 const DAILY: &str = "-daily.db";
 const PARTIAL: &str = ".partial";
 
-/// The copies in `dir`, the newest last. A file whose name does not begin with a time is none.
+/// The copies in `dir`, newest last. Files whose name does not start with a time are ignored.
 #[must_use]
 pub fn list(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir.join(DIRECTORY)).into_iter().flatten().flatten();
     let copies = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "db"));
-    // Whatever else lies there is no copy of ours.
+    // Ignore other files.
     let mut copies: Vec<_> =
         copies.filter(|path| path.is_file()).filter_map(|path| Some((made(&path)?, path))).collect();
     copies.sort();
@@ -38,7 +38,7 @@ pub fn list(dir: &Path) -> Vec<PathBuf> {
 }
 
 impl StoreError {
-    /// Names the newest copy in the data directory where the database is damaged.
+    /// Adds the path of the newest copy in the data directory if the error is [`StoreError::Corrupt`].
     #[must_use]
     pub(super) fn with_copy_in(mut self, dir: &Path) -> Self {
         if let Self::Corrupt { copy, .. } = &mut self {
@@ -48,7 +48,7 @@ impl StoreError {
     }
 }
 
-/// When a copy was made, by its name.
+/// When a copy was made, according to its name.
 #[must_use]
 pub(super) fn made(copy: &Path) -> Option<Timestamp> {
     let name = copy.file_name()?.to_str()?;
@@ -57,7 +57,7 @@ pub(super) fn made(copy: &Path) -> Option<Timestamp> {
     time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
-/// Keeps a copy named after the time and `ending`; of those with an ending like it the newest `most` stay.
+/// Writes a copy named after the time and `ending`. Keeps the newest `most` copies with such an ending.
 async fn keep(
     connection: &mut SqliteConnection,
     dir: &Path,
@@ -69,7 +69,7 @@ async fn keep(
     let place = dir.join(DIRECTORY);
     DirBuilder::new().recursive(true).mode(0o700).create(&place).map_err(failed("create the directory", &place))?;
     for entry in fs::read_dir(&place).into_iter().flatten().flatten() {
-        // Left behind by a crash.
+        // Left over from a crash.
         if entry.path().to_string_lossy().ends_with(PARTIAL) {
             let _ = fs::remove_file(entry.path());
         }
@@ -86,7 +86,7 @@ async fn keep(
     Ok(path)
 }
 
-/// Keeps the database as it is before the schema changes from `version` on.
+/// Copies the database before the schema is migrated from `version`.
 pub(super) async fn before_migration(
     connection: &mut SqliteConnection,
     dir: &Path,
@@ -97,7 +97,7 @@ pub(super) async fn before_migration(
     keep(connection, dir, now, &format!("-schema-{version:04}.db"), alike, OF_SCHEMAS).await
 }
 
-/// Keeps what a connection still sees of a database whose files are lost.
+/// Copies what a connection still sees of a database whose files are lost.
 pub(super) async fn of_loss(
     connection: &mut SqliteConnection,
     dir: &Path,
@@ -107,10 +107,11 @@ pub(super) async fn of_loss(
 }
 
 impl Store {
-    /// Keeps a copy of today unless there is one; the newest `most` stay. `None` when there was nothing to do.
+    /// Makes today's copy unless there is one. Keeps the newest `most` copies. Returns `None` when there was nothing to
+    /// do.
     ///
     /// # Errors
-    /// When the copy cannot be written or the database is damaged; older copies are untouched then.
+    /// When the copy cannot be written or the database is damaged; older copies are not touched then.
     pub async fn copy_of_the_day(&self, most: usize) -> Result<Option<PathBuf>, StoreError> {
         let now = self.inner.clock.now();
         let today = now.strftime("%Y-%m-%dT").to_string();
@@ -132,7 +133,7 @@ impl Store {
         kept
     }
 
-    /// Replaces all copies by a fresh one: what an earlier key sealed is of no more use.
+    /// Replaces all copies with a fresh one: copies sealed by an earlier key cannot be used any more.
     pub(super) async fn renew_copies(&self) -> Result<(), StoreError> {
         let old = list(&self.inner.dir);
         if old.is_empty() {

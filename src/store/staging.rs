@@ -1,4 +1,4 @@
-//! A directory in which files are made ready before they take their places.
+//! A directory in which files are prepared before they are moved into place.
 
 use std::{
     fs::{self, DirBuilder},
@@ -12,7 +12,7 @@ use super::{error::StoreError, files::failed};
 pub(super) struct Staging(PathBuf);
 
 impl Staging {
-    /// Makes an empty one in `dir` that only the owner may read. One of a process that died is removed first.
+    /// Creates an empty directory in `dir`, readable only by the owner. Removes one left over from a crash first.
     pub(super) fn make(dir: &Path, name: &str) -> Result<Self, StoreError> {
         let path = dir.join(name);
         if path.exists() {
@@ -22,7 +22,7 @@ impl Staging {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub(super) fn path(&self) -> &Path {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The store as its users see it, on real files.
+//! Tests the public interface of the store on real files.
 
 mod bindings;
 mod degraded;
@@ -67,7 +67,7 @@ impl Fixture {
         phone
     }
 
-    /// A second look at the same directory, as another process would have it.
+    /// Opens a second store on the same directory, as another process would.
     async fn again(&self) -> Store {
         open(self.dir.path()).await
     }
@@ -77,7 +77,7 @@ async fn open(dir: &Path) -> Store {
     Store::open_with(dir, None, Arc::new(SystemClock), &Tasks::new()).await.unwrap()
 }
 
-/// A phone of which every field has a value.
+/// Sets every field of a phone.
 fn full(mut phone: Phone) -> Phone {
     let secret = |text: &str| Secret::new(text);
     let address = "192.0.2.7".parse().unwrap();
@@ -131,7 +131,8 @@ async fn a_record_comes_back_as_it_was() {
     assert_eq!(again.instance("EXAMPLE.com", "gangway").await.unwrap(), fixture.instance);
 }
 
-/// Who judged a request by the record in memory binds the window of the record read from disk: it is the same one.
+/// A request is checked against the record in memory and bound to the bootstrap window read from disk. Both must be
+/// equal.
 #[tokio::test]
 async fn a_window_opened_at_any_moment_is_the_same_in_memory_and_on_disk() {
     let fixture = Fixture::new().await;
@@ -271,7 +272,7 @@ async fn another_process_is_seen_and_its_changes_are_built_upon() {
     let other = fixture.again().await;
     let (mut changes, mut settings) = (fixture.store.changes(), fixture.store.settings_changes());
     other.change_phone(phone.id, |phone, _| phone.category = Some("Desk".into())).await.unwrap();
-    // At once, before the watch can have looked: a change here starts from what the other process wrote.
+    // Before the check for external changes has run: a change here starts from the other process's record.
     let (both, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 9).await.unwrap();
     assert_eq!((both.category.as_deref(), both.provisioning), (Some("Desk"), 9));
     other.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
@@ -392,7 +393,8 @@ async fn events_uploads_and_history_are_bounded() {
     assert_eq!(fixture.store.history(page).await.unwrap().len(), 1);
 }
 
-/// A database of the first schema keeps what it knew: accounts of the phone's present provisioning, orphans of Devices.
+/// Migrating a database of the first schema keeps the accounts of the phone's current provisioning and orphans of
+/// Devices.
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_brought_forward() {
     let fixture = Fixture::new().await;
@@ -414,7 +416,7 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
     assert_eq!(found.accounts[0].username, phone.accounts[0].username);
 }
 
-/// How long ten thousand phones take; prints, asserts nothing about time.
+/// Prints how long ten thousand phones take. Asserts nothing about time.
 #[tokio::test]
 async fn ten_thousand_phones_load() {
     let phones: u64 = std::env::var("GANGWAY_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(500);

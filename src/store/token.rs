@@ -1,5 +1,6 @@
-//! Table `token`: what scripts show to be let in. Held in memory, so that no request reads the database and a token
-//! revoked by another process is dead at the next look of the watch. A token another process made is good at once.
+//! Table `token`: API tokens of scripts. They are cached in memory, so that no request reads the database. A token
+//! revoked by another process is rejected after the next check for external changes. A token created by another process
+//! is accepted at once.
 
 use std::{
     collections::HashMap,
@@ -23,20 +24,20 @@ use super::{
 };
 use crate::phone::instance::InstanceId;
 
-/// What every token begins with, so that it is known for what it is wherever it turns up.
+/// Prefix of every token, so that it can be recognised anywhere.
 pub const TOKEN_PREFIX: &str = "gw_";
 
-/// What a token allows.
+/// The permissions of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenScope {
-    /// To look.
+    /// Read only.
     Read,
-    /// To change things as well.
+    /// Read and write.
     Write,
 }
 
 impl TokenScope {
-    /// The stored word.
+    /// The stored name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,53 +59,53 @@ impl std::str::FromStr for TokenScope {
     }
 }
 
-/// A token as kept: without itself.
+/// A stored token, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
-    /// Grows with time.
+    /// Row id; increases with time.
     pub id: i64,
-    /// How people call it.
+    /// Name for the administrator.
     pub name: String,
-    /// What it allows.
+    /// Its permissions.
     pub scope: TokenScope,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// By whom.
+    /// Who created it.
     pub created_by: String,
-    /// When it ends by itself.
+    /// When it expires, if at all.
     pub expires: Option<Timestamp>,
     digest: [u8; 32],
 }
 
-/// What a token is to be.
+/// Parameters of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// How people call it; no other of the instance may have the name.
+    /// Name for the administrator; must be unique in the instance.
     pub name: String,
-    /// What it allows.
+    /// Its permissions.
     pub scope: TokenScope,
-    /// When it ends by itself.
+    /// When it expires, if at all.
     pub expires: Option<Timestamp>,
-    /// Who makes it.
+    /// Who creates it.
     pub created_by: String,
 }
 
-/// What a shown token is worth.
+/// Result of checking a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenCheck {
-    /// It lets in.
+    /// The token is valid.
     Good(ApiToken),
-    /// It did until then.
+    /// The token expired at this time.
     Expired(Timestamp),
-    /// Nobody made it, or it was revoked.
+    /// The token was never created, or it was revoked.
     Unknown,
 }
 
 type ByInstance = HashMap<InstanceId, Vec<ApiToken>>;
 
-/// Between two looks for a token that is not known: strangers cause no more than fifty a second.
+/// Minimum pause between two look-ups of an unknown token: unknown clients cause at most fifty a second.
 const LOOK: Duration = Duration::from_millis(20);
-/// Characters of every token.
+/// Number of characters of every token.
 const LENGTH: usize = TOKEN_PREFIX.len() + 43;
 
 /// The tokens of all instances.
@@ -113,11 +114,11 @@ pub(super) struct TokenCache {
     looked: Mutex<TokenLookup>,
 }
 
-/// The last look for a token that was not known.
+/// The last look-up of an unknown token.
 #[derive(Default)]
 struct TokenLookup {
     begun: Option<Instant>,
-    /// When the last one began that came to its end.
+    /// When the last completed look-up began.
     ended: Option<Instant>,
 }
 
@@ -153,10 +154,10 @@ impl TokenCache {
     }
 }
 
-/// Brings in what another process changed.
+/// Loads changes made by another process.
 pub(super) async fn refresh(store: &Store, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     if read(connection).await? != **store.inner.tokens.known.load() {
-        // Under the right to write, so that no older state overwrites a newer one.
+        // Hold the write connection, so that an older state cannot overwrite a newer one.
         let mut writing = store.inner.writer.hold().await;
         store.inner.tokens.known.store(Arc::new(read(&mut writing).await?));
     }
@@ -174,7 +175,7 @@ impl Store {
         self.inner.tokens.known.load().get(&instance).cloned().unwrap_or_default()
     }
 
-    /// What a shown token is worth in an instance now. All tokens are compared, each in constant time.
+    /// Checks a token for an instance. All tokens are compared, each in constant time.
     #[must_use]
     pub fn shown_token(&self, instance: InstanceId, shown: &str) -> TokenCheck {
         let digest = digest(shown);
@@ -195,8 +196,9 @@ impl Store {
         }
     }
 
-    /// The same; a token that is not known is looked for in the database first, as another process may have made it a
-    /// moment ago. All who ask meanwhile share the next look. The caller asks first whether the client is locked out.
+    /// Same as [`Self::shown_token`], but looks up an unknown token in the database first, as another process may have
+    /// just created it. Concurrent callers share the next look-up. The caller must check first whether the client is
+    /// locked out.
     pub async fn prove_token(&self, instance: InstanceId, shown: &str) -> TokenCheck {
         let known = self.shown_token(instance, shown);
         if known != TokenCheck::Unknown || shown.len() != LENGTH || !shown.starts_with(TOKEN_PREFIX) {
@@ -224,10 +226,10 @@ impl Store {
         refresh(self, &mut reader).await
     }
 
-    /// Makes a token. What is returned is the only time it can be read.
+    /// Creates a token. The token text is returned only here.
     ///
     /// # Errors
-    /// When the database cannot be written, or the name is taken.
+    /// When the database cannot be written, or the name already exists.
     pub async fn create_token(&self, instance: InstanceId, new: NewToken) -> Result<(Secret, ApiToken), StoreError> {
         let bytes: [u8; 32] = rand::random();
         let text = Secret::new(format!("{TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)));
@@ -265,7 +267,7 @@ impl Store {
         Ok((text, token))
     }
 
-    /// Makes the tokens those another store has in memory.
+    /// Replaces all tokens with those that another store has in memory.
     pub(super) async fn take_tokens_of(&self, other: &Self) -> Result<(), StoreError> {
         let action = "write the tokens";
         let tokens = other.inner.tokens.known.load_full();
@@ -291,7 +293,7 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    /// Ends a token. Whether there was one.
+    /// Revokes a token. Returns whether there was one.
     ///
     /// # Errors
     /// When the database cannot be written.

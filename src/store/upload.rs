@@ -1,4 +1,4 @@
-//! Table `upload`: what phones send to us, sealed.
+//! Table `upload`: files that phones upload, sealed.
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::phone::record::PhoneId;
 
-/// Uploads kept per phone, the newest ones.
+/// Number of uploads kept per phone; older ones are deleted.
 pub const UPLOADS_KEPT: u32 = 4;
 
 /// The largest upload, in bytes.
@@ -21,7 +21,7 @@ pub const UPLOAD_LIMIT: usize = 64 * 1024;
 pub struct UploadRow {
     /// File name as the phone gave it.
     pub name: String,
-    /// When it came.
+    /// When it was received.
     pub at: Timestamp,
     /// Size in bytes.
     pub size: u64,
@@ -32,10 +32,10 @@ fn place(phone: PhoneId, name: &str) -> String {
 }
 
 impl Store {
-    /// Keeps an upload; one of the same name is replaced, the oldest beyond [`UPLOADS_KEPT`] go.
+    /// Stores an upload. Replaces one of the same name and deletes the oldest beyond [`UPLOADS_KEPT`].
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`], or what keeps the database from being written.
+    /// [`StoreError::TooLarge`], or when the database cannot be written.
     pub async fn save_upload(&self, phone: PhoneId, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         if bytes.len() > UPLOAD_LIMIT {
             return Err(StoreError::TooLarge { size: bytes.len(), limit: UPLOAD_LIMIT });
@@ -89,7 +89,7 @@ impl Store {
     /// The content of an upload.
     ///
     /// # Errors
-    /// When the database cannot be read or the content does not open.
+    /// When the database cannot be read or the content cannot be unsealed.
     pub async fn upload(&self, phone: PhoneId, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let sealed = sqlx::query_scalar!("SELECT sealed FROM upload WHERE phone_id = ? AND name = ?", phone.0, name)
             .fetch_optional(&self.readers()?)

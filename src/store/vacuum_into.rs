@@ -1,4 +1,4 @@
-//! A whole copy of the database in one file, made while everybody goes on working, and looking whether a database is
+//! Copies the whole database into one file while other connections keep working, and checks whether a database is
 //! intact.
 
 use std::{
@@ -15,17 +15,17 @@ use super::{
     files::failed,
 };
 
-/// Instructions of SQLite between two looks at the time.
+/// Number of SQLite instructions between two checks of the elapsed time.
 const LOOK: i32 = 10_000;
 
-/// Copies what `connection` sees at this moment into the new file `to` (mode 0600), reads the copy through and has it on
-/// disk. Writers go on meanwhile. Nothing is left of a copy that failed.
+/// Copies what `connection` sees at this moment into the new file `to` (mode 0600), verifies the copy and syncs it to
+/// disk. Writers continue meanwhile. A failed copy is removed.
 ///
 /// # Errors
 /// When `to` exists or cannot be written, or the copy is not intact.
 pub(super) async fn copy(connection: &mut SqliteConnection, to: &Path) -> Result<(), StoreError> {
     let fail = || failed("write the copy", to);
-    // Made first: SQLite would make it readable by others.
+    // Create the file first: SQLite would make it readable by others.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(fail())?;
     let copied = async {
         sqlx::query("VACUUM INTO ?")
@@ -47,16 +47,16 @@ pub(super) async fn copy(connection: &mut SqliteConnection, to: &Path) -> Result
     copied
 }
 
-/// Opens a database that nobody else uses, for reading.
+/// Opens a database that no other process uses, for reading.
 pub(super) async fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
     options.connect().await.attempt("open the copy")
 }
 
-/// Reads the whole database: pages, order, references.
+/// Verifies the whole database: pages, order, references.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] with what is wrong first.
+/// [`StoreError::Corrupt`] with the first problem found.
 pub(super) async fn verify(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let action = "read the database through";
     let said: Vec<String> =
@@ -71,10 +71,10 @@ pub(super) async fn verify(connection: &mut SqliteConnection) -> Result<(), Stor
     }
 }
 
-/// Looks for damage for at most `within`; what was not reached by then counts as intact.
+/// Checks for damage for at most `within`. Parts not reached by then count as intact.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] with what is wrong first.
+/// [`StoreError::Corrupt`] with the first problem found.
 pub(super) async fn look_for_damage(connection: &mut SqliteConnection, within: Duration) -> Result<(), StoreError> {
     let action = "use the database";
     let begun = Instant::now();

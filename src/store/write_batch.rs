@@ -1,5 +1,5 @@
-//! Changes nobody waits for, written together: a transaction for each would cost the disk and the processor more than
-//! all the answers they come from.
+//! Batches background writes into one transaction. One transaction per change would cost more disk and CPU time than
+//! all the responses that cause them.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -20,35 +20,35 @@ use super::{
 };
 use crate::phone::record::{Phone, PhoneId};
 
-/// A change that may be carried out a moment later, together with others.
+/// A change that may be written a moment later, together with others.
 pub type DeferredChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
-/// Changes that wait at most; who comes then waits with them.
+/// Maximum number of queued changes. Further callers wait for space in the queue.
 const WAITING: usize = 1024;
-/// Changes in one transaction at most.
+/// Maximum number of changes per transaction.
 const AT_ONCE: usize = 256;
-/// In one [`WINDOW`] this many transactions begin at once; after that, [`GATHERING`] lies before each.
+/// In one [`WINDOW`] this many transactions begin at once. After that, the writer waits [`GATHERING`] before each.
 const PROMPT: u32 = 8;
 const WINDOW: Duration = Duration::from_millis(100);
 const GATHERING: Duration = Duration::from_millis(20);
 
-/// A change on its way.
+/// A queued change.
 pub(super) struct PendingWrite {
     phone: PhoneId,
     change: DeferredChange,
     done: oneshot::Sender<Result<Arc<Phone>, StoreError>>,
 }
 
-/// The queue of the store.
+/// The sender of the queue.
 pub(super) type PendingWrites = mpsc::Sender<PendingWrite>;
 
 pub(super) fn queue() -> (PendingWrites, mpsc::Receiver<PendingWrite>) {
     mpsc::channel(WAITING)
 }
 
-/// Writes until the gateway stops, and what has come by then.
+/// Writes until the gateway stops, then writes the rest of the queue.
 pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<PendingWrite>, stop: CancellationToken) {
-    // What the disk and the processor are spared is measured by their time, whatever the clock says.
+    // Use monotonic time, not the injected clock: the aim is to save real disk and CPU time.
     let (mut window, mut prompt) = (Instant::now(), 0);
     loop {
         let first = tokio::select! {
@@ -77,7 +77,7 @@ pub(super) async fn run(store: Store, mut queue: mpsc::Receiver<PendingWrite>, s
     }
 }
 
-/// A record on its way from one state to the next.
+/// A record before and after its queued changes.
 struct Draft {
     before: Arc<Phone>,
     after: Phone,
@@ -86,11 +86,11 @@ struct Draft {
 }
 
 impl Store {
-    /// Like [`Store::change_phone`] for what nobody waits for: on disk within some 30 ms, in one transaction with the
-    /// other changes of that time.
+    /// Same as [`Store::change_phone`] for changes that are not urgent. They are on disk within about 30 ms, in one
+    /// transaction with the other changes of that time.
     ///
     /// # Errors
-    /// As there.
+    /// See [`Store::change_phone`].
     pub async fn change_phone_later(&self, phone: PhoneId, change: DeferredChange) -> Result<Arc<Phone>, StoreError> {
         let (done, answer) = oneshot::channel();
         let later = PendingWrite { phone, change, done };
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// The records as committed and published, in the order of `drafts`.
+    /// Writes the drafts. Returns the committed and published records, in the order of `drafts`.
     async fn write_drafts(
         &self,
         batch: Vec<PendingWrite>,
@@ -148,7 +148,7 @@ impl Store {
             self.write_parts(&mut transaction, Some(&draft.before), &draft.after, &draft.events).await?;
         }
         write_rows(&mut transaction, &rows).await?;
-        // Kept until all are published: memory follows in the order of the commits.
+        // Keep the write lock until all records are published, so that memory follows the order of the commits.
         let _writing = transaction.commit().await?;
         let publish = |(draft, counter): (&Draft, Option<i64>)| match counter {
             Some(counter) => self.publish(draft.after.clone(), counter),
@@ -157,7 +157,8 @@ impl Store {
         Ok(drafts.iter().zip(counters).map(publish).collect())
     }
 
-    /// Applies the changes to the records as the open transaction sees them. Unknown phones are answered at once.
+    /// Applies the changes to the records as the open transaction sees them. Changes of unknown phones get their error
+    /// at once.
     async fn draft(
         &self,
         connection: &mut SqliteConnection,
@@ -198,7 +199,7 @@ impl Store {
     }
 }
 
-/// Whether nothing differs but what a delivery leaves behind: most of what is written here.
+/// Whether only the fields written by a delivery differ. Most of the writes here are of this kind.
 fn is_only_a_delivery(before: &Phone, after: &Phone) -> bool {
     let mut other = before.clone();
     other.delivery.clone_from(&after.delivery);
@@ -207,7 +208,7 @@ fn is_only_a_delivery(before: &Phone, after: &Phone) -> bool {
     other == *after
 }
 
-/// Columns of a delivery.
+/// The columns that a delivery changes.
 #[derive(serde::Serialize)]
 struct Row(
     i64,
@@ -245,7 +246,7 @@ impl Row {
     }
 }
 
-/// One statement for all of them.
+/// One statement for all rows.
 async fn write_rows(connection: &mut SqliteConnection, rows: &[Row]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The one connection that writes, and transactions on it that survive whatever happens to their makers.
+//! The only connection that writes, and transactions on it that clean up after their callers.
 //!
-//! SQLite ends a transaction by itself when the disk is full, and a future that waits for a statement may be dropped
-//! at any time. So a transaction left behind is only marked, and whoever comes next (the watch at the latest, 300 ms
-//! later) rolls it back before doing anything else.
+//! SQLite ends a transaction by itself when the disk is full, and a future that waits for a statement may be dropped at
+//! any time. So an abandoned transaction is only marked. The next user of the connection (at the latest the check for
+//! external changes, 300 ms later) rolls it back before it does anything else.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -22,9 +22,9 @@ use super::{
     seal::Keyring,
 };
 
-/// Between two attempts to write again.
+/// Pause between two attempts to write again.
 const MEND: Duration = Duration::from_secs(10);
-/// Between two attempts while all is well.
+/// Pause before a write test after a transaction was abandoned.
 const DOUBT: Duration = Duration::from_secs(1);
 
 /// The connection and whether a transaction may be open on it.
@@ -38,38 +38,38 @@ struct Slot {
     open: bool,
     /// Set while the connection cannot write.
     ailing: Option<Ailing>,
-    /// Why nothing may be written, while the files of the connection are lost.
+    /// Why writes are rejected, while the files of the connection are lost.
     refused: Option<String>,
     works: Works,
 }
 
-/// What is known about whether the disk takes what is written.
+/// What is known about whether the disk accepts writes.
 #[derive(Default)]
 struct Works {
-    /// A transaction was left behind: perhaps the disk refused it.
+    /// A transaction was abandoned; perhaps the disk rejected it.
     doubt: bool,
-    /// Something was written without a sign of whether it worked.
+    /// Something was written, but whether it succeeded is not known.
     untold: bool,
-    /// A transaction was committed since the last look.
+    /// A transaction was committed since the last check.
     worked: bool,
     /// The last attempt failed.
     fails: bool,
     tried: Option<Timestamp>,
 }
 
-/// Why the connection cannot write, and when that is looked at again.
+/// Why the connection cannot write, and when to retry.
 struct Ailing {
     cause: StoreError,
     path: PathBuf,
     next: Timestamp,
 }
 
-/// The right to write; statements commit by themselves.
+/// The write lock. Statements commit individually.
 pub(super) struct Writing<'w> {
     slot: MutexGuard<'w, Slot>,
 }
 
-/// The right to write, in an immediate transaction. Dropped without [`Transaction::commit`] it never happened.
+/// The write lock with an immediate transaction. Dropping it without [`Transaction::commit`] discards the changes.
 pub(super) struct Transaction<'w> {
     writing: Writing<'w>,
     action: &'static str,
@@ -80,13 +80,14 @@ impl Writer {
         Self { slot: Mutex::new(Slot::new(connection, None)), keyring }
     }
 
-    /// One whose connection only reads, because of `cause`.
+    /// A writer whose connection is read-only because of `cause`.
     pub(super) fn ailing(connection: SqliteConnection, cause: StoreError, path: &Path, keyring: Arc<Keyring>) -> Self {
         let ailing = Ailing { cause, path: path.to_owned(), next: Timestamp::MIN };
         Self { slot: Mutex::new(Slot::new(connection, Some(ailing))), keyring }
     }
 
-    /// Tries, at most every [`MEND`], whether the database can be written again. Returns whether that is so since now.
+    /// Tests, at most every [`MEND`], whether the database can be written again. Returns true when it has just become
+    /// writable.
     pub(super) async fn retry_open(&self, now: Timestamp) -> bool {
         let Ok(mut slot) = self.slot.try_lock() else { return false };
         let Some(ailing) = slot.ailing.as_mut().filter(|ailing| now >= ailing.next && is_recoverable(&ailing.cause))
@@ -113,8 +114,8 @@ impl Writer {
         }
     }
 
-    /// Tries whether the disk takes what is written: a second after a transaction was left behind, and every [`MEND`]
-    /// while it does not or is not known. `None` where there is nothing new.
+    /// Tests whether the disk accepts writes: a second after a transaction was abandoned, and every [`MEND`] while
+    /// writes fail or their result is not known. Returns `None` when the result is unchanged.
     pub(super) async fn prove(&self, now: Timestamp) -> Option<Result<(), StoreError>> {
         let mut slot = self.slot.try_lock().ok()?;
         if slot.ailing.is_some() || slot.refused.is_some() {
@@ -133,7 +134,7 @@ impl Writer {
         let tried = try_to_write(&mut slot.connection).await;
         let fails = match &tried {
             Ok(()) => false,
-            // Another process writes: that says nothing about the disk.
+            // Another process holds the lock. This does not say anything about the disk.
             Err(StoreError::Locked { .. }) => slot.works.fails,
             Err(_) => true,
         };
@@ -144,21 +145,21 @@ impl Writer {
         }
     }
 
-    /// Waits for the right to write.
+    /// Waits for the write lock, in order to write.
     pub(super) async fn take(&self) -> Writing<'_> {
         let mut writing = self.hold().await;
         writing.slot.works.untold = true;
         writing
     }
 
-    /// Waits until nobody writes.
+    /// Waits for the write lock.
     pub(super) async fn hold(&self) -> Writing<'_> {
         let mut slot = self.slot.lock().await;
         slot.tidy().await;
         Writing { slot }
     }
 
-    /// Waits for the right to write and begins a transaction, in which the ring knows the key that may seal. `action`
+    /// Waits for the write lock and begins a transaction. Updates the keyring to the key that may seal. `action`
     /// completes "cannot ...".
     pub(super) async fn begin(&self, action: &'static str) -> Result<Transaction<'_>, StoreError> {
         let mut writing = self.hold().await;
@@ -171,13 +172,13 @@ impl Writer {
         }
         writing.slot.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *writing).await.attempt(action)?;
-        // Nobody else can admit another key until this transaction is over.
+        // No other process can admit another key until this transaction ends.
         let admitted = connection::admitted(&mut writing).await?;
         self.keyring.refresh_keys(&admitted)?;
         Ok(Transaction { writing, action })
     }
 
-    /// Rolls back what was left behind, unless somebody is writing just now.
+    /// Rolls back an abandoned transaction, unless a write is in progress.
     pub(super) async fn tidy(&self) {
         if let Ok(mut slot) = self.slot.try_lock() {
             slot.tidy().await;
@@ -185,7 +186,7 @@ impl Writer {
     }
 }
 
-/// Opening needs no place on the disk; a commit does. SQLite writes this also where the value is the same.
+/// Opening a database needs no disk space, but a commit does. SQLite writes this even if the value is unchanged.
 async fn try_to_write(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query("PRAGMA user_version = 0").execute(connection).await.attempt("write to the database").map(drop)
 }
@@ -198,7 +199,7 @@ impl Slot {
     async fn tidy(&mut self) {
         if self.open {
             self.works.doubt = true;
-            // Fails when SQLite has rolled back by itself already, which is as good.
+            // Fails when SQLite has rolled back by itself already, which has the same effect.
             let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
             self.open = false;
         }
@@ -206,8 +207,8 @@ impl Slot {
 }
 
 impl<'w> Transaction<'w> {
-    /// Makes it happen: durable when this returns. Who publishes keeps the returned right to write until then, so
-    /// that memory follows in the order of the commits.
+    /// Commits. The changes are durable when this returns. A caller that publishes them keeps the returned write lock
+    /// until then, so that memory follows the order of the commits.
     pub(super) async fn commit(mut self) -> Result<Writing<'w>, StoreError> {
         sqlx::query("COMMIT").execute(&mut *self.writing).await.attempt(self.action)?;
         self.writing.slot.open = false;
@@ -216,7 +217,7 @@ impl<'w> Transaction<'w> {
         Ok(self.writing)
     }
 
-    /// Takes everything back at once.
+    /// Rolls back immediately.
     pub(super) async fn rollback(mut self) {
         let doubt = self.writing.slot.works.doubt;
         self.writing.slot.tidy().await;
@@ -225,13 +226,13 @@ impl<'w> Transaction<'w> {
 }
 
 impl Writing<'_> {
-    /// Goes on with another connection.
+    /// Replaces the connection.
     pub(super) fn exchange(&mut self, connection: SqliteConnection) {
         self.slot.connection = connection;
         self.slot.refused = None;
     }
 
-    /// Has nothing written from now on; `condition` says why.
+    /// Rejects all writes from now on. `condition` is the reason.
     pub(super) async fn refuse(&mut self, condition: String) {
         self.slot.refused = Some(condition);
         if let Err(error) = sqlx::query("PRAGMA query_only = ON").execute(&mut self.slot.connection).await {
@@ -239,7 +240,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Has it write again.
+    /// Accepts writes again.
     pub(super) async fn allow(&mut self) {
         if self.slot.refused.take().is_some()
             && let Err(error) = sqlx::query("PRAGMA query_only = OFF").execute(&mut self.slot.connection).await

@@ -1,4 +1,4 @@
-//! The list: columns, search, filters, sorting, ten thousand rows, the keyboard.
+//! Tests the phone list: columns, search, filters, sorting, ten thousand rows, keyboard.
 
 use gangway::phone::facet::Wanted;
 use serde_json::json;
@@ -19,7 +19,7 @@ async fn phones_are_found_filtered_sorted_and_reached_by_keyboard() {
 #[actix_rt::test]
 async fn ten_thousand_rows_scroll() {
     let gateway = Gateway::start_with(options()).await;
-    // Nothing is wanted of them: what is shown is what was entered.
+    // Blocked phones are not processed by the engine, so the list shows the records as entered.
     people::enter(&gateway, 0..10_000, |phone| phone.wanted = Wanted::Blocked).await;
     watch("many", &given(&gateway, &json!({ "phones": 10_000 }))).await;
 }

@@ -1,4 +1,4 @@
-//! In the frame of a client on another origin: the client makes the login, scheme and language are its own.
+//! Tests the page in a frame of a client on another origin, where the client provides login, scheme and language.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The tab "RPS history".
+//! Tests the tab "RPS history".
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn entry(gateway: &Gateway, mac: Mac, at: Timestamp, outcome: String, answer: St
 #[actix_rt::test]
 async fn the_history_is_filtered_saved_and_pruned() {
     let gateway = Gateway::start_with(options()).await;
-    // Older than what is pruned below, younger than what the gateway prunes by itself.
+    // Older than what is pruned below, but newer than what the gateway prunes automatically.
     let old = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock) - SignedDuration::from_hours(24 * 60);
     for number in 0..150_u8 {
         let (mac, answer) = match number {

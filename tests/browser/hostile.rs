@@ -1,4 +1,4 @@
-//! Names are text: what is written into a phone's fields never becomes markup or script.
+//! Tests that the text in a phone's fields never becomes markup or script.
 
 use gangway::phone::facet::{DevicesState, RedirectState, Wanted};
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn hostile_names_are_shown_as_they_are() {
     let gateway = Gateway::start_with(options()).await;
     people::enter(&gateway, 0..1, |phone| {
         let now = phone.created;
-        // Nothing is wanted of it: its record stays as it is.
+        // A blocked phone is not processed by the engine, so its record stays unchanged.
         phone.wanted = Wanted::Blocked;
         let account = &mut phone.accounts[0];
         for field in [&mut account.cn, &mut account.username, &mut account.hwid, &mut account.dns, &mut account.domain]

@@ -1,4 +1,4 @@
-//! Phones provisioned from the page: one, and whole files.
+//! Tests provisioning from the page: a single phone and whole files.
 
 use serde_json::json;
 

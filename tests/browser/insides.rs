@@ -1,4 +1,4 @@
-//! The views behind the list: names as text, schemes, languages, narrow screens, keyboard and audit.
+//! Tests the other views: names as text, schemes, languages, narrow screens, keyboard, accessibility audit.
 
 use gangway::phone::facet::{DevicesState, RedirectState};
 use serde_json::json;

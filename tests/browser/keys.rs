@@ -1,4 +1,4 @@
-//! Line keys are edited as a table, by keyboard alone, and what is wrong stands beside its row.
+//! Tests editing line keys as a table, with the keyboard only and with errors shown next to their rows.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What happens in the gateway is on the screen within a second, and a restart of the gateway passes by itself.
+//! Tests that the page shows events of the gateway within a second and survives a restart of the gateway.
 
 use gangway::{phone::facet::Wanted, settings::Scope};
 use gangway_base::{mac::Mac, secret::Secret};

@@ -1,4 +1,4 @@
-//! The way in: the instance's password in a plain browser, wrong ones, and too many of them.
+//! Tests logging in with the instance's password in a plain browser, with wrong passwords, and with too many attempts.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Light and dark, German and English, 400 pixels, and what an audit of accessibility says.
+//! Tests light and dark scheme, German and English, a width of 400 pixels, and an accessibility audit.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
-//! What people see of gangway, in a real browser: a gateway in this process, Chromium driven by `stories/*.mjs`. One file
-//! and one story per promise; a story asks this side to change the world.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
-#![expect(clippy::print_stderr, reason = "the log of a process that failed is worth reading")]
-#![expect(dead_code, reason = "the support of the tests over sockets, of which stories need a part")]
+//! Tests of the web page in a real browser: a gateway in this process and Chromium driven by `stories/*.mjs`. There is
+//! one file and one scenario per feature. A scenario asks this side to change the simulated world.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
+#![expect(clippy::print_stderr, reason = "prints the log of a failed process")]
+#![expect(dead_code, reason = "support of the tests over sockets, only part of which is used here")]
 
 #[path = "../live/support/mod.rs"]
 mod support;

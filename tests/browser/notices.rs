@@ -1,4 +1,4 @@
-//! What concerns everybody stands above every view, with what to do, and goes when its reason does.
+//! Tests global notices: they are shown above every view with the required action, and disappear with their cause.
 
 use gangway::provision::public_url::conflict_key;
 use gangway_sim::yealink_phone::model;
@@ -18,7 +18,7 @@ async fn notices_name_what_is_wrong_and_go_with_it() {
     bench.installed(mac(1), model::T46U, "user1").await;
     let mark = |services: bool| {
         bench.world.pbx.edit_app("gangway-yealink", |app| app.services = services);
-        // A PBX opens the websocket of a changed object anew.
+        // A PBX reopens the websocket of a changed object.
         bench.world.pbx.drop_link("gangway-yealink");
     };
     let (store, instance) = (&bench.records().store, bench.records().instance);

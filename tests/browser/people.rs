@@ -1,4 +1,4 @@
-//! Phones in a gateway's records, as an office has them.
+//! Creates realistic phone records for a gateway.
 
 use std::net::IpAddr;
 
@@ -26,16 +26,16 @@ const MODELS: [(&str, &str, &str); 5] = [
     ("yealink", "T31P", "124.86.0.40"),
     ("snom", "D735", "10.1.184.15"),
 ];
-/// Created together: the store writes them in groups.
+/// Number of records created at once; the store writes them in groups.
 const GROUP: usize = 500;
 
-/// The address of the phone with this number.
+/// Returns the MAC address of the phone with this number.
 pub fn numbered(number: usize) -> Mac {
     let [.., high, middle, low] = number.to_be_bytes();
     Mac::new([0x80, 0x5e, 0xc0, high, middle, low]).unwrap()
 }
 
-/// One phone; every tenth is in some kind of trouble.
+/// Creates a phone record; every tenth has some kind of problem.
 pub fn phone(gateway: &Gateway, number: usize, now: Timestamp) -> Phone {
     let ago = |minutes: usize| now - SignedDuration::from_mins(i64::try_from(minutes).unwrap());
     let mut phone = Phone::sample_at(ago(60 * 24 * 30));
@@ -55,7 +55,7 @@ pub fn phone(gateway: &Gateway, number: usize, now: Timestamp) -> Phone {
     account.registration.reach(RegistrationState::Registered, ago(number % 600 + 8));
     phone.devices.reach(DevicesState::Received, ago(number % 600 + 20));
     phone.device_config.received = Some(ago(number % 600 + 20));
-    // Known to Devices, whose address nobody has told: so it stays as it is.
+    // Devices knows the phone, but its address is unknown to the gateway, so the state does not change.
     phone.sysclient.password = Some("sysclient password".into());
     phone.devices.error = Some("No PBX is connected, so Devices is not known.".into());
     phone.redirect.reach(RedirectState::Redirected, ago(number % 600 + 15));
@@ -95,8 +95,8 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
     }
 }
 
-/// Waits until the engine knows with which redirect accounts phones are tried. Before that it takes a phone that was refused
-/// for one that another account was refused for.
+/// Waits until the engine has stored which redirect accounts were tried. Before that, it would treat a rejected phone
+/// as rejected by another account.
 async fn accounts_are_known(gateway: &Gateway) {
     let records = gateway.records();
     let layers = records.store.layers(records.instance);
@@ -110,7 +110,7 @@ async fn accounts_are_known(gateway: &Gateway) {
     }
 }
 
-/// Enters phones of these numbers.
+/// Creates phones with these numbers.
 pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: impl Fn(&mut Phone)) {
     accounts_are_known(gateway).await;
     let store = &gateway.records().store;
@@ -131,7 +131,7 @@ pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: i
     }
 }
 
-/// Notes that a phone has asked.
+/// Records a request of a phone.
 pub fn seen(gateway: &Gateway, phone: &Phone, address: IpAddr, at: Timestamp) {
     gateway.records().store.request_seen(RequestNote {
         instance: phone.instance,

@@ -1,4 +1,4 @@
-//! The pictures of the documentation (`make pictures`): the main views with phones in them. Written only on demand.
+//! Takes the screenshots of the documentation (`make pictures`): the main views with phones. Written only on demand.
 
 use serde_json::json;
 

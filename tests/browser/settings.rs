@@ -1,4 +1,4 @@
-//! Settings on the page, and what they do to a phone's file.
+//! Tests settings on the page and their effect on a phone's file.
 
 use gangway::{
     phone::record::Phone,
@@ -29,7 +29,7 @@ async fn settings_are_checked_layered_and_seen_in_the_file() {
             "polls" => {
                 phone.poll_once().await.unwrap();
             }
-            // Told to have been delivered, and not kept yet.
+            // A file that is recorded as delivered but not stored yet.
             "half delivered" => {
                 let change = |phone: &mut Phone, _: &mut Vec<NewEvent>| {
                     phone.revision += 1;

@@ -1,4 +1,5 @@
-//! Plays a story: a program of node that drives the browser, and asks for changes of the world by lines of JSON.
+//! Runs a scenario: a Node program that drives the browser and requests changes of the simulated world by lines of
+//! JSON.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -15,11 +16,10 @@ use crate::support::{
     options::{Options, PASSWORD},
 };
 
-/// The longest wait between two lines of a story.
+/// Longest wait between two lines of a scenario.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Options that let a person in by password, with accounts at redirect services nobody reaches: records stay as they were
-/// entered.
+/// Options with password login and with accounts at unreachable redirect services, so that records stay as entered.
 pub fn options() -> Options {
     let mut options = Options { instance: "admin_password_login = true\n".into(), ..Options::default() };
     for (vendor, protocol) in [("yealink", "yealink-xmlrpc"), ("snom", "snom-sraps")] {
@@ -30,7 +30,7 @@ pub fn options() -> Options {
     options
 }
 
-/// What every story needs to know, and what this one does besides.
+/// Parameters of every scenario, plus those of this one.
 pub fn given(gateway: &Gateway, more: &Value) -> Value {
     let mut given = json!({ "url": gateway.instance_url(), "password": PASSWORD });
     given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -46,7 +46,7 @@ impl Drop for Browser {
     }
 }
 
-/// Plays `stories/<name>.mjs`; `act` does what it asks for. The story fails this test when it ends with an error.
+/// Runs `stories/<name>.mjs`; `act` handles its requests. The test fails if the scenario ends with an error.
 pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Value) -> Value) {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/browser");
     assert!(tools.join("node_modules").is_dir(), "run 'make tools': {} is not there", tools.display());
@@ -83,7 +83,7 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
     assert!(ended.success(), "the story {name} failed: see above");
 }
 
-/// A story that changes nothing.
+/// Runs a scenario that requests no changes.
 pub async fn watch(name: &str, given: &Value) {
     play(name, given, async |asked, _| panic!("{asked} is not offered here")).await;
 }

@@ -1,4 +1,4 @@
-//! Where a phone is stuck is said on its page, with the button that helps.
+//! Tests that a phone's page names its problem and offers the button that helps.
 
 use gangway::{
     phone::facet::{DevicesState, RedirectState},
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What the story asks for.
+/// Handles the requests of the scenario.
 async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, with: &Value) {
     let mac: Mac = with["mac"].as_str().unwrap().parse().unwrap();
     let user = with["user"].as_str().unwrap_or_default();

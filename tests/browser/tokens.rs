@@ -1,4 +1,4 @@
-//! Tokens of scripts, made, used and ended, and who did what.
+//! Tests creating, using and revoking tokens for scripts, and their audit entries.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! The page's texts and its code, without a browser: both languages have the same keys with the same places, everything
-//! the gateway sends a key of has its German text, and no data becomes markup.
+//! Tests the page's texts and code without a browser: both languages have the same keys with the same placeholders,
+//! every key that the gateway sends has a German text, and data never becomes markup.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/admin");
 
-/// The texts of a module.
+/// Returns the texts of a module.
 fn texts(name: &str) -> serde_json::Map<String, Value> {
     let script = format!("import('{FOLDER}/text/{name}').then((m) => console.log(JSON.stringify(m.default)))");
-    // The page's folder has no package file, so node must be told that these are modules.
+    // The page's folder has no package file, so Node needs an option to load these files as modules.
     let ended = Command::new("node").args(["--experimental-default-type=module", "-e", &script]).output().unwrap();
     assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
     let Value::Object(texts) = serde_json::from_slice(&ended.stdout).unwrap() else { panic!("{name}") };
@@ -72,7 +72,7 @@ fn every_key_named_in_the_code_has_a_text_and_every_text_is_used() {
         let is_known = known.contains_key(key) || known.contains_key(&format!("{key}.one"));
         assert!(is_known, "{key} has no text");
     }
-    // Keys are also put together; then one of their beginnings stands in the code before a place.
+    // Keys may also be composed. In that case the code contains one of their prefixes before a placeholder.
     for key in known.keys() {
         let whole = key.trim_end_matches(".one").trim_end_matches(".other");
         let mut beginnings = key.match_indices(['.', '-']).map(|(at, mark)| &key[..at + mark.len()]);

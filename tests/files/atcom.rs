@@ -1,4 +1,4 @@
-//! ATCOM: every model's file, read with an XML parser that is not the writer's.
+//! Tests the files of all ATCOM models with an XML parser that is independent of the writer.
 
 use crate::{
     golden,

@@ -1,12 +1,12 @@
-//! A phone that does not check our certificate gives its configuration's passwords to whoever stands in between. Whatever
-//! goes wrong with certificates, no template of ours switches those checks off.
+//! Tests that no built-in template disables a phone's certificate checks. A phone that does not check the server's
+//! certificate reveals the passwords in its configuration to a man in the middle.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Parameters by which a phone checks servers' certificates, and the value that keeps the check.
+/// Parameters for certificate checks on phones, and the value that enables the check.
 const CHECKS: &[(&str, &str)] = &[
     ("security.trust_certificates", "1"),
     ("security.cn_validation", "1"),
@@ -24,7 +24,7 @@ fn templates(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Lines that set a check to anything but its keeping value; also a value that is computed.
+/// Lines that set a check to any other value, including computed values.
 fn switched_off(text: &str) -> Vec<&str> {
     let is_off = |line: &&str| {
         CHECKS.iter().any(|(name, on)| {

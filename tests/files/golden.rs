@@ -1,4 +1,4 @@
-//! One file per distinct output, with the list of the models that get it.
+//! Compares rendered files with golden files: one per distinct output, with the list of its models.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -6,7 +6,7 @@ use gangway::render::Stage;
 
 use crate::sample::{REGISTRY, file, layers, phone};
 
-/// Every model of the manifest is on exactly one list, and gets exactly the file that list belongs to.
+/// Checks that every model of the manifest is on exactly one list and gets exactly the file of that list.
 pub fn check(vendor: &str, ending: &str) {
     let dir: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures", "golden", vendor].iter().collect();
     let registry = REGISTRY.load();

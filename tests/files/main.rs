@@ -1,6 +1,7 @@
-//! Phones' files, read back by readers of their own: an XML parser that is not the writer's, and the simulated phones.
-//! Every model of a vendor has a golden file under `fixtures/golden/<vendor>/` (`make bless` writes them).
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
+//! Tests rendered phone files by parsing them independently, with an XML parser other than the writer's and with the
+//! simulated phones. Every model of a vendor has a golden file under `fixtures/golden/<vendor>/` (`make bless` writes
+//! them).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics")]
 
 mod atcom;
 mod checks;

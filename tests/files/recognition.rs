@@ -1,4 +1,5 @@
-//! Who asks for what: every recorded User-Agent and file name of Snom's devices, and none of anybody else's.
+//! Tests recognition: every recorded User-Agent and file name of Snom's devices is recognised, and none of other
+//! vendors.
 
 use gangway::catalog::FileKind;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -57,7 +58,8 @@ fn snom_devices() {
 fn snom_file_names() {
     let registry = REGISTRY.load();
     for case in fixture::<Name>(include_str!("../../fixtures/recognition/snom-files.json")) {
-        // A name that is a mistake for one phone is a name all the same; whether this phone may have it is not decided here.
+        // A name that is wrong for one phone is still a valid name. Whether this phone may have the file is not decided
+        // here.
         if case.kind == "reject" {
             continue;
         }
@@ -89,7 +91,7 @@ fn nobody_else_is_taken_for_snom() {
     }
 }
 
-/// A device of an unknown model is of its vendor, and gets no model's file by accident.
+/// A device of an unknown model is assigned to its vendor and does not get another model's file.
 #[test]
 fn an_unknown_model_has_no_more_than_one_account() {
     let registry = REGISTRY.load();

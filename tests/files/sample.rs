@@ -1,4 +1,4 @@
-//! Files of sample phones: what a phone of a model would get.
+//! Renders files for sample phones.
 
 use std::sync::{Arc, LazyLock};
 
@@ -18,13 +18,13 @@ pub const HTTPS: &str = "https://gw.example.com/example.com/gangway/phone/";
 
 pub static REGISTRY: LazyLock<SharedRegistry> = LazyLock::new(|| Registry::load_shared(None).unwrap());
 
-/// A phone of a model with one account.
+/// Creates a phone of a model with one account.
 pub fn phone(vendor: &str, model: &str) -> Phone {
     let mac: Mac = "000413aabbcc".parse().unwrap();
     sample_phone(vendor, vendor, Some(model), None, mac)
 }
 
-/// One more account like the first one, at `dns`.
+/// Adds an account like the first one, at `dns`.
 pub fn add_account(phone: &mut Phone, name: &str, dns: &str) {
     let line = u16::try_from(phone.accounts.len() + 1).unwrap();
     let first = phone.accounts[0].clone();
@@ -39,7 +39,8 @@ pub fn add_account(phone: &mut Phone, name: &str, dns: &str) {
     });
 }
 
-/// Settings, before those of the sample that make a template write everything when `rich`.
+/// Returns the settings `set`; if `rich`, also the sample settings that make a template write everything. `set` takes
+/// precedence.
 pub fn layers(rich: bool, set: &[(&str, &str)]) -> Layers {
     let mut rows = if rich { sample_layers().rows().to_vec() } else { Vec::new() };
     rows.retain(|row| set.iter().all(|(name, _)| row.name != *name));
@@ -51,7 +52,7 @@ pub fn layers(rich: bool, set: &[(&str, &str)]) -> Layers {
     Layers::new(rows, 1)
 }
 
-/// The personal file, or why there is none.
+/// Renders the personal file, or returns the reason why there is none.
 pub fn file(phone: &Phone, layers: &Layers, stage: Stage) -> Result<String, RenderError> {
     let registry = Arc::clone(&REGISTRY);
     let recognition = Recognition {

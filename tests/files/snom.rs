@@ -1,6 +1,6 @@
-//! Snom: every model of the manifest against the guideline table for phones at an innovaphone PBX (SIP over TCP or TLS, RFC
-//! 2833, G.711 in both laws, digest, directory, ICE off under media relay), read with an XML parser and as the phone
-//! reads it.
+//! Tests every Snom model against the guideline for phones at an innovaphone PBX (SIP over TCP or TLS, RFC 2833, G.711
+//! in both laws, digest, directory, ICE off under media relay). The files are parsed with an XML parser and as the
+//! phone parses them.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::{
     xml,
 };
 
-/// The family of a model.
+/// Returns the family of a model.
 pub fn kind(model: &str) -> SnomKind {
     match model {
         "M300" | "M400" | "M430" | "M700" | "M900" => SnomKind::Rtx,
@@ -25,14 +25,14 @@ pub fn kind(model: &str) -> SnomKind {
     }
 }
 
-/// Names and accounts of all models.
+/// Returns the names and account numbers of all models.
 fn models() -> Vec<(String, u32)> {
     let registry = REGISTRY.load();
     let models = &registry.vendor("snom").unwrap().manifest.models;
     models.iter().map(|model| (model.name.clone(), u32::from(model.accounts))).collect()
 }
 
-/// The text of every element without children, by its path below the block; indices stand in brackets.
+/// Returns the text of every element without children, by its path below the block, with indices in brackets.
 pub fn settings(text: &str) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for element in xml::elements(text).into_iter().filter(|element| element.is_leaf) {
@@ -43,7 +43,7 @@ pub fn settings(text: &str) -> HashMap<String, String> {
     found
 }
 
-/// As the device itself reads it.
+/// Parses a file as the device does.
 fn read(name: &str, accounts: u32, text: &str) -> (SnomSettings, Vec<SnomAccount>) {
     let model = SnomModel { name: "", firmware: "", platform: "", accounts, kind: kind(name) };
     SnomPhone::read(model, text).unwrap()
@@ -162,7 +162,7 @@ fn every_model_keeps_its_own_credentials_and_url_and_polls() {
     }
 }
 
-/// The directory of the innovaphone page: 14 settings on a desk phone, 15 on a base, in the cloud and on site.
+/// The directory settings of the innovaphone page: 14 on a desk phone, 15 on a base, in the cloud and on site.
 #[test]
 fn the_directory_in_the_cloud_and_on_site() {
     const DESK: [&str; 14] = [
@@ -250,7 +250,7 @@ fn the_directory_in_the_cloud_and_on_site() {
             }
         }
     }
-    // What the phones do not know must not become a readable password.
+    // A mode that the phones do not support must not expose the password in cleartext.
     let starttls = render(&phone("snom", "D785"), &[&login[..], &[("ldap_tls", "starttls")]].concat());
     assert_eq!(settings(&starttls)["ldap_over_tls"], "on");
 }
@@ -347,7 +347,7 @@ fn function_keys_of_a_desk_phone() {
         (4, "active", "", "line"),
     ];
     assert_eq!(found, expected);
-    // Without a list a user's own keys survive.
+    // Without a list, the user's own keys are kept.
     assert_eq!(read("D717", 6, &render(&phone("snom", "D717"), &[])).0.keys().count(), 0);
 }
 

@@ -1,4 +1,5 @@
-//! Whatever people type adds no element, no attribute and no line, and what must be exact is exact or refused.
+//! Tests that user input adds no element, attribute or line, and that values that must be exact are written exactly or
+//! rejected.
 
 use gangway::render::{RenderError, Stage};
 use gangway_base::secret::Secret;
@@ -10,19 +11,19 @@ use crate::{
     xml,
 };
 
-/// A model of each family, and where it shows a display name and the user's password.
+/// A model of each family, and the settings that hold the display name and the user's password.
 const FAMILIES: [(&str, &str, &str); 3] = [
     ("D785", "user_realname[1]", "user_pass[1]"),
     ("M400", "user_realname[1]", "user_pass[1]"),
     ("M100KLE", "sip_account/idx[1]/display_name", "sip_account/idx[1]/authentication_access_password"),
 ];
 
-/// Elements with their attributes, in order.
+/// Returns the elements with their attributes, in order.
 fn shape(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     xml::elements(text).into_iter().map(|element| (element.path, element.attributes)).collect()
 }
 
-/// What a value comes back as: control characters and blanks around it gone.
+/// The expected result of parsing a value: without control characters and surrounding blanks.
 fn plain(value: &str) -> String {
     let kept: String = value
         .chars()

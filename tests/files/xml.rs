@@ -1,4 +1,4 @@
-//! An XML reader that is not the one the gateway writes with.
+//! An XML parser that is independent of the gateway's writer.
 
 use quick_xml::{Reader, events::Event};
 
@@ -11,7 +11,7 @@ pub struct Element {
     pub is_leaf: bool,
 }
 
-/// All elements in order of their start.
+/// Returns all elements in the order of their start tags.
 pub fn elements(text: &str) -> Vec<Element> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().enable_all_checks(true);

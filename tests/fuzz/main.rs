@@ -1,7 +1,7 @@
-//! The fuzz targets of `fuzz/` without a fuzzer: every input of their corpora, and a bounded number of mutations of
-//! each, the same ones every time. `make fuzz` looks further, `GANGWAY_FUZZ_MUTATIONS=100000` a little.
+//! Runs the fuzz targets of `fuzz/` without a fuzzer: every input of their corpora and a fixed, deterministic set of
+//! mutations of each. `make fuzz` tests more; `GANGWAY_FUZZ_MUTATIONS=100000` tests somewhat more.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what must hold is said by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing check panics")]
 
 #[path = "../../fuzz/entries/appws.rs"]
 mod appws;
@@ -27,7 +27,7 @@ use std::{fs, panic::catch_unwind, path::Path};
 
 use mutate::Mutator;
 
-/// Mutations of every target, altogether.
+/// Number of mutations per target.
 const MUTATIONS: usize = 2_000;
 
 fn run(target: &str, mutations: usize, enter: fn(&[u8])) {
@@ -58,7 +58,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Says which input it was.
+/// Names the input in the panic message.
 fn attempt(target: &str, name: &str, input: &[u8], enter: fn(&[u8])) {
     if catch_unwind(|| enter(input)).is_err() {
         panic!("{target}, {name}: keep this input in fuzz/corpus/{target}: {:?}", String::from_utf8_lossy(input));
@@ -85,7 +85,7 @@ fn requests_and_user_agents() {
     run("request", MUTATIONS, request::enter);
 }
 
-/// Fewer: each compiles templates and patterns.
+/// Fewer mutations, because each compiles templates and patterns.
 #[test]
 fn manifests() {
     run("manifest", MUTATIONS / 10, manifest::enter);
@@ -101,7 +101,7 @@ fn authorization_headers() {
     run("digest", MUTATIONS, digest::enter);
 }
 
-/// Fewer: each renders two files.
+/// Fewer mutations, because each renders two files.
 #[test]
 fn configurations() {
     run("config", MUTATIONS / 4, config::enter);

@@ -1,10 +1,10 @@
-//! Mutations of inputs, the same ones for the same seed on every machine.
+//! Mutates inputs deterministically: the same seed yields the same mutations on every machine.
 
-/// Bytes that often matter.
+/// Bytes that are often significant to parsers.
 const TELLING: &[u8] = b"\0\x01\x02\x7f\x80\xff\n\r\t \"'\\/:;,=%<>{}[]&";
 const LONGEST: usize = 16 * 1024;
 
-/// Makes inputs of others.
+/// Derives inputs from existing ones.
 pub struct Mutator(u64);
 
 impl Mutator {
@@ -21,7 +21,7 @@ impl Mutator {
         z ^ (z >> 31)
     }
 
-    /// Below `end`, which is not 0.
+    /// Returns a number below `end`, which must not be 0.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % end as u64).unwrap()
     }
@@ -31,7 +31,7 @@ impl Mutator {
         a.min(b)..a.max(b).min(a.min(b) + 64)
     }
 
-    /// One of the inputs with one to four changes.
+    /// Returns one of the inputs with one to four changes.
     pub fn next(&mut self, inputs: &[&[u8]]) -> Vec<u8> {
         let start = self.below(inputs.len());
         let mut input = inputs[start].to_vec();

@@ -1,10 +1,10 @@
-//! What the documents say is there, and the texts cite nothing that is not.
+//! Tests that everything the documents refer to exists, and that comments cite nothing outside the repository.
 
 use std::{fs, path::Path};
 
 use super::sources::files;
 
-/// Papers that are not in the repository: whoever reads a comment cannot follow a reference to them.
+/// Documents outside the repository. Readers of a comment cannot follow references to them.
 const PAPERS: &[&str] = &[
     "DESIGN",
     "STYLE.md",
@@ -16,12 +16,12 @@ const PAPERS: &[&str] = &[
     "7.A bar",
     "7.G bar",
 ];
-/// Beginnings of the requirements' numbers (`ABC-12`).
+/// Prefixes of requirement numbers (`ABC-12`).
 const REQUIREMENTS: &[&str] = &[
     "ATC", "CMP", "COM", "CON", "CRT", "CTS", "DAPI", "DEV", "DSH", "FAP", "FAX", "FRP", "GDL", "GKG", "IPA", "MAI",
     "MAN", "MPK", "MPS", "MRL", "SNO", "UPS", "VDI", "WRK", "YEA",
 ];
-/// What a text cites that nobody can look up.
+/// Returns citations that readers cannot look up.
 fn foreign_citations(text: &str) -> Vec<String> {
     let papers = PAPERS.iter().filter(|paper| text.contains(**paper)).map(|paper| (*paper).to_owned());
     let is_word = |c: char| c.is_ascii_alphanumeric();
@@ -51,7 +51,7 @@ fn comments_cite_nothing_that_is_not_here() {
     assert!(wrong.is_empty(), "state the rule itself instead of citing it:\n{}", wrong.join("\n"));
 }
 
-/// `docs/settings.md` is the table of settings, written out. `GANGWAY_UPDATE_FIXTURES=1` renews it.
+/// `docs/settings.md` is generated from the table of settings. `GANGWAY_UPDATE_FIXTURES=1` updates it.
 #[test]
 fn the_documentation_of_settings_is_their_table() {
     let table = format!(
@@ -64,7 +64,7 @@ fn the_documentation_of_settings_is_their_table() {
     assert_eq!(fs::read_to_string("docs/settings.md").unwrap_or_default(), table, "run `make bless`");
 }
 
-/// The page that tells how a vendor is added shows the very files a phone is taken to in tests/live/vendor_folder.rs.
+/// The page about adding a vendor shows exactly the files that tests/live/vendor_folder.rs uses.
 #[test]
 fn the_tutorial_shows_the_folder_that_is_tested() {
     let page = fs::read_to_string("docs/vendors.md").unwrap();
@@ -92,8 +92,8 @@ fn the_tutorial_shows_the_folder_that_is_tested() {
     assert_eq!(shown, files);
 }
 
-/// The tests of a file by their full names, as `cargo nextest` prints them: binary or nothing, modules, function.
-/// `own` finds functions, `tabled` the rows of a macro of the same file that makes them: name and case.
+/// Collects the tests of a file by their full names, as printed by `cargo nextest`: binary or nothing, modules,
+/// function. `own` matches functions, `tabled` the rows of a macro of the same file that generates tests.
 fn tests_of(path: &Path, text: &str, [own, tabled]: &[regex::Regex; 2], found: &mut Vec<String>) {
     let below = ["src", "tests", "crates/base/src", "crates/wire/src", "crates/sim/src"];
     let inside = below.iter().find_map(|root| path.strip_prefix(root).ok()).unwrap().with_extension("");
@@ -107,8 +107,8 @@ fn tests_of(path: &Path, text: &str, [own, tabled]: &[regex::Regex; 2], found: &
     found.extend(names.iter().map(|name| format!("{}{inner}::{name}", modules.join("::"))));
 }
 
-/// Whether what a page names as its proof is there: a test, a module of tests, a file, a bench. The last words of a long name may
-/// be left out, also for `...` or `*`; `live x` stands for `live::x`.
+/// Returns whether the proof named by a page exists: a test, a module of tests, a file or a bench. The last words of a
+/// long name may be omitted or replaced by `...` or `*`; `live x` means `live::x`.
 fn is_there(named: &str, tests: &[String]) -> bool {
     if let Some(bench) = named.strip_prefix("cargo bench --bench ") {
         return Path::new(&format!("benches/{bench}.rs")).exists();
@@ -126,8 +126,8 @@ fn is_there(named: &str, tests: &[String]) -> bool {
     })
 }
 
-/// What a page says is shown by a test is shown by one: every name in a column `Test` or `Shown by`, and everything in
-/// prose that has the form of a test's name.
+/// Every test that a page refers to must exist: all names in a column `Test` or `Shown by`, and everything in prose
+/// that has the form of a test's name.
 #[test]
 fn every_test_the_documentation_names_exists() {
     let files: Vec<_> = ["src", "crates", "tests"].iter().flat_map(|dir| files(Path::new(dir))).collect();

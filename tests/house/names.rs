@@ -1,15 +1,15 @@
-//! A type has one name, and a name stands for one type.
+//! Tests that every public type name is unique.
 
 use std::collections::BTreeMap;
 
 use super::sources::{Source, sources};
 
-/// Messages of different protocols may share a name: `wire` writes them as the protocols do.
+/// Messages of different protocols may share a name, because `wire` uses the names of the protocols.
 fn is_message(source: &Source) -> bool {
     source.module[0] == "gangway_wire"
 }
 
-/// The public types of a file, outside inline modules.
+/// Returns the public types of a file, outside inline modules.
 fn public_types(source: &Source) -> Vec<String> {
     let name = |vis: &syn::Visibility, ident: &syn::Ident| match vis {
         syn::Visibility::Inherited => None,

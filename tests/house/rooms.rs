@@ -1,10 +1,10 @@
-//! Which room may import from which, and that no circle stands between files.
+//! Tests which top-level modules may import from which, and that files have no dependency cycles.
 
 use std::{collections::BTreeMap, fs};
 
 use super::sources::{arrows, sources};
 
-/// The rooms of `src` from the ground up: a room imports only from rooms before it.
+/// The top-level modules of `src`, lowest first. A module imports only from modules before it.
 const ROOMS: &[&str] = &[
     "base",
     "phone",
@@ -44,7 +44,7 @@ fn rooms_import_only_from_rooms_above() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The compiler keeps crates apart; this keeps their manifests so.
+/// The compiler separates crates; this test checks their manifests.
 #[test]
 fn simulators_and_protocols_depend_on_the_base_alone() {
     for (crate_, allowed) in [("base", &[][..]), ("wire", &["gangway-base"]), ("sim", &["gangway-base"])] {
@@ -58,7 +58,7 @@ fn simulators_and_protocols_depend_on_the_base_alone() {
     }
 }
 
-/// The files of one circle, if there is any: found by walking along the arrows until a file comes up again.
+/// Returns the files of a dependency cycle, if there is one. Follows the edges until a file repeats.
 fn circle(arrows: &[std::collections::BTreeSet<usize>]) -> Option<Vec<usize>> {
     fn walk(
         at: usize,
@@ -90,7 +90,7 @@ fn circle(arrows: &[std::collections::BTreeSet<usize>]) -> Option<Vec<usize>> {
 fn no_circle_stands_between_files() {
     let sources = sources();
     let mut arrows = arrows(&sources);
-    // Files for tests may use what they test, however it is put together.
+    // Test files may use what they test, regardless of cycles.
     for (source, named) in sources.iter().zip(&mut arrows) {
         if source.is_test() {
             named.clear();
@@ -100,7 +100,7 @@ fn no_circle_stands_between_files() {
     while let Some(files) = circle(&arrows) {
         let names: Vec<String> = files.iter().map(|file| sources[*file].name()).collect();
         circles.push(names.join(" -> "));
-        // Cut it, so that the next one is found too.
+        // Remove an edge, so that the next cycle is found, too.
         arrows[files[files.len() - 1]].remove(&files[0]);
     }
     assert!(circles.is_empty(), "circles:\n{}", circles.join("\n"));
@@ -117,7 +117,7 @@ fn a_circle_is_found() {
 fn files_keep_to_one_concern() {
     let long: Vec<String> = sources()
         .iter()
-        // Tables of tests are read row by row; they may be long.
+        // Test files may be long, because their tables are read row by row.
         .filter(|source| !source.is_test())
         .filter_map(|source| {
             let own = source.text.split("\n#[cfg(test)]").next().unwrap_or_default().lines().count();

@@ -1,10 +1,10 @@
-//! Certificates and secrets: what no file may do.
+//! Tests rules about certificates and secrets that apply to all source files.
 
 use std::fs;
 
 use super::sources::sources;
 
-/// Where a certificate is judged by code of our own, and by what. There is no switch that turns it off.
+/// Files that verify certificates with their own code, and by what rule. Verification cannot be disabled.
 const OWN_JUDGEMENT: &[(&str, &str)] = &[
     ("src/net/tls.rs", "the pinned key of a peer, else a trusted issuer"),
     ("src/net/tls/per_host_trust.rs", "whom tls.rs trusts, chosen by the host's name"),
@@ -37,17 +37,18 @@ fn nothing_connects_without_verifying() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A comparison with `==` ends at the first difference and so tells where it is. Whatever a stranger may try against us
-/// is compared by `Secret` itself or by `subtle`; the files below compare what nobody outside can try.
+/// A comparison with `==` stops at the first difference, so its duration reveals the position. Values that an unknown
+/// client can guess are compared by `Secret` or by `subtle`. The files below compare only values that clients cannot
+/// control.
 #[test]
 fn secrets_are_compared_in_constant_time() {
     let harmless = [
-        // What a redirect service says it holds, and what it should: both are ours.
+        // An entry reported by a redirect service and the expected one. Both are the gateway's own values.
         "src/redirect/protocols/snom_sraps.rs",
         "src/redirect/protocols/snom_xmlrpc.rs",
         // Whether a setting changed.
         "src/store/setting.rs",
-        // The form of a key, by its length.
+        // The format of a key, by its length.
         "crates/wire/src/appws/session_key.rs",
     ];
     let comparison = regex::Regex::new(r"expose\(\)[^;{|]{0,60}[=!]=[^>]|[=!]=[^>;{)]{0,60}expose\(\)").unwrap();

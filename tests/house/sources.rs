@@ -1,4 +1,4 @@
-//! The sources of the workspace, parsed once: which file is which module, and which files a file names.
+//! Parses the sources of the workspace once, and finds the module of each file and the files it refers to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use syn::visit::Visit;
 
-/// The crates of the workspace and the folders of their sources.
+/// The crates of the workspace and their source folders.
 pub const CRATES: &[(&str, &str)] = &[
     ("gangway_base", "crates/base/src"),
     ("gangway_wire", "crates/wire/src"),
@@ -16,15 +16,15 @@ pub const CRATES: &[(&str, &str)] = &[
     ("gangway", "src"),
 ];
 
-/// A file of a library.
+/// A source file of a library.
 pub struct Source {
-    /// From the root of the repository.
+    /// Path relative to the root of the repository.
     pub path: PathBuf,
     /// The crate, then the modules.
     pub module: Vec<String>,
-    /// As it is written.
+    /// The source text.
     pub text: String,
-    /// As it is parsed.
+    /// The parsed file.
     pub file: syn::File,
 }
 
@@ -39,7 +39,7 @@ impl Source {
         self.module.get(1).map_or("", String::as_str)
     }
 
-    /// Whether all of it is compiled for tests only.
+    /// Whether the whole file is compiled for tests only.
     pub fn is_test(&self) -> bool {
         self.module.iter().skip(1).any(|part| part == "tests" || part.ends_with("_tests"))
     }
@@ -67,7 +67,7 @@ fn module_of(name: &str, root: &Path, path: &Path) -> Vec<String> {
     std::iter::once(name.to_owned()).chain(parts).collect()
 }
 
-/// The files of all libraries.
+/// Parses the files of all libraries.
 pub fn sources() -> Vec<Source> {
     let of_crate = |(name, root): &(&str, &str)| {
         let all = files(Path::new(root)).into_iter().filter(|path| !path.ends_with("src/main.rs"));
@@ -81,16 +81,16 @@ pub fn sources() -> Vec<Source> {
     CRATES.iter().flat_map(of_crate).collect()
 }
 
-/// Reads the paths a file names, outside code for tests.
+/// Collects the paths used in a file, except in test code.
 struct Paths<'a> {
-    /// Where we are: the module of the file, then inline modules.
+    /// The current module: the module of the file, then inline modules.
     module: Vec<String>,
     modules: &'a BTreeMap<Vec<String>, usize>,
     found: BTreeSet<Vec<String>>,
 }
 
 impl Paths<'_> {
-    /// Resolves a path to absolute modules; `None` for what does not name a module of ours by its first word.
+    /// Resolves a path to absolute modules; `None` if its first segment does not refer to a module of the workspace.
     fn absolute(&self, segments: &[String]) -> Option<Vec<String>> {
         let mut here = self.module.clone();
         let mut rest = segments;
@@ -166,7 +166,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        // What a module shows of its own children leads nowhere: whoever names it is counted.
+        // Re-exports of child modules are not counted here; the files that use them are.
         if !is_for_tests(&item.attrs) {
             self.tree(&mut Vec::new(), &item.tree);
         }
@@ -181,8 +181,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 }
 
-/// For each file of `sources`, the files whose modules it names, outside code for tests. What a file names of its own
-/// folder's `mod.rs` is left out: that is the folder's name, not a dependency on what else is in it.
+/// For each file of `sources`, the files whose modules it uses, except in test code. References to the `mod.rs` of the
+/// file's own folder are omitted, because they name only the folder and are not a dependency on its other contents.
 pub fn arrows(sources: &[Source]) -> Vec<BTreeSet<usize>> {
     let modules: BTreeMap<Vec<String>, usize> =
         sources.iter().enumerate().map(|(index, source)| (source.module.clone(), index)).collect();

@@ -1,5 +1,5 @@
-//! The admin page's list over a real socket: a thousand phones found, sorted, shown in windows and followed live; and
-//! who gets nothing of it.
+//! Tests the admin page's list over a real socket: a thousand phones are searched, sorted, paged and updated live. Also
+//! tests which clients have no access to it.
 
 use gangway::{
     phone::{facet::Wanted, record::Phone},
@@ -23,7 +23,7 @@ fn numbered(number: u16) -> Mac {
     Mac::new([0x80, 0x5e, 0xc0, 0x77, high, low]).unwrap()
 }
 
-/// A gateway without any PBX, and phones in its records.
+/// A gateway with phones in its records, but without a PBX.
 async fn full() -> (Gateway, gangway_sim::world::World) {
     let world = world().start().await.unwrap();
     let gateway = Gateway::start_with(Options::default()).await;
@@ -66,7 +66,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
         "{hello}"
     );
 
-    // The whole list, in windows; each part of an answer fits into a message.
+    // The whole list, page by page. Each part of an answer fits into one message.
     let mut seen = Vec::new();
     for offset in (0..PHONES).step_by(200) {
         let parts = page.parts("Devices", json!({ "offset": offset, "count": 200, "sort": { "by": "name" } })).await;
@@ -78,7 +78,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     assert_eq!(seen.len(), usize::from(PHONES));
     assert!(seen.is_sorted_by_key(|row| row["name"].as_str().unwrap().to_owned()));
 
-    // Every field, in any spelling and letters.
+    // Search matches every field, in any spelling and case.
     let mac = numbered(777);
     for (search, expected) in [
         ("USER 0777", numbered(777)),
@@ -112,7 +112,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     follow(&gateway, &mut page).await;
 }
 
-/// Changed, moved, new and gone rows of a window that is followed.
+/// Checks updates of a subscribed page: changed, moved, new and removed rows.
 async fn follow(gateway: &Gateway, page: &mut Page) {
     let (store, instance) = (&gateway.records().store, gateway.records().instance);
     let list = json!({ "sort": { "by": "name" }, "count": 3, "subscribe": true });
@@ -142,14 +142,14 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
 async fn who_did_not_log_in_to_the_admin_app_gets_nothing() {
     let bench = Bench::start().await;
     let url = bench.gateway.socket_url();
-    // Somebody the PBX let in to a provider's app.
+    // A user whom the PBX admitted to a provider's app.
     let mut other = Page::open_as(&bench.world, &url, person("gangway-yealink")).await.unwrap();
     other.send("Hello", json!({})).await;
     other.send("Devices", json!({})).await;
     other.send("AppInfo", json!({})).await;
     let silent = tokio::time::timeout(std::time::Duration::from_secs(1), other.told("HelloResult", |_| true));
     assert!(silent.await.is_err(), "an answer of the admin api on another app");
-    // The password login is off unless the configuration opens it.
+    // The password login is off unless the configuration enables it.
     assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused));
 }
 
@@ -167,7 +167,7 @@ async fn the_password_login_is_opened_by_the_configuration_and_throttled() {
         assert_eq!(Page::open_as(&bench.world, &url, typed("guess")).await.err(), Some(OpenError::Refused));
     }
     assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused), "throttled");
-    // People who come through the PBX wait with them; the PBX itself does not.
+    // Users who log in through the PBX are throttled as well. The PBX itself is not.
     let through = Page::open_as(&bench.world, &url, person("gangway-admin")).await;
     assert_eq!(through.err(), Some(OpenError::Refused), "throttled");
     bench.world.pbx.restart();

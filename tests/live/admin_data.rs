@@ -1,4 +1,4 @@
-//! Settings, history, import and notices on the admin page.
+//! Tests settings, history, import and notices on the admin page.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use gangway::{
@@ -54,7 +54,7 @@ async fn settings_are_shown_checked_and_changed() {
     assert!(settings.iter().all(|setting| setting["layered"] == true));
     let instance = page.rows("Settings", json!({}), "settings").await;
     assert!(!serde_json::to_string(&instance).unwrap().contains(World::RPS_PASSWORD));
-    // An untouched secret field leaves the secret.
+    // An unchanged secret field keeps the secret.
     page.ask("SettingsSet", json!({ "scope": "vendor:yealink", "values": { "ldap_password": "", "language": null } }))
         .await;
     let settings = page.rows("Settings", json!({ "scope": "vendor:yealink" }), "settings").await;
@@ -101,7 +101,7 @@ async fn the_history_is_filtered_exported_and_pruned() {
     assert_eq!(page.rows("History", json!({ "filter": { "to": "2021-01-01T00:00:00Z" } }), "rows").await.len(), 2);
     let redirects = page.rows("History", json!({ "filter": { "command": "redirect device" } }), "rows").await;
     assert_eq!(redirects.len(), 1, "{redirects:#?}");
-    // Page by page it is the same list.
+    // Paging returns the same list.
     let (mut paged, mut before) = (Vec::new(), Value::Null);
     loop {
         let parts = page.parts("History", json!({ "count": 2, "before": before })).await;
@@ -136,7 +136,7 @@ async fn import(page: &mut Page, file: &[u8]) -> Vec<Value> {
 #[actix_rt::test]
 async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice() {
     let (bench, mut page) = bench().await;
-    // BOM-less Latin-1, semicolons, CR LF, as a spreadsheet writes it.
+    // Latin-1, semicolons and CR LF, as written by a spreadsheet.
     let mut file = b"MAC;User;Name;Password;Colour\r\n".to_vec();
     file.extend(format!("{};user1;J\u{fc}rgen;secret-1;red\r\n", mac(1).spelled("-")).chars().map(|c| c as u8));
     file.extend(format!("{};user2;\"Doe; Jane\";secret-2;\r\n", mac(2).spelled(":")).bytes());
@@ -194,8 +194,8 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     let checked = import(&mut page, &file).await;
     assert_eq!(checked[0]["good"], LINES, "{checked:#?}");
     page.until_devices().await;
-    // Devices gives so many codes and then none, so that the import cannot be over before the restart however slow that
-    // comes.
+    // Devices issues this many codes and then none, so the import cannot finish before the restart, however late that
+    // is.
     const CODES: usize = 5;
     let gate = "GetProvisioningCode";
     bench.world.devices.gates().arm_nth(gate, CODES + 1);
@@ -204,8 +204,9 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     bench.world.devices.gates().wait_until_held(gate).await.unwrap();
     let begun = |records: &Records| (records.store.roster().len() == CODES).then(|| records.store.roster().all());
     let phones = bench.records().wait_for("the first lines", begun).await;
-    // A phone whose code Devices has taken, but whose password is not on disk yet, needs another code after a restart; it
-    // is known for that only after some twenty seconds, and a file that is read before changes nothing at it.
+    // If Devices has accepted a phone's code but the password is not on disk yet, the phone needs another code after a
+    // restart. The gateway detects this only after some twenty seconds, and a file imported before then does not change
+    // such a phone.
     for phone in phones {
         bench.records().wait_devices(phone.mac, DevicesState::Received).await;
     }
@@ -307,7 +308,7 @@ async fn hostile_names_and_requests_stay_data() {
         assert!(answer["error"].as_str().is_some_and(|error| !error.is_empty()), "{mt} {body}: {answer}");
         assert!(answer["code"]["key"].is_string(), "{answer}");
     }
-    // What nobody knows is ignored, and the page goes on.
+    // Unknown messages are ignored and the page continues to work.
     page.send("Nonsense", json!({})).await;
     assert_eq!(page.ask("Hello", json!({})).await["instance"]["name"], "gangway");
 }

@@ -1,5 +1,5 @@
-//! The flight recorder: where a phone is stuck, said in one sentence with the button that helps; and what a person does
-//! is written down.
+//! Tests the phone's page: its status names the problem in one sentence and offers the button that helps, and user
+//! actions are recorded in the timeline.
 
 use gangway::phone::facet::{DevicesState, RedirectState, RequestState};
 use gangway_base::mac::Mac;
@@ -20,7 +20,7 @@ async fn bench() -> (Bench, Page) {
     (bench, page)
 }
 
-/// Who did it stands in the time line.
+/// Checks that the timeline contains the deed and its author.
 async fn assert_audit(page: &mut Page, mac: Mac, deed: &str) {
     let entries = page.timeline(mac).await;
     let found = entries.iter().any(|entry| {
@@ -84,7 +84,7 @@ async fn phones_in_service_say_what_happened_to_them() {
     let phone = bench.installed(mac, model::T46U, "user1").await;
     page.until_cause(mac, "working").await;
 
-    // Reset without a word to anybody; let in again by a click.
+    // The phone is factory reset without notice and admitted again by a click.
     phone.poll_once().await.unwrap();
     bench.records().wait_phone(mac, "its window closed", |phone| phone.window.closed.is_some()).await;
     phone.factory_reset();
@@ -99,7 +99,7 @@ async fn phones_in_service_say_what_happened_to_them() {
     page.until_cause(mac, "working").await;
     assert_audit(&mut page, mac, "Allow once").await;
 
-    // Its whole way is on the time line, in order.
+    // The timeline contains all steps in order.
     let entries = page.timeline(mac).await;
     let kinds: Vec<&str> = entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
     let place =
@@ -161,7 +161,7 @@ async fn the_file_is_shown_masked_and_a_generated_password_on_demand_leaves_a_tr
         (&json!(record.own.user), &json!(record.own.password.expose()))
     );
     assert_audit(&mut page, mac, "fetches its files").await;
-    // The web page of the phone opens with the one that stands in its file, and no line of a file can be asked for.
+    // "Reveal" returns the web password from the phone's file. Other lines of the file cannot be requested.
     let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "web" })).await;
     let login = format!("{}:{}", revealed["user"].as_str().unwrap(), revealed["password"].as_str().unwrap());
     let held = bench.records().store.delivered_file(record.id).await.unwrap().unwrap();
@@ -196,7 +196,7 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     comes_up(&phone).await;
     bench.records().wait_request(mac, RequestState::Provisioned).await;
 
-    // The file is kept a moment after the delivery is on record.
+    // The delivered file is stored shortly after the delivery is recorded.
     let held = async {
         loop {
             let same = page.parts("Diff", json!({ "mac": mac })).await;
@@ -228,7 +228,7 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     assert_eq!(find("removed", "static.security.user_password")["secret"], "changed");
     assert_eq!(find("same", "account.1.password")["secret"], "same");
 
-    // Also after the gateway has written it down, and the phone's next visit ends it.
+    // The phone's next fetch ends the difference. This also works once the delivered file is in the store.
     phone.poll_once().await.unwrap();
     let current = async { while page.ask("Diff", json!({ "mac": mac })).await["added"] != 0 {} };
     tokio::time::timeout(crate::support::records::PATIENCE, current).await.expect("the new file is held");

@@ -1,4 +1,4 @@
-//! The same phone again: for the same user everything stays as it is, for another one everything changes.
+//! Tests provisioning a phone again: for the same user nothing changes, for another user everything changes.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::yealink_phone::model;
@@ -14,7 +14,7 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     let mac = mac(1);
     let phone = bench.installed(mac, model::T46U, "user1").await;
     assert!(phone.poll_once().await.unwrap().unchanged);
-    // The phone has proven its own credentials: the window is closed.
+    // The phone has used its own credentials, so the bootstrap window is closed.
     let before = bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
 
     bench.provisioned(mac, "user1").await;
@@ -25,7 +25,7 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     assert_eq!((&after.own.user, &after.own.password), (&before.own.user, &before.own.password));
     assert!(after.window.opened > before.window.opened && after.window.closed.is_none(), "the window is open again");
     assert_eq!(bench.records().store.roster().len(), 1);
-    // The phone on the desk goes on as it is; so does one that lost its memory.
+    // The phone in service continues unchanged, also after a factory reset.
     assert!(phone.poll_once().await.unwrap().unchanged);
     phone.factory_reset();
     bench.provisioned(mac, "user1").await;
@@ -43,7 +43,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert!(phone.poll_once().await.unwrap().unchanged);
     let before = bench.records().phone(mac).unwrap();
     let old_url = bench.phone_url(mac);
-    // The administrator takes the phone off the first user.
+    // The administrator removes the phone from the first user.
     bench.world.pbx.delete_device(&mac.to_string());
 
     bench.provisioned(mac, "user2").await;
@@ -59,7 +59,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
         })
         .await;
     assert_ne!(bench.phone_url(mac), old_url);
-    // The old URL leads nowhere, and the old credentials open nothing.
+    // The old URL and the old credentials are rejected.
     let agent = model::T46U.user_agent(mac);
     assert_eq!(http::get(&format!("{old_url}{mac}.cfg"), &agent).status, 404);
     let report = phone.poll_once().await.unwrap();
@@ -76,7 +76,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     bench.assert_no_violation();
 }
 
-/// A user is known by guid: another name is a change of the phone's file, not another user.
+/// A user is identified by guid. A new name changes the phone's file, but is not another user.
 #[actix_rt::test]
 async fn a_renamed_user_keeps_the_phone() {
     let bench = Bench::start().await;

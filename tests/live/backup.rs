@@ -1,4 +1,5 @@
-//! A backup made while phones ring comes back on another host, and the two gateways never serve the same phone.
+//! Tests that a backup made during operation can be restored on another host, and that the two gateways never serve the
+//! same phone.
 
 use std::{fs, process::Output};
 
@@ -23,7 +24,7 @@ fn good(done: &Output) -> String {
     out(done)
 }
 
-/// The old host fails, the new one takes over: passive first, then with everything it knew.
+/// The old host fails and the new one takes over: it is passive first and active afterwards, with all previous records.
 #[actix_rt::test]
 async fn a_restored_gateway_is_passive_until_it_takes_over() {
     let mut bench = Bench::start().await;
@@ -41,7 +42,7 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     let again = bench.gateway.command(&["backup", file_text, "--passphrase-file", words_text]);
     assert!(!again.status.success() && out(&again).contains("exists already"), "{}", out(&again));
 
-    // The old gateway serves: its directory is not to be written over.
+    // The old gateway is running, so its directory must not be overwritten.
     let busy = bench.gateway.command(&["restore", file_text, "--replace", "--passphrase-file", words_text]);
     assert!(!busy.status.success() && out(&busy).contains("already serves"), "{}", out(&busy));
     bench.gateway.stop();
@@ -56,7 +57,8 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     let occupied = process::run(&config, &["restore", file_text, "--passphrase-file", words_text]);
     assert!(!occupied.status.success() && out(&occupied).contains("--replace"), "{}", out(&occupied));
 
-    // Passive: no phone is answered, no sysclient opened, Users is told, and the operator sees why.
+    // While passive, the gateway answers no phone and opens no sysclient. Users gets an error and the operator sees the
+    // reason.
     let connected = || bench.world.devices.board().read(|state| state.connections.len());
     let calls = || bench.world.rps.board().read(|state| state.calls.len());
     let asked = calls();
@@ -72,7 +74,8 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     assert!(serving.records().phone(second).is_none(), "nothing is written");
     assert_eq!((connected(), calls()), (0, asked));
 
-    // Taking over: the sysclient comes back, the phone proves its own credentials and is served.
+    // After the takeover the sysclient is connected again, and the phone authenticates with its own credentials and is
+    // served.
     let running = serving.command(&["restore", "--take-over"]);
     assert!(!running.status.success() && out(&running).contains("already serves"), "{}", out(&running));
     serving.stop();
@@ -87,7 +90,7 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     assert!(answer.ok, "{:?}", answer.error);
 }
 
-/// The key changes under a gateway that serves; a phone does not notice.
+/// The sealing key is rotated while the gateway serves, without effect on a phone.
 #[actix_rt::test]
 async fn the_sealing_key_is_rotated_while_phones_are_served() {
     let mut bench = Bench::start().await;

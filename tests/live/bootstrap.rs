@@ -1,5 +1,5 @@
-//! A phone that does not trust our certificate: a one-time URL by plain HTTP brings the CA and the https URL, nothing else;
-//! with them it comes by https and gets its file.
+//! Tests a phone that does not trust the gateway's certificate. A one-time plain HTTP URL delivers only the CA and the
+//! https URL. With these the phone uses https and gets its file.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use crate::support::{
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.90";
 
-/// A CA, and the server's pair it issued, by openssl.
+/// Creates a CA and a server certificate issued by it, with openssl.
 fn authority(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
     let at = |name: &str| dir.join(name);
     let openssl = |arguments: &[&str]| {
@@ -50,7 +50,7 @@ fn authority(dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
     (at("ca.pem"), at("gw.pem"), at("key.pem"))
 }
 
-/// Status and body, by curl.
+/// Runs curl; returns status and body.
 async fn curl(arguments: &[&str]) -> (u16, String) {
     let mut command = Command::new("curl");
     command
@@ -62,7 +62,7 @@ async fn curl(arguments: &[&str]) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-/// A gateway whose phones come by https only, one of them provisioned.
+/// A gateway that serves phones over https only, with one phone provisioned.
 async fn gateway(dir: &Path, https: SocketAddr) -> (Bench, PathBuf) {
     let (ca, chain, key) = authority(dir);
     let (chain, key) = (chain.display(), key.display());
@@ -91,7 +91,7 @@ fn one_time_url(bench: &Bench) -> String {
     url
 }
 
-/// The first answer that is another than 404: the serving process sees what the command wrote within a second.
+/// Returns the first answer other than 404. The serving process sees the command's change within a second.
 async fn first_answer(file: &str) -> (u16, String) {
     loop {
         let answer = curl(&[file]).await;

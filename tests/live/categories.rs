@@ -1,5 +1,5 @@
-//! Devices knows a category by its name in its domain: a code is asked for so, wherever the category was chosen. Categories
-//! of update and backup jobs are neither offered nor taken.
+//! Tests categories. Devices identifies a category by its name and domain, so the gateway requests codes with both,
+//! wherever the category was chosen. Categories for update and backup jobs are neither offered nor accepted.
 
 use gangway::{phone::facet::DevicesState, store::TokenScope};
 use gangway_base::mac::Mac;
@@ -15,7 +15,7 @@ use crate::support::{
     script::{Script, body, problem},
 };
 
-/// Two domains with a category `Phones` each, one with `Lab`, and one category of update jobs.
+/// Two domains with a category `Phones` each, one of them with `Lab`, and one category for update jobs.
 struct Scene {
     bench: Bench,
     page: Page,
@@ -32,14 +32,14 @@ async fn scene() -> Scene {
     let bench = Bench::start_in(world, Options::default()).await;
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
     page.until_devices().await;
-    // The domains come a moment after the login; until then the login's own domain is asked alone.
+    // The domains arrive shortly after the login. Until then only the login's own domain is queried.
     let listed = async { while page.rows("Categories", json!({}), "categories").await.len() < 3 {} };
     tokio::time::timeout(crate::support::records::PATIENCE, listed).await.expect("the categories of both domains");
     Scene { bench, page, second, twin, lab }
 }
 
 impl Scene {
-    /// A phone that Devices does not take: its code has expired.
+    /// A phone that Devices rejects because its code has expired.
     async fn stuck(&self, number: u8) -> Mac {
         let mac = mac(number);
         let code = self.bench.world.devices.make_code(1, false);
@@ -53,7 +53,7 @@ impl Scene {
         mac
     }
 
-    /// The last question for a code.
+    /// The last request for a code.
     fn asked(&self) -> Value {
         let is_it = |message: &&Value| message["mt"] == "GetProvisioningCode";
         self.bench.world.devices.board().read(|state| state.requests.iter().rev().find(is_it).cloned()).unwrap()
@@ -63,7 +63,7 @@ impl Scene {
         self.bench.world.devices.board().read(|state| state.codes.len())
     }
 
-    /// The category Devices has put a phone into.
+    /// The category that Devices assigned to a phone.
     async fn category(&self, mac: Mac) -> u64 {
         self.bench.records().wait_devices(mac, DevicesState::Received).await;
         self.bench.world.devices.board().read(|state| state.devices[&mac.to_string()].category)

@@ -1,5 +1,5 @@
-//! What an administrator types works beside the running gateway, prints data a program can read, and says what is
-//! wrong with exit codes that scripts can rely on.
+//! Tests that commands work next to the running gateway, print machine-readable output, and report errors with reliable
+//! exit codes.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(1440));
     let mut changes = bench.records().store.settings_changes();
 
-    // A busy machine may delay one; a gateway that looks too seldom is late every time.
+    // Retry, because a busy machine may delay one attempt. A gateway that polls too rarely is late every time.
     let mut set = "";
     for minutes in ["75", "76", "77"] {
         set = minutes;
@@ -61,7 +61,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     assert_eq!(minutes().as_deref(), Some(set));
     let got = bench.gateway.command(&["settings", "get", "update_interval_minutes"]);
     assert!(out(&got).contains(set), "{}", out(&got));
-    // One phone may differ from all others.
+    // A single phone can have its own value.
     let own = mac.to_string();
     let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", "78", "--phone", &own]);
     assert!(done.status.success(), "{}", err(&done));
@@ -107,7 +107,7 @@ async fn phones_are_listed_and_shown_for_people_and_for_programs() {
     assert_eq!(list[0]["accounts"][0]["registered"]["state"], "Registered");
     assert_eq!(list[1]["phone_requests"]["state"], "Not yet");
 
-    // Any usual spelling names the phone.
+    // The phone can be given in any usual spelling of its MAC.
     let spelled = first.spelled("-").to_uppercase();
     let shown = json(&bench.gateway.command(&["phones", "show", &spelled, "--json"]));
     assert_eq!(shown["mac"], first.to_string());
@@ -189,7 +189,7 @@ async fn check_tells_by_its_exit_code_whether_phones_will_work() {
     let away = bench.gateway.command(&["check"]);
     assert!(out(&away).to_lowercase().contains("redirect") || out(&away).contains("yealink"), "{}", out(&away));
 
-    // A wrong vendor file is an error with the file's name.
+    // An invalid vendor file is an error that includes the file's name.
     let site = Site::new(&Options { instance: "phone_url = \"not a url\"".into(), ..Options::default() });
     let bad = site.run(&["check"]);
     assert_eq!(bad.status.code(), Some(1), "{}{}", out(&bad), err(&bad));
@@ -235,7 +235,7 @@ fn one_data_directory_serves_one_gateway() {
     assert_eq!(process.terminate().1, Some(0));
 }
 
-/// No secret of anybody shows up in what the gateway logs at its most talkative.
+/// No secret appears in the log at the most verbose level.
 #[actix_rt::test]
 async fn the_log_holds_no_secret() {
     let world = crate::support::bench::world().start().await.unwrap();
@@ -278,7 +278,7 @@ async fn the_log_holds_no_secret() {
     assert_eq!(process.terminate().1, Some(0));
 }
 
-/// What a newcomer sees first.
+/// Runs `gangway demo`, the first command that new users try.
 #[test]
 fn the_demo_brings_every_phone_to_the_pbx() {
     let site = Site::new(&Options::default());

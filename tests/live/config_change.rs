@@ -1,5 +1,5 @@
-//! What an administrator changes in Devices is in the next file the phone fetches, and in no earlier one; a file
-//! nobody changed is the same byte for byte.
+//! Tests that a change in Devices is in the next file that the phone fetches and not earlier, and that an unchanged
+//! file is identical byte for byte.
 
 use gangway_sim::{devices::ConfigItem, yealink_phone::model};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::support::{
     options::Options,
 };
 
-/// Yealink's name for the first time server.
+/// Yealink's parameter for the first time server.
 const NTP: &str = "local_time.ntp_server1";
 
 fn time_server(name: &str) -> ConfigItem {
@@ -73,7 +73,7 @@ async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() 
     assert_ne!(changed.header("etag"), Some(etag.as_str()));
 }
 
-/// Passwords come encrypted for each device; without the media relay the phone needs them, with it they stay away.
+/// Passwords arrive encrypted for each device. The file contains them only without the media relay.
 #[actix_rt::test]
 async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
     let world = world().start().await.unwrap();

@@ -1,5 +1,5 @@
-//! A phone in service whose configuration is gone from the gateway keeps what it has: it is told to come again, with 503
-//! and Retry-After, and never gets a file that would break it.
+//! Tests a phone in service whose configuration the gateway has lost. The gateway answers 503 with Retry-After instead
+//! of a file that would break the phone, so the phone keeps its settings.
 
 use gangway::phone::facet::DevicesState;
 use gangway_sim::yealink_phone::model;
@@ -19,7 +19,7 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
     let file = ask();
     assert_eq!(file.status, 200);
 
-    // As after a restore of an older backup: the phone is in service, what Devices sent is not there.
+    // State after a restore of an older backup: the phone is in service, but its configuration from Devices is missing.
     let lose = |phone: &mut gangway::phone::record::Phone, _: &mut Vec<_>| {
         phone.device_config = Default::default();
         phone.devices.state = DevicesState::Connecting;
@@ -32,7 +32,7 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
     assert!(later.header("etag").is_none());
     let stranger = http::get(&url, &agent);
     assert_eq!((stranger.status, stranger.header("retry-after")), (401, None), "who proves nothing learns nothing");
-    // The phone goes on with what it has, and what comes after a moment is the whole again.
+    // The phone keeps its settings. The whole configuration arrives again shortly afterwards.
     bench.world.devices.disconnect(&mac.to_string());
     bench.records().wait_devices(mac, DevicesState::Received).await;
     let again = ask();

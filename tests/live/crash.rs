@@ -1,6 +1,6 @@
-//! The gateway may die at any moment: started again, it ends in the same state as if nothing had happened, with one
-//! record, one entry at the redirection service and flags written once. What it had not yet written down is healed
-//! by provisioning again. The real binary dies here by SIGKILL.
+//! Kills the gateway at many points and restarts it. The final state must be the same as without a crash: one record,
+//! one entry at the redirection service, and flags written once. Anything not yet stored is repaired by provisioning
+//! again. The real binary is killed by SIGKILL.
 
 use gangway::{
     base::failpoint::{Failpoint, Scenario, VARIABLE},
@@ -22,28 +22,28 @@ use crate::support::{
     records::Records,
 };
 
-/// Where the gateway is when it dies.
+/// The progress of the gateway when it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Station {
-    /// The request of Users has been sent.
+    /// Users has sent its request.
     Requested,
-    /// The sysclient has identified itself with the code; Devices has not reacted.
+    /// The sysclient has identified itself with the code; Devices has not answered.
     Identified,
     /// Devices has used up the code; the password has not been sent.
     BeforePassword,
-    /// The password is written down; the configuration has not been sent.
+    /// The password is stored; the configuration has not been sent.
     BeforeConfiguration,
-    /// Everything but the end of the configuration has been sent.
+    /// Everything except the end of the configuration has been sent.
     BeforeLast,
-    /// The redirection service has been asked whose phone it is.
+    /// The gateway has asked the redirection service who owns the phone.
     RedirectCheck,
-    /// The phone is about to be registered there.
+    /// The phone is about to be registered at the redirection service.
     RedirectRegister,
-    /// It is registered there; the answer has not been sent.
+    /// The phone is registered at the redirection service; the answer has not been sent.
     RedirectAnswer,
-    /// The phone has its file, but that is not yet written down.
+    /// The phone has its file, but the delivery is not yet stored.
     Delivering,
-    /// The phone has its file, and that is written down; nothing of what follows has been done.
+    /// The phone has its file and the delivery is stored; no later step is done.
     Delivered,
     /// The flags are about to be written.
     FlagsRequest,
@@ -52,17 +52,17 @@ enum Station {
 }
 
 impl Station {
-    /// Whether the phone has been unpacked by then.
+    /// Whether the phone has booted by then.
     fn lies_behind_delivery(self) -> bool {
         matches!(self, Self::Delivering | Self::Delivered | Self::FlagsRequest | Self::FlagsAnswer)
     }
 
-    /// Whether the gateway was able to write down what it cannot get twice: the password of the sysclient.
+    /// Whether the gateway could store the one thing it cannot get again: the password of the sysclient.
     fn knows_the_password(self) -> bool {
         !matches!(self, Self::Requested | Self::Identified | Self::BeforePassword)
     }
 
-    /// Makes the world hold still there.
+    /// Pauses the simulators at this point.
     fn arm(self, world: &World) {
         match self {
             Self::Requested => {}
@@ -79,10 +79,10 @@ impl Station {
         }
     }
 
-    /// Waits until the gateway is there.
+    /// Waits until the gateway has reached this point.
     async fn reached(self, world: &World, records: &Records, mac: Mac) {
         if matches!(self, Self::RedirectCheck | Self::RedirectRegister | Self::RedirectAnswer) {
-            // Where Users was faster than the news of Devices, the phone is redirected before it has its password.
+            // If Users was faster than the messages of Devices, the phone is redirected before it has its password.
             records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
         }
         match self {
@@ -117,7 +117,7 @@ impl Station {
         }
     }
 
-    /// Lets the world go on.
+    /// Resumes the simulators.
     fn release(self, world: &World) {
         world.devices.switch(|switches| switches.mute = false);
         for gate in ["password", "config", "last"] {
@@ -132,12 +132,12 @@ impl Station {
     }
 }
 
-/// Starts the gateway and waits until the PBX is connected to this very process.
+/// Starts the gateway and waits until the PBX is connected to this process.
 async fn serve(site: &Site, world: &World) -> Process {
     serve_until(site, world, None).await
 }
 
-/// The same; it kills itself at this point.
+/// Starts the gateway with a fail point at which it kills itself.
 async fn serve_until(site: &Site, world: &World, point: Option<Failpoint>) -> Process {
     let logins = || world.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
     let before = logins();
@@ -185,7 +185,7 @@ async fn killed_at(station: Station) {
 
     let process = serve(&site, &world).await;
     world.wait_gateway().await.unwrap();
-    // Read anew: what is not there now was never written.
+    // Read the records again from disk. What is missing now was never written.
     let records = site.records(&options).await;
     heal(&world, &records, station, &request, mac).await;
     if !station.lies_behind_delivery() {
@@ -193,7 +193,7 @@ async fn killed_at(station: Station) {
         comes_up(&phone).await;
     }
     if station == Station::Delivering {
-        // What was not written down is learned from the phone's next request.
+        // The gateway learns from the phone's next request what it had not stored.
         phone.poll_once().await.unwrap();
     }
     records.wait_done(mac).await;
@@ -203,7 +203,7 @@ async fn killed_at(station: Station) {
     assert_eq!(exit, Some(0), "after {took:?}");
 }
 
-/// A gateway among its neighbours that kills itself at this point.
+/// A gateway with its peers that kills itself at this fail point.
 async fn doomed(point: Failpoint) -> (World, Options, Site, Process) {
     let world = world().start().await.unwrap();
     let options = Options::default().redirecting(&world);
@@ -215,7 +215,7 @@ async fn doomed(point: Failpoint) -> (World, Options, Site, Process) {
     (world, options, site, process)
 }
 
-/// The process kills itself at a point of a phone's request, where no neighbour can hold it.
+/// Kills the process at a fail point during a phone's request, where no peer can pause it.
 async fn dies_at(point: Failpoint) {
     let (world, options, site, process) = doomed(point).await;
     let mac = mac(1);
@@ -227,7 +227,7 @@ async fn dies_at(point: Failpoint) {
     let early = phone.boot().await.unwrap();
     let is_proof = matches!(point, Failpoint::ProofCame | Failpoint::ProofWritten);
     if is_proof {
-        // With the credentials that stand in its file.
+        // The phone uses the credentials from its file.
         let proof = phone.poll_once().await.unwrap();
         assert!(!proof.unchanged, "{point:?}: no byte leaves before the window is closed on disk: {proof:#?}");
     }
@@ -256,7 +256,7 @@ async fn dies_at(point: Failpoint) {
 
 const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n805ec0123402;user2;Two;secret-2\n";
 
-/// The process kills itself while a file of phones is imported; the same file again goes on with the rest.
+/// Kills the process while it imports a file of phones. Importing the same file again continues with the rest.
 async fn dies_importing_at(point: Failpoint) {
     let (world, options, site, process) = doomed(point).await;
     let file = site.config().with_file_name("phones.csv");
@@ -309,7 +309,7 @@ async fn dies_importing_at(point: Failpoint) {
     assert_eq!(exit, Some(0), "after {took:?}");
 }
 
-/// The record goes on by itself where it holds all it needs; else Users provisions once more.
+/// The record completes by itself if it has everything it needs. Otherwise Users provisions once more.
 async fn heal(world: &World, records: &Records, station: Station, request: &ProvisionRequest, mac: Mac) {
     let goes_on = records
         .wait_for("the restarted gateway to come to a decision", |records| match records.phone(mac) {
@@ -400,7 +400,8 @@ macro_rules! points {
     };
 }
 
-// Every other point is died in by tests inside the library: `crash_point::Scenario` and src/provision/tests/crash.rs.
+// All other fail points are covered by tests inside the library: `base::failpoint::Scenario` and
+// src/provision/tests/crash.rs.
 points! { OF_REQUESTS, dies_at:
     dies_before_the_window_is_bound: BindWanted,
     dies_before_the_file_leaves: Bound,

@@ -1,4 +1,5 @@
-//! A DECT base rings for every user who typed its MAC: another one is one more handset, and nobody loses theirs.
+//! Tests that a DECT base serves all users who entered its MAC. Another user adds a handset, and existing users keep
+//! theirs.
 
 use gangway::phone::{
     facet::{DevicesState, RedirectState},
@@ -26,7 +27,7 @@ async fn bench() -> Bench {
     Bench::start_in(world, Options::default()).await
 }
 
-/// What Users sends when a handset has a hardware id of its own; by default it sends the base's address.
+/// The request that Users sends if a handset has a separate hardware id. By default Users sends the base's address.
 fn wish(mac: Mac, user: &str, handset: Option<&str>) -> ProvisionRequest {
     ProvisionRequest { hwid: handset.map(str::to_owned), ..ProvisionRequest::new(&mac.to_string(), user, TITLE) }
 }
@@ -36,7 +37,7 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, handset: Option<&str>)
     assert!(answer.ok, "{user} is told: {:?}", answer.error);
 }
 
-/// A base on the wall with one user.
+/// A base in service with one user.
 async fn installed(bench: &Bench, mac: Mac, model: YealinkModel, user: &str, handset: Option<&str>) -> YealinkPhone {
     provisioned(bench, mac, user, handset).await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
@@ -72,7 +73,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     let bench = bench().await;
     let mac = mac(1);
     let base = installed(&bench, mac, model, "user1", handsets[0]).await;
-    // The base comes back with its own credentials; from then on it needs no window.
+    // The base requests files with its own credentials. From then on it needs no bootstrap window.
     assert!(base.poll_once().await.unwrap().unchanged);
     let before = bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
     let writes = || bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
@@ -80,14 +81,14 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
 
     provisioned(&bench, mac, "user2", handsets[1]).await;
 
-    // Nothing of the first user was touched, and no second sysclient was made for the same base.
+    // The first user's account is unchanged, and no second sysclient was created for the same base.
     let after = bench.records().phone(mac).unwrap();
     assert_eq!(after.accounts[0], before.accounts[0]);
     assert_eq!((&after.token, &after.own, &after.window), (&before.token, &before.own, &before.window));
     let codes = |state: &gangway_sim::devices::DevicesState| state.count(&mac.to_string(), Station::IdentifiedWithCode);
     assert_eq!(bench.world.devices.board().read(codes), 1);
 
-    // At its next GET, with the credentials it has.
+    // The second account is in the file of its next GET, with its existing credentials.
     let report = base.poll_once().await.unwrap();
     assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2")]);
     let record = bench.records().wait_done(mac).await;
@@ -112,7 +113,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
         shown["accounts"].as_array().unwrap().iter().map(|account| account["user"].as_str().unwrap()).collect();
     assert_eq!(users, ["user1", "user2"]);
 
-    // Taking one off leaves the other.
+    // Removing one user keeps the other.
     let done = bench.gateway.command(&["phones", "remove", &mac.to_string(), "--user", "user1", "--wait"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let report = base.poll_once().await.unwrap();
@@ -130,7 +131,7 @@ async fn two_users_share_a_small_base_with_their_own_handsets() {
     two_users_of(model::W70B, [Some("handset-1"), Some("handset-2")]).await;
 }
 
-/// The base's own address at both users: then each registers by name.
+/// Both users have the base's address as hardware id, so each registers by name.
 #[actix_rt::test]
 async fn two_users_share_a_large_system_under_one_hardware_id() {
     two_users_of(model::W90DM, [None, None]).await;
@@ -141,7 +142,7 @@ async fn an_old_base_with_old_names_serves_two_as_well() {
     two_users_of(model::W52P_OLD, [Some("handset-1"), None]).await;
 }
 
-/// Both type the MAC before the base is unpacked.
+/// Both users enter the MAC before the base boots for the first time.
 #[actix_rt::test]
 async fn a_base_in_its_box_comes_up_with_all_its_users() {
     let bench = bench().await;

@@ -1,5 +1,5 @@
-//! Devices may go away, come back or move: every phone and the API link find it again without anybody's help, and
-//! without a stampede.
+//! Tests that every phone and the API link reconnect without intervention and without a connection storm when Devices
+//! stops, restarts or moves.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn after_a_restart_of_devices_everything_comes_back_by_itself() {
 
     bench.world.devices.stop().await;
     bench.records().wait_devices(mac, DevicesState::Lost).await;
-    // A phone is served from what was configured before.
+    // A phone is served from its stored configuration.
     assert!(phone.poll_once().await.unwrap().unchanged);
     bench.world.devices.start_again().await.unwrap();
 
@@ -67,7 +67,7 @@ async fn a_change_of_the_devices_url_moves_every_phone() {
 
     bench.world.devices.wait_configured(&first.to_string()).await.unwrap();
     bench.records().wait_devices(first, DevicesState::Received).await;
-    // Those that come later go there as well, and changes arrive from there.
+    // New phones use the new address as well, and changes arrive from there.
     bench.installed(second, model::T31P, "user2").await;
     let before = bench.records().phone(first).unwrap().revision;
     let content = json!({ "type": "NTP", "ntp1": "10.3.3.3", "tz": "UTC0" });
@@ -98,7 +98,7 @@ async fn phones_come_back_no_faster_than_configured() {
     }
     let connects = bench.world.devices.board().read(|state| state.connects.clone());
     assert!(connects.len() >= before + usize::from(PHONES));
-    // Whatever second one looks at, no more connects lie in it than are allowed; a busy machine bunches a few of them.
+    // No one-second interval contains more connects than are allowed, apart from a few that a busy machine delays.
     for (index, start) in connects.iter().enumerate() {
         let within =
             connects[index..].iter().take_while(|at| at.duration_since(*start).unsigned_abs() < Duration::from_secs(1));
@@ -125,13 +125,13 @@ async fn after_a_restart_of_the_pbx_everything_comes_back_by_itself() {
         .await
         .unwrap();
     bench.world.wait_gateway().await.unwrap();
-    // Sysclients have nothing to do with the PBX: the one that is open stays as it is.
+    // Sysclients do not depend on the PBX, so the open one stays connected.
     assert_eq!(bench.world.devices.count(&first.to_string(), Station::Closed), 0);
     bench.installed(second, model::T31P, "user2").await;
     bench.assert_no_violation();
 }
 
-/// Devices is away when somebody provisions: Users hears that it goes on, and it does.
+/// Users is informed that provisioning continues while Devices is unavailable, and it does.
 #[actix_rt::test]
 async fn a_provisioning_outlives_an_outage_of_devices() {
     let bench = Bench::start().await;
@@ -145,7 +145,7 @@ async fn a_provisioning_outlives_an_outage_of_devices() {
 
     assert!(!answer.ok);
     assert!(answer.error.as_deref().unwrap().contains("goes on trying"), "{:?}", answer.error);
-    // What can be done without Devices is done, so that the phone finds its way when it is unpacked.
+    // Steps that do not need Devices are done, so that the phone is redirected when it boots.
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     let phone = bench.world.add_phone(mac, model::T46U);
     let early = phone.boot().await.unwrap();

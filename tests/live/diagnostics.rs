@@ -1,5 +1,5 @@
-//! One archive for a support ticket: everything is in it, nobody is named and no secret told, and it is no larger than
-//! asked for.
+//! Tests the archive for support tickets: it is complete, contains neither names nor secrets, and is no larger than
+//! requested.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ fn said(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
-/// Makes a bundle; what was said, and what is in it.
+/// Creates a bundle; returns the command's output and the bundle's files.
 fn made(bench: &Bench, file: &Path, more: &[&str]) -> (String, BTreeMap<String, String>) {
     let done = bench.gateway.command(&[&["diagnostics", "--to", file.to_str().unwrap()], more].concat());
     assert!(done.status.success(), "{}", said(&done));
@@ -42,7 +42,7 @@ fn value(files: &BTreeMap<String, String>, name: &str) -> Value {
     serde_json::from_str(&files[name]).unwrap_or_else(|error| panic!("{name}: {error}: {}", files[name]))
 }
 
-/// Files that hold one of these, whatever the case.
+/// Returns the files that contain one of these words, ignoring case.
 fn holding(files: &BTreeMap<String, String>, words: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for (name, text) in files {
@@ -56,7 +56,7 @@ fn holding(files: &BTreeMap<String, String>, words: &[String]) -> Vec<String> {
     found
 }
 
-/// Every way in which somebody could be recognised.
+/// All values by which a user or phone could be identified.
 fn names(macs: &[Mac]) -> Vec<String> {
     let spelled = macs.iter().flat_map(|mac| [mac.to_string(), mac.spelled(":"), mac.spelled("-"), mac.spelled("%3A")]);
     let words = ["user1", "user2", "User 1", "User 2", DOMAIN, "Anna", "Bob B.", "00499999"];
@@ -71,7 +71,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Two phones, one of them in service; a person has looked at it; keys and a log name people.
+    /// Two phones, one of them in service. An administrator has viewed it, and line keys and a log contain names.
     async fn start() -> Self {
         let bench = Bench::start().await;
         let (first, second) = (mac(1), mac(2));
@@ -132,7 +132,7 @@ async fn a_bundle_holds_every_part_but_no_name_and_no_secret() {
     let again = scene.bench.gateway.command(&["diagnostics", "--to", file.to_str().unwrap()]);
     assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
 
-    // Every part.
+    // The bundle contains every part.
     for word in ["Who noticed", "do, step by step", "When?", "expected instead"] {
         assert!(files["questions.txt"].contains(word), "{word}");
     }
@@ -182,7 +182,7 @@ async fn a_bundle_holds_every_part_but_no_name_and_no_secret() {
         }
     }
 
-    // Nobody and nothing.
+    // The bundle contains no names and no secrets.
     let mut words = names(&[scene.first, scene.second, mac(0x77)]);
     words.extend(scene.secrets());
     let found = holding(&files, &words);
@@ -215,7 +215,7 @@ async fn aliases_are_the_same_in_every_bundle_and_the_gateway_need_not_run() {
     let words = names(&[scene.first, scene.second]);
     assert!(holding(&stopped, &words).is_empty(), "{:?}", holding(&stopped, &words));
 
-    // As they are, for somebody who may know them; still without secrets.
+    // With `--names` the bundle keeps names, but still contains no secrets.
     let (told, named) = made(&scene.bench, &scene.file("named.zip"), &["--names"]);
     assert!(told.contains("--names"), "{told}");
     let timeline = format!("instance-1/phone-{}/timeline.txt", scene.first);
@@ -246,7 +246,7 @@ fn the_limit_is_kept_and_what_is_cut_is_said() {
     assert_eq!(process.terminate().1, Some(0));
     let here = tempfile::tempdir().unwrap();
     let (log, file) = (here.path().join("long.log"), here.path().join("x.zip"));
-    // What packs badly, as nonces do.
+    // Incompressible data, like nonces.
     let mut state = 1_u64;
     let mut line = |number: usize| {
         let mut digits = || {
@@ -276,7 +276,8 @@ fn the_limit_is_kept_and_what_is_cut_is_said() {
     assert!(!gone.status.success() && said(&gone).contains("/nowhere.log"), "{}", said(&gone));
 }
 
-/// Nobody can write, whoever they are; what can be read is told, and that it stands in no audit.
+/// No user can write the database, not even root, because a directory is at the WAL's path. The bundle contains what
+/// can be read, and a note that it is not in the audit.
 #[actix_rt::test]
 async fn a_gateway_whose_disk_takes_nothing_gets_a_bundle_all_the_same() {
     let mut scene = Scene::start().await;

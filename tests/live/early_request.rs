@@ -1,5 +1,5 @@
-//! A phone that asks before its configuration is there gets nothing half: what tells it to come again in a minute,
-//! and no secret. A Yealink gives up after three quick tries.
+//! Tests a phone that requests its file before its configuration has arrived. The answer makes it retry in a minute and
+//! contains no secret. A Yealink phone gives up after three quick tries.
 
 use gangway::phone::facet::RequestState;
 use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
@@ -19,7 +19,7 @@ async fn a_phone_that_is_too_early_comes_again_in_a_minute() {
     let request = ProvisionRequest::new(&hwid, "user1", TITLE);
     let provisioning = in_background(async move { users.provision(request).await });
     bench.world.devices.gates().wait_until_held("config").await.unwrap();
-    // The token is in the record; the redirection service does not know it yet.
+    // The record has the token, but the redirection service does not know it yet.
     let record = bench.records().wait_phone(mac, "the record", |_| true).await;
     let url = format!("{}/phone/{}/", bench.gateway.instance_url(), record.token.expose());
     let phone = bench.world.add_phone(mac, model::T46U);
@@ -47,7 +47,7 @@ async fn a_phone_that_is_too_early_comes_again_in_a_minute() {
     assert_ne!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(1));
 }
 
-/// Nothing of a phone's early request depends on who else asks: a HEAD delivers nothing, either.
+/// A HEAD request does not count as a delivery.
 #[actix_rt::test]
 async fn a_head_is_no_delivery() {
     let bench = Bench::start().await;

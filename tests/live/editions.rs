@@ -1,5 +1,5 @@
-//! PBXs, Devices services and redirection services come in editions that differ in what their documents leave open:
-//! the phone rings at all of them (innovaphone reference, questions chosen by default and met with tolerance).
+//! Tests against variants of PBXs, Devices services and redirection services where their documents are ambiguous. A
+//! phone must register with all of them (innovaphone reference, questions answered with defaults and tolerant parsing).
 
 use gangway::phone::facet::{RedirectState, UserObjectState};
 use gangway_sim::{world::World, yealink_phone::model};
@@ -10,7 +10,7 @@ use crate::support::{
     options::Options,
 };
 
-/// A phone gets through although the world is as `change` makes it.
+/// Installs a phone in a world modified by `change`.
 async fn rings_in(change: impl FnOnce(&World)) {
     let world = world().start().await.unwrap();
     change(&world);
@@ -49,7 +49,7 @@ async fn answers_of_the_redirection_service_may_be_indented() {
     rings_in(|world| world.rps.switch(|switches| switches.pretty = true)).await;
 }
 
-/// A PBX that takes a flag and does not keep it is found out by reading back, and the phone works all the same.
+/// If a PBX accepts a flag but does not store it, the gateway detects this by reading it back. The phone still works.
 #[actix_rt::test]
 async fn a_flag_that_does_not_stick_is_said() {
     let bench = Bench::start().await;
@@ -65,7 +65,7 @@ async fn a_flag_that_does_not_stick_is_said() {
     bench.assert_no_violation();
 }
 
-/// Nobody wrote the device on the user object: that is named, and nothing is created there.
+/// If the device entry is missing on the user object, the gateway reports it and does not create one.
 #[actix_rt::test]
 async fn a_missing_device_entry_is_said_and_not_made_up() {
     let bench = Bench::start().await;
@@ -81,7 +81,7 @@ async fn a_missing_device_entry_is_said_and_not_made_up() {
     assert!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
 }
 
-/// An administrator who opens the phone's page in Devices gets an answer, not an endless wait.
+/// An administrator who opens the phone's page in Devices gets an answer instead of a timeout.
 #[actix_rt::test]
 async fn a_request_through_the_tunnel_is_answered_with_a_page() {
     let bench = Bench::start().await;
@@ -94,7 +94,7 @@ async fn a_request_through_the_tunnel_is_answered_with_a_page() {
     for secret in ["secret-1", bench.records().phone(mac).unwrap().token.expose()] {
         assert!(!text.contains(secret), "{text}");
     }
-    // Garbage in the tunnel and beside it does no harm.
+    // Invalid data inside and outside the tunnel is harmless.
     for bytes in [vec![], vec![2], vec![1, 0, 0, 0], vec![9; 300], b"\x01\x00\x00\x04{".to_vec()] {
         assert!(bench.world.devices.send_raw(&mac.to_string(), bytes));
     }

@@ -1,4 +1,5 @@
-//! A code that is too old fails with a sentence, is never sent twice, and a new one heals it.
+//! Tests that an expired code fails with an error message, is never sent twice, and that a new code resolves the
+//! problem.
 
 use gangway::phone::facet::DevicesState;
 use gangway_sim::{devices::Station, users::ProvisionRequest, yealink_phone::model};
@@ -37,7 +38,7 @@ async fn an_expired_code_fails_with_a_sentence_and_a_new_one_heals() {
     assert_eq!(bench.records().store.roster().len(), 1);
 }
 
-/// An administrator deletes the device in Devices: that is shown, and provisioning again brings it back.
+/// If an administrator deletes the device in Devices, the gateway reports it. Provisioning again restores the device.
 #[actix_rt::test]
 async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
     let bench = Bench::start().await;

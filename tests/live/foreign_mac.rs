@@ -1,4 +1,5 @@
-//! A phone that belongs to somebody else's account at the redirection service is left to them, and that is said.
+//! Tests a phone that belongs to another account at the redirection service: the gateway leaves it there and reports
+//! it.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::yealink_phone::model;
@@ -10,7 +11,7 @@ async fn a_phone_of_another_account_is_reported_and_not_touched() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.world.rps.add_foreign_phone(mac, "https://elsewhere.example/");
-    // Even a service that would hand it over is not asked to.
+    // The gateway does not ask for a takeover, even if the service would allow it.
     bench.world.rps.switch(|switches| switches.override_takes_over = true);
 
     let answer = bench.provision(mac, "user1").await;
@@ -23,7 +24,7 @@ async fn a_phone_of_another_account_is_reported_and_not_touched() {
     let calls = bench.world.rps.board().read(|state| state.calls.clone());
     assert!(calls.iter().all(|call| !call.method.starts_with("register") && !call.method.starts_with("deRegister")));
 
-    // The former owner lets it go; provisioning again finds it free.
+    // After the former owner has released the phone, provisioning again succeeds.
     bench.world.rps.board().change(|state| state.phones.remove(&mac.to_string()));
     assert!(bench.installed(mac, model::T46U, "user1").await.is_registered());
 }

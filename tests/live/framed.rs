@@ -1,4 +1,5 @@
-//! Clients of PBXs may show the page in a frame, also before their PBX is back after a restart of the gateway.
+//! Tests that clients of PBXs may show the page in a frame, even before their PBX has reconnected after a restart of
+//! the gateway.
 
 use crate::support::{bench::Bench, gateway::Gateway, http, options::Options};
 
@@ -27,8 +28,8 @@ async fn the_first_page_after_a_restart_may_be_framed() {
     assert_eq!(ancestors.split_whitespace().collect::<Vec<_>>(), ["'self'", &origin], "nobody else");
 }
 
-/// Nothing the page is made of goes without the headers that keep a browser from being led astray by it; strict transport
-/// where the client came by HTTPS.
+/// Every file of the page has the headers that protect the browser. Strict transport security is sent only if the
+/// client uses HTTPS.
 #[actix_rt::test]
 async fn no_answer_of_the_page_goes_without_its_headers() {
     let options = Options { trusted_proxies: "127.0.0.1/32".into(), ..Options::default() };

@@ -1,5 +1,5 @@
-//! A connection to Devices that stands and on which nothing arrives any more, as after a router that forgot it or a machine
-//! that lost its power: it is noticed without anybody asking for anything, and made anew.
+//! Tests a connection to Devices that is open but receives no more data, as after a router lost its state or a machine
+//! lost power. The gateway detects this without pending requests and reconnects.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::support::{
     records::PATIENCE,
 };
 
-/// As far as the gateway's clock goes on at once; shorter than the time between two pings.
+/// Step by which the gateway's clock advances; shorter than the ping interval.
 const STEP: Duration = Duration::from_secs(10);
 
-/// Waits while the gateway's time goes on; how much of it passed.
+/// Waits for a condition while advancing the gateway's clock; returns how much time passed on it.
 async fn until(clock: &ManualClock, what: &str, is_so: impl Fn() -> bool) -> Duration {
     let (begun, from) = (Instant::now(), clock.now());
     while !is_so() {

@@ -1,4 +1,4 @@
-//! A MAC typed in Profile is all it takes: the phone rings.
+//! Tests that entering a MAC in Profile is enough to bring a phone into service.
 
 use gangway::phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState};
 use gangway_sim::{
@@ -8,7 +8,7 @@ use gangway_sim::{
 
 use crate::support::{bench::Bench, mac};
 
-/// A current desk phone, the smallest one, and one with firmware that only knows the old parameter names.
+/// A current desk phone, the smallest one, and one whose firmware supports only the old parameter names.
 const DESKS: [(u8, YealinkModel, &str); 3] =
     [(1, model::T54W, "user1"), (2, model::T31P, "user2"), (3, model::T48G_OLD, "user3")];
 
@@ -25,23 +25,23 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
         assert!(report.registered, "{report:#?}");
         let record = bench.records().wait_done(mac).await;
         let hwid = mac.to_string();
-        // E1: the record, complete.
+        // E1: the record is complete.
         assert_eq!(record.accounts.len(), 1);
         assert_eq!(record.accounts[0].username, user);
         assert_eq!(record.model.as_deref(), Some(model.name));
         assert_eq!(record.firmware.as_deref(), Some(model.firmware));
-        // E2: the device on the user object, with the flags.
+        // E2: the device on the user object has its flags.
         let device = bench.world.pbx.device(&hwid).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
-        // E3: the device in Devices, as a third party's, online.
+        // E3: the device is in Devices, as a third-party device, and online.
         bench.world.devices.board().read(|state| {
             let device = &state.devices[&hwid];
             assert!(device.online && device.other, "{device:?}");
             assert!(!device.product.is_empty() && !device.version.is_empty(), "{device:?}");
         });
-        // E4: the entry at the redirection service leads to this phone's own URL.
+        // E4: the entry at the redirection service points to this phone's own URL.
         assert!(bench.phone_url(mac).contains(record.token.expose()));
-        // E5: the registration, over TLS.
+        // E5: the phone is registered over TLS.
         let registration = bench.world.pbx.registration(&hwid).unwrap();
         assert_eq!(registration.transport, "tls");
         assert_eq!(record.accounts[0].registered_address.as_deref(), Some(registration.addr.as_str()));
@@ -50,7 +50,7 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
     bench.assert_no_violation();
 }
 
-/// Users must not be told of flags that no phone lives up to yet.
+/// Flags must not be written before the phone has the settings they require.
 #[actix_rt::test]
 async fn flags_are_written_after_the_first_delivery_and_not_before() {
     let bench = Bench::start().await;
@@ -72,7 +72,7 @@ async fn flags_are_written_after_the_first_delivery_and_not_before() {
     bench.assert_no_violation();
 }
 
-/// The history speaks the original's words and holds no secret.
+/// The history uses the original wording and contains no secrets.
 #[actix_rt::test]
 async fn every_call_to_the_redirection_service_is_in_the_history_without_secrets() {
     let bench = Bench::start().await;

@@ -1,5 +1,5 @@
-//! Who is not the phone gets nothing and learns nothing, over the wire.
-//! The rules case by case are tested beside the listeners; this is the whole gateway.
+//! Tests over the wire that clients other than the phone get nothing and learn nothing. The individual rules are tested
+//! next to the listeners; these tests use the whole gateway.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::{LoginForm, session::AppSession, yealink_phone::model};
@@ -59,7 +59,7 @@ async fn with_a_token_whatever_is_wrong_is_the_same_empty_404() {
         let answer = http::get(&format!("{url}{name}"), AGENT);
         assert_eq!(answer.shape(), refused.shape(), "{name}");
     }
-    // Names are served in either case.
+    // File names are served in either case.
     let upper = http::get(&format!("{url}{}.cfg", mac.to_string().to_uppercase()), AGENT);
     assert_eq!(upper.status, 200);
     assert_eq!(upper.header("cache-control"), Some("private, no-store"));
@@ -87,7 +87,7 @@ async fn uploads_are_taken_from_the_phone_up_to_a_limit() {
     assert!(matches!(stranger.status, 401 | 404), "{}", stranger.status);
 }
 
-/// The secrets of the first delivery are bound to whom they were given; the own credentials are the only way later.
+/// The token is valid only for the first delivery. Later requests need the phone's own credentials.
 #[actix_rt::test]
 async fn once_the_phone_has_proven_itself_the_token_opens_nothing() {
     let bench = Bench::start().await;
@@ -115,7 +115,7 @@ async fn the_operators_port_is_not_the_phones_port() {
     }
 }
 
-/// One process serves many tenants; what belongs to one is nothing to the other.
+/// One process serves many tenants. Credentials of one instance are invalid in another.
 #[actix_rt::test]
 async fn nothing_crosses_between_instances() {
     let other = "[[instances]]\ndomain = \"other.example\"\nname = \"gangway\"\npassword = \"another password\"";

@@ -1,4 +1,5 @@
-//! A file of phones, by command and by script: what is good is provisioned, what is not is named by its line.
+//! Tests importing a file of phones by command and by script: valid lines are provisioned, invalid ones are reported by
+//! line.
 
 use gangway::{phone::facet::DevicesState, store::TokenScope};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::support::{
     script::{Script, body, problem},
 };
 
-/// A command while the world goes on.
+/// Runs a command in the background while the simulators keep running.
 async fn command(gateway: &Gateway, arguments: &[&str]) -> std::process::Output {
     let config = gateway.config();
     let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
@@ -24,7 +25,7 @@ async fn command(gateway: &Gateway, arguments: &[&str]) -> std::process::Output 
     .unwrap()
 }
 
-/// Latin-1, semicolons, CR LF: as a spreadsheet writes it.
+/// Latin-1, semicolons and CR LF, as written by a spreadsheet.
 fn spreadsheet() -> Vec<u8> {
     let mut file = b"MAC;User;Name;Password;Colour\r\n".to_vec();
     file.extend(format!("{};user1;J\u{fc}rgen;secret-1;red\r\n", mac(1).spelled("-")).chars().map(|c| c as u8));
@@ -63,7 +64,7 @@ async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("2 unchanged"), "{again:?}");
     let audit = bench.gateway.command(&["audit", "--json"]);
     assert!(String::from_utf8_lossy(&audit.stdout).contains("import 2 lines"), "{audit:?}");
-    // Neither file nor answer stays behind.
+    // Neither the file nor the answer is left in the store.
     bench.records().wait_no_facts("import.").await;
 }
 

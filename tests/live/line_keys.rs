@@ -1,5 +1,5 @@
-//! Line keys, from what an administrator types to what the phone keeps: set per layer, refused where the model cannot have
-//! them, explained key by key; and the firmware wanted beside the one the phone reports.
+//! Tests line keys from the setting to the phone: they are set per layer, rejected where the model cannot have them,
+//! and explained key by key. Also tests that the wanted firmware is shown next to the reported one.
 
 use std::process::Output;
 
@@ -41,7 +41,7 @@ async fn a_list_of_keys_reaches_the_phone_and_a_shorter_one_as_well() {
     assert_eq!(kept("linekey.2.value").as_deref(), Some("1002"));
     assert_eq!(kept("linekey.3.value").as_deref(), Some("+49711"));
 
-    // The phone's own list counts as a whole; written as TOML.
+    // The phone's own list replaces the others as a whole. It is written as TOML.
     let own = mac.to_string();
     set(&bench, &["line_keys", "[{ key = 3, type = \"dnd\" }]", "--phone", &own]).await;
     phone.poll_once().await.unwrap();
@@ -74,7 +74,7 @@ async fn keys_a_phone_cannot_have_are_refused_with_the_reason() {
         assert!(!done.status.success(), "{arguments:?}");
         assert!(err(&done).contains(said), "{}", err(&done));
     }
-    // On the page: what there can be, every fault by its row, and the same refusal.
+    // The page offers the possible values, reports each error with its row, and rejects the same values.
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
     let value = r#"[{"key":1,"type":"blf"},{"key":2,"type":"line"},{"key":28,"type":"dnd"}]"#;
     let told = page.ask("LineKeys", json!({ "scope": format!("phone:{own}"), "value": value })).await;
@@ -89,7 +89,7 @@ async fn keys_a_phone_cannot_have_are_refused_with_the_reason() {
     let reason = refused["fields"]["line_keys"]["text"].as_str().unwrap();
     assert!(reason.contains("T46U has 27 line keys"), "{refused}");
 
-    // A list for all may be longer than a phone: it says which keys it refuses.
+    // A list for all phones may be longer than a phone supports. The gateway reports which keys it rejects.
     set(&bench, &["line_keys", r#"[{"key":1,"type":"line"},{"key":28,"type":"dnd"}]"#]).await;
     let file = json_of(&bench.gateway.command(&["render", "--mac", &own, "--json"]));
     let notes = file["notes"].to_string();

@@ -1,4 +1,4 @@
-//! Who does not know the shared password gets nothing from an AppWebsocket, and learns nothing.
+//! Tests that a client without the shared password gets nothing from an AppWebsocket and learns nothing.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ fn info(app: &str, url: &str) -> String {
     json!({ "appobj": app, "appdn": app, "appurl": format!("{url}/{app}"), "pbx": "pbx", "cn": app }).to_string()
 }
 
-/// Logs in by hand; everything that was said until the socket ended, and how long that took.
+/// Logs in manually; returns all messages until the socket was closed.
 async fn refused(bench: &Bench, app: &str, password: &str) -> Vec<Value> {
     let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
     let info = info(app, &bench.gateway.instance_url());
@@ -25,7 +25,7 @@ async fn refused(bench: &Bench, app: &str, password: &str) -> Vec<Value> {
     let answer = socket.next_of("AppLoginResult").await.expect("an answer");
     assert_eq!(answer.get("ok"), None, "{answer}");
     let mut said = vec![answer];
-    // Whatever is tried after that is not answered; a second login with the right password neither.
+    // Later messages are not answered, including a second login with the correct password.
     socket.send_text(login_text(app, app, &info, None, &challenge, PASSWORD)).await;
     said.extend(until_closed(&mut socket).await);
     assert!(since.elapsed().as_millis() >= 900, "closed after a pause, not at once: {:?}", since.elapsed());
@@ -68,7 +68,7 @@ async fn nothing_but_the_login_is_answered_before_it() {
         assert!(socket.send(&message).await);
     }
     assert!(socket.send_text("{ not json".into()).await);
-    // The only thing that comes back is the answer to the challenge, and after ten seconds the end.
+    // The gateway sends only the answer to the challenge and closes the socket after ten seconds.
     assert!(socket.send(&json!({ "mt": "AppChallenge" })).await);
     let said = until_closed(&mut socket).await;
     assert_eq!(said.len(), 1, "{said:?}");
@@ -99,7 +99,7 @@ async fn the_digest_covers_the_info_object_as_it_was_sent() {
     assert!(socket.next_of("KeepAlive").await.is_some());
 }
 
-/// A client that is told so would take over an App Platform's system functions.
+/// A client that is called a system client would take over an App Platform's system functions.
 #[actix_rt::test]
 async fn nobody_is_ever_called_a_system_client() {
     let bench = Bench::start().await;
@@ -114,7 +114,7 @@ async fn nobody_is_ever_called_a_system_client() {
     assert!(said.iter().all(|message| !message.to_string().contains("sysClient")), "{said:?}");
 }
 
-/// A challenge works once, on the socket it was made for.
+/// A challenge is valid once, and only on its own socket.
 #[actix_rt::test]
 async fn a_recorded_login_is_worth_nothing_on_another_socket() {
     let bench = Bench::start().await;
@@ -132,7 +132,7 @@ async fn a_recorded_login_is_worth_nothing_on_another_socket() {
     assert_eq!(second.next_of("AppLoginResult").await.unwrap().get("ok"), None);
 }
 
-/// ProvisioningPhone is for services: neither a PBX's own connection nor the admin app takes it.
+/// ProvisioningPhone is only for services. A PBX's own connection and the admin app reject it.
 #[actix_rt::test]
 async fn only_a_service_login_may_provision() {
     let bench = Bench::start().await;
@@ -158,9 +158,9 @@ async fn only_a_service_login_may_provision() {
     assert_eq!(bench.records().store.roster().len(), 0);
 }
 
-/// The instance password can be asked about without a login (AppCheckLogin), with a challenge of the asker's choice. That
-/// is no way to try passwords faster than by logins: each wrong one holds one of its source's places for two seconds, also
-/// when its socket is gone, and the next one waits for a place.
+/// AppCheckLogin checks the instance password without a login, with a challenge chosen by the client. It must not allow
+/// faster guessing than logins: each wrong password occupies one of its source's places for two seconds, even after its
+/// socket is closed, and the next one waits for a place.
 #[actix_rt::test]
 async fn passwords_are_tried_no_faster_by_checks_than_by_logins() {
     let bench = Bench::start().await;

@@ -1,8 +1,8 @@
-//! What gangway promises its users, proven end to end over real sockets: a gateway (in this process, or the real
-//! binary where crashes, signals and commands matter) among a simulated PBX, Users, Devices, redirection service and
-//! phones. One file per promise.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
-#![expect(clippy::print_stderr, reason = "the log of a process that failed is worth reading")]
+//! End-to-end tests of gangway over real sockets. A gateway runs with a simulated PBX, Users, Devices, redirection
+//! service and phones. It runs in this process, or as the real binary where crashes, signals and commands matter. Each
+//! file tests one feature.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
+#![expect(clippy::print_stderr, reason = "prints the log of a failed process")]
 mod support;
 
 mod admin_api;

@@ -1,5 +1,5 @@
-//! Every ProvisioningPhone is answered: the wrong ones with a text that names what is wrong, the slow ones without
-//! keeping others waiting.
+//! Tests that every ProvisioningPhone is answered: invalid requests with a text that names the problem, slow ones
+//! without delaying others.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ async fn every_missing_or_malformed_field_has_its_own_text() {
     let shared: Vec<_> = texts.iter().filter(|(_, cases)| cases.len() > 1).collect();
     assert!(shared.is_empty(), "these cannot be told apart: {shared:#?}");
     assert_eq!(bench.records().store.roster().len(), 0, "nothing of that is recorded");
-    // The socket still serves, and a name proves nothing: it is one line, whatever was entered.
+    // The socket still works. A display name is not used for authentication and is reduced to one line.
     let answer = bench.ask(request(1, "user1").with("cn", line_break)).await;
     assert!(answer.ok, "{:?}", answer.error);
     assert_eq!(bench.records().phone(mac(1)).unwrap().accounts[0].cn, "User account.1.password = x");
@@ -74,7 +74,7 @@ async fn every_usual_spelling_of_a_mac_is_the_same_phone() {
     assert_eq!(bench.records().phone(mac(1)).unwrap().provisioning, 4);
 }
 
-/// The published page misspells `usename`; whoever spells it right, or adds an `api`, is understood as well.
+/// The published page misspells `usename`. The correct spelling and an additional `api` are accepted as well.
 #[actix_rt::test]
 async fn tolerated_spellings_of_the_message_are_understood() {
     let bench = Bench::start().await;
@@ -89,7 +89,7 @@ async fn tolerated_spellings_of_the_message_are_understood() {
 async fn two_requests_for_one_phone_are_worked_on_one_after_the_other() {
     let bench = Bench::start().await;
     let answers = join_all([bench.ask(request(1, "user1")), bench.ask(request(1, "user1"))]).await;
-    // Whichever is overtaken says so; the other one's answer counts.
+    // The request that is superseded reports this; the answer of the other one counts.
     assert!(answers.iter().any(|answer| answer.ok), "{answers:?}");
     let overtaken = |error: &str| error.contains("meanwhile");
     assert!(answers.iter().all(|answer| answer.error.as_deref().is_none_or(overtaken)), "{answers:?}");
@@ -115,7 +115,7 @@ async fn a_slow_request_keeps_no_other_waiting() {
     assert!(slow.await.unwrap().unwrap().ok);
 }
 
-/// Whoever sends no `src` can only go by the order.
+/// Without `src`, answers can be matched only by their order.
 #[actix_rt::test]
 async fn answers_without_src_keep_the_order_of_the_requests() {
     let bench = Bench::start().await;
@@ -125,10 +125,10 @@ async fn answers_without_src_keep_the_order_of_the_requests() {
     let (users, first) = (bench.world.users.clone(), without(1, "user1"));
     let slow = in_background(async move { users.provision(first).await });
     bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
-    // This one is refused at once, but its answer has to wait for its turn.
+    // This request is rejected at once, but its answer must wait for its turn.
     let (users, second) = (bench.world.users.clone(), without(2, "user2").with("mac", json!("nonsense")));
     let quick = in_background(async move { users.provision(second).await });
-    // One with a src does not wait: when it is answered, the quick one has been seen, too.
+    // A request with `src` does not wait. After its answer, the quick request was processed, too.
     bench.provisioned(mac(3), "user3").await;
     assert!(!quick.is_finished());
 
@@ -140,7 +140,7 @@ async fn answers_without_src_keep_the_order_of_the_requests() {
     assert!(slow.raw.get("src").is_none() && quick.raw.get("src").is_none());
 }
 
-/// Display names are people's: whatever they hold, the file has one value per line and the phone still registers.
+/// Special characters in a display name break neither the file's one value per line nor the phone's registration.
 #[actix_rt::test]
 async fn odd_names_break_no_file() {
     let bench = Bench::start().await;

@@ -1,5 +1,5 @@
-//! Without the Admin mark on the app objects phones still work; what could not be written is said and made up for
-//! when the mark is there.
+//! Tests that phones work even without the Admin mark on the app objects. The gateway reports what it could not write,
+//! and writes it as soon as the mark is set.
 
 use gangway::phone::facet::{RedirectState, UserObjectState};
 use gangway_sim::yealink_phone::model;
@@ -13,7 +13,7 @@ async fn mark_admin(bench: &Bench, admin: bool) {
     let before = bench.world.pbx.board().read(logins);
     for name in OBJECTS {
         bench.world.pbx.edit_app(name, |app| app.admin = admin);
-        // A PBX opens the websocket of a changed object anew.
+        // A PBX reopens the websocket of a changed object.
         bench.world.pbx.drop_link(name);
     }
     let again = |state: &gangway_sim::pbx::PbxState| {

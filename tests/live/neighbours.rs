@@ -1,5 +1,5 @@
-//! Every neighbour with every fault: away, flapping, noise, a byte a second, silence. Phones that have a configuration are
-//! served all the while, also after a restart in the middle of it, and who was waiting has its phone in the end.
+//! Tests every peer with every fault: away, flapping, noise, one byte per second, silence. Configured phones are served
+//! throughout, even after a restart during the fault, and waiting provisionings complete in the end.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::support::{
     process,
 };
 
-/// Longer than a call that is never answered and the pause after it.
+/// Longer than an unanswered call and the pause after it.
 const PATIENCE: Duration = Duration::from_secs(100);
 const SERIAL: &str = "3146019091637071";
 
@@ -32,22 +32,23 @@ fn snom(number: u8) -> Mac {
     Mac::new([0x00, 0x04, 0x13, 0x12, 0x34, number]).unwrap()
 }
 
-/// A redirect service as the gateway calls it.
+/// A redirect service that the gateway calls.
 struct Service {
     vendor: &'static str,
     protocol: &'static str,
     url: String,
     account: (&'static str, &'static str),
-    /// Where phones ask.
+    /// URL that phones contact.
     door: String,
 }
 
-/// Everything there is, each neighbour behind a proxy.
+/// The gateway and its peers, each peer behind a proxy.
 struct Stage {
     bench: Bench,
     yealink_door: String,
     snom_door: String,
-    /// The older service, whose answers the simulated Snom phone does not read: it is told by hand what stands there.
+    /// The older service. The simulated Snom phone cannot read its answers, so the test configures the entry's URL by
+    /// hand.
     snom_rps: Option<SnomRps>,
     proxies: Vec<(&'static str, Proxy)>,
 }
@@ -119,7 +120,7 @@ impl Stage {
         phones.iter().map(|phone| format!("{}: {:?} {:?}", phone.mac, phone.redirect, phone.devices)).collect()
     }
 
-    /// Every neighbour has it, and phones are served.
+    /// Injects the fault at every peer and checks that phones are served.
     async fn suffers(&self, fault: Fault, phones: &(YealinkPhone, SnomPhone)) {
         for (_, proxy) in &self.proxies {
             proxy.set(fault);
@@ -130,7 +131,7 @@ impl Stage {
         }
     }
 
-    /// Unpacked, plugged in, and in service.
+    /// Boots new phones and waits until they are in service.
     async fn install(&self, number: u8) -> (YealinkPhone, SnomPhone) {
         let world = &self.bench.world;
         let (one, other) = (mac(number), snom(number));
@@ -153,7 +154,7 @@ impl Stage {
     }
 }
 
-/// The interval has come, and somebody pulled the plug.
+/// Checks the phones at the end of the polling interval and after a power cycle.
 async fn are_served((yealink, snom): &(YealinkPhone, SnomPhone), when: &str) {
     let polled = yealink.poll_once().await.unwrap();
     assert!(polled.unchanged && !polled.given_up, "{when}: {polled:#?}");
@@ -170,7 +171,7 @@ async fn endures(mut stage: Stage) {
     stage.provision(snom(1), "user2", "Snom").await;
     let phones = stage.install(1).await;
     are_served(&phones, "while all is well").await;
-    // Somebody waits for either service all the while.
+    // A provisioning waits for each service during the whole test.
     for (_, proxy) in &stage.proxies[..2] {
         proxy.set(Fault::Away);
     }
@@ -184,7 +185,7 @@ async fn endures(mut stage: Stage) {
     are_served(&phones, "after a restart while nobody says a word").await;
     assert!([mac(2), snom(2)].iter().all(|mac| stage.is(*mac, RedirectState::Pending)), "{:?}", stage.redirects());
 
-    // Through this one somebody gets now and then.
+    // With this fault some calls succeed.
     stage.suffers(Fault::Flapping, &phones).await;
 
     for (_, proxy) in &stage.proxies {

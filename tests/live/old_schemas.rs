@@ -1,4 +1,4 @@
-//! A gateway started on what a released version left behind serves the same phones with the same files.
+//! Tests that a gateway started on the data of an older release serves the same phones with the same files.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{gateway::Gateway, http, options::Options, process};
 
-/// The database and its key as they were kept.
+/// Restores a database and its key from a stored dump.
 async fn thawed(dump: &Path, data: &Path) {
     fs::create_dir(data).unwrap();
     fs::set_permissions(data, fs::Permissions::from_mode(0o700)).unwrap();

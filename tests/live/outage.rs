@@ -1,5 +1,5 @@
-//! Phones that have a configuration keep being served whatever is away around the gateway or wrong with its disk, also
-//! after a restart meanwhile; and everything comes back by itself.
+//! Tests that configured phones are served during outages of peers and disk errors, even after a restart in the
+//! meantime, and that everything recovers without intervention.
 
 use std::{fs, time::Instant};
 
@@ -8,7 +8,7 @@ use gangway_sim::yealink_phone::{YealinkBootReport, YealinkPhone, model};
 
 use crate::support::{bench::Bench, http, mac, records::PATIENCE};
 
-/// The interval has come: its file is as it was. And somebody pulled the plug: it gets the whole file again.
+/// Checks that a poll finds the file unchanged and that a power cycle delivers the whole file again.
 async fn is_served(phone: &YealinkPhone, when: &str) {
     let polled = phone.poll_once().await.unwrap();
     assert!(polled.unchanged && !polled.given_up, "{when}, asking again: {polled:#?}");
@@ -65,7 +65,7 @@ async fn a_disk_that_takes_nothing_stops_no_phone_and_is_said_to_who_provisions(
     bench.installed(mac(2), model::T31P, "user2").await;
 }
 
-/// Neither log nor any other file can be made beside the database.
+/// No WAL and no other file can be created next to the database.
 #[actix_rt::test]
 async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it_heals() {
     let mut bench = Bench::start().await;
@@ -74,7 +74,7 @@ async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it
     phone.poll_once().await.unwrap();
     bench.gateway.stop();
     let log = bench.gateway.data().join("gangway.db-wal");
-    // SQLite's threads end a moment after the gateway.
+    // SQLite's threads end shortly after the gateway.
     let begun = Instant::now();
     while log.exists() {
         assert!(begun.elapsed() < PATIENCE, "the log stays");

@@ -1,5 +1,5 @@
-//! A restored gateway does nothing to any phone until it takes over: every way in is refused with a sentence that says
-//! what to do, and nothing goes out, to whomever.
+//! Tests that a restored gateway does nothing to any phone until it takes over. Every request is rejected with a
+//! message that explains what to do, and the gateway sends nothing to any peer.
 
 use std::{collections::BTreeSet, fs};
 
@@ -22,7 +22,7 @@ use crate::support::{
     script::{Script, body, problem},
 };
 
-/// What a gateway says to a PBX that has connected, before anybody wants anything.
+/// Messages a gateway sends to a newly connected PBX before it receives any request.
 const GREETINGS: [&str; 5] = ["AppChallengeResult", "AppLoginResult", "AppInfoResult", "SubscribeServices", "PbxInfo"];
 const CURE: &str = "gangway serve --take-over";
 const TABLE: &str = "mac;user;password\n805ec0123409;user5;secret-5\n";
@@ -54,7 +54,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     bench.world.wait_gateway().await.unwrap();
     let record = bench.records().phone(first).unwrap();
 
-    // The page: it shows everything, and does nothing.
+    // The page shows everything but changes nothing.
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
     let notices = page.rows("Notices", json!({}), "notices").await;
     assert!(notices.iter().any(|notice| notice["key"] == "passive"), "{notices:?}");
@@ -75,7 +75,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     }
     refused("Categories", &page.ask("Categories", json!({})).await);
 
-    // Scripts.
+    // Requests of scripts.
     let script = Script::new(&bench.gateway, "robot", TokenScope::Write).await;
     for (method, path) in [
         ("POST", format!("/phones/{first}/actions/allow")),
@@ -90,7 +90,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     let told = body(&script.change("POST", "/resync", &json!({ "macs": [first] })).await);
     assert_eq!((&told["accepted"], &told["refused"][0]["code"]), (&json!(0), &json!("passive")), "{told}");
 
-    // Commands.
+    // Commands of the administrator.
     let (own, table) = (first.to_string(), here.path().join("phones.csv"));
     fs::write(&table, TABLE).unwrap();
     for arguments in [
@@ -112,14 +112,14 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     let shown = bench.gateway.command(&["phones", "show", &own]);
     assert!(shown.status.success(), "what was restored can be looked at: {}", said(&shown));
 
-    // Users, phones, SIP PnP.
+    // Requests of Users, phones and SIP PnP.
     let answer = bench.ask(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await;
     assert!(!answer.ok && answer.error.as_deref().is_some_and(|text| text.contains(CURE)), "{answer:?}");
     let answer = http::get(&url, &model::T46U.user_agent(first));
     assert!(answer.status == 503 && answer.header("retry-after").is_some(), "{answer:?}");
     assert!(bench.gateway.pnps().is_empty(), "nobody answers SIP PnP");
 
-    // Nothing went out, nothing was written down to be done later.
+    // Nothing was sent, and nothing was stored for later.
     assert_eq!(calls(), calls_before, "nothing was said to the redirect service");
     assert_eq!(bench.world.devices.board().read(|state| state.connections.len()), 0, "no sysclient is open");
     let told: BTreeSet<String> = bench.world.pbx.board().read(|state| {
@@ -133,7 +133,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     assert!(bench.records().store.facts_beginning("resync.").is_empty());
     bench.assert_no_violation();
 
-    // It can be made ready meanwhile, and after taking over everything goes on.
+    // The gateway can be configured in the meantime. After the takeover it resumes all work.
     assert_eq!(script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await.status, 204);
     bench.gateway.stop();
     let done = bench.gateway.command(&["restore", "--take-over"]);

@@ -1,5 +1,5 @@
-//! A phone without a redirect service asks the network by multicast and is told its URL, as long as it is expected; what
-//! is not expected hears nothing.
+//! Tests SIP PnP: a phone without a redirect service asks by multicast and receives its URL if the gateway expects it.
+//! Other phones get no answer.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -51,11 +51,12 @@ async fn an_expected_phone_is_told_its_url_and_rings() {
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].text.contains("127.0.0.1") && !told[0].text.contains(token.expose()));
 
-    // Its own credentials are proven at the next poll at the latest: then the window is closed and nothing is told.
+    // The phone uses its own credentials at the next poll at the latest. Then the bootstrap window is closed and it
+    // gets no answer.
     phone.poll_once().await.unwrap();
     bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
     assert_eq!(sip.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap(), None);
-    // After a factory reset a person's click is enough.
+    // After a factory reset, the administrator allows the phone with one command.
     let done = bench.gateway.command(&["phones", "allow", &mac.to_string()]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     bench.records().wait_phone(mac, "the window open", |phone| phone.window.closed.is_none()).await;
@@ -79,8 +80,8 @@ async fn who_is_not_expected_hears_nothing() {
     }
 }
 
-/// A subscription needs no more than a MAC, as a request without a token does: who tries one after the other is told
-/// nothing any more, neither here nor there.
+/// A subscription proves only a MAC, like a request without a token. A source that tries one MAC after the other gets
+/// no more answers, by SIP or by HTTP.
 #[actix_rt::test]
 async fn a_source_that_tries_one_mac_after_the_other_is_told_nothing() {
     let bench = bench("listen = \"127.0.0.1:0\"").await;
@@ -119,7 +120,7 @@ async fn another_network_is_not_answered() {
     assert!(phone.board().read(|heard| heard.statuses.is_empty()));
 }
 
-/// A phone whose answer is lost is told once more; then it is let be.
+/// The NOTIFY is repeated once if its answer is lost, and not again.
 #[actix_rt::test]
 async fn a_lost_notify_is_repeated() {
     let bench = bench("listen = \"127.0.0.1:0\"").await;
@@ -144,7 +145,7 @@ fn an_address_that_cannot_be_used_is_refused_with_its_name() {
     assert!(!done.status.success() && said.contains("lisen"), "{said}");
 }
 
-/// Through the group itself, where this machine lets datagrams to it come back.
+/// Uses the multicast group itself, if this machine loops multicast datagrams back.
 #[actix_rt::test]
 async fn by_the_multicast_group_as_a_phone_does() {
     let Some(ip) = heard_by_multicast().await else {
@@ -160,7 +161,7 @@ async fn by_the_multicast_group_as_a_phone_does() {
     assert!(url.is_some_and(|url| url.contains("/phone/")));
 }
 
-/// The address of an interface whose multicast comes back to this machine.
+/// Returns the address of an interface that loops multicast back to this machine.
 async fn heard_by_multicast() -> Option<IpAddr> {
     let group = Ipv4Addr::new(224, 0, 1, 75);
     let ear = tokio::net::UdpSocket::bind("0.0.0.0:0").await.ok()?;

@@ -1,5 +1,5 @@
-//! The redirection service may be away while people provision: Users is told ok, and the phone is registered there as
-//! soon as the service is back.
+//! Tests provisioning while the redirection service is unavailable: Users receives ok, and the phone is registered
+//! there as soon as the service is available again.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn users_is_told_ok_at_once_and_the_phone_is_redirected_later() {
     bench.assert_no_violation();
 }
 
-/// An answer that is none (5xx of a proxy) is the same kind of trouble.
+/// A 5xx answer of a proxy is treated as an outage as well.
 #[actix_rt::test]
 async fn a_service_that_is_out_of_order_delays_nothing_else() {
     let bench = Bench::start().await;
@@ -51,7 +51,7 @@ async fn a_service_that_is_out_of_order_delays_nothing_else() {
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
 }
 
-/// Without unique URLs the phone comes by the entry all phones share, still without a hand on it.
+/// Without unique URLs the phone uses the server entry that all phones share. This is still zero-touch.
 #[actix_rt::test]
 async fn an_account_without_urls_per_phone_is_zero_touch_as_well() {
     let bench = Bench::start().await;
@@ -67,7 +67,7 @@ async fn an_account_without_urls_per_phone_is_zero_touch_as_well() {
     bench.records().wait_done(mac).await;
 }
 
-/// Wrong credentials need a person; once the right ones are entered nothing has to be provisioned again.
+/// Wrong credentials require an administrator. After they are corrected, no phone has to be provisioned again.
 #[actix_rt::test]
 async fn wrong_credentials_are_said_and_right_ones_heal() {
     let world = world().start().await.unwrap();

@@ -1,5 +1,5 @@
-//! What the redirection service holds is compared with what it should, when an administrator asks: a difference is shown
-//! in the record, in the history and by exit code, and put right only when told to.
+//! Tests the check of the redirection service's entries against the expected ones. A difference is reported in the
+//! record, in the history and by exit code, and is corrected only on request.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::yealink_phone::model;

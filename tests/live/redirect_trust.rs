@@ -1,5 +1,5 @@
-//! A redirect service with a private certificate is called where `[[net.trust]]` names its CA or its key, and nothing is
-//! sent to it otherwise.
+//! Tests that a redirect service with a private certificate is called only if `[[net.trust]]` lists its CA or its key.
+//! Otherwise the gateway sends nothing to it.
 
 use std::{fs, net::SocketAddr, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::support::{
     options::Options,
 };
 
-/// A CA of nobody's, and what it issued for 127.0.0.1.
+/// A private CA and the certificate it issued for 127.0.0.1.
 struct Private {
     ca: String,
     pin: Pin,
@@ -43,7 +43,7 @@ fn private() -> Private {
     Private { ca: pem, pin: Pin::of(certificate.der()).unwrap(), config: Arc::new(config) }
 }
 
-/// TLS before a service that has none.
+/// A TLS proxy in front of a service without TLS.
 async fn front(private: &Private, behind: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

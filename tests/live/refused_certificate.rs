@@ -1,4 +1,5 @@
-//! A phone that does not trust our certificate never asks. The page says so all the same, and so does `gangway check`.
+//! Tests that the page and `gangway check` report a phone that does not trust the certificate, although such a phone
+//! never sends a request.
 
 use std::{
     net::SocketAddr,
@@ -28,7 +29,7 @@ fn pair(dir: &Path, name: &str) -> (PathBuf, PathBuf) {
     (chain, key)
 }
 
-/// A phone that trusts `ca` only.
+/// A TLS client that trusts only `ca`.
 async fn refuse(address: SocketAddr, ca: PathBuf) {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-verify_return_error", "-connect", &address.to_string(), "-CAfile"]).arg(ca);

@@ -1,4 +1,4 @@
-//! What a person wants of a phone is carried out: taken out, released, blocked, allowed once more.
+//! Tests the commands that remove, release, block and allow a phone.
 
 use gangway::phone::facet::RedirectState;
 use gangway_base::mac::Mac;
@@ -10,7 +10,7 @@ use crate::support::{
     http, mac,
 };
 
-/// `gangway phones <what> <mac> --wait` beside the running gateway.
+/// Runs `gangway phones <what> <mac> --wait` next to the running gateway.
 fn command(bench: &Bench, what: &str, mac: Mac) {
     let done = bench.gateway.command(&["phones", what, &mac.to_string(), "--wait"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -42,7 +42,7 @@ async fn a_removed_phone_leaves_nothing_but_its_history() {
     assert_eq!((refused.status, refused.body.len()), (404, 0));
     let report = phone.poll_once().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
-    // The tombstone stays, with the history.
+    // The tombstone and the history remain.
     assert!(listed(&bench, &[]).is_empty());
     let tombs = listed(&bench, &["--removed"]);
     assert_eq!(tombs.len(), 1);
@@ -54,7 +54,7 @@ async fn a_removed_phone_leaves_nothing_but_its_history() {
     bench.assert_no_violation();
 }
 
-/// A removed phone may come back.
+/// A removed phone can be provisioned again.
 #[actix_rt::test]
 async fn a_removed_phone_can_be_provisioned_again() {
     let bench = Bench::start().await;
@@ -140,7 +140,7 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
     bench.records().wait_done(mac).await;
 }
 
-/// It makes no change that the serving process could see.
+/// Such a command makes no change that the serving process could see.
 #[actix_rt::test]
 async fn a_wish_that_is_fulfilled_already_is_not_waited_for() {
     let bench = Bench::start().await;

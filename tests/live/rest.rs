@@ -1,5 +1,5 @@
-//! Scripts do over REST what people do on the page: with tokens that can be ended, refusals they can read, and nothing
-//! that lets anybody in or tells a password.
+//! Tests the REST API: it offers scripts the functions of the page, tokens can be revoked, rejections are readable, and
+//! no answer grants access or contains a password.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::support::{
     script::{Script, body, problem, token},
 };
 
-/// Revokes the token beside the gateway; how long it was good after that.
+/// Revokes the token next to the gateway; returns how long it was still accepted.
 async fn dead_after(gateway: &Gateway, script: &Script, name: &str) -> Duration {
     let done = gateway.command(&["tokens", "revoke", name]);
     assert!(done.status.success(), "{done:?}");
@@ -56,7 +56,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
     problem(&refused, 403);
     assert!(refused.header("www-authenticate").unwrap().contains("insufficient_scope"));
 
-    // Whoever guesses waits; whoever does not is let in all the same, also from there.
+    // A client that guesses tokens is throttled. A valid token from the same address is still accepted.
     let guess = Script::with(&gateway, "gw_guess");
     let mut statuses = Vec::new();
     for _ in 0..12 {
@@ -66,7 +66,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
     assert!(guess.get("/phones").await.header("retry-after").is_some());
     assert_eq!(reader.get("/phones").await.status, 200);
 
-    // A busy machine may delay one; a gateway that looks too seldom is late every time.
+    // Retry, because a busy machine may delay one attempt. A gateway that polls too rarely is late every time.
     let mut took = dead_after(&gateway, &reader, "reader").await;
     for name in ["second", "third"] {
         if took >= Duration::from_secs(1) {
@@ -87,7 +87,7 @@ async fn a_token_is_good_only_where_admin_from_lets_people_come_from() {
     let gateway = Gateway::start_with(options).await;
     let script = Script::new(&gateway, "elsewhere", TokenScope::Write).await;
     problem(&script.get("/phones").await, 403);
-    // What tells nothing of the instance may be read from anywhere.
+    // Information that is not specific to the instance is readable from any address.
     assert_eq!(script.get("/openapi.json").await.status, 200);
 }
 
@@ -165,7 +165,7 @@ async fn scripts_see_and_do_what_the_page_does() {
     assert!(events.iter().any(|event| event.text.contains("Block, by token inventory at 127.0.0.1")), "{events:?}");
 }
 
-/// A name, a body or a path of somebody who means no good ends in a sentence, and the gateway goes on.
+/// Malicious names, bodies and paths are answered with a problem document, and the gateway keeps running.
 #[actix_rt::test]
 async fn hostile_requests_end_in_problems() {
     let gateway = Gateway::start_with(Options::default()).await;
@@ -230,7 +230,7 @@ async fn hostile_requests_end_in_problems() {
     assert_eq!(script.get("/phones").await.status, 200, "the gateway goes on");
 }
 
-/// What a browser is told with every answer.
+/// Checks the security headers of an answer.
 fn guarded(answer: &crate::support::http::Answer) {
     let policy = answer.header("content-security-policy").unwrap_or_default();
     assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{answer:?}");
@@ -247,7 +247,7 @@ async fn hsts_is_told_where_a_trusted_proxy_says_https() {
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
 }
 
-/// Nobody who can set a URL makes the gateway look around in the network it stands in.
+/// A client that can set URLs cannot make the gateway probe its internal network.
 #[actix_rt::test]
 async fn settings_lead_the_gateway_to_no_inner_address() {
     let options = Options { allow: Vec::new(), ..Options::default() };
@@ -267,10 +267,10 @@ async fn settings_lead_the_gateway_to_no_inner_address() {
         let refused = problem(&script.change("PATCH", "/settings", &values).await, 422);
         assert_eq!(refused["errors"][0]["code"], "url-not-allowed", "{url}: {refused}");
     }
-    // What phones alone are told may stand anywhere.
+    // URLs that are used only by phones may have any address.
     let values = json!({ "values": { "firmware_url": "http://10.0.0.1/T46U.rom" } });
     assert_eq!(script.change("PATCH", "/settings", &values).await.status, 204);
-    // The bench's services are on loopback, and nothing is sent to them however the setting came there.
+    // The services of the bench are on loopback. The gateway sends nothing to them, however the setting was made.
     bench.provision(mac(1), "user1").await;
     let phone = bench.records().wait_redirect(mac(1), RedirectState::Refused).await;
     assert!(phone.redirect.error.as_deref().unwrap().contains("[net] allow"), "{:?}", phone.redirect.error);

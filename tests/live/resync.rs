@@ -1,5 +1,5 @@
-//! A person who changed something does not wait for the phone's interval: it is told to come, and whether it came is
-//! seen, not assumed.
+//! Tests that a resync makes the phone fetch its file before its polling interval ends, and that the gateway observes
+//! whether it did.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -17,7 +17,7 @@ use crate::support::{
     in_background, mac, process,
 };
 
-/// A phone in service that listens for SIP where the PBX sees it.
+/// A phone in service that listens for SIP at the address the PBX sees.
 async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkPhone, SipPhone) {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let sip = SipPhone::start(&bench.world.host(), ip, mac, "T46U", "108.86.0.90").await.unwrap();
@@ -31,7 +31,7 @@ async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkP
     (phone, sip)
 }
 
-/// Runs the command beside the gateway while this thread goes on.
+/// Runs the command in the background next to the gateway.
 async fn resync(bench: &Bench, mac: Mac) -> Output {
     let config = bench.gateway.config();
     let run = move || process::run(&config, &["phones", "resync", &mac.to_string(), "--wait"]);
@@ -62,7 +62,7 @@ async fn a_phone_that_is_told_comes_and_its_coming_is_seen() {
     let events = bench.records().events(mac).await;
     let events: Vec<_> = events.iter().filter(|event| event.kind == "resync").collect();
     assert!(events.len() == 1 && events[0].text.contains("fetched"), "{events:#?}");
-    // Without --wait nobody is kept waiting, and nothing is left lying about.
+    // Without `--wait` the command returns at once and leaves nothing behind.
     assert!(bench.gateway.command(&["phones", "resync", &mac.to_string()]).status.success());
 }
 

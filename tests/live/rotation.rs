@@ -1,5 +1,5 @@
-//! New credentials of a phone's own: one command, and whatever dies in between, the phone gets in with the old or the
-//! new ones, never with both for longer than it needs.
+//! Tests the rotation of a phone's own credentials. One command starts it. If a process dies at any point, the phone
+//! can log in with the old or the new credentials, and both are valid no longer than necessary.
 
 use gangway::{phone::record::Phone, phone_config::sample_phone};
 use gangway_sim::yealink_phone::model;
@@ -68,7 +68,7 @@ async fn one_click_does_the_same_and_a_second_one_says_that_it_is_under_way() {
             crate::support::process::run(&config, &["phones", "rotate", "805ec0123401", "--wait"])
         })
     };
-    // The command may come after the click's rotation has ended: then it begins another one.
+    // The command may run after the rotation from the page has ended. In that case it starts another one.
     while !waiting.is_finished() {
         phone.poll_once().await.unwrap();
     }
@@ -77,7 +77,7 @@ async fn one_click_does_the_same_and_a_second_one_says_that_it_is_under_way() {
     assert!(waited.status.success(), "{waited:?}");
 }
 
-/// The real binary, killed at every point of the change.
+/// Kills the real binary at every point of the rotation.
 #[actix_rt::test]
 async fn whenever_it_dies_one_of_both_gets_in() {
     let options = Options::default();
@@ -99,16 +99,16 @@ async fn whenever_it_dies_one_of_both_gets_in() {
     let new_gets = || fetch(&url, &new.user, new.password.expose());
     assert_ne!(new.password, old.password);
 
-    // It is written, the phone does not know it.
+    // The new credentials are stored, but the phone does not know them.
     gateway.kill();
     gateway = site.serve();
     assert_eq!(old_gets(), 200);
-    // The phone has the file, and has not used what stands in it.
+    // The phone has the file but has not used the new credentials.
     gateway.kill();
     gateway = site.serve();
     assert_eq!(old_gets(), 200);
     assert_eq!(new_gets(), 200);
-    // It has used it.
+    // The phone has used the new credentials.
     gateway.kill();
     gateway = site.serve();
     assert_eq!(old_gets(), 401);

@@ -1,5 +1,5 @@
-//! Somebody tries one MAC address after the other: people are told, the source gets nothing that takes no more than a MAC,
-//! and the phones of the same site never notice.
+//! Tests a client that tries one MAC address after the other. Administrators are notified, requests from that source
+//! that prove only a MAC are rejected, and the phones of the same site are not affected.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::yealink_phone::model;
@@ -18,7 +18,7 @@ const SCANNER: &str = "Mozilla/5.0";
 async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     let options = Options::default();
     let bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
-    // Everything in this test comes from 127.0.0.1, as from behind one router.
+    // All requests in this test come from 127.0.0.1, as if from behind one router.
     let [first, second, third] = [mac(1), mac(2), mac(3)];
     let phone = bench.installed(first, model::T46U, "user1").await;
     bench.provisioned(second, "user2").await;
@@ -45,7 +45,7 @@ async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     let metrics = http::get(&bench.gateway.ops_url("metrics"), "curl").text();
     assert!(metrics.contains("gangway_scanning_sources_total{sign=\"sequence\"}"), "{metrics}");
 
-    // The window that a person opened to whoever names the MAC is shut to that address.
+    // The bootstrap window that an administrator opened without a token is closed to this address.
     let agent = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:03";
     let guessed = http::get(&format!("{phones}/{third}.cfg"), agent);
     assert_eq!(guessed.shape(), refused);
@@ -57,7 +57,7 @@ async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     bench.assert_no_violation();
 }
 
-/// What strangers name leaves nothing but a count.
+/// Unknown MACs leave no state except a counter.
 #[actix_rt::test]
 async fn invented_addresses_make_no_state() {
     let bench = Bench::start().await;

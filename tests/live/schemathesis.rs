@@ -1,5 +1,5 @@
-//! The REST api does what its own document says: asked by a generic tool (Schemathesis, see fixtures/rest) with requests that
-//! fit the document and with some that do not, by a token that reads and by one that writes.
+//! Tests that the REST API conforms to its OpenAPI document. Schemathesis (see fixtures/rest) sends valid and invalid
+//! requests with a read token and with a write token.
 
 use std::{path::Path, process::Command};
 
@@ -15,7 +15,7 @@ async fn checked(bench: &Bench, token: String, checks: &'static [&'static str]) 
     let here = std::env::current_dir().unwrap();
     let base = format!("{}/api/v1", bench.gateway.instance_url());
     let done = actix_web::web::block(move || {
-        // It leaves a cache where it runs.
+        // Schemathesis leaves a cache in its working directory.
         let elsewhere = tempfile::tempdir().unwrap();
         Command::new(here.join(PROGRAM))
             .current_dir(elsewhere.path())
@@ -24,7 +24,7 @@ async fn checked(bench: &Bench, token: String, checks: &'static [&'static str]) 
             .arg("run")
             .arg(format!("{base}/openapi.json"))
             .args(["--url", &base, "--header", &format!("Authorization: Bearer {token}")])
-            // The same requests in every run; few enough for every test run.
+            // The same requests in every run, and few enough for every test run.
             .args(["--generation-deterministic", "--max-examples", "8", "--phases", "examples,coverage,fuzzing"])
             .args(["--workers", "1", "--continue-on-failure", "--no-shrink", "--request-timeout", "30", "--no-color"])
             .args(checks)
@@ -34,7 +34,7 @@ async fn checked(bench: &Bench, token: String, checks: &'static [&'static str]) 
     let done = done.await.unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
-    // A run that found nothing to ask would succeed, too.
+    // A run without any requests would succeed, too.
     let number = |name: &str| said.split(name).nth(1)?.split(['/', '\n']).next()?.trim().parse::<u32>().ok();
     assert!(number("Selected:") == number("Tested:") && number("Tested:") >= Some(24), "{said}");
 }

@@ -1,4 +1,5 @@
-//! SIGTERM ends the gateway in order: open requests are answered, sockets closed, exit code 0, within ten seconds.
+//! Tests that SIGTERM shuts the gateway down cleanly: it answers open requests, closes sockets and exits with code 0
+//! within ten seconds.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::support::{
 async fn open_requests_are_answered_before_the_end() {
     let world = world().start().await.unwrap();
     let (_site, process) = Site::serving(&world, Options::default()).await;
-    // One phone in service holds a sysclient; another one's provisioning is on its way.
+    // One phone in service has a sysclient. Another is being provisioned.
     world.provision(mac(2), "user2", TITLE).await.unwrap();
     world.add_phone(mac(2), model::T46U).boot().await.unwrap();
     world.devices.gates().arm("password");
@@ -36,7 +37,7 @@ async fn open_requests_are_answered_before_the_end() {
     world.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
     let mut goodbyes = world.devices.board().read(|state| state.goodbyes.clone());
     goodbyes.sort();
-    // 1001: going away, told to every peer rather than left to be noticed.
+    // 1001 is "going away". The gateway sends it to every peer, so that peers do not have to detect the loss.
     let expected = [None, Some(mac(1).to_string()), Some(mac(2).to_string())].map(|hw_id| (hw_id, 1001));
     assert_eq!(goodbyes, expected);
 }

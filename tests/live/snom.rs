@@ -1,6 +1,6 @@
-//! Snom desk phones and DECT bases beside Yealink: a factory-fresh phone rings without a hand on it, a
-//! change reaches its next poll, it proves itself with its own credentials, a removed one gets nothing, and a base
-//! has one handset per user.
+//! Tests Snom desk phones and DECT bases next to Yealink. A factory-fresh phone is zero-touch, a change reaches its
+//! next poll, it authenticates with its own credentials, a removed phone gets nothing, and a base has one handset per
+//! user.
 
 use gangway::phone::facet::RedirectState;
 use gangway_base::mac::Mac;
@@ -30,13 +30,13 @@ async fn bench() -> Bench {
     Bench::start_in(world, Options::default()).await
 }
 
-/// A user types the MAC under a manufacturer.
+/// Provisions a MAC as a user who chooses a manufacturer.
 async fn provisioned(bench: &Bench, mac: Mac, user: &str, title: &str) {
     let answer = bench.ask(ProvisionRequest::new(&mac.to_string(), user, title)).await;
     assert!(answer.ok, "Users was told: {:?}", answer.error);
 }
 
-/// The phone is unpacked; Snom's redirection service knows it.
+/// Boots a new phone that Snom's redirection service knows.
 async fn unpacked(bench: &Bench, mac: Mac, model: SnomModel) -> SnomPhone {
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     bench.world.add_snom_phone(mac, model)
@@ -54,7 +54,7 @@ async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
         let report = phone.boot().await.unwrap();
 
         let common = format!("snom{}.htm", model.name);
-        // First at the redirection service, which knows only this phone, then at the gateway.
+        // The first two requests go to the redirection service, which knows only this phone, the others to the gateway.
         let asked = [(common.as_str(), 404), (own.as_str(), 200), (common.as_str(), 200), (own.as_str(), 200)];
         assert_eq!(report.pairs(), asked);
         assert!(report.redirected && report.registered && report.ignored.is_empty(), "{report:#?}");
@@ -66,7 +66,7 @@ async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
         assert_eq!(registration.transport, "tls");
         let device = bench.world.pbx.device(&mac.to_string()).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
-        // Nothing secret is in the file of the model, and the phone's own file does not name the token again.
+        // The model's file contains no secrets, and the phone's own file does not repeat the token.
         assert!(!report.files[1].1.contains("secret-"));
         assert!(!report.files[2].1.contains(record.token.expose()));
     }
@@ -177,14 +177,14 @@ async fn a_base_has_one_handset_per_user() {
     assert_eq!(names, ["User 1", "User 2"]);
     assert_eq!(report.registrations[1].account.handset.as_deref(), Some("2"));
     bench.records().wait_done(mac).await;
-    // A second base of the same system is nobody here: the data master alone has accounts.
+    // A second base of the same system gets no accounts, because only the data master has them.
     let second = unpacked_elsewhere(&bench, snom(10), mac);
     let report = second.boot().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-")), "{report:#?}");
     bench.assert_no_violation();
 }
 
-/// A base that was given another one's URL.
+/// A base that was configured with another base's URL.
 fn unpacked_elsewhere(bench: &Bench, mac: Mac, other: Mac) -> SnomPhone {
     let record = bench.records().phone(other).unwrap();
     let base = bench.world.add_snom_phone(mac, model::M900);

@@ -1,4 +1,5 @@
-//! Two PBXs of one domain, each with its own app objects: whichever owns the user is asked and written to.
+//! Tests two PBXs of one domain, each with its own app objects. The gateway reads from and writes to the PBX that owns
+//! the user.
 
 use gangway_sim::{
     pbx::PbxUser,
@@ -35,7 +36,7 @@ async fn a_user_of_the_second_pbx_is_served_as_one_of_the_first() {
     assert!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()), "the first PBX is left alone");
     assert_eq!(slave.violations(), Vec::<String>::new());
 
-    // The first one goes on as before, and one PBX that is away takes nothing from the other.
+    // The first PBX is unaffected when the other one is offline.
     slave.go_away();
     bench.installed(first, model::T46U, "user1").await;
     bench.assert_no_violation();

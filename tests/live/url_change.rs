@@ -1,4 +1,4 @@
-//! When the gateway moves to another public URL, the redirection service learns it and every phone is moved.
+//! Tests that a new public URL of the gateway is registered at the redirection service and that every phone is moved.
 
 use gangway_base::mac::Mac;
 use gangway_sim::yealink_phone::model;
@@ -22,7 +22,7 @@ async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
         .await;
 }
 
-/// A new server entry: first 15 characters of the domain, a dash, 8 hex digits of the URL.
+/// Checks the new server entry: the first 15 characters of the domain, a dash, 8 hex digits of the URL.
 fn assert_new_server(bench: &Bench, base: &str) {
     let servers = bench.world.rps.board().read(|state| state.servers.clone());
     assert_eq!(servers.len(), 2, "{servers:?}");
@@ -49,7 +49,7 @@ async fn a_configured_new_url_moves_every_phone() {
         wait_moved(&bench, mac, &base).await;
     }
     assert_new_server(&bench, &base);
-    // A phone that is reset comes by the new URL.
+    // After a factory reset a phone uses the new URL.
     let reset = bench.world.phones()[0].clone();
     reset.factory_reset();
     bench.provisioned(phones[0], "user1").await;
@@ -72,7 +72,7 @@ async fn a_new_url_of_the_app_object_moves_every_phone() {
     assert_new_server(&bench, &base);
 }
 
-/// The redirection service is not troubled when nothing has changed.
+/// The gateway does not register phones again at the redirection service if nothing has changed.
 #[actix_rt::test]
 async fn a_restart_without_a_change_moves_nobody() {
     let mut bench = Bench::start().await;
@@ -85,7 +85,7 @@ async fn a_restart_without_a_change_moves_nobody() {
     bench.world.wait_gateway().await.unwrap();
     bench.world.devices.wait_configured(&mac.to_string()).await.unwrap();
 
-    // Every start sends ADD SERVER; "has been used" is no error.
+    // Every start sends ADD SERVER; the answer "has been used" is not an error.
     let again = |state: &gangway_sim::yealink_rps::RpsState| {
         (state.calls.iter().filter(|call| call.method == "addServer").count() > added).then_some(())
     };
@@ -96,7 +96,7 @@ async fn a_restart_without_a_change_moves_nobody() {
     bench.assert_no_violation();
 }
 
-/// Two app objects that name different URLs are somebody's mistake: it is not settled by moving phones.
+/// Two app objects with different URLs are a configuration error. The gateway does not move phones in that case.
 #[actix_rt::test]
 async fn two_different_urls_move_nobody() {
     let bench = Bench::start().await;
@@ -112,7 +112,7 @@ async fn two_different_urls_move_nobody() {
     assert_eq!(bench.phone_url(first), before);
     assert!(bench.phone_url(second).starts_with(&bench.gateway.base()));
     assert_eq!(bench.world.rps.board().read(|state| state.servers.len()), 1);
-    // When the mistake is corrected, all is as before.
+    // After the error is corrected, the gateway works as before.
     slave.remove_app("gangway-yealink");
     slave.remove_app("gangway-admin");
     bench.provisioned(second, "user2").await;

@@ -1,5 +1,5 @@
-//! A vendor nobody has heard of is added with files alone: the folder of the tutorial docs/vendors.md, as the page shows
-//! it, taken to a phone that rings; changed while the gateway serves, broken, and put right.
+//! Tests adding a vendor with files only. The vendor folder from the tutorial docs/vendors.md is installed as the page
+//! shows it and brings a phone into service. Then it is changed while the gateway serves, broken, and repaired.
 
 use std::{fs, path::Path};
 
@@ -18,11 +18,11 @@ use crate::support::{
 
 const TITLE: &str = "Kestrel";
 const AGENT: &str = "Kestrel K5/3.1.4 (00005e005301)";
-/// Holds what might begin a comment, a section or the end of the file, and at its end what continues a line. (Line breaks do
-/// not get this far: a name with one is refused when a phone is provisioned.)
+/// Contains characters that may begin a comment, a section or the end of the file, and at its end one that may continue
+/// a line. (Line breaks do not get this far: a name with one is rejected when a phone is provisioned.)
 const HOSTILE: &str = "Anna: Password: x ; # // [account 2] <<END>> \\";
 
-/// Addresses for documents: no maker's.
+/// MAC addresses reserved for documentation, which belong to no vendor.
 fn mac(number: u8) -> Mac {
     Mac::new([0x00, 0x00, 0x5e, 0x00, 0x53, number]).unwrap()
 }
@@ -48,7 +48,7 @@ impl Folder {
         assert!(answer.ok, "{:?}", answer.error);
     }
 
-    /// As a phone asks that was given its URL by hand.
+    /// Requests a file as a phone whose URL was configured by hand.
     fn fetch(&self, mac: Mac, name: &str, agent: &str) -> Answer {
         let token = self.bench.records().phone(mac).unwrap().token.expose().to_owned();
         http::get(&format!("{}/phone/{token}/{name}", self.bench.gateway.instance_url()), agent)
@@ -63,7 +63,7 @@ impl Folder {
     }
 }
 
-/// The tutorial's files, to be changed at will.
+/// A copy of the tutorial's files that tests can change.
 fn copied() -> TempDir {
     let dir = TempDir::new().unwrap();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vendor-folder"), dir.path());
@@ -89,7 +89,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The phone's own reading of its file: `[section]` and `key: value`, everything after the first and before the last line.
+/// Parses the file as the phone does: `[section]` and `key: value` between the first and the last line.
 fn read(answer: &Answer) -> Vec<(String, String)> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let text = answer.text();
@@ -138,7 +138,7 @@ async fn a_phone_of_a_made_up_vendor_rings_without_a_line_of_rust() {
     let record = records.wait_request(mac, RequestState::Provisioned).await;
     assert_eq!((record.model.as_deref(), record.firmware.as_deref()), (Some("K5"), Some("3.1.4")));
 
-    // From now on it proves itself with what its file said, and gets the same file and its book.
+    // From now on the phone authenticates with the credentials from its file and gets the same file and its directory.
     let base = value(&file, "[server] Server URL").to_owned();
     let (user, password) = (value(&file, "[server] Server User"), value(&file, "[server] Server Password"));
     let agent = [("User-Agent", AGENT)];
@@ -183,11 +183,11 @@ async fn a_broken_folder_serves_on_as_it_was_and_a_mended_one_at_once() {
     assert!(folder.readiness().contains("\"remarks\":[]"), "{}", folder.readiness());
 }
 
-/// Neither a MAC in a name nor an unknown or foreign User-Agent is enough to be given a vendor's file.
+/// A MAC in a file name with an unknown or foreign User-Agent is not enough to get a vendor's file.
 #[actix_rt::test]
 async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen() {
     let dir = copied();
-    // Files whose names other vendors' phones might use as well.
+    // Use file names that phones of other vendors might request as well.
     rewrite(&dir, "vendors/kestrel/vendor.toml", |text| text.replace("unique = true\n", ""));
     let folder = Folder::start_in(dir).await;
     let (mac, records) = (mac(2), folder.bench.records());
@@ -206,7 +206,7 @@ async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen
         assert!(seen.text.contains(part), "{}", seen.text);
     }
 
-    // Its own User-Agent is all it takes.
+    // The phone's own User-Agent is sufficient.
     assert_eq!(folder.fetch(mac, &name, AGENT).status, 200);
     records.wait_request(mac, RequestState::Provisioned).await;
 }

@@ -1,5 +1,5 @@
-//! Yealink's current cloud wants the serial number of a phone beside its MAC: with it a phone needs no hand, without it
-//! a person is told what to do, and once it is done nothing has to be provisioned again.
+//! Tests Yealink's current cloud, which requires a phone's serial number next to its MAC. With it the phone is
+//! zero-touch. Without it the administrator is informed what to do, and afterwards nothing has to be provisioned again.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::{
@@ -31,7 +31,7 @@ async fn bench() -> (Bench, Ymcs) {
     (Bench { gateway, world }, ymcs)
 }
 
-/// Sets a setting and waits until the gateway knows it.
+/// Changes a setting and waits until the gateway has read it.
 async fn set(bench: &Bench, arguments: &[&str]) {
     let mut changes = bench.records().store.settings_changes();
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
@@ -87,7 +87,7 @@ async fn without_it_a_person_is_told_and_entering_it_is_enough() {
     let record = bench.records().wait_redirect(mac, RedirectState::Refused).await;
     assert_eq!(record.redirect.error, Some(error));
 
-    // A slip of the pen is told as such.
+    // A typing error is reported as such.
     set(&bench, &["serial_number", "3146019091637072", "--phone", &mac.to_string()]).await;
     let label = |phone: &gangway::phone::record::Phone| {
         phone.redirect.error.as_deref().is_some_and(|error| error.contains("with the label"))

@@ -1,4 +1,5 @@
-//! Every way a service can misbehave ends in its own sentence and the right retry, with the answer in the history.
+//! Tests that every misbehaviour of a service has its own error message and the correct retry behaviour, and that the
+//! answer is in the history.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,7 @@ fn mac() -> Mac {
     "805ec0aabbcc".parse().unwrap()
 }
 
-/// A protocol's way of saying things.
+/// Protocol-independent misbehaviour.
 fn plain(how: &str) -> HttpResponse {
     match how {
         "html" => HttpResponse::Ok().content_type("text/html").body("<!DOCTYPE html><html>Maintenance</html>"),
@@ -41,7 +42,7 @@ async fn snom(path: web::Path<String>) -> HttpResponse {
     }
 }
 
-/// Tokens are given; everything else misbehaves.
+/// Issues tokens correctly; all other calls misbehave.
 async fn ymcs(request: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
     let (how, path) = path.into_inner();
     let json = |status: u16, body: &str| {
@@ -81,7 +82,7 @@ async fn ymcs(request: HttpRequest, path: web::Path<(String, String)>) -> HttpRe
     }
 }
 
-/// A web page, half an answer, a forged signature: every call gets the same.
+/// Answers every call with the same misbehaviour: a web page, half an answer, a forged signature.
 async fn sraps(path: web::Path<(String, String)>) -> HttpResponse {
     let (how, path) = path.into_inner();
     let json = |status: u16, body: &str| {
@@ -119,7 +120,7 @@ fn configure(services: &mut web::ServiceConfig) {
     services.route("/snom/{how}", web::post().to(snom)).route("/ymcs/{how}/v2/{path:.*}", web::to(ymcs));
 }
 
-/// How it misbehaves, the outcome, whether it is tried again, what the sentence names, calls in the history.
+/// The misbehaviour, the outcome, whether it is retried, a part of the message, and the number of calls in the history.
 type Row = (&'static str, &'static str, bool, &'static str, usize);
 
 async fn tell(bench: &Bench, base: &str, operation: &Operation, rows: &[Row]) {
@@ -248,7 +249,7 @@ async fn of_the_management_cloud() {
     handle.stop(false).await;
 }
 
-/// A call whose connection broke is repeated with a nonce of its own.
+/// A call whose connection broke is repeated with a new nonce.
 #[actix_rt::test]
 async fn a_repeated_call_is_a_new_one_to_the_service() {
     use std::sync::{Mutex, OnceLock};

@@ -1,4 +1,4 @@
-//! A runner of redirect operations with a history that can be looked into.
+//! Runs redirect operations and records their history for inspection.
 
 use std::{
     io::{BufRead, BufReader},
@@ -70,7 +70,7 @@ impl Bench {
         Self::spaced(clock, Duration::ZERO, protocol, url)
     }
 
-    /// With this time between two calls of the account.
+    /// Sets the interval between two calls of the account.
     pub fn spaced(clock: SharedClock, spacing: Duration, protocol: &str, url: &str) -> Self {
         let provider = gangway::net::tls::provider();
         let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -129,7 +129,7 @@ pub fn entry(outcome: &RedirectResult) -> Option<EntryUsed> {
     }
 }
 
-/// A Python service; ends with the test, whatever becomes of it.
+/// A Python service. It is stopped when the test ends, even on failure.
 pub struct Python {
     child: Child,
     port: String,
@@ -169,7 +169,7 @@ impl Drop for Python {
     }
 }
 
-/// Serves what `configure` sets up on a free port, on this thread; the base URL and the handle to end it.
+/// Serves what `configure` sets up on a free port, on this thread; returns the base URL and the handle to stop it.
 pub fn serve(tasks: &Tasks, configure: fn(&mut web::ServiceConfig)) -> (String, ServerHandle) {
     let server = HttpServer::new(move || App::new().configure(configure))
         .workers(1)

@@ -1,4 +1,4 @@
-//! npm's reference implementation of Hawk, payload validation on, as the service: what it believes and what it signs.
+//! Tests the client with npm's reference implementation of Hawk as the service, with payload validation.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,7 +17,7 @@ use crate::bench::{Bench, PASSWORD, USER, entry, register, unique_url};
 
 const PLACE: &str = "target/hawk";
 
-/// The service; ends with the test, whatever becomes of it.
+/// The service. It is stopped when the test ends, even on failure.
 struct Node {
     child: Child,
     base: String,
@@ -66,7 +66,7 @@ fn mac() -> Mac {
 
 #[actix_rt::test]
 async fn the_reference_server_believes_every_call_and_we_its_answers() {
-    // In time, ahead, and behind.
+    // The service's clock is correct, ahead, and behind.
     for ahead in [0, 7200, -7200] {
         let node = Node::start(PASSWORD, ahead);
         let bench = Bench::new("snom-sraps", &node.api());

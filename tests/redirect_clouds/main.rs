@@ -1,6 +1,6 @@
-//! The vendors' redirect services over real sockets: against independent witnesses, against the simulators,
-//! and against a server that misbehaves in every way we could think of.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+//! Tests the vendors' redirect services over real sockets: with independent implementations, with the simulators, and
+//! with a server that misbehaves in many ways.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 
 mod bad_answers;
 mod bench;

@@ -1,4 +1,4 @@
-//! Snom's XML-RPC interface: Python's standard library as the witness, then the simulator.
+//! Tests Snom's XML-RPC interface with Python's standard library and then with the simulator.
 
 use gangway::redirect::{EntryUsed, Operation, RedirectResult};
 use gangway_base::{mac::Mac, secret::Secret};
@@ -94,7 +94,7 @@ async fn refusals_have_their_words_and_wrong_credentials_are_said() {
     let mut wrong = bench.account.clone();
     wrong.password = Secret::new("wrong");
     assert_eq!(bench.run_as(wrong, Operation::Probe).await, RedirectResult::AuthFailed);
-    // Without its slash the service has no such page; the sentence names the setting.
+    // Without the slash the service has no such page. The error message names the setting.
     let mut elsewhere = bench.account.clone();
     elsewhere.url = elsewhere.url.trim_end_matches('/').to_owned();
     let outcome = bench.run_as(elsewhere, Operation::Probe).await;

@@ -1,4 +1,4 @@
-//! Snom's SRAPS and Gigaset's GRAPE against the simulator, whose form is checked by a client that knows nothing of us.
+//! Tests Snom's SRAPS and Gigaset's GRAPE with the simulator, whose format is checked by an independent client.
 
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ async fn what_a_person_entered_beside_our_url_is_kept() {
     assert!(settings.values().any(|setting| *setting == json!({"value": "on", "attrs": {"perm": "R"}})));
     assert_eq!(sraps.target(mac()), Some(unique_url()));
     assert_eq!(bench.run(verify()).await, RedirectResult::AlreadyMine);
-    // Switched off in the portal: it is sent nowhere.
+    // Provisioning is disabled in the portal, so the phone is not redirected.
     sraps.board().change(|state| {
         state.endpoints.get_mut("000413aabbcc").unwrap().body["autoprovisioning_enabled"] = Value::Bool(false);
     });
@@ -167,7 +167,7 @@ async fn a_clock_that_is_off_is_learned_from_proof_alone() {
         assert!(history[1..].iter().all(|entry| !matches!(entry.outcome, RedirectResult::Transport(_))));
         assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
         assert_eq!(sraps.board().read(|state| state.refused.clone()), ["Stale timestamp"], "kept for the account");
-        // The clock was set right meanwhile: learned anew.
+        // The service's clock was corrected in the meantime; the client learns the difference again.
         sraps.switch(|switches| switches.clock_ahead = 0);
         assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::AlreadyMine);
     }
@@ -209,7 +209,7 @@ async fn links_are_followed_to_the_configured_address_only() {
         assert!(!outcome.is_retryable());
     }
     assert_eq!(other.calls().len() + other.board().read(|state| state.refused.len()), 0);
-    // The next page too.
+    // The same applies to the link to the next page.
     sraps.switch(|switches| switches.links_to = None);
     bench.run(Operation::Check { mac: mac() }).await;
     sraps.switch(|switches| switches.links_to = Some(other.phone_url()));
@@ -221,24 +221,24 @@ async fn links_are_followed_to_the_configured_address_only() {
 #[actix_rt::test]
 async fn rights_pages_and_ways_that_changed() {
     let Site { sraps, bench, _host } = site().await;
-    // The role None may look.
+    // The role `None` may read but not write.
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = false);
     let outcome = bench.run(register(mac())).await;
     assert_eq!(outcome, RedirectResult::NotPermitted("Forbidden for this role".into()));
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = true);
-    // Pages as small as the service likes.
+    // The service limits the page size.
     sraps.switch(|switches| switches.largest_page = 150);
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
-    // The account moves to another company: what was remembered is found out again.
+    // The account moves to another company. The client discards its cached values and looks them up again.
     sraps.remove_in_portal(mac());
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().company = "another-company".into());
     assert_eq!(entry(&bench.run(register(mac())).await), Some(EntryUsed::UniqueUrl));
     let owner = sraps.board().read(|state| state.endpoints["000413aabbcc"].company.clone());
     assert_eq!(owner, "another-company");
-    // Who signs nothing is believed as far as TLS goes.
+    // Unsigned answers are trusted on the basis of TLS.
     sraps.switch(|switches| switches.sign_answers = false);
     assert_eq!(bench.run(verify()).await, RedirectResult::AlreadyMine);
-    // Pages without end are left.
+    // The client stops reading endless pages.
     sraps.switch(|switches| switches.largest_page = 20);
     sraps.board().change(|state| state.accounts.get_mut(USER).unwrap().may_write = false);
     bench.run(register(mac())).await;

@@ -1,4 +1,4 @@
-//! What a service holds, compared with what it should, in the protocols that tell it.
+//! Tests comparing the entries of a service with the expected ones, in the protocols that support it.
 
 use gangway::redirect::{Confirmation, Done, Operation, RedirectAccount, RedirectResult};
 use gangway_base::{mac::Mac, secret::Secret};
@@ -27,7 +27,7 @@ async fn snoms_xmlrpc_tells_the_url() {
     assert_eq!(bench.run(verify(mac, &unique_url())).await, RedirectResult::AlreadyMine);
     assert_eq!(snom.methods()[before..], ["getPhoneRedirection"], "nothing is changed");
     let moved = bench.run(verify(mac, "https://gw.example.com/new/")).await;
-    // The token of the phone is no matter of the history, wherever it comes from.
+    // The phone's token must not appear in the history.
     assert_eq!(moved, RedirectResult::SentElsewhere("https://gw.example.com/example.com/gangway/phone/***/".into()));
     snom.add_foreign_phone(mac, "https://elsewhere.example/");
     assert_eq!(bench.run(verify(mac, &unique_url())).await, RedirectResult::OwnedByOther);
@@ -50,7 +50,7 @@ async fn the_management_cloud_tells_url_and_pin() {
     );
     let elsewhere = bench.run(verify(known, "https://gw.example.com/new/")).await;
     assert_eq!(elsewhere.label(), "sent_elsewhere");
-    // Added by its MAC alone: a person will be asked for its PIN.
+    // The phone is added by its MAC alone, so it will ask the user for its PIN.
     ymcs.switch(|switches| switches.mac_only = true);
     let account = RedirectAccount { mac_only: true, ..bench.account.clone() };
     let added = bench.run_as(account, register(by_mac, None)).await;

@@ -1,5 +1,5 @@
-//! Yealink's XML-RPC interface: Python's standard-library XML-RPC server as the independent witness, and a server that
-//! misbehaves in every way we could think of.
+//! Tests Yealink's XML-RPC interface with the XML-RPC server of Python's standard library, and with a server that
+//! misbehaves in many ways.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,14 +18,14 @@ use crate::bench::{Bench, PASSWORD, Python, SHARED, TOKEN, account, entry, regis
 
 const PROTOCOL: &str = "yealink-xmlrpc";
 
-/// The forms an answer may have.
+/// Formats of an answer.
 const FORMS: &[&[&str]] = &[&[], &["--pretty"], &["--untyped"], &["--pretty", "--untyped"]];
 
 fn mac() -> Mac {
     "805ec0aabbcc".parse().unwrap()
 }
 
-/// The Python service, and a bench whose account is there.
+/// Starts the Python service and a bench with an account there.
 fn start(options: &[&str]) -> (Bench, Python) {
     let python = Python::start("python_rps.py", options);
     (Bench::new(PROTOCOL, &python.url("/xmlrpc")), python)
@@ -167,7 +167,7 @@ async fn calls_of_one_account_keep_their_distance() {
     let python = Python::start("python_rps.py", &[]);
     let bench = Bench::spaced(Arc::new(clock.clone()), Duration::from_secs(1), PROTOCOL, &python.url("/xmlrpc"));
     let registration = is_send(bench.redirects.run(bench.account.clone(), register(mac()), None));
-    // It has to be polled while the test watches.
+    // The future must be polled while the test waits.
     let outcome = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&outcome);
     bench.tasks.spawn_local("registration", async move {
@@ -175,7 +175,7 @@ async fn calls_of_one_account_keep_their_distance() {
         *kept.lock().unwrap() = Some(result);
     });
     for calls in 1..=4 {
-        // One call more for every second: check, unique URL, server entry, unique URL.
+        // One more call every second: check, unique URL, server entry, unique URL.
         while bench.history.len() < calls {
             tokio::task::yield_now().await;
         }
@@ -192,7 +192,7 @@ async fn calls_of_one_account_keep_their_distance() {
     assert_eq!(at, [0, 1, 2, 3]);
 }
 
-/// Misbehaves as the path says.
+/// Misbehaves as specified by the path.
 async fn misbehave(path: web::Path<String>) -> HttpResponse {
     let half = "<?xml version=\"1.0\"?><methodResponse><params><param><value><array><data>";
     match path.as_str() {
@@ -259,7 +259,8 @@ async fn every_bad_answer_has_its_own_outcome() {
         }
     }
 
-    // Who hangs up without a word is asked once more, and both attempts are in the history.
+    // If a service closes the connection without an answer, the call is retried once, and both attempts are in the
+    // history.
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", gone.local_addr().unwrap());
     bench.tasks.spawn_local("hangs up", async move {

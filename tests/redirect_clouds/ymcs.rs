@@ -1,4 +1,4 @@
-//! Yealink's YMCS against the simulator, whose form is checked by a client that knows nothing of us.
+//! Tests Yealink's YMCS with the simulator, whose format is checked by an independent client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -82,7 +82,7 @@ async fn a_phone_comes_and_goes_with_one_token() {
 async fn the_list_is_fuzzy_and_another_phone_is_not_taken_for_this_one() {
     let Site { ymcs, bench, _host } = site().await;
     bench.run(register(Some("S1"))).await;
-    // The simulator keeps phones by whole MACs; this one claims to fit every filter.
+    // The simulator stores phones by whole MACs; this entry matches every filter.
     ymcs.board().change(|state| {
         let other = state.devices.remove(&mac().to_string()).unwrap();
         state.devices.insert(format!("x{}", mac()), other);
@@ -121,7 +121,7 @@ async fn by_mac_alone_only_where_a_person_and_yealink_want_it_and_the_pin_is_tol
     assert_eq!(pin.expose(), "40000");
     assert!(outcome.sentence().contains("40000"));
     assert!(!format!("{outcome:?}").contains("40000"));
-    // Again is the same, and the PIN is told again; in the history it is not.
+    // Repeating the call returns the same result with the PIN. The history does not contain the PIN.
     let again = bench.run(register(None)).await;
     assert_eq!(again, outcome);
     let kept = format!("{:?}", bench.history.take());
@@ -158,7 +158,8 @@ async fn an_expired_token_is_renewed_once_and_nothing_wrong_is_kept() {
     assert_eq!(commands, ["CHECK DEVICE", "GET TOKEN", "CHECK DEVICE", "REDIRECT DEVICE"]);
     assert_eq!(history[0].outcome, RedirectResult::Transport(RedirectFailure::TokenExpired));
     assert_eq!(given(), 2);
-    // A service that takes none: asked for one new token, then it is said, and the next operation starts from nothing.
+    // A service that rejects every token: the client requests one new token and then reports the error. The next
+    // operation requests a new token again.
     ymcs.switch(|switches| switches.no_token_holds = true);
     let outcome = bench.run(register(Some("S1"))).await;
     assert_eq!(outcome, RedirectResult::Transport(RedirectFailure::TokenRefused));
@@ -167,7 +168,7 @@ async fn an_expired_token_is_renewed_once_and_nothing_wrong_is_kept() {
     ymcs.switch(|switches| switches.no_token_holds = false);
     bench.run(Operation::Check { mac: mac() }).await;
     assert_eq!(given(), 4, "the refused token is not kept");
-    // Wrong credentials while a token is kept: told at once, and the right ones work again.
+    // Wrong credentials while a token is cached are reported at once, and correct ones work again.
     let wrong = RedirectAccount { password: Secret::new("wrong"), ..bench.account.clone() };
     assert_eq!(bench.run_as(wrong.clone(), Operation::Check { mac: mac() }).await, RedirectResult::AuthFailed);
     assert_eq!(bench.run_as(wrong, Operation::Probe).await, RedirectResult::AuthFailed);
@@ -186,7 +187,7 @@ async fn a_token_is_not_used_beyond_its_time() {
         assert_eq!(bench.run(Operation::Check { mac: mac() }).await, RedirectResult::NotFound);
         assert_eq!(given(), tokens, "after {pause} s");
     }
-    // One that says it holds for no time is used for this operation alone.
+    // A token with a lifetime of zero is used for this operation only.
     ymcs.switch(|switches| switches.expires_in = 0);
     clock.advance(Duration::from_secs(90_000));
     for tokens in [3, 4] {
@@ -219,10 +220,10 @@ async fn the_server_entry_is_written_changed_and_never_somebody_elses() {
     assert_eq!(bench.run(ensure("example.com", "https://b2:pw@new.example/phone/")).await.label(), "ok");
     let changed = server("example.com").unwrap();
     assert_eq!((changed.id, changed.url.as_str()), (made.id, "https://new.example/phone/"));
-    // Longer names are fitted in, with what distinguishes them.
+    // Longer names are shortened; the distinguishing part is kept.
     assert_eq!(bench.run(ensure("communications.-0a1b2c3d", SHARED)).await.label(), "ok");
     assert!(server("communicati-0a1b2c3d").is_some());
-    // A name of another organisation: another one is found and said.
+    // If a name belongs to another organisation, another name is chosen and reported.
     ymcs.board().change(|state| {
         let mut theirs = state.servers.get("example.com").unwrap().clone();
         theirs.is_ours = false;

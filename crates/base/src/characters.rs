@@ -1,8 +1,9 @@
-//! Which characters a phone's file can carry. One rule for what people and services enter and for the escapers of every
-//! format, so that nothing is accepted that no file could hold.
+//! Defines which characters a phone's file can contain. User input, values from services and the escapers of all
+//! formats share this rule, so that only values that can be written to a file are accepted.
 
-/// Whether no format carries the character: control characters, the ends of lines and paragraphs, byte order marks and
-/// Unicode's noncharacters (XML has some of them not, and a reader may take any of them for the end of a line or a file).
+/// Returns whether no file format can carry the character: control characters, line and paragraph separators, byte
+/// order marks and Unicode noncharacters. XML excludes some of them, and a parser may treat any of them as the end of a
+/// line or a file.
 #[must_use]
 pub fn is_unwritable(c: char) -> bool {
     let code = u32::from(c);
@@ -11,13 +12,14 @@ pub fn is_unwritable(c: char) -> bool {
         || code & 0xfffe == 0xfffe
 }
 
-/// The first character of a value that no format carries.
+/// The first character of a value that no format can carry.
 #[must_use]
 pub fn unwritable(value: &str) -> Option<char> {
     value.chars().find(|c| is_unwritable(*c))
 }
 
-/// A display name without what no format carries: it is shown, nothing is proven with it. Ends of lines become a blank.
+/// Removes the characters that no format can carry from a display name and replaces line ends with a blank. This is
+/// safe because the name is only displayed and never used for authentication.
 #[must_use]
 pub fn cleaned(name: &str) -> String {
     let separates = |c: char| c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');

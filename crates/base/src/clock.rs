@@ -1,5 +1,5 @@
-//! Time as a dependency: every decision that depends on "now" takes it from a [`Clock`], so that tests hold the
-//! hands. Times are UTC; SQLite stores them as Unix milliseconds.
+//! Time as a dependency. Every decision that depends on "now" reads it from a [`Clock`], so that tests control the
+//! time. Times are UTC; SQLite stores them as Unix milliseconds.
 
 use std::{
     future::Future,
@@ -10,29 +10,29 @@ use std::{
 
 use jiff::Timestamp;
 
-/// A source of the current time and of waking up later.
+/// A source of the current time that also supports sleeping until a given time.
 pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
-    /// What the computer's clock says, also where that is before what it said earlier.
+    /// The system clock's time, which may be earlier than a value returned before.
     fn wall(&self) -> Timestamp {
         self.now()
     }
-    /// Completes when [`Clock::now`] has reached `until`; at once when it already has.
+    /// Completes when [`Clock::now`] reaches `until`, or immediately if it already has.
     fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// The clock as it is handed around.
+/// The shared handle to a clock.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// How often whoever sleeps looks at the clock.
+/// Interval at which a sleeping task rereads the clock.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// The time of the computer's clock, but never backwards: when that is set back, this one goes on at half its speed until
-/// both agree. So nothing that waits for a time waits longer than twice as long, and nothing happens twice.
+/// A system time that never runs backwards. When the system clock is set back, this clock runs at half speed until the
+/// two agree. A task that waits for a time therefore waits at most twice as long, and nothing happens twice.
 struct ClockHand {
     shown: Timestamp,
-    /// Of a count that cannot be set, when `shown` was shown.
+    /// Reading of the monotonic clock when `shown` was returned.
     seen: Duration,
 }
 
@@ -50,12 +50,12 @@ impl ClockHand {
     }
 }
 
-/// The computer's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the computer's clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         static HAND: Mutex<Option<(ClockHand, Instant)>> = Mutex::new(None);
         let wall = Timestamp::now();
@@ -64,7 +64,7 @@ impl Clock for SystemClock {
         hand.follow(wall, begun.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the computer's clock as it is")]
+    #[expect(clippy::disallowed_methods, reason = "returns the system clock unadjusted")]
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -77,32 +77,32 @@ impl Clock for SystemClock {
                 if pause.is_zero() {
                     return;
                 }
-                // In pieces: should the computer's clock be set forward, that is seen.
+                // Sleep in short intervals, to notice when the system clock is set forward.
                 tokio::time::sleep(pause.min(LOOK)).await;
             }
         })
     }
 }
 
-/// A clock that stands still until it is told to move. For tests; several holders share one time.
+/// A clock for tests that only moves when a test sets or advances it. Clones share one time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     time: Arc<tokio::sync::watch::Sender<Timestamp>>,
 }
 
 impl ManualClock {
-    /// A clock standing at `start`.
+    /// A clock set to `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
         Self { time: Arc::new(tokio::sync::watch::Sender::new(start)) }
     }
 
-    /// Sets the time, as an administrator or a time server does.
+    /// Sets the time, as an administrator or an NTP daemon does.
     pub fn set(&self, to: Timestamp) {
         self.time.send_replace(to);
     }
 
-    /// Moves the time forward and wakes whoever waited for a time that has now come.
+    /// Moves the time forward and wakes all tasks whose time has been reached.
     pub fn advance(&self, by: Duration) {
         self.time.send_modify(|now| {
             *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
@@ -118,13 +118,14 @@ impl Clock for ManualClock {
     fn sleep_until(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let mut time = self.time.subscribe();
         Box::pin(async move {
-            // An error means that the clock is gone; then nobody is left to wait for.
+            // Ignore the error: it means that the clock was dropped, so no task is waiting for it.
             let _ = time.wait_for(|now| *now >= until).await;
         })
     }
 }
 
-/// A clock before 1970. HTTP cannot write such a date, and the HTTP server serves nobody from the moment it tried.
+/// The system clock is before 1970. HTTP cannot represent such a date, and the HTTP server stops serving requests as
+/// soon as it tries to write one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the computer's clock says {0:.0}, which is before 1970: no HTTP date can be written. Set the clock (`timedatectl set-ntp \
@@ -132,16 +133,16 @@ impl Clock for ManualClock {
 )]
 pub struct BeforeEpoch(Timestamp);
 
-/// Looks whether the computer's clock can be worked with.
+/// Checks that the system clock is usable.
 ///
 /// # Errors
-/// [`BeforeEpoch`].
+/// Returns [`BeforeEpoch`] if the clock is before 1970.
 pub fn prove(clock: &dyn Clock) -> Result<(), BeforeEpoch> {
     let wall = clock.wall();
     if wall < Timestamp::UNIX_EPOCH { Err(BeforeEpoch(wall)) } else { Ok(()) }
 }
 
-/// The pause from `now` to `until`, zero when that lies in the past.
+/// The duration from `now` to `until`, or zero if `until` is in the past.
 #[must_use]
 pub fn until_duration(now: Timestamp, until: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO)
@@ -169,12 +170,12 @@ mod tests {
         let steady = Duration::from_secs;
         let mut hand = ClockHand::at(wall(10_000), steady(0));
         assert_eq!(hand.follow(wall(10_010), steady(10)), wall(10_010));
-        // Set back by an hour; ten minutes later half of them have been shown.
+        // Set back by an hour: ten minutes later the clock has advanced by five.
         assert_eq!(hand.follow(wall(6_410), steady(10)), wall(10_010));
         assert_eq!(hand.follow(wall(7_010), steady(610)), wall(10_310));
-        // After two hours both agree again.
+        // After two hours the clocks agree again.
         assert_eq!(hand.follow(wall(13_610), steady(7_210)), wall(13_610));
-        // Set forward: followed at once.
+        // A step forward is followed immediately.
         assert_eq!(hand.follow(wall(99_999), steady(7_211)), wall(99_999));
     }
 

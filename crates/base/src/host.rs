@@ -1,40 +1,41 @@
-//! Hosts as people and PBXs name them: a name of RFC 1123 or an address, optionally with a port.
+//! Validates and normalizes hosts entered by users or sent by PBXs: an RFC 1123 name or an IP address, optionally with
+//! a port.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Which names are taken.
+/// Which host names are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostNameRules {
     /// Letters, digits and hyphens (RFC 1123, 2.1).
     Strict,
-    /// Underscores too: PBXs at real sites have such names, and name servers know them.
+    /// Also underscores: PBXs at real sites have such names, and DNS servers resolve them.
     OfPbxs,
 }
 
-/// Why a text is no host.
+/// Why a text is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// No name and no address.
+    /// Neither a name nor an address.
     #[error("'{0}' is no host: write a name such as pbx.example.com or an address, and :port behind it if need be")]
     Shape(String),
-    /// Longer than names can be.
+    /// Longer than the maximum length of a name.
     #[error("it has {0} characters: the name of a host has at most 253")]
     Long(usize),
-    /// A part between dots that no name has.
+    /// A label (part between dots) is invalid.
     #[error("'{0}' is no host: between its dots stand 1 to 63 letters, digits and hyphens, no hyphen first or last")]
     Label(String),
-    /// No such port.
+    /// The port is invalid.
     #[error("'{0}' names no port: it is a number from 1 to 65535")]
     Port(String),
-    /// An IPv6 address and a port without brackets.
+    /// An IPv6 address with a port, but without brackets.
     #[error("'{0}' is no host: an IPv6 address stands in brackets where a port follows it, [2001:db8::1]:5061")]
     Brackets(String),
 }
 
-/// Checks a host and brings it into its usual form: lower case, without a dot at the end of a name.
+/// Validates a host and normalizes it: lower case, without the trailing dot of a name.
 ///
 /// # Errors
-/// What is wrong.
+/// Returns a [`HostError`] that describes what is wrong.
 pub fn host(text: &str, names: HostNameRules) -> Result<String, HostError> {
     const LONGEST: usize = 253 + ":65535".len() + 1;
     let shape = || HostError::Shape(text.chars().take(80).collect());
@@ -60,10 +61,10 @@ pub fn host(text: &str, names: HostNameRules) -> Result<String, HostError> {
     Ok(format!("{}{after}", self::name(name, names, &shape)?))
 }
 
-/// Whether the name in a URL is one a host can have.
+/// Checks that the host name in a URL is a valid host name.
 ///
 /// # Errors
-/// What is wrong.
+/// Returns a [`HostError`] that describes what is wrong.
 pub fn host_in_url(name: &str) -> Result<(), HostError> {
     let shape = || HostError::Shape(name.chars().take(80).collect());
     self::name(name, HostNameRules::Strict, &shape).map(drop)
@@ -92,7 +93,7 @@ fn name(name: &str, names: HostNameRules, shape: &impl Fn() -> HostError) -> Res
     if !name.split('.').all(is_label) {
         return Err(HostError::Label(name.chars().take(80).collect()));
     }
-    // A name that ends in a number would be read as an address (RFC 1123, 2.1): 256.1.1.1, 1.2.3.
+    // A name whose last label is a number would be parsed as an address (RFC 1123, 2.1): 256.1.1.1, 1.2.3.
     let last = name.rsplit('.').next().unwrap_or_default();
     if last.bytes().all(|c| c.is_ascii_digit()) {
         return Err(shape());

@@ -1,5 +1,5 @@
-//! What the crates of gangway share: injected time, the one secret type, tasks with a stop signal, MAC addresses, host
-//! names and the characters a text may hold. No protocol.
+//! Types shared by the gangway crates: injected time, the secret type, tasks with a stop signal, MAC addresses, host
+//! names and the characters allowed in text. Contains no protocol code.
 
 pub mod characters;
 pub mod clock;

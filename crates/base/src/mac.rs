@@ -1,41 +1,41 @@
-//! The MAC address: the key of a phone inside an instance.
+//! The MAC address type. A MAC address identifies a phone within an instance.
 
 use std::{fmt, str::FromStr};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A unicast EUI-48 address. Written as 12 lower-case hex digits, the form the wire formats and files use.
+/// A unicast EUI-48 address, displayed as 12 lower-case hex digits: the form used on the wire and in files.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 6]);
 
-/// Why a text is no MAC address of a phone. The sentences are shown to the person who typed it.
+/// Why a text is not the MAC address of a phone. The messages are shown to the user who entered the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MacError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("the MAC address is empty: type the 12 hex digits printed on the back of the phone")]
     Empty,
-    /// A character that occurs in no usual spelling.
+    /// The text contains a character that no common notation uses.
     #[error(
         "'{0}' does not belong into a MAC address: it holds only 0-9 and A-F, with ':', '-', '.' or blanks between"
     )]
     Character(char),
-    /// Not 12 digits.
+    /// The text does not contain exactly 12 digits.
     #[error("a MAC address has 12 hex digits, this one has {0}")]
     Length(usize),
-    /// Separators in unusual places.
+    /// The separators are in unusual places.
     #[error("the separators of this MAC address stand at unusual places: type 12 hex digits without separators")]
     Grouping,
-    /// Group bit set (includes ff:ff:ff:ff:ff:ff).
+    /// The group bit is set (includes ff:ff:ff:ff:ff:ff).
     #[error("this is a multicast or broadcast address, not the address of one phone")]
     Multicast,
-    /// 00:00:00:00:00:00.
+    /// The address is 00:00:00:00:00:00.
     #[error("an address of only zeros is not the address of a phone")]
     Zero,
 }
 
 impl Mac {
-    /// Takes six bytes, refused when they are not the address of one device.
+    /// Creates an address from six bytes. Fails if they are not the address of a single device.
     pub fn new(bytes: [u8; 6]) -> Result<Self, MacError> {
         if bytes == [0; 6] {
             return Err(MacError::Zero);
@@ -52,13 +52,13 @@ impl Mac {
         self.0
     }
 
-    /// The first three bytes as six lower-case hex digits: a hint at the manufacturer.
+    /// The first three bytes (OUI) as six lower-case hex digits. They hint at the manufacturer.
     #[must_use]
     pub fn oui(self) -> String {
         HEXLOWER.encode(&self.0[..3])
     }
 
-    /// Exactly 12 hex digits in any case, the only form allowed in file names.
+    /// Parses exactly 12 hex digits in any case, the only form allowed in file names.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         if text.len() != 12 {
@@ -69,7 +69,7 @@ impl Mac {
         Self::new(bytes).ok()
     }
 
-    /// Upper-case digits in pairs with `separator` between, as people and some vendors write it.
+    /// Upper-case digits in pairs, joined by `separator`, as users and some vendors write the address.
     #[must_use]
     pub fn spelled(self, separator: &str) -> String {
         self.0.map(|byte| format!("{byte:02X}")).join(separator)
@@ -79,7 +79,7 @@ impl Mac {
 impl FromStr for Mac {
     type Err = MacError;
 
-    /// Every usual spelling: plain, `aa:bb:..`, `aa-bb-..`, `aabb.ccdd.eeff`, `aabbcc-ddeeff`, blanks.
+    /// Accepts all common notations: plain, `aa:bb:..`, `aa-bb-..`, `aabb.ccdd.eeff`, `aabbcc-ddeeff`, blanks.
     fn from_str(text: &str) -> Result<Self, MacError> {
         let text = text.trim();
         if text.is_empty() {

@@ -1,5 +1,5 @@
-//! The one type for everything that must not be seen: it has no readable `Debug`, no `Display`, no `Serialize`, and
-//! wipes its memory when dropped. Sealing before it reaches SQLite is the store's work.
+//! The type for all secret values. It has a masked `Debug`, no `Display` and no `Serialize`, and wipes its memory when
+//! dropped. The store encrypts secrets before they are written to SQLite.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// `count` random characters out of A-Z a-z 0-9. 20 of them hold 119 bits and fit every phone we know
-    /// (a Snom takes at most 20).
+    /// Generates `count` random characters from A-Z a-z 0-9. 20 characters carry 119 bits and fit all known phones (a
+    /// Snom accepts at most 20).
     #[must_use]
     pub fn generate(count: usize) -> Self {
         use rand::RngExt;
@@ -27,19 +27,19 @@ impl Secret {
         Self::new(text)
     }
 
-    /// The text itself. Every call is a place to look at in a review.
+    /// The plain text. Review every call of this method.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// True when there is nothing to hide.
+    /// True if the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Equality in a time that does not depend on where the texts differ (their lengths may show).
+    /// Compares in a time that does not depend on where the texts differ. The lengths may leak.
     #[must_use]
     pub fn matches(&self, other: &str) -> bool {
         self.0.as_bytes().ct_eq(other.as_bytes()).into()
@@ -78,10 +78,11 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Writes `***` in place of a secret. A secret cannot be serialized by mistake: every field that holds one names this.
+/// Serializes a secret as `***`. `Secret` does not implement `Serialize`, so every serialized field that contains one
+/// must name this function.
 ///
 /// # Errors
-/// What the serializer says.
+/// Returns the serializer's error.
 pub fn masked<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if secret.is_empty() { "" } else { "***" })
 }

@@ -1,5 +1,5 @@
-//! How a task starts and how it learns that it must end. Every background task of the gateway is spawned here, so
-//! that shutdown can wait for all of them by name; `lifecycle` decides when.
+//! Spawns and stops the background tasks. Every background task of gangway is spawned here, so that shutdown can wait
+//! for all of them by name; `lifecycle` decides when to shut down.
 
 use std::{
     collections::BTreeMap,
@@ -11,16 +11,16 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-/// Spawns tasks and tells them to stop. Cheap to clone; all clones are one.
+/// Spawns tasks and signals them to stop. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     stop: CancellationToken,
     tracker: TaskTracker,
-    /// How many of each name run.
+    /// Number of running tasks by name.
     running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
 }
 
-/// Takes the task off the list however it ends.
+/// Removes the task from the list when dropped, however the task ends.
 struct Listed {
     name: &'static str,
     running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
@@ -39,7 +39,7 @@ impl Drop for Listed {
 }
 
 impl Tasks {
-    /// A new family of tasks.
+    /// An empty set of tasks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -55,7 +55,7 @@ impl Tasks {
         self.tracker.spawn(self.listed(name, task));
     }
 
-    /// The task, on the list while it runs.
+    /// Wraps the task so that it is listed while it runs.
     fn listed<T: Future<Output = ()>>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T> {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         let listed = Listed { name, running: Arc::clone(&self.running) };
@@ -66,36 +66,36 @@ impl Tasks {
         task.instrument(tracing::info_span!("task", name))
     }
 
-    /// The names of the tasks that run, with how many of each.
+    /// The names of the running tasks with their counts.
     #[must_use]
     pub fn running(&self) -> Vec<(&'static str, usize)> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.iter().map(|(name, count)| (*name, *count)).collect()
     }
 
-    /// Completes when the gateway stops. Tasks that wait for anything also wait for this.
+    /// Completes when gangway stops. Every task that waits for something must also wait for this.
     pub async fn stopping(&self) {
         self.stop.cancelled().await;
     }
 
-    /// The token behind [`Tasks::stopping`], for `select!` loops that keep it.
+    /// The token behind [`Tasks::stopping`], for `select!` loops that need to store it.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// True once the gateway stops.
+    /// True once gangway is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    /// Tells every task to finish, without waiting.
+    /// Signals every task to finish, without waiting.
     pub fn ask_to_stop(&self) {
         self.stop.cancel();
     }
 
-    /// Tells every task to finish and waits for them, at most `patience`. Returns how many were still running.
+    /// Signals every task to finish and waits for them, at most `patience`. Returns how many are still running.
     pub async fn finish(&self, patience: Duration) -> usize {
         self.stop.cancel();
         self.tracker.close();

@@ -1,5 +1,4 @@
-//! What a simulator knows, shared with whoever drives and inspects it: every change wakes those who wait for a
-//! condition, so that no test ever sleeps.
+//! Shared state of a simulator. Every change wakes the tasks that wait for a condition, so tests never need to sleep.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +7,7 @@ use tokio::sync::watch;
 /// How long [`Board::wait`] waits before it gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A state behind a lock that can be waited on. Cheap to clone; all clones are one.
+/// A lock-protected state that tasks can wait on. Cheap to clone; all clones share the same state.
 #[derive(Debug)]
 pub struct Board<T>(Arc<watch::Sender<T>>);
 
@@ -24,21 +23,21 @@ impl<T: Default> Default for Board<T> {
     }
 }
 
-/// What was waited for did not happen.
+/// The awaited condition was not met in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("waited {PATIENCE:?} for {what}, which did not happen")]
 pub struct NotInTime {
-    /// The condition, as the one who waited named it.
+    /// The condition, as named by the caller.
     pub what: String,
 }
 
 impl<T> Board<T> {
-    /// A board showing `state`.
+    /// Creates a board with the initial state `state`.
     pub fn new(state: T) -> Self {
         Self(Arc::new(watch::Sender::new(state)))
     }
 
-    /// Changes the state and wakes everybody who waits.
+    /// Changes the state and wakes all waiting tasks.
     pub fn change<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let mut result = None;
         let mut work = Some(work);
@@ -59,7 +58,7 @@ impl<T> Board<T> {
         look(&self.0.borrow())
     }
 
-    /// Waits until `look` finds something, 20 seconds at most; `what` names it in the error.
+    /// Waits until `look` returns a value, for at most 60 seconds; `what` names the condition in the error.
     pub async fn wait<R>(&self, what: &str, mut look: impl FnMut(&T) -> Option<R>) -> Result<R, NotInTime> {
         let mut changes = self.0.subscribe();
         let mut found = None;
@@ -71,7 +70,7 @@ impl<T> Board<T> {
         if came { found.ok_or(()) } else { Err(()) }.map_err(|()| NotInTime { what: what.into() })
     }
 
-    /// Waits without limit for a condition; for loops inside the simulators that also watch for the end.
+    /// Waits for a condition without a limit. For loops inside the simulators that also watch for shutdown.
     pub(super) async fn changed_to(&self, mut look: impl FnMut(&T) -> bool) {
         let mut changes = self.0.subscribe();
         if changes.wait_for(|state| look(state)).await.is_err() {

@@ -1,5 +1,5 @@
-//! Our reading of innovaphone's hashes and encryption, written anew from the SDK pages ("AppWebsocket", "sysclient")
-//! so that the gateway's own implementation is checked by a second one.
+//! A second implementation of innovaphone's hashes and encryption, written from the SDK pages "AppWebsocket" and
+//! "sysclient" to check the gateway's implementation.
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -14,12 +14,12 @@ pub(super) fn session_key(challenge: &str, password: &str) -> String {
     hash(&["innovaphoneAppSessionKey", challenge, password])
 }
 
-/// RC4 with the key `seed:key`, result in hex.
+/// RC4 with the key `seed:key`; returns hex.
 pub(super) fn encrypt(seed: &str, key: &str, plain: &str) -> String {
     HEXLOWER.encode(&rc4(format!("{seed}:{key}").as_bytes(), plain.as_bytes()))
 }
 
-/// The reverse of [`encrypt`]; `None` when the text is no hex or the result no text.
+/// The reverse of [`encrypt`]. Returns `None` if the input is not hex or the result is not valid text.
 #[cfg(test)]
 pub(super) fn decrypt(seed: &str, key: &str, cipher: &str) -> Option<String> {
     let hidden = data_encoding::HEXLOWER_PERMISSIVE.decode(cipher.as_bytes()).ok()?;
@@ -49,12 +49,12 @@ fn rc4(key: &[u8], data: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// `count` random decimal digits: challenges, seeds and codes look like that.
+/// Returns `count` random decimal digits, the format of challenges, seeds and codes.
 pub(super) fn digits(count: usize) -> String {
     (0..count).map(|_| char::from(b'0' + rand::random_range(0..10u8))).collect()
 }
 
-/// 32 random hex digits: an object's guid.
+/// Returns 32 random hex digits, the format of an object's guid.
 pub(super) fn guid() -> String {
     HEXLOWER.encode(&rand::random::<[u8; 16]>())
 }

@@ -1,14 +1,14 @@
-//! The simulators' HTTP client: one request, one answer, nothing followed, everything limited.
+//! The simulators' HTTP client. It sends one request, follows no redirects, and limits time and size of the answer.
 
 use std::time::Duration;
 
 use awc::{Client, Connector, http::header::HeaderMap};
 
-/// Everything happens on loopback; what takes longer hangs.
+/// Timeout. All traffic is on loopback, so a slower answer means that the peer hangs.
 const PATIENCE: Duration = Duration::from_secs(15);
 const LARGEST: usize = 4 << 20;
 
-/// What came back.
+/// An HTTP response.
 #[derive(Debug)]
 pub(super) struct FetchResponse {
     pub(super) status: u16,
@@ -17,13 +17,13 @@ pub(super) struct FetchResponse {
 }
 
 impl FetchResponse {
-    /// A header's text, empty when it is missing.
+    /// The text of a header; empty if it is missing.
     pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-/// The client; to be built on the thread that uses it.
+/// Creates the client; must be called on the thread that uses it.
 pub(super) fn client() -> Client {
     Client::builder()
         .connector(Connector::new().limit(0).timeout(PATIENCE))
@@ -32,12 +32,12 @@ pub(super) fn client() -> Client {
         .finish()
 }
 
-/// GET with these headers.
+/// Sends a GET request with these headers.
 pub(super) async fn get(url: &str, headers: &[(&str, &str)]) -> Result<FetchResponse, String> {
     send(url, headers, None).await
 }
 
-/// POST of `body` with these headers.
+/// Sends a POST request with this body and these headers.
 pub(super) async fn post(url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<FetchResponse, String> {
     send(url, headers, Some(body)).await
 }

@@ -1,5 +1,4 @@
-//! Named places where a simulator can be made to hold still, so that a test can look at (or kill) the gateway in
-//! exactly that moment.
+//! Named points at which a test can pause a simulator, to inspect or kill the gateway at exactly that moment.
 
 use std::collections::HashMap;
 
@@ -14,12 +13,12 @@ struct Rooms {
 #[derive(Debug)]
 struct Gate {
     id: u64,
-    /// How many may still pass before it closes.
+    /// How many calls may still pass before the gate closes.
     let_through: usize,
     held: usize,
 }
 
-/// The gates of one simulator. An unarmed gate lets everybody pass. Cheap to clone; all clones are one.
+/// The gates of one simulator. An unarmed gate lets every call pass. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Gates(Board<Rooms>);
 
@@ -30,12 +29,12 @@ impl Default for Gates {
 }
 
 impl Gates {
-    /// Closes a gate: whoever comes next is held until [`Gates::release`].
+    /// Closes a gate: the next call is held until [`Gates::release`].
     pub fn arm(&self, name: &str) {
         self.arm_nth(name, 1);
     }
 
-    /// Closes a gate for the `nth` visitor (counted from 1) and all after; those before pass.
+    /// Closes a gate for the `nth` call (counted from 1) and all later ones. Earlier calls pass.
     pub fn arm_nth(&self, name: &str, nth: usize) {
         self.0.change(|rooms| {
             rooms.next_id += 1;
@@ -44,7 +43,7 @@ impl Gates {
         });
     }
 
-    /// Waits until somebody stands at the gate.
+    /// Waits until a call is held at the gate.
     pub async fn wait_until_held(&self, name: &str) -> Result<(), NotInTime> {
         self.0
             .wait(&format!("somebody at the gate '{name}'"), |rooms| {
@@ -53,18 +52,18 @@ impl Gates {
             .await
     }
 
-    /// How many stand at the gate now.
+    /// How many calls are held at the gate.
     #[must_use]
     pub fn held(&self, name: &str) -> usize {
         self.0.read(|rooms| rooms.armed.get(name).map_or(0, |gate| gate.held))
     }
 
-    /// Opens a gate for good; whoever stood there goes on.
+    /// Opens a gate permanently; held calls continue.
     pub fn release(&self, name: &str) {
         self.0.change(|rooms| rooms.armed.remove(name));
     }
 
-    /// The simulator's side: goes through, or stands here until released.
+    /// Called by the simulator: passes the gate, or waits until it is released.
     pub(super) async fn pass(&self, name: &str) {
         let closed = self.0.change(|rooms| {
             let gate = rooms.armed.get_mut(name)?;

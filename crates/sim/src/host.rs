@@ -1,5 +1,5 @@
-//! The one thread on which all simulators of a test (or of `gangway demo`) live. The HTTP client is not `Send`, so
-//! everything that talks runs here, and whoever drives a simulator holds a `Send` handle and hands jobs over.
+//! The single thread that runs all simulators of a test (or of `gangway demo`). The HTTP client is not `Send`, so all
+//! network code runs on this thread. Tests hold a `Send` handle and submit jobs to the thread.
 
 use std::{future::Future, io, thread::JoinHandle, time::Duration};
 
@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 
 type Job = Box<dyn FnOnce(&Tasks) + Send>;
 
-/// Jobs waiting for the thread; each is started at once, so the queue is nearly always empty.
+/// Capacity of the job queue. Each job starts at once, so the queue is nearly always empty.
 const QUEUE: usize = 4096;
-/// How long servers and conversations may take to end when the host is dropped.
+/// How long servers and connections may take to shut down when the host is dropped.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Owns the thread. Dropping it ends every simulator that was started on it and waits for the thread.
+/// Owns the thread. Dropping it stops every simulator started on it and joins the thread.
 #[derive(Debug)]
 pub struct SimHost {
     handle: HostHandle,
@@ -21,19 +21,19 @@ pub struct SimHost {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts work on the host's thread. Cheap to clone, usable from any thread.
+/// Starts work on the host's thread. Cheap to clone and usable from any thread.
 #[derive(Debug, Clone)]
 pub struct HostHandle {
     jobs: mpsc::Sender<Job>,
 }
 
-/// The host has ended before the work was done.
+/// The host ended before the work was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the simulators' thread has ended: keep the SimHost (or the World) alive as long as its simulators are used")]
 pub struct HostGone;
 
 impl SimHost {
-    /// Starts the thread with an actix system of its own.
+    /// Starts the thread with a separate actix system.
     pub fn start() -> io::Result<Self> {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let tasks = Tasks::new();
@@ -57,7 +57,7 @@ impl SimHost {
         Ok(Self { handle: HostHandle { jobs }, tasks, thread: Some(thread) })
     }
 
-    /// The handle simulators are started with.
+    /// The handle for starting simulators.
     #[must_use]
     pub fn handle(&self) -> HostHandle {
         self.handle.clone()
@@ -68,7 +68,7 @@ impl Drop for SimHost {
     fn drop(&mut self) {
         self.tasks.stop_token().cancel();
         if let Some(thread) = self.thread.take() {
-            // A panic on that thread has already been printed there.
+            // A panic on that thread was already printed there.
             let _ = thread.join();
         }
     }
@@ -93,7 +93,7 @@ impl HostHandle {
         result.await.map_err(|_lost| HostGone)
     }
 
-    /// Starts a task that ends by itself or with the host.
+    /// Starts a task that ends by itself or when the host ends.
     pub fn spawn<F, Fut>(&self, name: &'static str, work: F)
     where
         F: FnOnce(Tasks) -> Fut + Send + 'static,
@@ -109,7 +109,7 @@ impl HostHandle {
                 }
             });
         });
-        // Full or gone: a host that has ended starts nothing any more, which is what is wanted then.
+        // Ignore the error: after the host has ended, no new task should start.
         let _ = self.jobs.try_send(job);
     }
 }

@@ -1,9 +1,9 @@
-//! The simulators: a PBX, the Users and Devices services, redirect services and phones, over real sockets on
-//! loopback. Each is written from the vendors' documents, never from the gateway's own code, so that a misreading
-//! there is not repeated here; they share nothing with `wire`, not even constants.
+//! Simulators of a PBX, the Users and Devices services, redirect services and phones, over real loopback sockets. They
+//! are written from the vendors' documents and never from the gateway's code, so they do not repeat its misreadings.
+//! They share nothing with `wire`, not even constants.
 //!
-//! [`world::World`] starts them all; [`host::SimHost`] is the thread they run on. Every simulator is a `Send` handle
-//! that tests drive and look into from any thread.
+//! [`world::World`] starts all simulators; [`host::SimHost`] is the thread they run on. Every simulator is a `Send`
+//! handle that tests can use from any thread.
 
 pub mod board;
 mod crypt;

@@ -1,20 +1,20 @@
-//! Our reading of the AppWebsocket login: what a client sends and what a server accepts (SDK page "AppWebsocket").
+//! The AppWebsocket login: what a client sends and what a server accepts, according to the SDK page "AppWebsocket".
 
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::crypt;
 
-/// Who logs in, and with which password. The fields are those of `AppLogin`.
+/// Identity and password for a login. The fields are those of `AppLogin`.
 #[derive(Debug, Clone, Default)]
 pub struct LoginForm {
     /// Name of the app: the start page without `.htm`.
     pub app: String,
     /// The PBX's system name.
     pub domain: String,
-    /// SIP name of the one who logs in.
+    /// SIP name of the client.
     pub sip: String,
-    /// Guid of the one who logs in.
+    /// Guid of the client.
     pub guid: String,
     /// Display name.
     pub dn: String,
@@ -27,7 +27,7 @@ pub struct LoginForm {
 }
 
 impl LoginForm {
-    /// The digest over everything but `pbx_obj`.
+    /// The digest over all fields except `pbx_obj`.
     pub(super) fn digest(&self, challenge: &str) -> String {
         let info = self.info.as_ref().map(Value::to_string);
         let mut parts = vec![self.app.as_str(), &self.domain, &self.sip, &self.guid, &self.dn];
@@ -52,13 +52,13 @@ impl LoginForm {
         message
     }
 
-    /// The key for passwords on the connection that was opened with this login.
+    /// The key for passwords on the connection opened with this login.
     pub(super) fn session_key(&self, challenge: &str) -> String {
         crypt::session_key(challenge, &self.password)
     }
 }
 
-/// An `AppLogin` as a server reads it; the info object is hashed as it was sent.
+/// An `AppLogin` as a server parses it. The info object is hashed exactly as it was sent.
 #[derive(Debug, Deserialize)]
 pub(super) struct LoginRequest {
     #[serde(default)]
@@ -77,7 +77,7 @@ pub(super) struct LoginRequest {
 }
 
 impl LoginRequest {
-    /// True when the digest was made with `password` for `challenge`.
+    /// True if the digest was made with `password` for `challenge`.
     pub(super) fn proves(&self, challenge: &str, password: &str) -> bool {
         let mut parts = vec![self.app.as_str(), &self.domain, &self.sip, &self.guid, &self.dn];
         parts.extend(self.info.as_deref().map(RawValue::get));

@@ -1,4 +1,4 @@
-//! A simulator's HTTP listener on a free loopback port: it can go away and come back on the same port, or move.
+//! A simulator's HTTP listener on a free loopback port. It can stop and restart on the same port, or move to another.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::host::HostHandle;
 
 type Configure = dyn Fn(&mut web::ServiceConfig) + Send + Sync;
 
-/// The listener. Cheap to clone; all clones are one.
+/// The listener. Cheap to clone; all clones share the same state.
 #[derive(Clone)]
 pub(super) struct SimServer {
     host: HostHandle,
@@ -51,7 +51,7 @@ impl SimServer {
         Ok(server)
     }
 
-    /// Where it listens (or listened, while it is away).
+    /// The listening address. While the server is stopped, the address it listened on.
     pub(super) fn address(&self) -> SocketAddr {
         self.place(|place| place.address)
     }
@@ -68,13 +68,13 @@ impl SimServer {
         }
     }
 
-    /// Comes back on the same port.
+    /// Starts listening again on the same port.
     pub(super) async fn start_again(&self) -> io::Result<()> {
         self.stop().await;
         self.listen(self.address()).await
     }
 
-    /// Goes to another port, for good.
+    /// Moves to another port permanently.
     pub(super) async fn move_away(&self) -> io::Result<()> {
         self.stop().await;
         self.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
@@ -123,7 +123,7 @@ impl SimServer {
     }
 }
 
-/// User and password of HTTP Basic, where a request shows them.
+/// Returns user and password of HTTP Basic authentication, if the request has them.
 pub(super) fn basic(request: &HttpRequest) -> Option<(String, String)> {
     let credentials = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let plain = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
@@ -131,7 +131,7 @@ pub(super) fn basic(request: &HttpRequest) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// What a service answers that was told to be out of order: a status with a page instead of its protocol.
+/// The answer of a service in simulated failure: an HTTP status and a web page instead of its protocol.
 pub(super) fn out_of_order(status: u16) -> HttpResponse {
     HttpResponse::build(StatusCode::from_u16(status).unwrap_or_default())
         .content_type("text/html")

@@ -1,5 +1,5 @@
-//! One outgoing AppWebsocket of a simulator: opened on the host's thread, driven from anywhere. Also the tool for
-//! tests that log in as somebody they are not.
+//! One outgoing AppWebsocket of a simulator. It is opened on the host's thread and can be used from any thread. Tests
+//! also use it to log in under a false identity.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     login::LoginForm,
 };
 
-/// The client's websocket; its own type belongs to a crate we do not name.
+/// The client's websocket. The concrete type belongs to a crate that is not a direct dependency.
 trait Socket: Stream<Item = Result<Frame, Self::Broken>> + Sink<Message> + Unpin + 'static {
     type Broken;
 }
@@ -28,7 +28,7 @@ where
     type Broken = E;
 }
 
-/// Messages waiting in either direction.
+/// Capacity of the message queue in either direction.
 const QUEUE: usize = 1024;
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(10);
@@ -48,24 +48,24 @@ enum Outgoing {
     Close,
 }
 
-/// Why no session came about.
+/// Why a session could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// No connection, or no websocket behind it.
+    /// No connection, or the server does not accept websockets.
     #[error("no websocket at {url}: {reason}")]
     Connect {
-        /// Where.
+        /// The URL that was tried.
         url: String,
-        /// What the client said.
+        /// The error that the client reported.
         reason: String,
     },
-    /// The other side said no, or closed instead of answering.
+    /// The server rejected the login, or closed the connection instead of answering.
     #[error("the login was refused")]
     Refused,
     /// No answer within ten seconds.
     #[error("no answer to the login")]
     TimedOut,
-    /// The host ended meanwhile.
+    /// The host ended in the meantime.
     #[error(transparent)]
     Host(#[from] HostGone),
 }
@@ -97,7 +97,7 @@ impl AppSession {
         Ok(Self { outgoing, incoming, session_key })
     }
 
-    /// Connects without any login; what is sent then is the caller's affair.
+    /// Connects without a login. The caller decides what to send.
     pub async fn open_without_login(host: &HostHandle, url: &str) -> Result<Self, OpenError> {
         let url = url.to_owned();
         host.run(move |tasks| async move {
@@ -110,34 +110,34 @@ impl AppSession {
         .await?
     }
 
-    /// The key that passwords on this connection are encrypted with.
+    /// The key that encrypts passwords on this connection.
     #[must_use]
     pub fn session_key(&self) -> &str {
         &self.session_key
     }
 
-    /// Encrypts a text for this connection, as passwords in `ProvisioningPhone` are.
+    /// Encrypts a text for this connection, as is done for passwords in `ProvisioningPhone`.
     #[must_use]
     pub fn encrypt(&self, seed: &str, plain: &str) -> String {
         crypt::encrypt(seed, &self.session_key, plain)
     }
 
-    /// Sends one message; false when the connection has ended.
+    /// Sends one message; returns false if the connection has ended.
     pub async fn send(&self, message: &Value) -> bool {
         self.send_text(message.to_string()).await
     }
 
-    /// Sends any text, valid or not.
+    /// Sends any text, valid JSON or not.
     pub async fn send_text(&self, text: String) -> bool {
         self.outgoing.send(Outgoing::Text(text)).await.is_ok()
     }
 
-    /// The next message; `None` when the connection has ended.
+    /// Returns the next message; `None` if the connection has ended.
     pub async fn next(&mut self) -> Option<Value> {
         self.incoming.recv().await
     }
 
-    /// The next message with this `mt`, others thrown away; `None` when the connection ends or 20 s have passed.
+    /// Returns the next message with this `mt` and discards others. `None` if the connection ends or 20 s have passed.
     pub async fn next_of(&mut self, mt: &str) -> Option<Value> {
         let search = async {
             loop {
@@ -150,23 +150,23 @@ impl AppSession {
         tokio::time::timeout(Duration::from_secs(20), search).await.ok().flatten()
     }
 
-    /// Closes the connection with a proper goodbye.
+    /// Closes the connection with a close frame.
     pub async fn close(&self) {
         let _ = self.outgoing.send(Outgoing::Close).await;
     }
 
-    /// The sending end alone.
+    /// Returns the sending half.
     pub(super) fn sender(&self) -> Sender {
         Sender(self.outgoing.clone())
     }
 }
 
-/// Sends on a session that somebody else reads.
+/// Sends on a session whose messages another task reads.
 #[derive(Debug, Clone)]
 pub(super) struct Sender(mpsc::Sender<Outgoing>);
 
 impl Sender {
-    /// Sends one message; false when the connection has ended.
+    /// Sends one message; returns false if the connection has ended.
     pub(super) async fn send(&self, message: &Value) -> bool {
         self.0.send(Outgoing::Text(message.to_string())).await.is_ok()
     }
@@ -226,7 +226,7 @@ async fn carry(mut socket: impl Socket, mut to_send: mpsc::Receiver<Outgoing>, r
                     return;
                 }
             },
-            // Whoever read has dropped the session, though an answer may still be waiting to be sent.
+            // The reader dropped the session. An answer may still be queued for sending.
             () = received.closed() => {
                 let _ = socket.send(Message::Close(None)).await;
                 return;
@@ -252,7 +252,7 @@ async fn carry(mut socket: impl Socket, mut to_send: mpsc::Receiver<Outgoing>, r
     }
 }
 
-/// Joins the fragments of one text; the client hands them over singly.
+/// Joins the fragments of one text; the client delivers them one by one.
 fn join(partial: &mut Vec<u8>, item: actix_ws::Item) -> Option<Bytes> {
     use actix_ws::Item;
     match item {

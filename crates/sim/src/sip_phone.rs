@@ -1,5 +1,5 @@
-//! The SIP side of a simulated phone before and besides its registration: it asks by multicast where its configuration
-//! is, and listens for `check-sync`. Written from traces of real phones, with nothing of the gateway's own SIP.
+//! The SIP side of a simulated phone apart from registration. It asks by multicast for its configuration URL and
+//! listens for `check-sync`. It is written from traces of real phones and shares no code with the gateway's SIP.
 
 use std::{
     collections::HashMap,
@@ -14,22 +14,22 @@ use tokio::net::UdpSocket;
 
 use crate::{board::Board, host::HostHandle};
 
-/// How long a phone waits for an answer before it sends its question again, and how often it asks.
+/// How long a phone waits for an answer before it repeats its request, and how many requests it sends.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 const ASKS: usize = 4;
 
-/// What the phone heard.
+/// What the phone received.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
-    /// Status of the answers to its subscriptions.
+    /// Status codes of the answers to its subscriptions.
     pub statuses: Vec<u16>,
-    /// URLs out of NOTIFYs, repetitions included.
+    /// URLs from NOTIFYs, including repetitions.
     pub urls: Vec<String>,
-    /// `Event` values of NOTIFYs for `check-sync`.
+    /// `Event` values of `check-sync` NOTIFYs.
     pub check_syncs: Vec<String>,
 }
 
-/// A phone's SIP socket. Cheap to clone; all clones are one.
+/// A phone's SIP socket. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct SipPhone {
     mac: Mac,
@@ -37,13 +37,13 @@ pub struct SipPhone {
     firmware: String,
     address: SocketAddr,
     board: Board<Heard>,
-    /// Whether NOTIFYs are answered.
+    /// Whether the phone leaves NOTIFYs unanswered.
     deaf: Arc<Mutex<bool>>,
     socket: Arc<UdpSocket>,
 }
 
 impl SipPhone {
-    /// Plugs it in at a free port of this address.
+    /// Connects the phone on a free port of this address.
     pub async fn start(
         host: &HostHandle,
         ip: std::net::IpAddr,
@@ -67,24 +67,24 @@ impl SipPhone {
         Ok(phone)
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it heard; to look into and to wait on.
+    /// What the phone received. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<Heard> {
         &self.board
     }
 
-    /// A deaf phone hears and does not answer.
+    /// Sets whether the phone leaves NOTIFYs unanswered. It still receives them.
     pub fn be_deaf(&self, deaf: bool) {
         *self.deaf.lock().unwrap_or_else(PoisonError::into_inner) = deaf;
     }
 
-    /// Asks at `server` (the group, or a server directly) where its configuration is; `None` when nobody tells it.
+    /// Asks `server` (the multicast group or a single server) for the configuration URL; `None` without an answer.
     pub async fn ask(&self, host: &HostHandle, server: SocketAddr) -> io::Result<Option<String>> {
         let phone = self.clone();
         let known = self.board.read(|heard| heard.urls.len());
@@ -141,7 +141,7 @@ impl SipPhone {
             if !first.starts_with("NOTIFY ") {
                 continue;
             }
-            // A phone takes no NOTIFY whose body is not what its head says.
+            // A phone ignores a NOTIFY whose body length does not match its Content-Length.
             if field("Content-Length").parse() != Ok(body.len()) {
                 continue;
             }

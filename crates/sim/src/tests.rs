@@ -1,5 +1,5 @@
-//! The PBX and Users against a gateway of a few lines: it logs them in, publishes a provider, looks for Devices,
-//! marks the device of every phone it is told of, and says ok.
+//! Tests the PBX and Users with a minimal gateway. It accepts their logins, publishes a provider, looks for Devices,
+//! marks the device of every phone it is asked to provision, and answers ok.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
 
 const CHALLENGE: &str = "0123456789";
 
-/// Logins and messages, in order.
+/// Recorded logins and messages, in order.
 #[derive(Debug, Default)]
 struct Seen {
     logins: Vec<Value>,

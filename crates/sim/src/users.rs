@@ -1,6 +1,6 @@
-//! A simulated Users service. Its login and timing are documented nowhere; this is our reading of the page
-//! "Provisioning API" together with what the Services API gives a service: it looks for published providers, opens
-//! an AppWebsocket of its own with a login made by the PBX, writes the device entry and sends `ProvisioningPhone`.
+//! A simulated Users service. Its login and timing are undocumented, so this follows the page "Provisioning API" and
+//! what the Services API gives a service. It looks for published providers, opens a separate AppWebsocket with a login
+//! made by the PBX, writes the device entry and sends `ProvisioningPhone`.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -22,19 +22,19 @@ use crate::{
 /// Whether and how `src` is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Src {
-    /// A fresh one per request.
+    /// A fresh `src` per request.
     #[default]
     Fresh,
-    /// None: answers are matched by their order.
+    /// No `src`; answers are matched by their order.
     None,
-    /// This one.
+    /// The given `src`.
     Given(String),
 }
 
-/// What a person typed, and how the message is to differ from the usual one.
+/// User input for one provisioning request, and how the message differs from the usual one.
 #[derive(Debug, Clone)]
 pub struct ProvisionRequest {
-    /// As typed.
+    /// The MAC as typed by the user.
     pub mac: String,
     /// Name of the user object.
     pub user: String,
@@ -42,13 +42,13 @@ pub struct ProvisionRequest {
     pub title: String,
     /// Category in Devices.
     pub category: u64,
-    /// A code valid 7 days instead of 15 minutes.
+    /// Use a code that is valid for 7 days instead of 15 minutes.
     pub rollout: bool,
     /// Use this code instead of a fresh one.
     pub code: Option<String>,
-    /// Hardware id; the MAC's 12 lower-case hex digits when not given.
+    /// Hardware id; defaults to the MAC's 12 lower-case hex digits.
     pub hwid: Option<String>,
-    /// Whether the device entry is written on the user object before.
+    /// Whether to write the device entry on the user object first.
     pub write_device: bool,
     /// See [`Src`].
     pub src: Src,
@@ -59,7 +59,7 @@ pub struct ProvisionRequest {
 }
 
 impl ProvisionRequest {
-    /// The usual request.
+    /// Creates the usual request.
     #[must_use]
     pub fn new(mac: &str, user: &str, title: &str) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl ProvisionRequest {
         }
     }
 
-    /// The same with one member of the message replaced (`null`: left out).
+    /// Replaces one member of the message (`null` leaves it out).
     #[must_use]
     pub fn with(mut self, member: &str, value: Value) -> Self {
         self.patch.insert(member.into(), value);
@@ -85,23 +85,23 @@ impl ProvisionRequest {
     }
 }
 
-/// What the provider answered.
+/// The provider's answer.
 #[derive(Debug, Clone)]
 pub struct ProvisionAnswer {
-    /// `result` is `ok`.
+    /// True if `result` is `ok`.
     pub ok: bool,
-    /// The sentence of a failure.
+    /// The error message of a failure.
     pub error: Option<String>,
-    /// From sending to receiving.
+    /// Time from sending the request to receiving the answer.
     pub took: Duration,
-    /// The message.
+    /// The whole message.
     pub raw: Value,
 }
 
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsersError {
-    /// No app publishes that title.
+    /// No app publishes the title.
     #[error(transparent)]
     NoProvider(#[from] NotInTime),
     /// The provider is not ticked for Users.
@@ -116,12 +116,12 @@ pub enum UsersError {
     /// The connection ended before the answer.
     #[error("the connection to the provider ended before it answered")]
     ConnectionLost,
-    /// Too slow.
+    /// The provider did not answer in time.
     #[error("the provider did not answer within {0:?}")]
     TimedOut(Duration),
 }
 
-/// The service. Cheap to clone; all clones are one.
+/// The service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Users {
     host: HostHandle,
@@ -147,10 +147,10 @@ struct Connection {
 }
 
 impl Users {
-    /// Name of its app object at the PBX.
+    /// Name of the service's app object at the PBX.
     pub const APP_OBJECT: &str = "users";
 
-    /// Starts the service at a PBX, where an app object `users` is added (replaced), with `providers` ticked.
+    /// Starts the service at a PBX. Adds or replaces the app object `users`, with `providers` ticked.
     #[must_use]
     pub fn start(host: &HostHandle, pbx: &Pbx, devices: &Devices, providers: &[&str]) -> Self {
         let url = "https://ap.example.com/example.com/usersapp/innovaphone-users";
@@ -226,7 +226,7 @@ impl Users {
         Ok(ProvisionAnswer { ok: raw["result"] == "ok", error, took: since.elapsed(), raw })
     }
 
-    /// Opens the connection to a provider (or uses the open one) and returns its session key.
+    /// Returns the session key of the connection to a provider; opens the connection if necessary.
     pub async fn connect(&self, provider: &str) -> Result<String, UsersError> {
         let open = |state: &State| state.connections.get(provider).map(|connection| connection.key.clone());
         if let Some(key) = self.board.read(open) {
@@ -245,7 +245,7 @@ impl Users {
             in_order: VecDeque::new(),
         };
         let taken = self.board.change(|state| {
-            // Somebody else may have been quicker; then theirs is used by everybody.
+            // Another task may have connected first. If so, all callers use its connection.
             if let Some(other) = state.connections.get(provider) {
                 return Some(other.key.clone());
             }
@@ -270,7 +270,7 @@ impl Users {
         Ok(key)
     }
 
-    /// Everything providers have sent, in order.
+    /// All messages received from providers, in order.
     #[must_use]
     pub fn received(&self) -> Vec<Value> {
         self.board.read(|state| state.received.clone())
@@ -283,7 +283,7 @@ impl Users {
         })
     }
 
-    /// The entry as Users leaves it: TLS only and Reverse Proxy set, nothing else.
+    /// Writes the entry as Users does: TLS only and Reverse Proxy set, nothing else.
     fn write_device(&self, guid: &str, hwid: &str, text: &str) {
         self.pbx.edit_user(guid, |user| {
             let own = user.devices.iter().position(|device| crate::pbx::is_hw(device, hwid));
@@ -308,7 +308,7 @@ impl State {
                 Some(src) => connection.by_src.remove(src),
                 None => connection.in_order.pop_front(),
             };
-            // Nobody waits any more when the request was given up.
+            // The receiver is gone if the caller gave up on the request.
             waiting.map(|waiting| waiting.send(message.clone()));
         }
         self.received.push(message);

@@ -1,6 +1,5 @@
-//! Everything around a gateway in one bundle: a PBX, Users, Devices, the redirection services of
-//! Yealink and Snom, and phones.
-//! The gateway comes last, because its port is known only then: [`World::connect_gateway`].
+//! Starts everything a gateway talks to: a PBX, Users, Devices, the redirection services of Yealink and Snom, and
+//! phones. The gateway is added last with [`World::connect_gateway`], because its port is known only then.
 
 use std::{collections::HashMap, io, sync::Arc};
 
@@ -21,7 +20,7 @@ use crate::{
     yealink_rps::YealinkRps,
 };
 
-/// What a [`World`] is to hold.
+/// Configuration of a [`World`].
 #[derive(Clone)]
 pub struct WorldBuilder {
     domain: String,
@@ -39,14 +38,14 @@ impl std::fmt::Debug for WorldBuilder {
 }
 
 impl WorldBuilder {
-    /// The PBX's system name and the first part of the gateway's paths; `example.com` by default.
+    /// Sets the PBX's system name, which is also the first part of the gateway's paths; `example.com` by default.
     #[must_use]
     pub fn domain(mut self, domain: &str) -> Self {
         self.domain = domain.into();
         self
     }
 
-    /// The gateway's instance name, `gangway` by default, and the password it shares with its app objects.
+    /// Sets the gateway's instance name, `gangway` by default, and the password it shares with its app objects.
     #[must_use]
     pub fn instance(mut self, name: &str, password: &str) -> Self {
         self.instance = name.into();
@@ -54,28 +53,28 @@ impl WorldBuilder {
         self
     }
 
-    /// The providers to make app objects for, `yealink` by default.
+    /// Sets the providers to create app objects for, `yealink` by default.
     #[must_use]
     pub fn providers(mut self, names: &[&str]) -> Self {
         self.providers = names.iter().map(|name| (*name).to_owned()).collect();
         self
     }
 
-    /// How many users the PBX has: `user1`, `user2`, ...; 3 by default.
+    /// Sets the number of PBX users: `user1`, `user2`, ...; 3 by default.
     #[must_use]
     pub fn users(mut self, count: usize) -> Self {
         self.users = count;
         self
     }
 
-    /// The clock that decides about provisioning codes and stamps what is recorded.
+    /// Sets the clock that decides whether provisioning codes are valid and that timestamps records.
     #[must_use]
     pub fn clock(mut self, clock: SharedClock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Starts everything but the gateway.
+    /// Starts everything except the gateway.
     pub async fn start(self) -> io::Result<World> {
         let host = SimHost::start()?;
         let handle = host.handle();
@@ -108,7 +107,7 @@ impl WorldBuilder {
     }
 }
 
-/// The running bundle. Dropping it ends everything in it.
+/// The running simulators. Dropping it stops all of them.
 #[derive(Debug)]
 pub struct World {
     /// The PBX.
@@ -117,11 +116,11 @@ pub struct World {
     pub devices: Devices,
     /// Yealink's redirection service.
     pub rps: YealinkRps,
-    /// Snom's.
+    /// Snom's redirection service.
     pub sraps: Sraps,
     /// The Users service.
     pub users: Users,
-    /// Which names phones can resolve, and to which registrar.
+    /// The DNS names phones can resolve, each with its registrar.
     pub network: SipNetwork,
     phones: Board<Vec<YealinkPhone>>,
     snom_phones: Board<Vec<SnomPhone>>,
@@ -132,14 +131,14 @@ pub struct World {
 impl World {
     /// Access key of Snom's redirection service.
     pub const SRAPS_ID: &str = "sraps-id";
-    /// Its secret.
+    /// Secret of [`World::SRAPS_ID`].
     pub const SRAPS_SECRET: &str = "sraps-secret";
     /// Account at Yealink's redirection service.
     pub const RPS_USER: &str = "rps-user";
-    /// Its password.
+    /// Password of [`World::RPS_USER`].
     pub const RPS_PASSWORD: &str = "rps-password";
 
-    /// A world with usual contents.
+    /// Returns a builder with the default configuration.
     #[must_use]
     pub fn builder() -> WorldBuilder {
         WorldBuilder {
@@ -170,7 +169,7 @@ impl World {
         &self.builder.password
     }
 
-    /// For starting further simulators on the same thread.
+    /// Returns the handle for starting more simulators on the same thread.
     #[must_use]
     pub fn host(&self) -> HostHandle {
         self.host.handle()
@@ -182,7 +181,7 @@ impl World {
         self.connect_gateway_at(&self.pbx, base);
     }
 
-    /// The same at another PBX of this world.
+    /// Does the same as [`World::connect_gateway`] at another PBX of this world.
     pub fn connect_gateway_at(&self, pbx: &Pbx, base: &str) {
         let base = base.trim_end_matches('/');
         let WorldBuilder { domain, instance, password, .. } = &self.builder;
@@ -202,7 +201,7 @@ impl World {
         Ok(())
     }
 
-    /// Starts one more PBX of the same domain (a slave): its own name and address, no users, Devices known.
+    /// Starts another PBX of the same domain (a slave). It has its own name and address, no users, and knows Devices.
     pub async fn add_pbx(&self, name: &str) -> io::Result<Pbx> {
         let domain = self.builder.domain.clone();
         let dns = format!("{name}.{domain}");
@@ -211,7 +210,7 @@ impl World {
         Ok(pbx)
     }
 
-    /// Unpacks a phone; it asks this world's redirection service when it is booted.
+    /// Adds a factory-fresh phone. It contacts this world's redirection service when it boots.
     #[must_use]
     pub fn add_phone(&self, mac: Mac, model: YealinkModel) -> YealinkPhone {
         let phone = YealinkPhone::new(&self.host(), mac, model, Some(self.rps.phone_url()), self.network.clone());
@@ -219,13 +218,13 @@ impl World {
         phone
     }
 
-    /// The phones unpacked so far.
+    /// The phones added so far.
     #[must_use]
     pub fn phones(&self) -> Vec<YealinkPhone> {
         self.phones.read(Clone::clone)
     }
 
-    /// Unpacks a Snom device; it asks this world's redirection service while it knows no settings URL.
+    /// Adds a factory-fresh Snom device. It contacts this world's redirection service while it has no settings URL.
     #[must_use]
     pub fn add_snom_phone(&self, mac: Mac, model: snom_phone::SnomModel) -> SnomPhone {
         let redirection = Some(self.sraps.phone_url());
@@ -234,13 +233,13 @@ impl World {
         phone
     }
 
-    /// The Snom devices unpacked so far.
+    /// The Snom devices added so far.
     #[must_use]
     pub fn snom_phones(&self) -> Vec<SnomPhone> {
         self.snom_phones.read(Clone::clone)
     }
 
-    /// A user types a MAC in Profile: see [`Users::provision`].
+    /// Enters a MAC in Profile as a user does; see [`Users::provision`].
     pub async fn provision(&self, mac: Mac, user: &str, title: &str) -> Result<ProvisionAnswer, UsersError> {
         self.users.provision(ProvisionRequest::new(&mac.to_string(), user, title)).await
     }
@@ -252,7 +251,7 @@ async fn start_pbx(host: &HostHandle, config: PbxConfig, network: &SipNetwork) -
     let url = pbx.register_url();
     network.change(|names| {
         names.insert(dns, url.clone());
-        // The first PBX also answers to the domain's own name.
+        // The first PBX also serves the domain's own name.
         names.entry(domain).or_insert(url);
     });
     Ok(pbx)

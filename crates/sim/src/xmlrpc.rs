@@ -1,14 +1,14 @@
-//! XML-RPC as far as redirection services need it, read with great patience: declaration or none, any whitespace between
-//! elements, texts with or without a type element, CDATA.
+//! The part of XML-RPC that the redirection services need. Parsing is lenient: the XML declaration is optional, any
+//! whitespace may separate elements, and texts may have a type element or CDATA.
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum XmlRpcReply {
-    /// The pair of a boolean and a text.
+    /// A pair of a boolean and a text.
     Text(bool, String),
-    /// A boolean and several texts beside it.
+    /// A boolean followed by several texts.
     Texts(bool, Vec<String>),
-    /// The pair of a boolean and an array of texts.
+    /// A pair of a boolean and an array of texts.
     List(Vec<String>),
     /// `<fault>` with code 0.
     Fault(String),
@@ -23,12 +23,12 @@ impl XmlRpcReply {
     }
 }
 
-/// How a service writes its answers.
+/// How a service formats its answers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Style {
-    /// Indented.
+    /// Indented output.
     pub(super) pretty: bool,
-    /// Texts stand in `<string>`.
+    /// Texts are wrapped in `<string>`.
     pub(super) typed: bool,
 }
 
@@ -61,7 +61,7 @@ impl Value {
     }
 }
 
-/// Nesting deeper than this is refused.
+/// Maximum nesting depth; deeper input is rejected.
 const DEEPEST: usize = 16;
 
 #[derive(Debug, PartialEq)]
@@ -71,7 +71,7 @@ enum Token {
     Text(String),
 }
 
-/// Method name and parameters of a `methodCall`.
+/// Parses the method name and parameters of a `methodCall`.
 pub(super) fn read_call(xml: &str) -> Result<(String, Vec<Value>), String> {
     let tokens = tokens(xml)?;
     let mut method = String::new();
@@ -92,7 +92,7 @@ pub(super) fn read_call(xml: &str) -> Result<(String, Vec<Value>), String> {
     if method.is_empty() { Err("no methodName".into()) } else { Ok((method, params)) }
 }
 
-/// Reads what follows `<value>` up to and with `</value>`.
+/// Parses what follows `<value>`, up to and including `</value>`.
 fn value(tokens: &[Token], at: &mut usize, depth: usize) -> Result<Value, String> {
     if depth > DEEPEST {
         return Err("nested too deeply".into());
@@ -161,7 +161,7 @@ fn tokens(xml: &str) -> Result<Vec<Token>, String> {
         } else {
             let end = rest.find('<').unwrap_or(rest.len());
             let (text, after) = rest.split_at(end);
-            // Whitespace between elements means nothing; inside a text it stays.
+            // Whitespace between elements is ignored; whitespace inside a text is kept.
             if !text.trim().is_empty() {
                 found.push(Token::Text(unescape(text)));
             }
@@ -179,7 +179,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The answer as the Apache library writes it, or with typed texts.
+/// Writes the answer as the Apache library does, or with typed texts.
 pub(super) fn write_answer(answer: &XmlRpcReply, style: Style) -> String {
     let value = |text: &String| match style.typed {
         true => format!("<value><string>{}</string></value>", escape(text)),

@@ -1,27 +1,27 @@
-//! innovaphone's way to hide a value inside a message: RC4 under the key text `seed:secret`, written as lower-case
-//! hex. AppWebsocket uses it with the session key, sysclient with the sysclient password (SDK pages "AppWebsocket"
-//! and "sysclient"). It hides values from a casual reader and nothing more; confidentiality comes from TLS.
+//! innovaphone's encryption of values in messages: RC4 with the key text `seed:secret`, written as lower-case hex.
+//! AppWebsocket uses it with the session key, sysclient with the sysclient password (SDK pages "AppWebsocket" and
+//! "sysclient"). It only protects values from casual readers; confidentiality comes from TLS.
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use gangway_base::secret::Secret;
 use rc4::{KeyInit, Rc4, StreamCipher};
 use zeroize::{Zeroize, Zeroizing};
 
-/// RC4 takes at most so many bytes of a key.
+/// Maximum length of an RC4 key in bytes.
 const LONGEST_KEY: usize = 256;
 
-/// Why a hidden value could not be read.
+/// Why a value could not be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SeededError {
-    /// The value is no hex text.
+    /// The value is not hex.
     #[error("the encrypted value is no hex text")]
     NotHex,
-    /// The clear text is no UTF-8: seed or key belong to something else.
+    /// The clear text is not UTF-8: the seed or key is wrong.
     #[error("the decrypted value is no text: it was encrypted with another key or seed")]
     NotText,
 }
 
-/// Hides `plain`.
+/// Encrypts `plain`.
 #[must_use]
 pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
     let mut data = Zeroizing::new(plain.as_bytes().to_vec());
@@ -29,10 +29,10 @@ pub fn encrypt(seed: &str, key: &Secret, plain: &str) -> String {
     HEXLOWER.encode(&data)
 }
 
-/// Reads a hidden value. A trailing NUL, which C senders may count in, is dropped.
+/// Decrypts a value. A trailing NUL, which C senders may include, is removed.
 ///
 /// # Errors
-/// [`SeededError`] when the text is no hex or the clear text is no UTF-8.
+/// [`SeededError`] if the text is not hex or the clear text is not UTF-8.
 pub fn decrypt(seed: &str, key: &Secret, hidden: &str) -> Result<Secret, SeededError> {
     let mut data = HEXLOWER_PERMISSIVE.decode(hidden.as_bytes()).map_err(|_no_hex| SeededError::NotHex)?;
     apply(seed, key, &mut data);
@@ -48,12 +48,13 @@ pub fn decrypt(seed: &str, key: &Secret, hidden: &str) -> Result<Secret, SeededE
     }
 }
 
-/// Encrypts or decrypts `data` in place: both are the same operation.
+/// Encrypts or decrypts `data` in place: the operation is the same.
 fn apply(seed: &str, key: &Secret, data: &mut [u8]) {
     let text = Zeroizing::new([seed.as_bytes(), b":", key.expose().as_bytes()].concat());
     match Rc4::new_from_slice(&text[..text.len().min(LONGEST_KEY)]) {
         Ok(mut cipher) => cipher.apply_keystream(data),
-        // The colon makes the key one byte long at least, so RC4 refuses none. Clear text must not go out in any case.
+        // The colon makes the key at least one byte long, so RC4 accepts every key. Never return clear text in any
+        // case.
         Err(_refused) => data.fill(0),
     }
 }

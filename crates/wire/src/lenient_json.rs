@@ -1,9 +1,9 @@
-//! Reading JSON by its shape: the vendor's own documents disagree about types (numbers as texts, objects as arrays
-//! of one), so every reader here takes what can only be meant.
+//! Lenient JSON accessors. The vendor's documents disagree about types (numbers as strings, objects as arrays of one),
+//! so these functions accept every unambiguous form.
 
 use serde_json::Value;
 
-/// A text; a number counts as its digits. `None` when missing or of another kind.
+/// A string; a number is returned as its digits. `None` if missing or of another type.
 pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     match value.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -12,12 +12,12 @@ pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     }
 }
 
-/// Like [`text`], empty when missing.
+/// Like [`text`], but empty if missing.
 pub(super) fn text_or_empty(value: &Value, name: &str) -> String {
     text(value, name).unwrap_or_default()
 }
 
-/// An unsigned number, also written as a text.
+/// An unsigned number, which may be written as a string.
 pub(super) fn number(value: &Value, name: &str) -> Option<u64> {
     match value.get(name)? {
         Value::Number(number) => number.as_u64(),
@@ -26,12 +26,13 @@ pub(super) fn number(value: &Value, name: &str) -> Option<u64> {
     }
 }
 
-/// A flag: `true`, a number other than zero, `"true"`, `"on"`, `"1"`. Everything else, also missing, is false.
+/// A flag: `true`, a non-zero number, `"true"`, `"on"` or `"1"` is true. Everything else, including a missing member,
+/// is false.
 pub(super) fn flag(value: &Value, name: &str) -> bool {
     value.get(name).is_some_and(is_true)
 }
 
-/// The flag reading of one value.
+/// Interprets one value as a flag.
 pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(flag) => *flag,
@@ -41,7 +42,7 @@ pub(super) fn is_true(value: &Value) -> bool {
     }
 }
 
-/// The members of an array; a lone object counts as an array of one; nothing when missing.
+/// The elements of an array. A single object counts as an array of one; a missing member is empty.
 pub(super) fn rows<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     match value.get(name) {
         Some(Value::Array(rows)) => rows,
@@ -50,7 +51,7 @@ pub(super) fn rows<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     }
 }
 
-/// The error a result carries: absent, empty, `null` and `false` are none.
+/// The error of a result. `None` if it is absent, empty, `null` or `false`.
 pub(super) fn error(value: &Value) -> Option<String> {
     match value.get("error")? {
         Value::Null | Value::Bool(false) => None,

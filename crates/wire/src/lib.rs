@@ -1,5 +1,5 @@
-//! The protocols gangway speaks, as plain types: bytes or messages and the time in, actions out. No sockets, no
-//! tasks, no storage; what moves the bytes lives in `net`, `links`, `sysclients` and `http`.
+//! The protocols of gangway as state machines and codecs that take bytes or messages and the time and return actions.
+//! Contains no sockets, tasks or storage. The I/O is implemented in `net`, `devices`, `pbx`, `sip` and `http`.
 
 pub mod appws;
 pub mod hawk;

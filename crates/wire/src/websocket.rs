@@ -1,86 +1,87 @@
-//! Frames of a websocket (RFC 6455, chapter 5.2), judged by their headers. The framing library judges the length of a frame
-//! after the whole frame has arrived, so a peer could announce any length and fill the memory on the way there. The
-//! inspector reads the two to ten bytes that say the length, and refuses before a byte of the payload is taken.
+//! Validates websocket frames (RFC 6455, section 5.2) by their headers. The framing library checks the length of a
+//! frame only after the whole frame has arrived, so a peer could announce any length and fill the memory. The inspector
+//! reads the two to ten header bytes up to the length and rejects the frame before accepting a single byte of the
+//! payload.
 
 use std::ops::ControlFlow;
 
-/// The greatest payload of a ping, pong or close frame (RFC 6455, chapter 5.5).
+/// The greatest payload of a ping, pong or close frame (RFC 6455, section 5.5).
 const CONTROL_LIMIT: u64 = 125;
-/// First byte, length byte, eight bytes of a long length.
+/// First byte, length byte, and eight bytes of extended length.
 const LONGEST_LENGTH: usize = 10;
 const MASK: u64 = 4;
 
-/// What a peer may send at present.
+/// What a peer may currently send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameLimits {
-    /// Payload of one frame, in bytes.
+    /// Maximum payload of one frame, in bytes.
     pub frame: usize,
-    /// Payload of one message, all its fragments together, in bytes.
+    /// Maximum payload of one message including all its fragments, in bytes.
     pub message: usize,
-    /// Everything since the beginning, headers and control frames included, in bytes.
+    /// Maximum number of bytes since the start of the connection, including headers and control frames.
     pub total: Option<u64>,
 }
 
-/// Why a frame is refused.
+/// Why a frame is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameFault {
-    /// It announces more than a frame may hold.
+    /// The announced length exceeds the frame limit.
     #[error("a frame of {declared} bytes was announced, at most {limit} are accepted")]
     FrameTooLong {
         /// The announced length.
         declared: u64,
-        /// The limit at this moment.
+        /// The current limit.
         limit: usize,
     },
-    /// With its fragments so far the message becomes too long.
+    /// With this frame, the fragments of the message exceed the message limit.
     #[error("a message in fragments is longer than the {limit} bytes that are accepted")]
     MessageTooLong {
-        /// The limit at this moment.
+        /// The current limit.
         limit: usize,
     },
-    /// A ping, pong or close frame with a long length.
+    /// A ping, pong or close frame with an extended length.
     #[error("a control frame is longer than {CONTROL_LIMIT} bytes")]
     ControlTooLong,
-    /// All frames together are more than the peer may send at present.
+    /// All frames together exceed what the peer may currently send.
     #[error("more than {limit} bytes were sent before the login")]
     TotalTooLong {
-        /// The limit at this moment.
+        /// The current limit.
         limit: u64,
     },
 }
 
-/// How far bytes may be handed on.
+/// The bytes that may be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {
-    /// So many bytes; never 0 when there are any.
+    /// Number of bytes; never 0 if there is input.
     pub length: usize,
-    /// They are the last ones of a frame.
+    /// The bytes end a frame.
     pub ends_frame: bool,
 }
 
-/// Follows the frames of one direction of one connection.
+/// Tracks the frames of one direction of one connection.
 #[derive(Debug, Default, Clone)]
 pub struct FrameInspector {
-    /// The beginning of a header whose length is not known yet.
+    /// The start of a header whose length is not yet known.
     head: [u8; LONGEST_LENGTH],
     filled: usize,
-    /// Bytes to the end of the frame whose header was judged.
+    /// Remaining bytes of the frame whose header was checked.
     rest: u64,
-    /// Length of that frame, all of it.
+    /// Total length of that frame.
     frame: u64,
-    /// Payload of an unfinished message: its fragments, this frame among them.
+    /// Payload of an unfinished message: its fragments so far, including this frame.
     message: u64,
-    /// The end of this frame is the end of a message.
+    /// Whether this frame ends a message.
     completes: bool,
-    /// Bytes of all frames judged so far.
+    /// Total bytes of all frames checked so far.
     total: u64,
-    /// Nothing follows a refused frame.
+    /// The first fault. All input after it is rejected.
     fault: Option<FrameFault>,
 }
 
 impl FrameInspector {
-    /// Looks at what arrived next, as far as the end of a frame. A fault means that none of these bytes may be handed
-    /// on, and nothing that follows.
+    /// Checks the next bytes, up to the end of a frame. After a fault, neither these bytes nor any later ones may be
+    /// passed on.
     ///
     /// # Errors
     /// See [`FrameFault`].
@@ -114,13 +115,13 @@ impl FrameInspector {
         Ok(Passage { length: taken + payload, ends_frame })
     }
 
-    /// What a framing has to hold until the frame and the message that have begun are complete, as announced.
+    /// Number of bytes that the framing library must buffer to complete the current frame and message, as announced.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.message.max(if self.rest == 0 { 0 } else { self.frame })
     }
 
-    /// The header in `self.head` announces `length` bytes of payload.
+    /// Checks the header in `self.head`, which announces `length` bytes of payload.
     fn judge(&mut self, length: u64, limits: &FrameLimits) -> Result<(), FrameFault> {
         let (is_last, opcode, is_masked) = (self.head[0] & 0x80 != 0, self.head[0] & 0x0f, self.head[1] & 0x80 != 0);
         let mut message = self.message;
@@ -151,11 +152,11 @@ impl FrameInspector {
     }
 }
 
-/// The payload's length, once enough of the header is there.
+/// Returns the payload length once enough of the header has arrived.
 fn declared(head: &[u8]) -> ControlFlow<u64> {
     let [first, second, extended @ ..] = head else { return ControlFlow::Continue(()) };
     let short = second & 0x7f;
-    // A control frame has no long length; what it would be does not matter.
+    // A control frame has no extended length. Its announced length exceeds the limit in any case.
     if short < 126 || first & 0x08 != 0 {
         return ControlFlow::Break(u64::from(short));
     }

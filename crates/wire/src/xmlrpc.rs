@@ -1,6 +1,6 @@
-//! The XML-RPC codec of all redirect protocols that speak it. Values and calls are dxr's; answers are read with our
-//! own reader into dxr's values, because the services' answers come compact and indented, typed and untyped, with
-//! CDATA, foreign attributes and extension types, and because nesting must be bounded.
+//! The XML-RPC codec of all redirect protocols that use XML-RPC. Values and calls are types of dxr. Responses are
+//! parsed by a separate parser into dxr values, because the services' responses are compact or indented, typed or
+//! untyped, and contain CDATA, foreign attributes and extension types, and because the nesting depth must be limited.
 
 use std::collections::BTreeMap;
 
@@ -11,43 +11,43 @@ use quick_xml::{
     events::{BytesRef, Event},
 };
 
-/// Real answers nest four levels deep.
+/// Maximum nesting depth. Real responses nest four levels deep.
 const DEEPEST: usize = 16;
 
-/// A well-formed answer.
+/// A well-formed response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// The one value of a response.
+    /// The single value of a response.
     Value(Value),
-    /// A fault: an unknown method, an error inside the service.
+    /// A fault, such as an unknown method or an internal error of the service.
     Fault {
-        /// The service's number.
+        /// The service's fault code.
         code: i32,
-        /// Its text.
+        /// The service's fault text.
         text: String,
     },
 }
 
-/// Why bytes are no answer.
+/// Why bytes are not a valid response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The text begins with something else than `<methodResponse>`.
+    /// The text does not begin with `<methodResponse>`.
     #[error("{0}")]
     NotXmlRpc(String),
-    /// It began well.
+    /// The text begins correctly but is malformed.
     #[error("{0}")]
     Broken(String),
 }
 
-/// A call with only string parameters, as the redirect services want them.
+/// Serializes a call with only string parameters, as the redirect services require.
 pub fn call(method: &str, parameters: &[&str]) -> Result<String, dxr::Error> {
     let params = parameters.iter().map(|text| Value::String((*text).to_owned())).collect();
     let call = MethodCall { name: method.into(), params };
-    // dxr writes no declaration; the services take both, older servers want it.
+    // dxr writes no XML declaration. The services accept both forms, but older servers require it.
     Ok(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{}", call.to_xml()?))
 }
 
-/// Reads an answer.
+/// Parses a response.
 pub fn decode(text: &str) -> Result<Reply, DecodeError> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let not_xmlrpc = || DecodeError::NotXmlRpc(text.chars().take(80).collect());
@@ -93,7 +93,7 @@ fn fault(value: Value) -> Reply {
     Reply::Fault { code, text: members.get("faultString").map(text_of).unwrap_or_default() }
 }
 
-/// A value as people would write it.
+/// Formats a value for display.
 pub fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -113,7 +113,7 @@ struct Decoder<'a> {
     reader: Reader<&'a [u8]>,
 }
 
-/// What stands next inside an element.
+/// The next node inside an element.
 enum Inside {
     Child(String),
     Empty(String),
@@ -138,7 +138,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The name of the next child element, `None` at the end of the parent. Text between elements is ignored.
+    /// The name of the next child element; `None` at the end of the parent. Text between elements is ignored.
     fn child(&mut self) -> Result<Option<String>, DecodeError> {
         loop {
             match self.inside()? {
@@ -170,7 +170,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The text up to the end of the current element.
+    /// Reads the text up to the end of the current element.
     fn text(&mut self) -> Result<String, DecodeError> {
         let mut text = String::new();
         loop {
@@ -183,7 +183,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The value whose `<value>` was just read, up to its end.
+    /// Reads the value whose `<value>` tag was just read, up to its end tag.
     fn value(&mut self, depth: usize) -> Result<Value, DecodeError> {
         if depth > DEEPEST {
             return Err(DecodeError::Broken(format!("values nest deeper than {DEEPEST} levels")));
@@ -223,7 +223,7 @@ impl Decoder<'_> {
                         "0" | "false" => false,
                         _ => return Err(odd(word)),
                     }),
-                    // A number we cannot hold is kept as its text: no protocol here calculates with one.
+                    // A number that is out of range is kept as text, because no protocol here calculates with it.
                     "int" | "i4" | "i8" => word.parse().map_or(Value::String(text.clone()), Value::Integer),
                     "double" => word.parse().map_or(Value::String(text.clone()), Value::Double),
                     "base64" => {
@@ -274,8 +274,8 @@ impl Decoder<'_> {
     }
 }
 
-/// The character behind `&...;`. Only XML's own five and numbers are known: entities an answer defines itself are
-/// not expanded, they stay as they are written.
+/// Resolves the reference `&...;`. Only the five predefined XML entities and numeric references are supported. Entities
+/// defined in the response are not expanded and remain as written.
 fn referred(name: &BytesRef) -> String {
     if let Ok(Some(character)) = name.resolve_char_ref() {
         return character.to_string();

@@ -1,6 +1,6 @@
-//! What comes in over a socket that somebody opened to us. Before login a stranger decides what is sent, so nothing
-//! longer than a login gets into memory, and not many of those; after it messages may be long and come in pieces of any
-//! size. Both are judged by what a frame's header announces ([`gangway_wire::websocket`]).
+//! Reads messages from incoming sockets. Before login the client is unknown, so messages are limited to the size of a
+//! login, and their total size is limited as well. After login, messages may be long and fragmented in any way. Both
+//! limits are checked against the frame header ([`gangway_wire::websocket`]).
 
 use actix_http::BoxedPayloadStream;
 use actix_web::{
@@ -15,7 +15,7 @@ use gangway_wire::{
 
 use crate::net::frames::{FrameGate, FrameStream};
 
-/// Everything a stranger may send until the login: a login takes two messages.
+/// Maximum number of bytes before login; a login needs two messages.
 const PRE_LOGIN_TOTAL: u64 = 32 * PRE_LOGIN_LIMIT as u64;
 const STRANGER: FrameLimits =
     FrameLimits { frame: PRE_LOGIN_LIMIT, message: PRE_LOGIN_LIMIT, total: Some(PRE_LOGIN_TOTAL) };
@@ -32,12 +32,12 @@ enum Stage {
     Known(AggregatedMessageStream),
 }
 
-/// Why nothing more is taken from a socket.
+/// Why the socket is closed for its input.
 #[derive(Debug)]
 pub(super) struct FrameRejection {
-    /// Said to the peer.
+    /// The close code for the peer.
     pub(super) code: CloseCode,
-    /// A sentence for it.
+    /// The reason for the peer.
     pub(super) reason: String,
 }
 
@@ -55,13 +55,13 @@ pub(super) async fn open(
 }
 
 impl Incoming {
-    /// Of a socket nobody logged in on yet.
+    /// Creates the reader of a socket before login.
     fn new(stream: MessageStream, gate: FrameGate) -> Self {
         let stream = stream.max_frame_size(PRE_LOGIN_LIMIT);
         Self { gate, stage: Some(Stage::Stranger { stream, pieces: BytesMut::new() }) }
     }
 
-    /// Somebody has logged in: long messages are taken from now on.
+    /// Accepts long messages after a login.
     pub(super) fn trust(&mut self) {
         self.gate.set(KNOWN);
         self.stage = match self.stage.take() {
@@ -72,7 +72,7 @@ impl Incoming {
         };
     }
 
-    /// The next message; safe to be dropped while it waits.
+    /// Returns the next message. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Result<AggregatedMessage, FrameRejection>> {
         Some(self.message().await?.map_err(|error| self.refusal(&error)))
     }
@@ -106,7 +106,7 @@ impl Incoming {
     }
 }
 
-/// Joins a text that comes in pieces, as far as a login may be long.
+/// Joins a fragmented text, up to the maximum length of a login.
 fn whole(message: Message, pieces: &mut BytesMut) -> Result<Option<AggregatedMessage>, ProtocolError> {
     let (piece, first, last) = match message {
         Message::Text(text) => return Ok(Some(AggregatedMessage::Text(text))),

@@ -1,4 +1,4 @@
-//! What one source finds at an instance: the apps with their passwords, and who may log in to them now.
+//! The login rules of an instance for one source: the apps with their passwords, and which logins are allowed.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -19,7 +19,7 @@ struct LoginRules {
     clock: SharedClock,
 }
 
-/// The instance as the socket of one source sees it.
+/// Returns the instance as it applies to the socket of one source.
 #[must_use]
 pub fn of(instance: &Arc<Instance>, source: IpAddr, apis: &AppWebsocketContext) -> Arc<server::Instance> {
     let doors = LoginRules {

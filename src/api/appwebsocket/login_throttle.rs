@@ -1,6 +1,7 @@
-//! Wrong passwords by source. Logins of people, which come from browsers everywhere, are not looked at for a time that
-//! grows with every wrong one. Logins of PBXs and services are always looked at, since a right one must get in whatever
-//! else comes from its address; but the more wrong ones a source sends, the longer each keeps one of its places.
+//! Counts wrong passwords per source. Admin logins, which may come from any browser, are not checked during a pause
+//! that doubles with every wrong password. Logins of PBXs and services are always checked, because a right one must
+//! succeed regardless of other logins from its address. But the more wrong passwords a source sends, the longer each of
+//! its sockets keeps its pre-login slot.
 
 use std::{
     collections::HashMap,
@@ -14,35 +15,35 @@ use jiff::Timestamp;
 
 use crate::phone::request_evidence::network;
 
-/// Wrong passwords of people that have no pause after them.
+/// With this number of wrong passwords in admin logins, the pauses start.
 const FREE: u32 = 5;
-/// The first pause of a source; each further wrong password doubles it.
+/// The first pause of a source. Each further wrong password doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// The longest one.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Wrong passwords of any kind after which a socket is held twice as long.
+/// Number of wrong passwords of any kind after which a socket keeps its slot twice as long.
 const DOUBLES: u32 = 16;
-/// How long the socket of a wrong login is held at first, and at most.
+/// Minimum and maximum time for which the socket of a wrong login keeps its slot.
 const HOLD: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// From the end of its pause a source is remembered so long.
+/// A source is forgotten this long after the end of its pause.
 const REMEMBERED: Duration = Duration::from_secs(3600);
-/// Sources remembered; beyond that the one with the fewest wrong passwords is forgotten.
+/// Maximum number of sources. Beyond it, the source with the fewest wrong passwords is removed.
 const SOURCES: usize = 10_000;
 
 /// Wrong passwords of one source.
 #[derive(Debug, Clone, Copy)]
 struct WrongPassword {
-    /// In logins of people.
+    /// Number in admin logins.
     people: u32,
-    /// In all logins.
+    /// Number in all logins.
     all: u32,
-    /// Logins of people are not looked at before.
+    /// End of the pause, during which admin logins are not checked.
     until: Timestamp,
-    /// Forgotten then.
+    /// When the entry expires.
     end: Timestamp,
 }
 
-/// All sources.
+/// The wrong passwords of all sources.
 #[derive(Debug, Default)]
 pub struct LoginThrottle(Mutex<HashMap<IpAddr, WrongPassword>>);
 
@@ -55,10 +56,10 @@ impl LoginThrottle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an attempt. A person's right password ends the count of people's wrong ones.
+    /// Counts an attempt. A right password in an admin login resets the count of admin logins.
     ///
     /// # Errors
-    /// When logins of people from this source have to wait, this one with them.
+    /// If this is an admin login during a pause of its source.
     pub fn attempt(
         &self,
         source: IpAddr,
@@ -95,7 +96,7 @@ impl LoginThrottle {
         Ok(())
     }
 
-    /// How long the socket of a login that was refused keeps its place.
+    /// Returns how long the socket of a rejected login keeps its slot.
     #[must_use]
     pub fn hold(&self, source: IpAddr, now: Timestamp) -> Duration {
         let sources = self.lock();
@@ -104,7 +105,7 @@ impl LoginThrottle {
     }
 }
 
-/// Forgets what is over; where that is nothing, the source with the fewest wrong passwords.
+/// Removes expired sources, or else the one with the fewest wrong passwords.
 fn make_room(sources: &mut HashMap<IpAddr, WrongPassword>, now: Timestamp) {
     sources.retain(|_, wrong| wrong.end > now);
     if sources.len() < SOURCES {
@@ -132,7 +133,8 @@ mod tests {
         for second in 0..5 {
             assert_eq!(logins.attempt(SOURCE, true, false, at(second)), Ok(()));
         }
-        // At the fifth, second 4, the first minute begins. What comes meanwhile is not looked at and does not count.
+        // The first minute starts with the fifth wrong password, at second 4. Attempts during a pause are neither
+        // checked nor counted.
         let mut now = 4;
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             for second in [1, minutes * 60 - 1] {

@@ -1,6 +1,6 @@
-//! What is said over AppWebsockets, one file per api. Who may say what follows from the login, never from the message:
-//! the session of a PBX's app object speaks Services and PbxAdminApi, a service's login on a provider app
-//! may send ProvisioningPhone, people log in to `gangway-admin` only and talk to the desk behind it.
+//! The AppWebsocket APIs, one file each. The login determines which messages are allowed, never the message itself: the
+//! session of a PBX's app object uses Services and PbxAdminApi, a service's login on a provider app may send
+//! ProvisioningPhone, and users log in to `gangway-admin` only and send messages to the admin service.
 
 pub mod devices;
 mod frame_reader;
@@ -23,27 +23,27 @@ use crate::{
     service::rejected_logins::RejectedLogins, store::Store,
 };
 
-/// What the apis work with. Cheap to clone.
+/// Dependencies of the APIs. Cheap to clone.
 #[derive(Clone)]
 pub struct AppWebsocketContext {
-    /// Sessions of PBXs that are up.
+    /// Active sessions of PBXs.
     pub sessions: PbxSessions,
-    /// Takes provisioning requests and learned facts.
+    /// Accepts provisioning requests and learned facts.
     pub provisioning: Provisioning,
-    /// Which providers there are.
+    /// The providers.
     pub registry: SharedRegistry,
-    /// Learned facts that outlive the process.
+    /// Stores learned facts permanently.
     pub store: Store,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
-    /// Whom sockets belong to.
+    /// Runs the tasks of the sockets.
     pub tasks: Tasks,
-    /// Places of sockets that have not logged in yet, by source.
+    /// Slots of sockets that have not logged in yet, by source.
     pub places: Arc<prelogin_limiter::PreLoginLimiter>,
     /// Wrong passwords, by source.
     pub wrong_passwords: Arc<LoginThrottle>,
-    /// Logins with a right password that did not get in.
+    /// Rejected logins with a right password.
     pub turned_away: Arc<RejectedLogins>,
-    /// Serves people.
+    /// Serves the admin page.
     pub desk: Arc<dyn crate::service::caller::AdminSessions>,
 }

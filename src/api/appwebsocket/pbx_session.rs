@@ -1,5 +1,5 @@
-//! The socket of a PBX's app object: after login comes PbxInfo, which tells what its flags grant; then it answers our
-//! questions and asks AppInfo.
+//! The socket of a PBX's app object. After the login, PbxInfo lists the APIs that its flags grant. Then the app object
+//! answers the gateway's requests and sends AppInfo.
 
 use std::sync::Arc;
 
@@ -22,31 +22,31 @@ use crate::{
     phone::instance::Instance,
 };
 
-/// The fact that holds what an app object was granted when it connected last.
+/// Returns the key of the fact with the APIs granted to an app object at its last connection.
 #[must_use]
 pub fn grants_fact(app: &str) -> String {
     format!("grants.{app}")
 }
 
-/// Our end of it.
+/// The gateway's side of the socket.
 pub struct PbxSocket {
     identity: Identity,
-    /// The provider whose app object this is; `None` for the admin app.
+    /// The provider of this app object, or `None` for the admin app.
     provider: Option<String>,
     link: Link,
     instance: Arc<Instance>,
-    /// PbxInfo came: the session counts.
+    /// PbxInfo has been received, so the session is active.
     entered: bool,
 }
 
 impl PbxSocket {
-    /// A PBX that has just logged in.
+    /// Creates the session of a PBX that has just logged in.
     #[must_use]
     pub fn new(identity: Identity, provider: Option<String>, link: Link, instance: Arc<Instance>) -> Self {
         Self { identity, provider, link, instance, entered: false }
     }
 
-    /// The socket ended.
+    /// Ends the session when its socket closes.
     pub fn leave(&self, apis: &AppWebsocketContext) {
         if let (Some(provider), Some(url), true) = (&self.provider, self.base(), self.entered) {
             apis.provisioning.app_url_removed(self.instance.id, provider.clone(), url);
@@ -55,7 +55,7 @@ impl PbxSocket {
         tracing::info!(instance = %self.instance.label(), app = %self.identity.app, "app object disconnected");
     }
 
-    /// A message that is no answer to a question of ours; the text is the answer to it.
+    /// Handles a message that is not an answer to a request of the gateway. Returns the text of the answer.
     pub fn message(&mut self, message: &Envelope, apis: &AppWebsocketContext) -> Option<String> {
         if AppInfo::parse(message).is_some() {
             return Some(app_objects::info(message, &self.identity.app, &apis.registry.load()));
@@ -110,12 +110,12 @@ impl PbxSocket {
 }
 
 impl PbxSocket {
-    /// Our public base as this app object names it.
+    /// Returns the gateway's public base URL as configured in this app object.
     fn base(&self) -> Option<Url> {
         self.identity.info.as_ref().and_then(|facts| facts.appurl.as_deref()).and_then(base_of)
     }
 
-    /// So that `gangway check` can tell what is missing while no gateway is running.
+    /// Stores the grants, so that `gangway check` can report missing ones while no gateway is running.
     fn remember_grants(&self, session: &PbxSession, apis: &AppWebsocketContext) {
         let (store, id) = (apis.store.clone(), self.instance.id);
         let (key, grants) = (grants_fact(&session.identity.app), session.apis.join(" "));
@@ -127,7 +127,8 @@ impl PbxSocket {
     }
 }
 
-/// The URL of an app without its last component: our public base as this PBX sees it, without a trailing slash.
+/// Returns an app's URL without its last component and without a trailing slash: the gateway's public base URL as seen
+/// by this PBX.
 fn base_of(appurl: &str) -> Option<Url> {
     let mut url = Url::parse(appurl.trim()).ok()?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

@@ -1,5 +1,5 @@
-//! Answers being worked on for one socket: each request is its own future, at most 64 at once; those with a `src` are
-//! answered as they finish, those without in the order of arrival.
+//! Pending replies of one socket. Each request is a separate future, at most 64 at once. Requests with a `src` are
+//! answered as they finish, requests without one in their order of arrival.
 
 use std::{future::Future, pin::Pin};
 
@@ -8,7 +8,7 @@ use futures_util::{
     stream::{FuturesOrdered, FuturesUnordered},
 };
 
-/// Requests one socket may have open.
+/// Maximum number of open requests per socket.
 pub const OPEN_REQUESTS: usize = 64;
 
 type Reply = Pin<Box<dyn Future<Output = String>>>;
@@ -21,19 +21,19 @@ pub struct PendingReplies {
 }
 
 impl PendingReplies {
-    /// Whether one more may be opened.
+    /// Whether another request can be opened.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.len() < OPEN_REQUESTS
     }
 
-    /// How many are open.
+    /// Returns the number of open requests.
     #[must_use]
     pub fn len(&self) -> usize {
         self.any_order.len() + self.in_order.len()
     }
 
-    /// Opens one; `has_src` tells whether its answer can be told from others.
+    /// Adds a request. `has_src` is true if its answer can be matched by `src`.
     pub fn open(&mut self, has_src: bool, reply: impl Future<Output = String> + 'static) {
         if has_src {
             self.any_order.push(Box::pin(reply));
@@ -42,7 +42,7 @@ impl PendingReplies {
         }
     }
 
-    /// The next finished answer; `None` when none is open.
+    /// Returns the next finished answer, or `None` if there are no open requests.
     pub async fn next(&mut self) -> Option<String> {
         match (self.any_order.is_empty(), self.in_order.is_empty()) {
             (true, true) => None,

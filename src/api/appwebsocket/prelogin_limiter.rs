@@ -1,8 +1,8 @@
-//! Places of sockets that have not logged in yet. What they may do is bounded by their number: of one source, and of all.
-//! A socket that finds no place waits for one for a moment, because app objects of a PBX come all at once. A source from
-//! which a PBX of an instance has logged in before has places of its own for that instance, which strangers and other
-//! instances cannot take. A wrong password holds its place for long only while no other socket of its source waits for one,
-//! so that the right password finds a place.
+//! Slots of sockets that have not logged in yet. Their number is limited per source and in total. A socket without a
+//! slot waits briefly for one, because a PBX opens the sockets of all its app objects at once. A source from which a
+//! PBX of an instance has logged in before has reserved slots for that instance, which unknown clients and other
+//! instances cannot use. A socket with a wrong password keeps its slot for long only while no other socket of its
+//! source waits, so that the right password gets a slot.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,27 +15,28 @@ use tokio::sync::oneshot;
 
 use crate::phone::{instance::InstanceId, request_evidence::network};
 
-/// Sockets one source may have open without having logged in, whether or not a PBX has logged in from there: a wrong
-/// password holds its place for two seconds at least, so this bounds guessing. A login takes a few round trips.
+/// Maximum number of sockets of one source before login, whether or not a PBX has logged in from there. This limits
+/// guessing, because a wrong password keeps its slot for at least two seconds. A login needs only a few round trips.
 const PER_SOURCE: usize = 16;
-/// Sockets that have not logged in, of all sources.
+/// Maximum number of sockets before login, of all sources.
 const ALL: usize = 1024;
-/// The same of all sources from which a PBX has logged in before, beside the others.
+/// The same for sources from which a PBX has logged in before, in addition to the others.
 const ALL_PROVEN: usize = 512;
-/// Sockets of one source that wait for a place. Where all of them have a wrong password, sixteen places are free every two
-/// seconds: the last of these sockets waits eight seconds, which is less than [`PATIENCE`].
+/// Maximum number of waiting sockets of one source. If all of them send a wrong password, sixteen slots are released
+/// every two seconds. The last of these sockets then waits eight seconds, which is less than [`PATIENCE`].
 const WAITING_PER_SOURCE: usize = 64;
-/// Sockets of all sources that wait for a place. Each keeps the head of its request, which may be as long as a head may be.
+/// Maximum number of waiting sockets of all sources. Each keeps the head of its request in memory, up to the maximum
+/// length of a head.
 const WAITING: usize = 512;
-/// How long one waits: within that time the sockets before it have logged in or have failed.
+/// How long a socket waits. Within this time, the sockets before it have logged in or failed.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// Sources remembered per instance; the oldest is forgotten.
+/// Maximum number of stored sources per instance. Beyond it, the oldest is removed.
 const PROVEN_PER_INSTANCE: usize = 32;
 
-/// The fact that holds the sources from which a PBX has logged in, so that they have their places after a restart too.
+/// The fact with the sources from which a PBX has logged in, so that their slots stay reserved after a restart.
 pub const FACT: &str = "pbx.sources";
 
-/// Places, one set for all listeners.
+/// The slots, shared by all listeners.
 #[derive(Debug, Default)]
 pub struct PreLoginLimiter(Mutex<State>);
 
@@ -43,7 +44,7 @@ pub struct PreLoginLimiter(Mutex<State>);
 struct State {
     strangers: Counts,
     proven: Counts,
-    /// In the order in which they came.
+    /// In order of arrival.
     waiting: VecDeque<Waiting>,
     sources: HashMap<InstanceId, VecDeque<IpAddr>>,
 }
@@ -60,7 +61,7 @@ struct Waiting {
     place: oneshot::Sender<PreLoginPermit>,
 }
 
-/// What a socket is counted by.
+/// What a socket is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Client {
     instance: InstanceId,
@@ -73,7 +74,7 @@ enum Kind {
     Proven,
 }
 
-/// The place of one socket; free again when dropped.
+/// The slot of one socket. Released when dropped.
 #[derive(Debug)]
 pub struct PreLoginPermit {
     places: Arc<PreLoginLimiter>,
@@ -82,12 +83,12 @@ pub struct PreLoginPermit {
 }
 
 impl Counts {
-    /// Of a source at all instances.
+    /// Returns the number of a source at all instances.
     fn of(&self, source: IpAddr) -> usize {
         self.of.get(&source).map_or(0, |instances| instances.values().sum())
     }
 
-    /// Of a source at one instance.
+    /// Returns the number of a source at one instance.
     fn at(&self, client: Client) -> usize {
         self.of.get(&client.source).and_then(|instances| instances.get(&client.instance)).copied().unwrap_or_default()
     }
@@ -122,10 +123,10 @@ impl State {
         }
     }
 
-    /// Whether there is a place for the client, and which.
+    /// Returns the kind of slot that is free for the client, if any.
     fn free(&self, client: Client) -> Option<Kind> {
         let proven = self.proven.at(client);
-        // A source has at most as many as are free: where many sources come, each gets fewer.
+        // A source may have at most as many slots as are free. The more sources there are, the fewer each gets.
         let has_room = |own: usize, counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
         if self.is_proven(client) && has_room(proven + self.strangers.at(client), &self.proven, ALL_PROVEN) {
             return Some(Kind::Proven);
@@ -133,7 +134,8 @@ impl State {
         has_room(proven + self.strangers.of(client.source), &self.strangers, ALL).then_some(Kind::Stranger)
     }
 
-    /// Those before the client in its queue: of its source, and where that is proven, at its instance.
+    /// Returns the number of sockets before the client in its queue: of the same source and, if the source is proven,
+    /// at the same instance.
     fn waiting_before(&self, client: Client) -> usize {
         let is_proven = self.is_proven(client);
         let is_before =
@@ -143,7 +145,7 @@ impl State {
 }
 
 impl PreLoginLimiter {
-    /// With the sources of earlier runs: instance and the value of its fact.
+    /// Creates the limiter with the sources from earlier runs: instance and value of its fact.
     #[must_use]
     pub fn remembered(facts: impl IntoIterator<Item = (InstanceId, String)>) -> Arc<Self> {
         let parse = |value: String| value.split(' ').filter_map(|source| source.parse().ok()).collect();
@@ -155,15 +157,15 @@ impl PreLoginLimiter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a socket of `source` at `instance`; waits for one if there is none. `None` when none came free in time,
-    /// or too many wait already. A caller that drops the future waits no longer.
+    /// Takes a slot for a socket of `source` at `instance`, and waits if none is free. Returns `None` if no slot is
+    /// released in time or too many sockets wait already. Dropping the future ends the wait.
     pub async fn enter(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<PreLoginPermit> {
-        // One customer's end of an IPv6 network is one source.
+        // A customer's IPv6 network counts as one source.
         let client = Client { instance, source: network(source) };
         let waiting = {
             let mut state = self.lock();
             state.waiting.retain(|waiting| !waiting.place.is_closed());
-            // Sockets that wait already come first.
+            // Sockets that are already waiting have priority.
             let own = state.waiting_before(client);
             if own == 0
                 && let Some(kind) = state.free(client)
@@ -178,7 +180,7 @@ impl PreLoginLimiter {
             state.waiting.push_back(Waiting { client, place });
             waiting
         };
-        // A socket before this one may have given up.
+        // A socket before this one may have been closed.
         self.grant_waiting();
         let place = tokio::time::timeout(PATIENCE, waiting).await;
         place.ok()?.ok()
@@ -189,9 +191,9 @@ impl PreLoginLimiter {
         PreLoginPermit { places: Arc::clone(self), client, kind }
     }
 
-    /// Gives free places to those that wait.
+    /// Assigns free slots to waiting sockets.
     fn grant_waiting(self: &Arc<Self>) {
-        // A place that nobody took is given back outside the lock.
+        // A slot that was not accepted must be released outside the lock.
         let mut left = Vec::new();
         let mut state = self.lock();
         let waiting = std::mem::take(&mut state.waiting);
@@ -208,7 +210,7 @@ impl PreLoginLimiter {
         drop(left);
     }
 
-    /// A PBX has logged in from `source`. The value of the instance's fact, when it is another than before.
+    /// Records a PBX login from `source`. Returns the value of the instance's fact if it has changed.
     pub fn prove(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<String> {
         let source = network(source);
         let mut state = self.lock();
@@ -222,14 +224,15 @@ impl PreLoginLimiter {
         sources.push_back(source);
         let fact = sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         drop(state);
-        // Others of this source may wait.
+        // Other sockets of this source may be waiting.
         self.grant_waiting();
         Some(fact)
     }
 }
 
 impl PreLoginPermit {
-    /// Whether a socket waits that could have this place: of the same source, at the same instance where it is proven.
+    /// Whether a waiting socket could use this slot: one of the same source and, if the source is proven, at the same
+    /// instance.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         let state = self.places.lock();
@@ -267,12 +270,12 @@ mod tests {
         IpAddr::from([192, 0, 2, number])
     }
 
-    /// A place that is there without waiting.
+    /// Returns a slot that is available without waiting.
     fn now(places: &Arc<PreLoginLimiter>, source: IpAddr) -> Option<PreLoginPermit> {
         places.enter(INSTANCE, source).now_or_never().flatten()
     }
 
-    /// Sixteen of each of so many sources.
+    /// Takes sixteen slots for each source.
     fn crowd(places: &Arc<PreLoginLimiter>, sources: u32) -> Vec<PreLoginPermit> {
         let of = |source: u32| IpAddr::V4((0x0b00_0000 + source).into());
         (0..sources).flat_map(|source| (0..PER_SOURCE).filter_map(move |_| now(places, of(source)))).collect()

@@ -1,4 +1,5 @@
-//! The api `com.innovaphone.provisioning`: a ProvisioningPhone is read, handed to provisioning, and always answered.
+//! The api `com.innovaphone.provisioning`: parses a ProvisioningPhone, passes it to provisioning, and always sends an
+//! answer.
 
 use gangway_wire::appws::{
     Envelope, SessionKey,
@@ -11,19 +12,20 @@ use crate::{
     provision::{ProvisionRequest, Provisioning},
 };
 
-/// Whether this message is for us; its `api` may be missing or anything.
+/// Whether the message belongs to this api. Its `api` may be missing or have any value.
 #[must_use]
 pub fn is_request(message: &Envelope) -> bool {
     ProvisioningPhone::is(message)
 }
 
-/// The answer to one request too many.
+/// The answer to a request that exceeds the limit.
 #[must_use]
 pub fn too_many(message: &Envelope) -> String {
     result(message, Err("too many provisioning requests are open on this connection: wait for their answers")).text()
 }
 
-/// Works on one request; the future is its answer. The password is readable only with the key of this connection.
+/// Processes one request and resolves to its answer. The password can be decrypted only with the key of this
+/// connection.
 pub async fn answer(
     message: Envelope,
     instance: InstanceId,

@@ -1,5 +1,5 @@
-//! One AppWebsocket that somebody opened to us: the shell around `wire::appws::server`. It reads, writes, watches the
-//! clock and the stop token; what messages mean is decided elsewhere.
+//! The I/O loop of one incoming AppWebsocket, around `gangway_wire::appws::server`. It reads, writes, and handles
+//! time-outs and the stop token. The meaning of messages is defined elsewhere.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -35,29 +35,29 @@ use crate::{
     },
 };
 
-/// How long open requests may take to be answered when the gateway stops.
+/// Time for answering open requests when the gateway stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How long one message may take to find room: a peer that does not read is gone, and must not hold its place.
+/// Time limit for writing one message. A peer that does not read is disconnected, so that it releases its slot.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The answer when there is no place for a socket that has yet to log in.
+/// The response if there is no slot for a socket before login.
 #[must_use]
 pub fn reject_full() -> HttpResponse {
     increment(Metric::SocketsRefused, &[]);
     HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "10")).finish()
 }
 
-/// The answer to a client that sends frames while its upgrade waits for a place.
+/// The response to a client that sends frames while its upgrade waits for a slot.
 #[must_use]
 pub fn too_early() -> HttpResponse {
     increment(Metric::SocketsRefused, &[]);
     HttpResponse::BadRequest().force_close().finish()
 }
 
-/// Answers an upgrade request and serves the socket until it ends. It has its `place` until it has logged in.
+/// Answers an upgrade request and serves the socket until it closes. The socket keeps its `place` until login.
 ///
 /// # Errors
-/// When the request is no proper websocket upgrade.
+/// If the request is not a valid websocket upgrade.
 pub async fn upgrade(
     request: &HttpRequest,
     payload: web::Payload,
@@ -79,7 +79,7 @@ pub async fn upgrade(
     Ok(response)
 }
 
-/// What the socket is, once it has logged in.
+/// The role of the socket after login.
 enum Role {
     Stranger,
     /// A PBX's app object.
@@ -89,7 +89,7 @@ enum Role {
         provider: String,
         identity: Box<Identity>,
     },
-    /// A person on the admin app.
+    /// A user of the admin app.
     Person(AdminSocket),
 }
 
@@ -97,14 +97,14 @@ struct Socket {
     session: Option<actix_ws::Session>,
     instance: Arc<Instance>,
     apis: AppWebsocketContext,
-    /// Until it has logged in.
+    /// The slot, until login.
     place: Option<PreLoginPermit>,
     source: IpAddr,
     replies: PendingReplies,
     role: Role,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 enum AfterMessage {
     GoOn,
     End(CloseCode, String),
@@ -173,7 +173,8 @@ impl Socket {
         self.finish(code, text).await;
     }
 
-    /// The end of every way out: the session leaves the registry first, open requests are answered while there is time.
+    /// Cleans up after the loop: the session leaves the registry first, then open requests are answered as far as time
+    /// allows.
     async fn finish(mut self, code: CloseCode, text: String) {
         if let Role::Pbx(pbx) = &self.role {
             pbx.leave(&self.apis);
@@ -189,7 +190,7 @@ impl Socket {
             .await;
         }
         if let Some(session) = self.session.take() {
-            // A control frame holds 125 bytes with its code.
+            // A control frame is limited to 125 bytes including its code.
             let description = (!text.is_empty()).then(|| text.chars().take(60).collect());
             let goodbye = session.close(Some(CloseReason { code, description }));
             let _ = tokio::time::timeout(WRITE_PATIENCE, goodbye).await;
@@ -239,7 +240,7 @@ impl Socket {
         AfterMessage::GoOn
     }
 
-    /// The one line that tells an administrator what to mend.
+    /// Logs one line that describes the problem to an administrator.
     fn refused(&self, refused: &RejectedLoginAttempt) {
         let RejectedLoginAttempt { app, domain, sip, kind, refusal, is_proven } = refused;
         increment(Metric::LoginsFailed, &[("reason", refusal.as_str())]);
@@ -257,9 +258,10 @@ impl Socket {
         self.apis.turned_away.note(self.instance.id, refused, self.source, self.apis.clock.now());
     }
 
-    /// After a wrong password, also when the client is gone: a guesser must not have its place back at once. The more wrong
-    /// passwords its source has sent, the longer the socket keeps its place; but after each `pause` it gives its place to a
-    /// socket of the source that waits, which may have the right password. False when it has no place any more.
+    /// Waits after a wrong password, even if the client has disconnected, so that its slot is not available at once for
+    /// another guess. The more wrong passwords the source has sent, the longer the wait. But after each `pause`, the
+    /// slot is given to a waiting socket of the source, which may have the right password. Returns false if the slot
+    /// was given away.
     async fn pause(&mut self, pause: Duration) -> bool {
         let mut left = self.apis.wrong_passwords.hold(self.source, self.apis.clock.now()).max(pause);
         while !left.is_zero() {
@@ -302,12 +304,12 @@ impl Socket {
                 }
                 None => Role::Stranger,
             },
-            // A provider that a vendor's folder lost since the login was judged.
+            // The provider was removed from the vendor's folder after the login was checked.
             _ => Role::Stranger,
         };
     }
 
-    /// A PBX has logged in from there: its sockets have places of their own from now on, also after a restart.
+    /// Reserves slots for this source, from which a PBX has logged in, including after a restart.
     fn remember_source(&self) {
         let Some(fact) = self.apis.places.prove(self.instance.id, self.source) else { return };
         let (store, id) = (self.apis.store.clone(), self.instance.id);
@@ -367,7 +369,7 @@ impl Socket {
             Some(session) => match tokio::time::timeout(WRITE_PATIENCE, write(session)).await {
                 Ok(Ok(())) => AfterMessage::GoOn,
                 Ok(Err(_closed)) => gone(),
-                // What it never reads is not worth waiting for, the goodbye neither.
+                // Do not wait for a peer that does not read, not even to send the close frame.
                 Err(_elapsed) => {
                     self.session = None;
                     gone()

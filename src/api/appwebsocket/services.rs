@@ -1,4 +1,4 @@
-//! The PBX's api `Services`: which other services there are, and where Devices is.
+//! The PBX's api `Services`: the available services, and the address of Devices.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use gangway_wire::appws::services::{self, DEVICES_API, ServicesInfo};
 use super::AppWebsocketContext;
 use crate::{net::appwebsocket::Link, pbx::devices_address, phone::instance::Instance};
 
-/// Asks for the list of services and every later change of it.
+/// Subscribes to the list of services and its changes.
 pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &AppWebsocketContext) {
     let label = instance.label();
     apis.tasks.spawn_local("subscribe-services", async move {
@@ -17,7 +17,7 @@ pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &AppWebsocketContex
     });
 }
 
-/// The PBX announced its services.
+/// Handles the PBX's announcement of its services.
 pub fn announced(link: &Link, instance: &Arc<Instance>, info: ServicesInfo, apis: &AppWebsocketContext) {
     let sysclients = info.find(DEVICES_API).and_then(services::Service::sysclients);
     match &sysclients {

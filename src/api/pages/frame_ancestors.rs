@@ -1,5 +1,5 @@
-//! Whose pages may show ours in a frame: the origins that are configured, and the PBXs that are connected or were. Those
-//! are kept, because after a restart people open the page before the PBX is back.
+//! The origins whose pages may show the admin page in a frame: those in the configuration, and the PBXs that are or
+//! were connected. Former PBXs are stored, because after a restart users open the page before the PBX has reconnected.
 
 use gangway_base::tasks::Tasks;
 use tokio::sync::broadcast::error::RecvError;
@@ -10,12 +10,12 @@ use crate::{
     store::Store,
 };
 
-/// The hosts of PBXs that were connected, the latest last.
+/// The hosts of PBXs that were connected, latest last.
 const FACT: &str = "frame.hosts";
-/// So many are kept: PBXs move, and nobody says that one is gone for good.
+/// Maximum number of stored hosts, because the removal of a PBX is not reported.
 const KEPT: usize = 16;
 
-/// The origins, sorted.
+/// Returns the origins, sorted.
 #[must_use]
 pub fn ancestors(store: &Store, sessions: &PbxSessions, instance: &Instance, encrypted: bool) -> Vec<String> {
     let scheme = if encrypted { "https" } else { "http" };
@@ -28,7 +28,7 @@ pub fn ancestors(store: &Store, sessions: &PbxSessions, instance: &Instance, enc
     origins
 }
 
-/// Keeps the hosts of PBXs that connect, until the gateway stops.
+/// Stores the hosts of PBXs that connect, until the gateway stops.
 pub async fn watch(store: Store, sessions: PbxSessions, instances: Instances, tasks: Tasks) {
     let mut changes = sessions.changes();
     loop {
@@ -69,7 +69,7 @@ async fn keep(
     store.set_fact(instance, FACT, Some(&all.join(" "))).await
 }
 
-/// Whether a text can stand in a header as a host and nothing else.
+/// Whether a text can be used as a host in a header.
 fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'))
 }

@@ -1,4 +1,4 @@
-//! The files of the admin page: built in, compressed once, found by the build they belong to.
+//! The files of the admin page: built in, compressed once, and addressed by the id of their build.
 
 use std::{
     borrow::Cow,
@@ -24,16 +24,16 @@ use crate::{
 #[folder = "templates/admin/"]
 struct BuiltIn;
 
-/// The page itself, a template with `{{name}}` places.
+/// The page itself, a template with `{{name}}` placeholders.
 const INDEX: &str = "index.htm";
-/// English texts of the gateway's keys, made from the gateway's own list.
+/// The English texts, generated from the gateway's list of keys.
 const ENGLISH: &str = "text/gateway.en.js";
-/// What the first view needs: fetched together with the page, not one after the other as imports are discovered.
+/// Files of the first view, which are preloaded with the page instead of one by one as imports are discovered.
 const FIRST: &[&str] = &["lit/", "shell/", "talk/", "text/index.js", "views/devices"];
 
 /// One file.
 pub struct Asset {
-    /// As it stands in the folder.
+    /// The content of the file.
     pub body: Bytes,
     /// Its media type.
     pub media_type: &'static str,
@@ -45,7 +45,7 @@ impl Asset {
         Self { body: body.into(), media_type: media_type(name), gzip: OnceLock::new() }
     }
 
-    /// The same compressed; `None` where that would gain nothing.
+    /// Returns the compressed file, or `None` if compression gains nothing.
     pub fn gzip(&self) -> Option<&Bytes> {
         self.gzip.get_or_init(|| compressed(&self.body)).as_ref()
     }
@@ -57,7 +57,7 @@ pub struct Assets {
     files: BTreeMap<String, Asset>,
 }
 
-/// The files of this binary.
+/// The files in this binary.
 pub static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::load);
 
 impl Assets {
@@ -76,19 +76,19 @@ impl Assets {
         Self { build: build(&files), files }
     }
 
-    /// Which build this is: 16 hex digits, the same for equal versions, files and texts.
+    /// Returns the id of the build: 16 hex digits, identical for the same version, files, and texts.
     #[must_use]
     pub fn build(&self) -> &str {
         &self.build
     }
 
-    /// A file by its path below the build.
+    /// Returns a file by its path below the build.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Asset> {
         self.files.get(path).filter(|_| path != INDEX)
     }
 
-    /// The start page for an address from which `assets` leads to the files and `icon` to the icon.
+    /// Renders the start page. `assets` is the path from its address to the files, and `icon` to the icon.
     #[must_use]
     pub fn index(&self, assets: &str, icon: &str) -> Asset {
         let template = self.files.get(INDEX).map(|file| String::from_utf8_lossy(&file.body)).unwrap_or_default();
@@ -113,7 +113,8 @@ fn english_module() -> String {
     format!("export default {};\n", Value::Object(page_english()))
 }
 
-/// Everything the gateway sends keys or words of, in English: pages have these texts once per language.
+/// Returns all keys and words that the gateway sends, with their English texts. The page has these texts once per
+/// language.
 #[must_use]
 pub fn page_english() -> Map<String, Value> {
     let sentences = english::keys().filter_map(|key| {
@@ -123,7 +124,7 @@ pub fn page_english() -> Map<String, Value> {
     sentences.chain(states()).collect()
 }
 
-/// The words of the facets' states, by the names they have in a row.
+/// Returns the texts of the facets' states, by their names in a row.
 fn states() -> impl Iterator<Item = (String, Value)> {
     let row = |facet: &str, word: &str, text: &str| (format!("state.{facet}.{word}"), Value::from(text));
     let devices = DevicesState::ALL.iter().map(move |state| row("deviceConfig", state.as_str(), state.text()));
@@ -207,7 +208,7 @@ mod tests {
             let dir: Vec<&str> = name.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
             for mark in ["from \"", "from\"", "import(\"", "import \""] {
                 let paths = text.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
-                // Texts have keys that end in `from`; whatever is imported is a path.
+                // Texts contain keys that end in `from`. Only a path is an import.
                 for path in paths.filter(|path| path.starts_with('.')) {
                     let mut place = dir.clone();
                     for part in path.split('/') {

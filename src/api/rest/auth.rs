@@ -1,4 +1,4 @@
-//! Who may come in: a bearer token of the instance (RFC 6750), from a network that may.
+//! Authenticates requests by a bearer token of the instance (RFC 6750) and checks the client's network.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     store::{ApiToken, Store, TokenCheck, TokenScope},
 };
 
-/// Proves tokens and counts wrong ones.
+/// Checks tokens and counts wrong ones.
 pub struct TokenAuthenticator {
     store: Store,
     clock: SharedClock,
@@ -21,18 +21,18 @@ pub struct TokenAuthenticator {
 }
 
 impl TokenAuthenticator {
-    /// Closed to everybody without a token.
+    /// Creates an authenticator that accepts only requests with a token.
     #[must_use]
     pub fn new(store: Store, clock: SharedClock) -> Self {
         Self { store, clock, strikes: FailureCounter::default() }
     }
 
-    /// The token that lets this request in. A right token passes whatever came from its address before; a wrong one
-    /// counts. For an address that is locked out only the tokens in memory count: the database is not asked for it, and
-    /// the watch brings the tokens of other processes into memory within a second.
+    /// Returns the token that authorises this request. A right token is accepted regardless of earlier requests from
+    /// its address. A wrong one is counted. For an address that is locked out, only tokens in memory are checked,
+    /// without a database query. The watch loads tokens created by other processes within a second.
     ///
     /// # Errors
-    /// 401, 403 and 429 as problems.
+    /// 401, 403, or 429 as problems.
     pub async fn open(
         &self,
         headers: &HeaderMap,
@@ -51,10 +51,10 @@ impl TokenAuthenticator {
         };
         let token = match worth {
             TokenCheck::Good(token) => token,
-            // Who holds an expired token does not guess.
+            // An expired token is not a guess.
             TokenCheck::Expired(_) => return Err(Problem::bad_token("The token has expired")),
             TokenCheck::Unknown => {
-                // Others from this address may have counted during the look.
+                // Concurrent requests from this address may have been counted during the query.
                 if self.strikes.is_locked_out(source, now) {
                     return Err(Problem::too_many_wrong(LOCKOUT.as_secs()));
                 }
@@ -70,7 +70,8 @@ impl TokenAuthenticator {
     }
 }
 
-/// The token of the one `Authorization` header. Two headers are none: nobody can tell which one counts.
+/// Returns the token in the `Authorization` header. More than one header counts as none, because it is unclear which
+/// one applies.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION);
     let (Some(_), None) = (all.next(), all.next()) else { return None };
@@ -79,7 +80,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Whoever holds the token.
+/// Returns the caller for a token.
 #[must_use]
 pub fn person(instance: &Arc<Instance>, token: &ApiToken, source: IpAddr) -> Caller {
     Caller { instance: Arc::clone(instance), who: CallerKind::Token(token.name.clone()), source }
@@ -132,13 +133,14 @@ mod tests {
             let opened = door.open(&bearing(token), &instance, [192, 0, 2, host].into(), Needs::Read).await;
             opened.map_or_else(|problem| problem.status(), |_| 200)
         };
-        // All at once, so that all are asked before the first is counted: the last ones are refused after the look.
+        // Send all requests at once, so that all are checked before the first is counted. The last ones are rejected
+        // after the query.
         let guess = format!("{TOKEN_PREFIX}{}", "x".repeat(43));
         let all = futures_util::future::join_all((0..STRIKES + 5).map(|_| status(&guess, 1))).await;
         let count = |wanted| u32::try_from(all.iter().filter(|status| **status == wanted).count()).unwrap();
         assert_eq!([count(401), count(429)], [STRIKES, 5]);
 
-        // No watch runs here: only a look can bring in what the other process makes.
+        // No watch runs here, so only a query can find tokens that the other process creates.
         let (fresh, _) = command.create_token(instance.id, new("fresh")).await.unwrap();
         let fresh = fresh.expose();
         assert_eq!(status(fresh, 1).await, 429, "no look for an address that is locked out");

@@ -1,4 +1,4 @@
-//! Bodies, with a limit and a deadline each.
+//! Reads request bodies, with a size limit and a time limit each.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use futures_util::StreamExt;
 
 use super::{Problem, route::Takes, text_of};
 
-/// The longest JSON body.
+/// Maximum size of a JSON body.
 pub const JSON_BYTES: usize = 256 << 10;
-/// The longest file of an import.
+/// Maximum size of an import file.
 pub const CSV_BYTES: usize = crate::service::IMPORT_BYTES;
-/// How long a body may take.
+/// Time limit for a body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads the body a route takes; one that takes none reads none.
+/// Reads the body if the route has one.
 ///
 /// # Errors
-/// 400, 408, 413 and 415 as problems.
+/// 400, 408, 413, or 415 as problems.
 pub async fn read(headers: &HeaderMap, payload: Payload, takes: Takes) -> Result<Bytes, Problem> {
     let (media, limit) = match takes {
         Takes::Nothing => return Ok(Bytes::new()),

@@ -1,4 +1,5 @@
-//! The document as a page: no script, no other host, a style the policy knows by its hash.
+//! Renders the OpenAPI document as an HTML page without scripts or external resources. The policy allows its style by
+//! hash.
 
 use std::{fmt::Write as _, sync::OnceLock};
 
@@ -13,7 +14,7 @@ padding:1rem}h2{margin-top:2.5rem}h3{margin-bottom:0}h3 code{font-size:1rem}tabl
 td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0;border-bottom:1px solid #8884}\
 code{font-family:ui-monospace,monospace;overflow-wrap:anywhere}.verb{display:inline-block;min-width:4.5rem;font-weight:700}";
 
-/// SHA-256 of the style, as a content security policy names it.
+/// The SHA-256 of the style, in the form of a content security policy.
 #[must_use]
 pub fn style_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
@@ -85,7 +86,7 @@ fn content(of: &Value) -> Option<(&str, &Value)> {
     of["content"].as_object()?.iter().next().map(|(media, body)| (media.as_str(), body))
 }
 
-/// A schema in a word or two.
+/// Describes a schema in one or two words.
 fn shape(schema: &Value) -> String {
     if let Some(target) = schema["$ref"].as_str() {
         let name = escaped(target.rsplit('/').next().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The OpenAPI document as it is sent, and what is read in it.
+//! Serves and reads the OpenAPI document.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub fn openapi(document: &Value) -> RestResponse {
     RestResponse::text("application/json", document.to_string())
 }
 
-/// The operations of a document: verb in capitals, path, operation.
+/// Returns the operations of a document: method in upper case, path, operation.
 pub fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &Value)> {
     let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
     paths.flat_map(|(path, verbs)| {

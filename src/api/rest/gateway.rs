@@ -1,4 +1,4 @@
-//! The gateway itself: what it knows, whom it is connected to, what a person should know.
+//! Information about the gateway: vendors, connections, and notices.
 
 use serde::Deserialize;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What was said to redirect services, and who did what.
+//! The history of redirect services, and the audit.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{
     response::RestResponse,
 };
 
-/// Rows of one answer at most.
+/// Maximum number of rows in one response.
 const ROWS: u32 = 500;
 
 /// Which calls.

@@ -1,4 +1,4 @@
-//! Many phones out of a file.
+//! Imports phones from a file.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

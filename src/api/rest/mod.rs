@@ -1,6 +1,6 @@
-//! The api for scripts, below `/<domain>/<instance>/api/v1`: bearer tokens, JSON, RFC 9457 problems. What is asked and
-//! changed is the matter of the desk behind the page ([`crate::service`]); here is how HTTP asks for it. The listener's
-//! thread finds the route, proves the token and reads the body; everything else is done on the desk's own thread.
+//! The REST API, below `/<domain>/<instance>/api/v1`: bearer tokens, JSON, RFC 9457 problems. Requests and changes are
+//! performed by the admin service ([`crate::service`]); this module maps them to HTTP. The listener's thread finds the
+//! route, checks the token, and reads the body. Everything else runs on the service's own thread.
 
 mod auth;
 mod body;
@@ -49,12 +49,12 @@ use crate::{
     store::Store,
 };
 
-/// Requests the desk works on at the same time; more are told to come back.
+/// Maximum number of concurrent requests. Further ones are rejected with 503.
 const AT_ONCE: usize = 32;
-/// What follows an instance's path in every address here.
+/// The path of the API below an instance.
 pub const BELOW: &str = "/api/v1";
 
-/// Answers scripts.
+/// Serves the REST API.
 pub struct Rest {
     desk: AdminService,
     door: TokenAuthenticator,
@@ -63,7 +63,7 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// In front of a desk.
+    /// Creates the API for an admin service.
     #[must_use]
     pub fn new(desk: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
@@ -102,7 +102,7 @@ impl Rest {
             base,
         };
         let work = work(call);
-        // The turn ends with the work, not with a client that no longer waits for it.
+        // Release the permit when the work ends, even if the client has disconnected.
         let answer = self.desk.on_its_thread("rest request", async move {
             let answer = work.await;
             drop(turn);
@@ -136,7 +136,7 @@ impl Scripts for Rest {
     }
 }
 
-/// The text of a header, where it is one.
+/// Returns a header as text, if it is valid text.
 fn text_of<'h>(headers: &'h header::HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

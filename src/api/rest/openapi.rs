@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers and the table of routes.
+//! Generates the OpenAPI document from the handlers and the table of routes.
 
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -37,7 +37,8 @@ use super::{
 )]
 struct Handlers;
 
-/// The document for a path it is served below; for no instance in particular with `/DOMAIN/INSTANCE` as places.
+/// Returns the document for an API with this base path. If `base` is empty, the server URL has placeholders for host,
+/// domain, and instance.
 #[must_use]
 pub fn document(base: &str) -> Value {
     let mut document = serde_json::to_value(Handlers::openapi()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Phones: found, shown, told what to do.
+//! Lists, shows, and controls phones.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,11 +14,11 @@ use super::{
     response::RestResponse,
 };
 
-/// Phones of one answer at most.
+/// Maximum number of phones in one response.
 const WINDOW: u32 = 200;
-/// Where a window begins at most.
+/// Maximum offset of a window.
 const FARTHEST: u32 = 1_000_000;
-/// Phones told to come by one request at most.
+/// Maximum number of phones in one resync request.
 const RESYNCED: usize = 500;
 
 /// Which phones.
@@ -62,7 +62,7 @@ pub struct PhonesQuery {
     limit: Option<u32>,
 }
 
-/// The columns a list can be sorted by.
+/// The columns by which a list can be sorted.
 const COLUMNS: [&str; 17] = [
     "mac",
     "name",
@@ -152,7 +152,7 @@ pub async fn list(mut call: RestRequest) -> Result<RestResponse, Problem> {
 pub async fn show(mut call: RestRequest) -> Result<RestResponse, Problem> {
     let body = json!({ "mac": call.param(0) });
     let mut shown: PhoneShown = call.ask("Phone", body).await?;
-    // The page has one member for both.
+    // The admin service uses one member for both.
     shown.phone.phone.last_request = shown.phone.request.as_ref().map(|request| request.at.clone());
     RestResponse::json(&shown)
 }
@@ -184,7 +184,7 @@ pub async fn config(call: RestRequest) -> Result<RestResponse, Problem> {
 /// What can be done to a phone.
 #[derive(Debug, utoipa::ToSchema)]
 #[schema(rename_all = "kebab-case")]
-#[expect(dead_code, reason = "the desk reads the word; this is its place in the document")]
+#[expect(dead_code, reason = "only used to generate the OpenAPI document")]
 pub enum ActionName {
     RedirectAgain,
     Allow,

@@ -1,4 +1,4 @@
-//! Refusals as RFC 9457 has them.
+//! Error responses as defined by RFC 9457.
 
 use actix_web::{
     HttpResponse,
@@ -12,16 +12,16 @@ use serde_json::Value;
 use super::model::{FieldProblem, ProblemBody};
 use crate::service::{RequestError, Text};
 
-/// The media type of a refusal.
+/// The media type of an error response.
 pub const MEDIA: &str = "application/problem+json";
 
-/// A request that is not carried out.
+/// A rejected request.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
     code: Option<String>,
-    /// Boxed: a refusal is the other half of every result here.
+    /// Boxed to keep the many results with this error type small.
     params: Option<Box<Value>>,
     errors: Vec<FieldProblem>,
     headers: Vec<(HeaderName, String)>,
@@ -29,7 +29,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// With a status and a sentence.
+    /// Creates a problem with a status and a message.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self { status, detail, code: None, params: None, errors: Vec::new(), headers: Vec::new(), close: false }
@@ -40,25 +40,25 @@ impl Problem {
         self
     }
 
-    /// The connection ends with the answer: what the client goes on sending is not read.
+    /// Closes the connection after the response, without reading the rest of the request.
     fn closing(mut self) -> Self {
         self.close = true;
         self
     }
 
-    /// With what is wrong field by field.
+    /// Adds the errors of individual fields.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// 400: the request itself cannot be read.
+    /// 400: the request cannot be parsed.
     pub fn unreadable(what: &str, reason: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("The {what} cannot be read: {reason}."))
     }
 
-    /// 404 for a path that is none.
+    /// 404 for an unknown path.
     #[must_use]
     pub fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is nothing at this address; openapi.json lists what there is.")
@@ -92,21 +92,21 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(header::ACCEPT, expected).closing()
     }
 
-    /// 401 without a usable token (RFC 6750 3: no error code where no credentials were shown).
+    /// 401 without a token (RFC 6750 3: no error code if the request has no credentials).
     #[must_use]
     pub fn no_token() -> Self {
         let detail = "Show a token: Authorization: Bearer gw_...; `gangway tokens create` or the admin page makes one.";
         Self::new(StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, "Bearer realm=\"gangway\"").closing()
     }
 
-    /// 401 with a token that lets nobody in.
+    /// 401 with an invalid token.
     #[must_use]
     pub fn bad_token(why: &str) -> Self {
         let challenge = format!("Bearer realm=\"gangway\", error=\"invalid_token\", error_description=\"{why}\"");
         Self::new(StatusCode::UNAUTHORIZED, format!("{why}.")).with(header::WWW_AUTHENTICATE, challenge).closing()
     }
 
-    /// 403 with a token that only reads.
+    /// 403 with a read-only token.
     #[must_use]
     pub fn read_only() -> Self {
         let challenge = "Bearer realm=\"gangway\", error=\"insufficient_scope\", scope=\"write\"";
@@ -115,7 +115,7 @@ impl Problem {
             .closing()
     }
 
-    /// 403 from a network nobody may come from.
+    /// 403 from a network that is not allowed.
     #[must_use]
     pub fn wrong_network() -> Self {
         Self::new(StatusCode::FORBIDDEN, "Not from this network: admin_from of the instance does not name it.")
@@ -132,7 +132,7 @@ impl Problem {
             .closing()
     }
 
-    /// 503 while too many requests are under way.
+    /// 503 if there are too many concurrent requests.
     #[must_use]
     pub fn busy() -> Self {
         let detail = "Too many requests are under way; come back in a moment.";
@@ -146,7 +146,7 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "10").closing()
     }
 
-    /// 500: the desk said something this api does not know. The reason is in the log.
+    /// 500: the admin service's answer does not match the types of this API. The reason is logged.
     #[must_use]
     pub fn broken(mt: &str, error: &serde_json::Error) -> Self {
         tracing::error!(mt, %error, "an answer of the admin desk does not fit the REST api");
@@ -159,13 +159,13 @@ impl Problem {
         self.status.as_u16()
     }
 
-    /// The sentence.
+    /// The message.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// As HTTP.
+    /// Converts the problem to an HTTP response.
     #[must_use]
     pub fn into_response(self) -> HttpResponse {
         let body = ProblemBody {
@@ -190,7 +190,7 @@ impl Problem {
     }
 }
 
-/// Which status a refusal of the desk is.
+/// Returns the status for an error of the admin service.
 fn status_of(refusal: &RequestError) -> StatusCode {
     match refusal.text.key() {
         "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
@@ -200,7 +200,7 @@ fn status_of(refusal: &RequestError) -> StatusCode {
         "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
         "devices-failed" => StatusCode::BAD_GATEWAY,
         "settings-refused" | "bad-address" => StatusCode::UNPROCESSABLE_ENTITY,
-        // What is asked for makes sense, but not as things stand.
+        // The request is valid, but not possible in the current state.
         _ => StatusCode::CONFLICT,
     }
 }

@@ -1,4 +1,4 @@
-//! One request as a handler sees it.
+//! One request, as passed to a handler.
 
 use std::{future::Future, pin::Pin};
 
@@ -10,33 +10,33 @@ use serde_json::Value;
 use super::{Problem, response::RestResponse};
 use crate::{service::Inquiry, store::ApiToken};
 
-/// How a handler ends.
+/// The result of a handler.
 pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Problem>> + Send>>;
 
-/// A proven request with its body.
+/// An authenticated request with its body.
 pub struct RestRequest {
-    /// The desk, asked in the name of the token.
+    /// Sends requests to the admin service on behalf of the token.
     pub inquiry: Inquiry,
     /// The token.
     pub token: ApiToken,
-    /// What stood at the places of the path.
+    /// The path parameters.
     pub params: Vec<String>,
     /// The query, still encoded.
     pub query: String,
     /// The body.
     pub body: Bytes,
-    /// The path everything here lies below.
+    /// The base path of the API.
     pub base: String,
 }
 
 impl RestRequest {
-    /// What stood at a place of the path.
+    /// Returns a path parameter.
     #[must_use]
     pub fn param(&self, place: usize) -> &str {
         self.params.get(place).map(String::as_str).unwrap_or_default()
     }
 
-    /// The members of the query; unknown ones, doubled ones and those of another type are errors.
+    /// Parses the query. Unknown, repeated, and invalid members are errors.
     ///
     /// # Errors
     /// 400.
@@ -48,32 +48,32 @@ impl RestRequest {
         }
     }
 
-    /// The members of the body; an empty one is taken for `{}`.
+    /// Parses the body. An empty one counts as `{}`.
     ///
     /// # Errors
     /// 400.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        // A list would be taken for the members in their order.
+        // Serde would accept a list as the members in their order.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(Problem::unreadable("body", "it is no JSON object"));
         }
         serde_json::from_slice(body).map_err(|error| Problem::unreadable("body", error))
     }
 
-    /// Asks the desk; its answer as this api has it.
+    /// Sends a request to the admin service and converts its answer to a type of this API.
     ///
     /// # Errors
-    /// What the desk refuses.
+    /// The errors of the admin service.
     pub async fn ask<T: DeserializeOwned>(&mut self, mt: &str, body: Value) -> Result<T, Problem> {
         let members = self.inquiry.ask(mt, body).await?;
         T::deserialize(Value::Object(members)).map_err(|error| Problem::broken(mt, &error))
     }
 
-    /// Asks the desk and answers with what it says.
+    /// Sends a request to the admin service and responds with its answer.
     ///
     /// # Errors
-    /// What the desk refuses.
+    /// The errors of the admin service.
     pub async fn pass<T: DeserializeOwned + Serialize>(
         mut self,
         mt: &str,
@@ -84,13 +84,13 @@ impl RestRequest {
     }
 }
 
-/// Words separated by commas, as a list.
+/// Splits a comma-separated list.
 #[must_use]
 pub fn list(words: Option<&str>) -> Vec<&str> {
     words.into_iter().flat_map(|words| words.split(',')).map(str::trim).filter(|word| !word.is_empty()).collect()
 }
 
-/// A number of rows within what one answer may hold.
+/// Checks the requested number of rows against the maximum.
 ///
 /// # Errors
 /// 400.

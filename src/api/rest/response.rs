@@ -1,4 +1,4 @@
-//! Answers that are none of a refusal.
+//! Successful responses.
 
 use actix_web::{
     HttpResponse,
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{Problem, text_of};
 use crate::http::phone_files::conditional_requests::names_tag;
 
-/// What goes back.
+/// A response.
 #[derive(Debug)]
 pub struct RestResponse {
     status: StatusCode,
@@ -28,15 +28,15 @@ impl RestResponse {
     /// 200 with JSON.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If the body cannot be serialised as JSON.
     pub fn json(body: &impl Serialize) -> Result<Self, Problem> {
         Self::with(StatusCode::OK, body)
     }
 
-    /// 202: it will happen.
+    /// 202: the request was accepted.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If the body cannot be serialised as JSON.
     pub fn accepted(body: &impl Serialize) -> Result<Self, Problem> {
         Self::with(StatusCode::ACCEPTED, body)
     }
@@ -46,7 +46,7 @@ impl RestResponse {
         Ok(Self { status, media: "application/json", body, links: Vec::new(), location: None })
     }
 
-    /// 200 with a text of another kind.
+    /// 200 with a text of a different media type.
     #[must_use]
     pub fn text(media: &'static str, body: String) -> Self {
         Self { status: StatusCode::OK, media, body: body.into_bytes(), links: Vec::new(), location: None }
@@ -58,21 +58,21 @@ impl RestResponse {
         Self { status: StatusCode::NO_CONTENT, media: "", body: Vec::new(), links: Vec::new(), location: None }
     }
 
-    /// With a way to a neighbour (RFC 8288).
+    /// Adds a link to a related resource (RFC 8288).
     #[must_use]
     pub fn link(mut self, relation: &str, address: &str) -> Self {
         self.links.push(format!("<{address}>; rel=\"{relation}\""));
         self
     }
 
-    /// With the address to look at next.
+    /// Adds the address to query next.
     #[must_use]
     pub fn at(mut self, address: String) -> Self {
         self.location = Some(address);
         self
     }
 
-    /// As HTTP; 304 where the client has it already.
+    /// Converts the response to HTTP: 304 if the client already has the content.
     #[must_use]
     pub fn into_response(self, asked: &HeaderMap) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status);

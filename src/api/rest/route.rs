@@ -1,4 +1,4 @@
-//! The table of routes. The document and the listener are made from the same rows.
+//! The table of routes. The document and the listener are generated from the same rows.
 
 use actix_web::http::Method;
 use serde_json::Value;
@@ -10,49 +10,49 @@ use super::{
     settings,
 };
 
-/// What a route asks of whoever comes.
+/// The authorisation that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: it tells nothing but what this program can do.
+    /// None: the response contains no data of the gateway.
     Nothing,
     /// A token.
     Read,
-    /// A token of scope write.
+    /// A token with the scope `write`.
     Write,
 }
 
-/// The body a route takes.
+/// The body that a route accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// None; one that comes is not read.
+    /// None; a body that is sent anyway is not read.
     Nothing,
     /// JSON.
     Json,
-    /// A table of phones.
+    /// An import file.
     Csv,
 }
 
-/// What a route does.
+/// How a route is handled.
 #[derive(Clone, Copy)]
 pub enum RouteHandler {
-    /// A text that needs no desk, made of the document for the path it is served below.
+    /// A text generated from the document for this base path, without the admin service.
     Text(fn(&Value) -> RestResponse),
-    /// A question to the desk, on its thread.
+    /// A request to the admin service, on its thread.
     Desk(fn(RestRequest) -> HandlerResult),
 }
 
 /// One row.
 #[derive(Clone, Copy)]
 pub struct Route {
-    /// The verb.
+    /// The method.
     pub method: &'static str,
-    /// The path below `api/v1`, places in braces.
+    /// The path below `api/v1`, with parameters in braces.
     pub path: &'static str,
     /// See [`Needs`].
     pub needs: Needs,
     /// See [`Takes`].
     pub takes: Takes,
-    /// See [`Work`].
+    /// See [`RouteHandler`].
     pub work: RouteHandler,
 }
 
@@ -68,7 +68,7 @@ macro_rules! routes {
     };
 }
 
-/// Every route that asks the desk.
+/// The routes that use the admin service.
 static DESK: &[Route] = routes! {
     GET "/" Read Nothing gateway::info;
     GET "/phones" Read Nothing phones::list;
@@ -96,7 +96,7 @@ static DESK: &[Route] = routes! {
     DELETE "/import" Write Nothing import::stop;
 };
 
-/// Routes that need neither token nor desk.
+/// The routes that need neither a token nor the admin service.
 static TEXTS: &[Route] = &[
     Route {
         method: "GET",
@@ -114,20 +114,20 @@ static TEXTS: &[Route] = &[
     },
 ];
 
-/// All of them.
+/// All routes.
 pub static ROUTES: [&[Route]; 2] = [DESK, TEXTS];
 
-/// What a request is about.
+/// The result of a route lookup.
 pub enum RouteMatch {
-    /// This, with what stood at the places of the path.
+    /// A route and its path parameters.
     Route(&'static Route, Vec<String>),
-    /// A path that knows other verbs only.
+    /// The path exists, but only for other methods.
     OtherMethods(Vec<&'static str>),
-    /// No path.
+    /// The path does not exist.
     Nothing,
 }
 
-/// Finds the route of a path as it came, still percent-encoded, without what it lies below.
+/// Finds the route for a path below the base path, still percent-encoded.
 #[must_use]
 pub fn find(method: &Method, path: &str) -> RouteMatch {
     let Some(parts) = parts(path) else { return RouteMatch::Nothing };
@@ -145,7 +145,7 @@ pub fn find(method: &Method, path: &str) -> RouteMatch {
     if others.is_empty() { RouteMatch::Nothing } else { RouteMatch::OtherMethods(others) }
 }
 
-/// The components behind `v1`, decoded. `None` where one of them is no name: a slash or a control character in it.
+/// Returns the decoded components after `v1`, or `None` if one contains a slash or a control character.
 fn parts(path: &str) -> Option<Vec<String>> {
     let mut raw = path.split('/').filter(|part| !part.is_empty());
     if raw.next() != Some("v1") {

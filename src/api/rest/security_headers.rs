@@ -1,4 +1,4 @@
-//! What every answer carries, so that a browser that is led here does no harm with it.
+//! Security headers of all responses, which protect a browser that opens an API URL.
 
 use actix_web::{
     HttpResponse,
@@ -7,7 +7,7 @@ use actix_web::{
 
 use super::docs_page::style_hash;
 
-/// The answer with the headers all answers have. HSTS only where the client came by HTTPS (RFC 6797 7.2).
+/// Adds the headers. HSTS is sent only if the client used HTTPS (RFC 6797 7.2).
 #[must_use]
 pub fn guarded(mut answer: HttpResponse, encrypted: bool) -> HttpResponse {
     let headers = answer.headers_mut();

@@ -1,4 +1,4 @@
-//! Settings by scope, and the redirect accounts made of them.
+//! Settings by scope, and the redirect accounts in them.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

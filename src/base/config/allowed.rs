@@ -1,4 +1,4 @@
-//! Where the gateway may connect to although it is no public address.
+//! The non-public destinations that gangway may connect to.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -8,9 +8,9 @@ use serde::{Serialize, Serializer};
 /// One entry of `[net] allow`: a network, an address or a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedPeer {
-    /// Every address in it.
+    /// Every address of this network.
     Network(IpNet),
-    /// This name, whatever it resolves to.
+    /// This host name, regardless of the addresses it resolves to.
     Host(String),
 }
 
@@ -23,7 +23,7 @@ impl Serialize for AllowedPeer {
     }
 }
 
-/// Why a text is no entry of `[net] allow`.
+/// Returned for a text that is not a valid entry of `[net] allow`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this is neither a network (10.1.0.0/16), nor an address, nor a host name")]
 pub struct AllowedPeerError;
@@ -46,7 +46,7 @@ impl FromStr for AllowedPeer {
     }
 }
 
-/// A host name as it is compared: lower case, without the dot at its end.
+/// Normalizes a host name for comparison: lower case, without a trailing dot.
 #[must_use]
 pub fn host_name(host: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()

@@ -1,12 +1,12 @@
-//! `[cache]`
+//! The `[cache]` section of the configuration.
 
 use serde::{Deserialize, Serialize};
 
-/// Rendered files kept in memory.
+/// The in-memory cache of rendered files.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
-    /// MiB at most.
+    /// Maximum size in MiB.
     pub mib: usize,
 }
 

@@ -1,16 +1,16 @@
-//! `[data]`
+//! The `[data]` section of the configuration.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Where everything is kept.
+/// Where all data is stored.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Directory of database and sealing key; made with mode 0700. Relative to the working directory.
+    /// Directory of the database and the sealing key; created with mode 0700. Relative to the working directory.
     pub dir: PathBuf,
-    /// How many daily copies of the database are kept in `backups/` below it; 0 = none are made.
+    /// Number of daily database snapshots kept in its subdirectory `backups/`; 0 = no snapshots.
     pub copies: usize,
 }
 

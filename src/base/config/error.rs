@@ -1,47 +1,47 @@
-//! What can be wrong with a configuration. All findings are told at once.
+//! Configuration errors. All errors are reported at once.
 
 use std::{fmt, path::PathBuf};
 
-/// One finding.
+/// One configuration error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("{file}: {reason}; `gangway --help` tells how to name another file")]
     File {
-        /// Which.
+        /// Path of the file.
         file: PathBuf,
-        /// The system's reason.
+        /// The operating system's error.
         reason: String,
     },
-    /// The file is no TOML, or a key of it is unknown or has the wrong type.
+    /// The file is not valid TOML, or one of its keys is unknown or has the wrong type.
     #[error("{file}: {reason}")]
     Content {
-        /// Which.
+        /// Path of the file.
         file: PathBuf,
-        /// What and where in it.
+        /// The problem and its position in the file.
         reason: String,
     },
-    /// An environment variable names an unknown key or has a wrong value.
+    /// An environment variable refers to an unknown key or has an invalid value.
     #[error("environment {variable}: {reason}")]
     Variable {
-        /// Which.
+        /// Name of the variable.
         variable: String,
         /// What is wrong.
         reason: String,
     },
-    /// A value that does not work, alone or with another.
+    /// A value is invalid, alone or in combination with another one.
     #[error("{place}: {key}: {reason}")]
     Value {
         /// The file, the variable, or "the configuration".
         place: String,
         /// The key, `section.key`.
         key: String,
-        /// What is wrong and what to write.
+        /// What is wrong and how to fix it.
         reason: String,
     },
 }
 
-/// Everything that is wrong.
+/// All configuration errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 

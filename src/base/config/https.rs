@@ -1,4 +1,4 @@
-//! `[https]`
+//! The `[https]` section of the configuration.
 
 use std::path::PathBuf;
 
@@ -8,30 +8,32 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpsConfig {
-    /// Addresses `host:port`; a text or a list, empty = none.
+    /// Addresses `host:port`; a string or a list, empty = none.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub listen: Vec<String>,
-    /// PEM chain, the server's certificate first; a text or a list. Of several pairs the first is shown whose key the
-    /// client can verify: list P-256 first and RSA after it for old phones.
+    /// PEM chains, each starting with the server's certificate; a string or a list. With several pairs, gangway sends
+    /// the first one whose key type the client supports: list P-256 first and then RSA for old phones.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub certificate: Vec<PathBuf>,
-    /// Its PEM key; as many as certificates, in the same order.
+    /// PEM keys of the certificates: the same number, in the same order.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub key: Vec<PathBuf>,
-    /// Directory with a folder per vendor (`yealink/`, `snom/`) of PEM CAs whose factory certificates are believed, beside
-    /// `vendors/<vendor>/ca`; empty = none.
+    /// Directory with one folder per vendor (`yealink/`, `snom/`) of PEM CAs whose factory certificates are trusted, in
+    /// addition to `vendors/<vendor>/ca`; empty = none.
     pub client_ca: PathBuf,
-    /// PEM file of the CA that phones are told to trust by `gangway phones bootstrap`; empty = none: a public CA needs none.
+    /// PEM file of the CA that `gangway phones bootstrap` tells phones to trust; empty = none, as public CAs do not
+    /// need it.
     pub phone_ca: PathBuf,
-    /// Connections a source (an IPv4 address, an IPv6 /64) may have open; 0 = any number. A site behind one address is one
-    /// source; trusted proxies are not counted.
+    /// Maximum number of open connections per source (an IPv4 address or an IPv6 /64); 0 = unlimited. A site behind one
+    /// address is one source. Connections of trusted proxies are not counted.
     pub connections_per_source: u32,
-    /// Handshakes a source may begin per second in the long run, ten seconds' worth of them at once; 0 = any number.
+    /// Maximum rate of handshakes per source in handshakes per second, with a burst of ten seconds' worth; 0 =
+    /// unlimited.
     pub handshakes_per_second: u32,
 }
 
 impl HttpsConfig {
-    /// The pairs: certificate and key of the same place in their lists.
+    /// The pairs of certificate and key, matched by their position in the lists.
     #[must_use]
     pub fn pairs(&self) -> Vec<(PathBuf, PathBuf)> {
         self.certificate.iter().cloned().zip(self.key.iter().cloned()).collect()

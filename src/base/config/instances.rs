@@ -1,4 +1,4 @@
-//! `[[instances]]`
+//! The `[[instances]]` section of the configuration.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,18 @@ use serde::{Deserialize, Serialize};
 pub struct InstanceConfig {
     /// The PBX's system name; first component of the instance's path.
     pub domain: String,
-    /// The instance's name; second component.
+    /// The instance's name; second component of the path.
     pub name: String,
-    /// Shared secret of the app objects; this or `password_file`.
+    /// Shared secret of the app objects. Set either this or `password_file`.
     #[serde(serialize_with = "gangway_base::secret::masked")]
     pub password: Secret,
-    /// File that holds the secret (its first line).
+    /// File whose first line is the secret.
     pub password_file: PathBuf,
-    /// Password of the app object `gangway-admin`, and of people who log in there without a PBX; empty = `password`.
+    /// Password of the app object `gangway-admin`, and of administrators who log in there without a PBX; empty =
+    /// `password`.
     #[serde(serialize_with = "gangway_base::secret::masked")]
     pub admin_password: Secret,
-    /// File that holds it (its first line).
+    /// File whose first line is that password.
     pub admin_password_file: PathBuf,
     /// Base for PBX pages (`https://host/domain/name`); empty = learned from the PBX.
     pub public_url: String,
@@ -32,12 +33,12 @@ pub struct InstanceConfig {
     pub devices_ca: String,
     /// `sha256:...` of a certificate's public key: trusts a self-signed App Platform.
     pub devices_pin: String,
-    /// Whether people may enter `gangway-admin` by password, without a PBX.
+    /// Whether administrators may log in to `gangway-admin` with the password, without a PBX.
     pub admin_password_login: bool,
-    /// Networks (CIDR) people may come from, whatever way they log in, and scripts; empty = anywhere.
+    /// Networks (CIDR) from which administrators, with any kind of login, and scripts have access; empty = any network.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub admin_from: Vec<IpNet>,
-    /// Origins that may frame the admin page, besides those learned from the PBX.
+    /// Origins that may embed the admin page in a frame, in addition to those learned from the PBX.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub frame_ancestors: Vec<String>,
 }

@@ -1,4 +1,5 @@
-//! Lists, as they are written in TOML (a list or a single text) and in variables (comma separated).
+//! Deserializes lists, which are written as a list or a string in TOML and as a comma-separated string in environment
+//! variables.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -7,7 +8,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-/// Reads a list, or a text with commas. An empty text is an empty list.
+/// Deserializes a list or a comma-separated string. An empty string is an empty list.
 pub fn one_or_many<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: FromStr<Err: fmt::Display>,

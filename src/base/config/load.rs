@@ -1,5 +1,5 @@
-//! Reading the layers and checking what came out. Every key is read by itself, so that all that is wrong is told at
-//! once, each with its place.
+//! Loads the configuration layers and checks the result. Every key is read separately, so that all errors are reported
+//! at once, each with its location.
 
 mod check;
 #[cfg(test)]
@@ -17,32 +17,32 @@ use super::{
     NetConfig, OpsConfig, PnpConfig, VendorsConfig,
 };
 
-/// Beginning and separator of variables: `GANGWAY__SECTION__KEY`, `GANGWAY__INSTANCES__0__KEY`.
+/// Prefix and separator of environment variables: `GANGWAY__SECTION__KEY`, `GANGWAY__INSTANCES__0__KEY`.
 const PREFIX: &str = "GANGWAY__";
 const SEPARATOR: &str = "__";
-/// The section that is a list.
+/// The section that is a list of tables.
 const INSTANCES: &str = "instances";
 
 impl Config {
-    /// Loads defaults, the file (when given) and the process's environment, and checks the result.
+    /// Loads the defaults, the file (if given) and the environment of the process, and checks the result.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors of the configuration at once.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigErrors> {
         let variables: Vec<(String, String)> = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         Self::load_with(path, &variables)
     }
 
-    /// The same with given variables.
+    /// Like [`Config::load`], but with the given environment variables.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors of the configuration at once.
     pub fn load_with(path: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigErrors> {
         let mut layers = Layers::default();
         if let Some(path) = path {
             layers.read_file(path)?;
         }
-        // In the order of the instances they name, whatever order the environment has.
+        // Sort by instance index, independent of the order of the environment.
         let number = |name: &str| name.split(SEPARATOR).nth(2).and_then(|index| index.parse::<usize>().ok());
         let mut variables = variables.to_vec();
         variables.sort_by_key(|(name, _)| (number(name), name.clone()));
@@ -55,7 +55,7 @@ impl Config {
 
 macro_rules! sections {
     ($($section:ident: $kind:ty,)+) => {
-        /// Reads the keys of a section, or of one instance, by themselves.
+        /// Checks the keys of a section, or of one instance, on their own.
         fn read_alone(section: &str, keys: &Table) -> Result<(), String> {
             match section {
                 $(stringify!($section) => read::<$kind>(keys).map(drop),)+
@@ -64,10 +64,10 @@ macro_rules! sections {
             }
         }
 
-        /// All sections but the instances.
+        /// All sections except the instances.
         const SECTIONS: &[&str] = &[$(stringify!($section)),+];
 
-        /// Reads what is left after everything wrong was taken out.
+        /// Deserializes the configuration after all invalid keys were removed.
         fn read_all(sections: &HashMap<String, Table>, instances: &[Table]) -> Result<Config, String> {
             let none = Table::new();
             Ok(Config {
@@ -90,25 +90,26 @@ sections! {
     pnp: PnpConfig,
 }
 
-/// Texts become numbers and truths where the key wants them: variables know only texts.
+/// Deserializes a table. Strings are converted to numbers and booleans as the key requires, because environment
+/// variables are always strings.
 fn read<T: DeserializeOwned>(keys: &Table) -> Result<T, String> {
     let text = toml::to_string(keys).map_err(|error| error.to_string())?;
     let source = File::from_str(&text, FileFormat::Toml);
     let read = config::Config::builder().add_source(source).build().and_then(config::Config::try_deserialize);
     read.map_err(|error| match error {
-        // The source is our own text of one key: naming it helps nobody.
+        // The source is generated TOML text of a single key, so its position is of no use in the message.
         config::ConfigError::At { error, .. } => error.to_string(),
         error => error.to_string(),
     })
 }
 
-/// What the layers say, as far as it can be read, and what cannot.
+/// The valid keys of all layers, and the errors.
 #[derive(Default)]
 struct Layers {
     file: Option<String>,
     sections: HashMap<String, Table>,
     instances: Vec<Table>,
-    /// Which variable set a key.
+    /// The environment variable that set a key.
     variables: HashMap<String, String>,
     errors: Vec<ConfigError>,
 }
@@ -202,7 +203,7 @@ impl Layers {
         let mut config = match read_all(&self.sections, &self.instances) {
             Ok(config) => config,
             Err(reason) => {
-                // Every key was read by itself before; told nevertheless, and not lost.
+                // Every key was validated separately before, so this should not happen. Report the error anyway.
                 self.errors.push(ConfigError::Value { place: self.place(""), key: String::new(), reason });
                 return Err(ConfigErrors(self.errors));
             }
@@ -219,7 +220,7 @@ impl Layers {
         if self.errors.is_empty() { Ok(config) } else { Err(ConfigErrors(self.errors)) }
     }
 
-    /// Which layer a key comes from, or would be written in.
+    /// The layer that a key comes from, or the file to write it to.
     fn place(&self, key: &str) -> String {
         match (self.variables.get(key), &self.file) {
             (Some(variable), _) => format!("environment {variable}"),
@@ -229,7 +230,7 @@ impl Layers {
     }
 }
 
-/// The keys that can be read, and those that cannot, each with the reason.
+/// Splits the keys into valid ones and invalid ones with their errors.
 fn sorted_out(section: &str, keys: Table) -> (Table, Vec<(String, String)>) {
     let (mut good, mut bad) = (Table::new(), Vec::new());
     for (key, value) in keys {
@@ -241,7 +242,7 @@ fn sorted_out(section: &str, keys: Table) -> (Table, Vec<(String, String)>) {
     (good, bad)
 }
 
-/// Reads the files that passwords are kept in.
+/// Reads the password files.
 fn read_passwords(index: usize, instance: &mut InstanceConfig, wrong: &mut impl FnMut(String, String)) {
     let InstanceConfig { password, password_file, admin_password, admin_password_file, .. } = instance;
     for (name, password, file) in
@@ -258,7 +259,8 @@ fn read_passwords(index: usize, instance: &mut InstanceConfig, wrong: &mut impl 
         match fs::read_to_string(&*file) {
             Ok(text) => {
                 *password = Secret::new(text.lines().next().unwrap_or_default().trim());
-                // An empty `password` is an error anyway; here it would mean `password`.
+                // An empty `password` is rejected anyway, but an empty `admin_password` would silently fall back to
+                // `password`.
                 if password.is_empty() && name == "admin_password" {
                     wrong(key, format!("the first line of {} is empty: write the password there", file.display()));
                 }

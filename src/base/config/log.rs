@@ -1,22 +1,22 @@
-//! `[log]`
+//! The `[log]` section of the configuration.
 
 use serde::{Deserialize, Serialize};
 
-/// The log on standard error.
+/// Logging to standard error.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// A level or tracing directives (`info,crate::redirect=debug`).
     pub level: String,
-    /// For people or for collectors.
+    /// Line format.
     pub format: LogFormat,
 }
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     #[default]
     Text,
     /// One JSON object per line.

@@ -1,5 +1,6 @@
-//! The process's own configuration: defaults < TOML < environment `GANGWAY__SECTION__KEY`. One file per section; unknown
-//! keys are errors that name key and place. What concerns phones is a setting (`phone::settings`), not configuration.
+//! The configuration of the process: defaults < TOML < environment `GANGWAY__SECTION__KEY`. Each section has a file.
+//! Unknown keys are errors that name the key and its location. Options that concern phones are settings
+//! ([`crate::settings`]), not configuration.
 
 mod allowed;
 mod cache;
@@ -31,7 +32,7 @@ pub use ops::OpsConfig;
 pub use pnp::PnpConfig;
 pub use vendors::VendorsConfig;
 
-/// Everything the process is configured with.
+/// The complete configuration of the process.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -39,19 +40,19 @@ pub struct Config {
     pub http: HttpConfig,
     /// TLS listeners.
     pub https: HttpsConfig,
-    /// The operator's listener.
+    /// The administrator's listener.
     pub ops: OpsConfig,
-    /// Where data is kept.
+    /// Where data is stored.
     pub data: DataConfig,
-    /// The log.
+    /// Logging.
     pub log: LogConfig,
-    /// Proxies and pace of outgoing connections.
+    /// Proxies, and rate and trust of outgoing connections.
     pub net: NetConfig,
-    /// Rendered files kept in memory.
+    /// The in-memory cache of rendered files.
     pub cache: CacheConfig,
-    /// Arrival of phones by multicast.
+    /// Discovery of phones by SIP multicast PnP.
     pub pnp: PnpConfig,
-    /// Own vendor folders.
+    /// Custom vendor folders.
     pub vendors: VendorsConfig,
     /// The tenants.
     pub instances: Vec<InstanceConfig>,

@@ -1,4 +1,4 @@
-//! `[net]`
+//! The `[net]` section of the configuration.
 
 use std::path::PathBuf;
 
@@ -6,41 +6,41 @@ use gangway_base::secret::Secret;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Proxies before us, a proxy behind us, and how fast we connect.
+/// Reverse proxies in front of gangway, the proxy for outgoing connections, and outgoing connections in general.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetConfig {
-    /// Networks (CIDR) of reverse proxies whose forwarding headers are believed.
+    /// Networks (CIDR) of reverse proxies whose forwarding headers are trusted.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The one header those proxies write the client's address into, behind what it had before (`X-Forwarded-For`) or
-    /// instead of it (`X-Real-IP`).
+    /// The single header in which those proxies pass the client's address. They either append it to the received value
+    /// (`X-Forwarded-For`) or replace the value (`X-Real-IP`).
     pub client_address_header: String,
     /// Header in which those proxies pass the subject of the client certificate they have verified, for example
-    /// `X-SSL-Client-S-DN`; empty = none. They must remove it from what clients send.
+    /// `X-SSL-Client-S-DN`; empty = none. The proxies must remove this header from client requests.
     pub client_subject_header: String,
-    /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May hold credentials.
+    /// Outgoing HTTP proxy `http://[user:password@]host[:port]`; empty = none. May contain credentials.
     #[serde(serialize_with = "gangway_base::secret::masked")]
     pub proxy: Secret,
-    /// Networks, addresses and host names the gateway may connect to when a setting names them although they are not
-    /// public: an own redirect service on the local network. Everything else that settings can name must be public.
+    /// Non-public networks, addresses and host names that gangway may connect to if a setting contains them, such as an
+    /// own redirect service on the local network. All other destinations in settings must be public.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub allow: Vec<super::AllowedPeer>,
-    /// `[[net.trust]]`: whom connections to single hosts (redirect services) trust besides the system's CAs.
+    /// `[[net.trust]]`: additional trust for connections to single hosts (redirect services), besides the system's CAs.
     pub trust: Vec<PeerTrust>,
-    /// Sysclients opened per second at most.
+    /// Maximum number of sysclient connections opened per second.
     pub connects_per_second: u32,
 }
 
-/// A host with a certificate no public CA has issued; a CA, a pin or both.
+/// A host whose certificate was not issued by a public CA, with a CA, a pin or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PeerTrust {
-    /// Name or address, as it stands in the URL, without a port.
+    /// Host name or address as in the URL, without a port.
     pub host: String,
     /// PEM file with its CA; trusted for this host only.
     pub ca: PathBuf,
-    /// `sha256:...` of its certificate's public key: trusts this key, whoever issued the certificate.
+    /// `sha256:...` of its certificate's public key: trusts this key regardless of the issuer.
     pub pin: String,
 }
 

@@ -1,12 +1,12 @@
-//! `[ops]`
+//! The `[ops]` section of the configuration.
 
 use serde::{Deserialize, Serialize};
 
-/// The operator's listener: `/metrics`, `/readyz`, `/healthz`.
+/// The administrator's listener: `/metrics`, `/readyz`, `/healthz`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpsConfig {
-    /// Addresses `host:port`; a text or a list, empty = none.
+    /// Addresses `host:port`; a string or a list, empty = none.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub listen: Vec<String>,
 }

@@ -1,31 +1,32 @@
-//! `[pnp]`
+//! The `[pnp]` section of the configuration.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// SIP PnP: a phone without configuration asks by multicast (224.0.1.75) and is told its URL, while its window is open.
-/// Whoever is in these networks and knows the MAC of such a phone can ask as well, as with a redirect service.
+/// SIP PnP: a phone without configuration sends a multicast request (224.0.1.75) and receives its URL while its
+/// bootstrap window is open. As with a redirect service, any host in these networks that knows the MAC of such a phone
+/// can request the URL too.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PnpConfig {
-    /// Addresses `ip:port`, usually `0.0.0.0:5060`; a text or a list, empty = off. With the address of an interface the
-    /// group is joined there.
+    /// Addresses `ip:port`, usually `0.0.0.0:5060`; a string or a list, empty = off. With the address of an interface,
+    /// the multicast group is joined on that interface.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub listen: Vec<String>,
-    /// Networks (CIDR) whose phones are answered; empty = private and link-local ones.
+    /// Networks (CIDR) from which requests are answered; empty = private and link-local networks.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub from: Vec<IpNet>,
 }
 
 impl PnpConfig {
-    /// Whether somebody at this address is answered.
+    /// Returns whether requests from this address are answered.
     #[must_use]
     pub fn answers(&self, address: std::net::IpAddr) -> bool {
         if self.from.is_empty() { is_local(address) } else { self.from.iter().any(|net| net.contains(&address)) }
     }
 }
 
-/// Private, link-local and loopback addresses.
+/// Whether the address is private, link-local or loopback.
 fn is_local(address: std::net::IpAddr) -> bool {
     match address.to_canonical() {
         std::net::IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),

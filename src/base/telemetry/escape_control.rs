@@ -1,5 +1,5 @@
-//! Texts from outside on their way to a log, a terminal or the audit. A character that moves the cursor, ends a line,
-//! changes colours or turns the reading direction is written as an escape: what it would do is seen instead of done.
+//! Escapes untrusted text for logs, terminals and the audit log. Characters that move the cursor, end a line, change
+//! colours or change the text direction are written as escape sequences, so that they are visible and have no effect.
 
 use std::{
     borrow::Cow,
@@ -7,8 +7,8 @@ use std::{
     io,
 };
 
-/// Whether a character controls what displays it: C0, DEL, C1, line and paragraph separators, marks of the reading
-/// direction, the byte order mark.
+/// Whether a character controls the display: C0, DEL, C1, line and paragraph separators, bidirectional marks, and the
+/// byte order mark.
 #[must_use]
 pub fn is_control(c: char) -> bool {
     c.is_control()
@@ -24,19 +24,19 @@ pub fn is_control(c: char) -> bool {
         )
 }
 
-/// The text on one line: every control character is an escape (`\n`, `\u{1b}`).
+/// Escapes every control character so that the text is on one line (`\n`, `\u{1b}`).
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_control)
 }
 
-/// The same for a text of several lines: line feeds and tabs stay.
+/// Like [`line()`], but for text with several lines: line feeds and tabs are kept.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_control(c) && !matches!(c, '\n' | '\t'))
 }
 
-/// The beginning of a text from a stranger, on one line: at most `longest` characters and a mark that there was more.
+/// Truncates untrusted text to at most `longest` characters on one line and marks the truncation.
 #[must_use]
 pub fn beginning(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
@@ -50,7 +50,7 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = write_escaped(&mut out, text, is_escaped);
     Cow::Owned(out)
 }
@@ -73,7 +73,7 @@ fn write_escaped(out: &mut (impl Write + ?Sized), text: &str, is_escaped: impl F
     out.write_str(rest)
 }
 
-/// Writes what is formatted into it as [`line()`] does.
+/// A writer that escapes its input like [`line()`].
 pub struct LineWriter<'a>(pub &'a mut dyn Write);
 
 impl Write for LineWriter<'_> {
@@ -82,7 +82,7 @@ impl Write for LineWriter<'_> {
     }
 }
 
-/// Writes lines of JSON, the control characters in their texts as JSON escapes: `serde_json` escapes C0 only.
+/// A writer for lines of JSON that escapes all control characters in strings, because `serde_json` escapes only C0.
 pub struct JsonLines<W>(pub W);
 
 impl<W: io::Write> io::Write for JsonLines<W> {
@@ -99,7 +99,8 @@ impl<W: io::Write> io::Write for JsonLines<W> {
     }
 }
 
-/// JSON with every control character as `\uXXXX`; what is outside of texts holds none but line feeds.
+/// Writes every control character in JSON as `\uXXXX`. Outside of strings, JSON text contains no control characters
+/// except line feeds.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| is_control(c) && c != '\n';

@@ -1,4 +1,4 @@
-//! The log: text for people, JSON for collectors, levels changeable while the gateway runs.
+//! Sets up logging: text for administrators or JSON for log collectors. The level can be changed at runtime.
 
 use std::{
     fmt::{self, Write},
@@ -18,13 +18,13 @@ use tracing_subscriber::{
 use super::escape_control::{JsonLines, LineWriter};
 use crate::base::config::{LogConfig, LogFormat};
 
-/// What third parties say less often than they would: the first prints an ERROR without the peer's address for every
-/// scanner's garbage, the second every statement.
+/// Overrides that make third-party crates less verbose. `actix_http` logs an ERROR without the peer's address for every
+/// malformed request of a scanner, and `sqlx` logs every statement.
 const QUIETER: [&str; 3] = ["actix_http::h1::dispatcher=off", "sqlx=warn", "actix_server=warn"];
 
 static HANDLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
-/// Why the log could not be set up or changed.
+/// Why logging could not be set up or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The directives are malformed.
@@ -32,12 +32,12 @@ pub enum LogError {
         "log.level '{0}' is malformed: write a level (error, warn, info, debug, trace) or directives like 'info,gangway::redirect=debug'"
     )]
     Directives(String),
-    /// The log is not there to be changed.
+    /// There is no log whose level could be changed.
     #[error("the log cannot be changed: {0}")]
     Gone(String),
 }
 
-/// Starts logging to standard error, once per process; a second call changes the level only.
+/// Starts logging to standard error. Call it once per process; a second call only changes the level.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     if HANDLE.get().is_some() {
         return set_level(&config.level);
@@ -46,7 +46,7 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_target(true);
     let colours = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // Another subscriber being there already (tests) is no reason not to serve.
+    // Ignore the error: if another subscriber is already installed (in tests), gangway must still run.
     let _ = match config.format {
         LogFormat::Text => {
             let lines = lines.fmt_fields(Fields).with_writer(std::io::stderr);
@@ -61,8 +61,8 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Message and fields of a line of text. Every value is escaped, whatever its type and origin: names, User-Agents and
-/// answers of services come from outside.
+/// Formats the message and the fields of a text line. Every value is escaped regardless of its type and origin, because
+/// names, User-Agents and responses of services are untrusted.
 struct Fields;
 
 impl<'writer> FormatFields<'writer> for Fields {
@@ -95,14 +95,14 @@ impl Line<'_> {
 
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // What the crate `log` tells of its own records is in the line's target already.
+        // The crate `log` adds fields about the record's origin. The target of the line already contains them.
         if self.result.is_ok() && !field.name().starts_with("log.") {
             self.result = self.write(field.name().trim_start_matches("r#"), value);
         }
     }
 }
 
-/// Changes the level of a running log.
+/// Changes the level of the running logger.
 pub fn set_level(level: &str) -> Result<(), LogError> {
     let filter = filter(level)?;
     match HANDLE.get() {
@@ -111,20 +111,21 @@ pub fn set_level(level: &str) -> Result<(), LogError> {
     }
 }
 
-/// Whether a level can be used.
+/// Checks whether a level is valid.
 pub fn check_level(level: &str) -> Result<(), LogError> {
     filter(level).map(|_| ())
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
-    // A bare word would be taken for the name of a target, which is never meant: it is a misspelt level.
+    // `EnvFilter` would parse a bare word as a target name. Targets without a level are never used here, so it must be
+    // a misspelt level.
     let is_level = |word: &str| word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
     if level.split(',').map(str::trim).any(|part| !part.contains(['=', '[']) && !is_level(part)) {
         return Err(LogError::Directives(level.to_owned()));
     }
     let mut directives = level.trim().to_owned();
     for quieter in QUIETER {
-        // What was asked for explicitly stays.
+        // Explicitly configured targets keep their level.
         let target = quieter.split('=').next().unwrap_or_default();
         if !directives.contains(target) {
             directives.push(',');
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
     use crate::base::telemetry::escape_control::is_control;
 
-    /// What a log of text lines writes while `work` runs.
+    /// Returns the text log output produced while `work` runs.
     fn written(work: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Kept(Arc<Mutex<Vec<u8>>>);

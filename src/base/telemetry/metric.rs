@@ -1,5 +1,5 @@
-//! The names of all metrics, in one place. Phones' requests are counted by the listeners under
-//! `gangway_phone_requests_total`, with handles made once.
+//! Defines the names of all metrics except `gangway_phone_requests_total`: the listeners count phone requests under
+//! that name with preregistered handles.
 
 use std::sync::OnceLock;
 
@@ -8,41 +8,41 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 /// Counters and gauges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metric {
-    /// AppWebsocket logins that succeeded.
+    /// Successful AppWebsocket logins.
     LoginsAccepted,
-    /// AppWebsocket logins that failed.
+    /// Failed AppWebsocket logins.
     LoginsFailed,
-    /// AppWebsockets refused because their source had too many open without login.
+    /// AppWebsockets rejected because their source had too many open connections without login.
     SocketsRefused,
-    /// Sources that tried one MAC address after the other, by what gave them away.
+    /// Sources detected as scanning MAC addresses, by sign.
     ScanningSources,
-    /// Messages nobody understood or may send, by reason.
+    /// Ignored messages that are unknown or not permitted, by reason.
     MessagesIgnored,
     /// ProvisioningPhone requests, by result.
     ProvisionRequests,
-    /// Calls of redirect services, by command and outcome.
+    /// Calls to redirect services, by command and outcome.
     RedirectCalls,
-    /// Datagrams at the PnP listener, by outcome.
+    /// Datagrams received by the PnP listener, by outcome.
     PnpDatagrams,
-    /// Actions of the provisioning engine, by concern and result.
+    /// Actions of the provisioning engine, by facet and result.
     Steps,
-    /// Things lost because a bounded queue was full, by queue.
+    /// Items lost because a bounded queue was full, by queue.
     QueueDrops,
-    /// TLS handshakes of our listeners that succeeded, full or resumed.
+    /// Successful TLS handshakes of our listeners, full or resumed.
     Handshakes,
-    /// TLS handshakes of our listeners that failed, by reason.
+    /// Failed TLS handshakes of our listeners, by reason.
     HandshakesFailed,
     /// TLS connections closed before the handshake, by limit.
     ConnectionsTurnedAway,
-    /// Requests of phones over TLS by what their client certificate was worth.
+    /// Phone requests over TLS, by the validity of the client certificate.
     ClientCertificates,
     /// Gauge: sysclients, by state.
     Sysclients,
-    /// Gauge: phones in the roster.
+    /// Gauge: phones in the phone cache.
     Phones,
     /// Gauge: phones by the state of their entry at the redirect service.
     PhonesByRedirect,
-    /// Gauge: phones whose redirect service still sends them to an old URL.
+    /// Gauge: phones that the redirect service still directs to an old URL.
     PhonesToMove,
     /// Gauge: PBX sessions.
     PbxSessions,
@@ -51,7 +51,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Every metric, for the description table.
+    /// All metrics, for the table of descriptions.
     pub const ALL: &'static [Self] = &[
         Self::LoginsAccepted,
         Self::LoginsFailed,
@@ -75,7 +75,7 @@ impl Metric {
         Self::RenderCacheBytes,
     ];
 
-    /// Its name.
+    /// The name of the metric.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Metric {
         }
     }
 
-    /// What it counts.
+    /// What the metric counts.
     #[must_use]
     pub fn help(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ impl Metric {
     }
 }
 
-/// Counts one more.
+/// Increments a counter.
 pub fn increment(metric: Metric, labels: &[(&'static str, &'static str)]) {
     let labels: Vec<metrics::Label> =
         labels.iter().map(|(key, value)| metrics::Label::from_static_parts(key, value)).collect();
@@ -146,12 +146,12 @@ pub fn gauge(metric: Metric, labels: &[(&'static str, &'static str)], value: f64
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Installs the recorder, once per process. Handles made before it count nowhere.
+/// Installs the recorder; call it once per process. Handles created earlier do not record anything.
 pub fn install_recorder() {
     RECORDER.get_or_init(|| {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        // Another recorder being there (a test of a library user) leaves ours counting nothing.
+        // If another recorder is already installed (by a test that uses this library), ours records nothing.
         let _ = metrics::set_global_recorder(recorder);
         for metric in Metric::ALL {
             if metric.name().ends_with("_total") {
@@ -164,7 +164,7 @@ pub fn install_recorder() {
     });
 }
 
-/// The text of `/metrics`.
+/// The response body of `/metrics`.
 #[must_use]
 pub fn metrics_text() -> String {
     RECORDER

@@ -1,4 +1,4 @@
-//! What the gateway tells about itself: the log, with secrets taken out, and metrics under names listed in one place.
+//! Logging, with secrets redacted, and metrics, whose names are listed in one place.
 
 pub mod escape_control;
 pub mod log;

@@ -1,12 +1,12 @@
-//! Taking secrets out of texts that are about to be logged or shown.
+//! Redacts secrets in text that is logged or displayed.
 
-/// A path below an instance with the token of a phone's URL taken out: `/d/i/phone/<token>/f.cfg` becomes
+/// Redacts the token of a phone's URL in a path below an instance: `/d/i/phone/<token>/f.cfg` becomes
 /// `/d/i/phone/***/f.cfg`.
 #[must_use]
 pub fn path(path: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     for index in 1..parts.len() {
-        // The last component behind `phone` is a file name, anything before it a token.
+        // The last component after `phone` is a file name. Any component before it is a token.
         if parts[index - 1] == "phone" && index + 1 < parts.len() {
             parts[index] = "***";
         }
@@ -14,7 +14,7 @@ pub fn path(path: &str) -> String {
     parts.join("/")
 }
 
-/// A text with the credentials of every `scheme://user:password@host` and every token of a phone's URL taken out.
+/// Redacts the credentials of every `scheme://user:password@host` and the token of every phone URL in a text.
 #[must_use]
 pub fn urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! Would a phone accept our certificate? Looked at before phones fail: a phone that refuses it never sends a request.
+//! Checks whether phones would accept the gateway's certificate. A phone that rejects it never sends a request, so the
+//! check runs before phones fail.
 
 use std::{
     collections::BTreeMap,
@@ -12,13 +13,13 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use super::CheckFinding;
 use crate::net::tls::names::{fits, of_parsed};
 
-/// Days before the end of a certificate from which on it is mentioned: seven weeks.
+/// Number of days before a certificate's expiry from which on a warning is shown: seven weeks.
 const EXPIRY_WARNING_DAYS: i64 = 49;
 
 /// Object identifier of elliptic-curve keys (RFC 5480).
 const EC_KEY: &str = "1.2.840.10045.2.1";
 
-/// Looks at the PEM chain in `file`, to be presented under `hosts`.
+/// Checks the PEM chain in `file`, which is presented under `hosts`.
 pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findings: &mut Vec<CheckFinding>) {
     let name = file.display();
     let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_file_iter(file).map(Iterator::collect) {
@@ -64,12 +65,12 @@ pub fn chain(file: &Path, hosts: &[String], roots: &Roots, now: Timestamp, findi
     }
 }
 
-/// The root CAs this computer knows, by their names as the certificates hold them.
+/// The root CAs of this computer, by their DER-encoded names.
 #[derive(Debug, Default)]
 pub struct Roots(Vec<Vec<u8>>);
 
 impl Roots {
-    /// Those of the system.
+    /// The root CAs of the system.
     #[must_use]
     pub fn of_system() -> Self {
         Self::of(&rustls_native_certs::load_native_certs().certs)
@@ -81,7 +82,7 @@ impl Roots {
     }
 }
 
-/// Whether the chain leads up to a root CA: a phone knows roots, and looks nowhere for what lies between.
+/// Whether the chain ends at a root CA. A phone knows only roots and does not look up missing intermediates.
 fn complete(chain: &[X509Certificate<'_>], name: &str, roots: &Roots, findings: &mut Vec<CheckFinding>) {
     let Some(last) = chain.last() else { return };
     let issuer = last.issuer();
@@ -100,13 +101,13 @@ fn complete(chain: &[X509Certificate<'_>], name: &str, roots: &Roots, findings: 
     }
 }
 
-/// The common name, else the whole name.
+/// The common name, or the whole name if there is none.
 fn shown(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().next().and_then(|part| part.as_str().ok());
     common.map_or_else(|| name.to_string(), str::to_owned)
 }
 
-/// Whether the phones of a vendor know the root CA the chain leads up to, as far as its list is published.
+/// Whether the phones of a vendor know the root CA at the end of the chain, as far as the vendor publishes its list.
 pub fn known(file: &Path, vendors: &[(String, Vec<String>)], findings: &mut Vec<CheckFinding>) {
     let last = CertificateDer::pem_file_iter(file).ok().and_then(|chain| chain.flatten().last());
     let Some(der) = last else { return };
@@ -127,7 +128,7 @@ pub fn known(file: &Path, vendors: &[(String, Vec<String>)], findings: &mut Vec<
     }
 }
 
-/// Whether every certificate has an elliptic-curve key.
+/// Whether all certificates have an elliptic-curve key.
 #[must_use]
 pub fn only_elliptic(files: &[PathBuf]) -> bool {
     let of = |file: &PathBuf| {
@@ -139,7 +140,8 @@ pub fn only_elliptic(files: &[PathBuf]) -> bool {
     !is_ec.is_empty() && is_ec.iter().all(|is_ec| *is_ec)
 }
 
-/// Says so, before and after old phones are there; `old` is how many there are by their firmware, with their models.
+/// Reports elliptic-curve keys that old phones may reject. `old` counts such phones by model, according to their
+/// firmware. Without any, this is only a warning.
 pub fn keys(files: &[PathBuf], old: &BTreeMap<String, usize>, findings: &mut Vec<CheckFinding>) {
     if !only_elliptic(files) {
         return;
@@ -253,7 +255,7 @@ mod tests {
         assert!(says(&findings, Level::Error, "cannot be read"));
     }
 
-    /// Root, intermediate and server, in that order.
+    /// Root, intermediate and server certificate, in that order.
     fn issued() -> [rcgen::Certificate; 3] {
         use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
         let params = |name: &str, is_ca: bool| {

@@ -1,5 +1,5 @@
-//! What phones and servers believe of one another: factory certificates here, phones' certificates at the PBX, old phones
-//! and our key, and the time by which all of it is judged.
+//! Checks the mutual trust of phones and servers: factory certificates here, phones' certificates at the PBX, old
+//! phones and the gateway's key, and the clock on which all of it depends.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -18,14 +18,14 @@ use crate::{
     store::Store,
 };
 
-/// For a time server.
+/// Timeout of a time server query.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// From here on a clock that is off is mentioned.
+/// A larger clock offset causes a warning.
 const OFF: SignedDuration = SignedDuration::from_secs(30);
-/// From here on certificates and windows are judged wrongly.
+/// With a larger clock offset, certificates and bootstrap windows are evaluated wrongly.
 const FAR_OFF: SignedDuration = SignedDuration::from_hours(1);
 
-/// Everything of one instance; `used` are the vendors whose app objects have ever connected.
+/// Runs all checks of one instance. `used` are the vendors whose app objects have ever connected.
 pub async fn all(
     config: &Config,
     (configured, instance): (&InstanceConfig, InstanceId),
@@ -49,7 +49,7 @@ pub async fn all(
     clock(&label, &settings, findings).await;
 }
 
-/// Whether what settings demand of factory certificates can be met.
+/// Whether the settings' requirements for factory certificates can be met.
 fn factory(
     label: &str,
     config: &Config,
@@ -99,12 +99,12 @@ fn place(dir: &Path, vendor: &str) -> String {
     }
 }
 
-/// Phones whose firmware may refuse an elliptic-curve certificate, by model.
+/// Phones whose firmware may reject an elliptic-curve certificate, by model.
 fn old_phones(store: &Store, registry: &Registry) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for phone in store.roster().all() {
         let Some(vendor) = registry.vendor(&phone.vendor).filter(|_| phone.wanted == Wish::Active) else { continue };
-        // Without a version nobody knows how old it is.
+        // Without a version the age of the firmware is unknown.
         let (Some(firmware), model) = (phone.firmware.as_deref(), phone.model.as_deref()) else { continue };
         let chosen = vendor.choose(model, Some(&phone.provider), Some(firmware));
         if chosen.is_some_and(|(_, generation)| generation.needs_rsa) {
@@ -114,14 +114,14 @@ fn old_phones(store: &Store, registry: &Registry) -> BTreeMap<String, usize> {
     found
 }
 
-/// Whether our keys suit the phones that are there.
+/// Whether the gateway's keys suit the existing phones.
 pub fn keys(config: &Config, store: &Store, registry: &Registry, findings: &mut Vec<CheckFinding>) {
     if !config.https.listen.is_empty() {
         certificates::keys(&config.https.certificate, &old_phones(store, registry), findings);
     }
 }
 
-/// Whether the SIP/TLS ports will let the phones register.
+/// Whether phones can register at the SIP/TLS ports.
 async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Registry, findings: &mut Vec<CheckFinding>) {
     for ((host, port), vendors) in sip_tls_probe::ports(registry, store, instance, true) {
         match sip_tls_probe::ask(registry, (&host, port), &vendors, &EgressPolicy::everywhere()).await {
@@ -148,7 +148,7 @@ async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Regist
     }
 }
 
-/// Whether our clock agrees with the time server phones are told.
+/// Whether the gateway's clock agrees with the time server configured for phones.
 async fn clock(label: &str, settings: &Effective, findings: &mut Vec<CheckFinding>) {
     let Some(host) = settings.nonempty("ntp_server_1") else { return };
     match sntp::ahead(host, sntp::PORT, &SystemClock, PATIENCE).await {

@@ -1,4 +1,5 @@
-//! Is the gateway running, is the PBX connected with its grants, does the redirect service answer at all?
+//! Checks whether the gateway runs, whether the PBX is connected with its grants, and whether the redirect service
+//! responds.
 
 use std::{net::ToSocketAddrs, time::Duration};
 
@@ -14,13 +15,13 @@ use crate::{
     store::Store,
 };
 
-/// For one connection attempt.
+/// Timeout of one connection attempt.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Rows of what and why.
+/// Pairs of what is reported and why.
 type Said = Vec<(String, String)>;
 
-/// Asks the serving process, over its operator's listener, what it lacks.
+/// Queries the serving process through its ops listener for problems.
 pub async fn gateway(config: &Config, findings: &mut Vec<CheckFinding>) {
     let Some(address) = config.ops.listen.first() else { return };
     match tokio::time::timeout(PATIENCE, ready(address)).await {
@@ -38,7 +39,7 @@ pub async fn gateway(config: &Config, findings: &mut Vec<CheckFinding>) {
     }
 }
 
-/// What it says is missing, and what it remarks.
+/// Returns the missing parts and the remarks that the process reports.
 async fn ready(address: &str) -> std::io::Result<(Said, Said)> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -55,14 +56,14 @@ async fn ready(address: &str) -> std::io::Result<(Said, Said)> {
     Ok((said("missing"), said("remarks")))
 }
 
-/// A vendor as its folder describes it.
+/// A vendor as described in its folder.
 #[derive(Debug, Clone)]
 pub struct Offered {
-    /// Its folder.
+    /// Name of its folder.
     pub vendor: String,
-    /// For people.
+    /// Display name.
     pub title: String,
-    /// The redirect protocol of its phones; `none` without one.
+    /// The redirect protocol of its phones; `none` if there is none.
     pub protocol: String,
     /// The app objects of its providers.
     pub apps: Vec<String>,
@@ -79,13 +80,13 @@ impl Offered {
         store.fact(instance, &grants_fact(&format!("gangway-{provider}"))).is_some()
     }
 
-    /// Whether any of its app objects has ever connected: the others are nobody's concern.
+    /// Whether any of its app objects has ever connected. Unused vendors are not checked.
     pub fn is_used(&self, instance: InstanceId, store: &Store) -> bool {
         self.apps.iter().any(|app| store.fact(instance, &grants_fact(app)).is_some())
     }
 }
 
-/// What the app objects were granted when they connected last.
+/// Checks the grants of the app objects at their last connection.
 pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &Store, findings: &mut Vec<CheckFinding>) {
     let apps: Vec<&String> = offered.iter().flat_map(|one| &one.apps).collect();
     let granted = |app: &str| store.fact(instance, &grants_fact(app));
@@ -109,7 +110,7 @@ pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &St
     }
 }
 
-/// Whether a vendor's redirect account is complete and its service takes connections.
+/// Checks whether a vendor's redirect account is complete and its service accepts connections.
 pub async fn redirect(
     label: &str,
     instance: InstanceId,

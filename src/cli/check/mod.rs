@@ -1,5 +1,5 @@
-//! `gangway check`: everything that would keep phones from working, one line per finding with its cure. Exit code 1
-//! when something does.
+//! `gangway check`: reports everything that would keep phones from working, one line per finding with its remedy. The
+//! exit code is 1 if there is an error.
 
 mod certificates;
 mod certificates_and_clock;
@@ -34,25 +34,25 @@ use crate::{
     store::Store,
 };
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// As it should be.
+    /// No problem.
     Fine,
-    /// Works, but not for everybody or not for long.
+    /// Works, but not for all phones or not for long.
     Warning,
     /// Keeps phones from working.
     Error,
 }
 
-/// One line.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckFinding {
-    /// How bad.
+    /// Severity.
     pub level: Level,
     /// What was found.
     pub what: String,
-    /// What to do.
+    /// How to fix it.
     pub cure: String,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for CheckFinding {
     }
 }
 
-/// Looks at everything and prints the findings.
+/// Runs all checks and prints the findings.
 pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
     let mut findings = Vec::new();
     match Config::load(Some(&global.config)) {
@@ -106,7 +106,7 @@ pub fn run(global: &Global) -> anyhow::Result<ExitCode> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What can be told without the store and without asking anybody.
+/// The findings that need neither the store nor the network.
 #[must_use]
 pub fn offline(config: &Config, file: &std::path::Path) -> Vec<CheckFinding> {
     let mut findings = vec![CheckFinding::fine(format!("configuration {}", file.display()))];
@@ -137,7 +137,7 @@ fn print(findings: &[CheckFinding], as_json: bool) {
     }
 }
 
-/// What can be told from files alone.
+/// Checks that need only files.
 fn configuration(
     config: &Config,
     file: &std::path::Path,
@@ -196,7 +196,7 @@ fn configuration(
     (offered, loaded)
 }
 
-/// The hosts phones and PBXs are told.
+/// The host names configured for phones and PBXs.
 fn hosts(config: &Config) -> Vec<String> {
     let urls = config.instances.iter().flat_map(|instance| [&instance.public_url, &instance.phone_url]);
     let mut hosts: Vec<String> = urls
@@ -207,7 +207,7 @@ fn hosts(config: &Config) -> Vec<String> {
     hosts
 }
 
-/// What the store and the network tell.
+/// Checks that need the store and the network.
 async fn running(
     config: &Config,
     tasks: &Tasks,
@@ -273,7 +273,7 @@ async fn running(
     }
 }
 
-/// Whether a gateway that is started from here could have as many files open as it needs.
+/// Whether a gateway started from here could open as many files as it needs.
 fn descriptors(instances: usize, phones: usize) -> CheckFinding {
     let machine = Machine::here(instances);
     match DescriptorShares::of(Limit::of_process().hard, machine).lack(phones) {
@@ -284,7 +284,7 @@ fn descriptors(instances: usize, phones: usize) -> CheckFinding {
     }
 }
 
-/// What the settings contradict, and a URL no phone reaches.
+/// Reports contradictory settings, and a URL that phones cannot reach.
 fn of_settings(
     config: &Config,
     configured: &InstanceConfig,

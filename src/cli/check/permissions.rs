@@ -1,4 +1,4 @@
-//! Who else could read our files.
+//! Checks which files other users could read.
 
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -8,8 +8,9 @@ use std::{
 use super::{CheckFinding, Level};
 use crate::base::config::Config;
 
-/// The files that hold secrets belong to the service alone: data directory, configuration, password files, keys of
-/// certificates. What only gangway writes is an error, what people write a warning: they may have their reasons.
+/// Checks that files with secrets are readable only by the service: data directory, configuration, password files,
+/// certificate keys. Wrong modes are an error for files that only gangway writes, and a warning for files that
+/// administrators write, because there may be a reason.
 pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<CheckFinding>) {
     let dir = &config.data.dir;
     let before = findings.len();
@@ -19,7 +20,7 @@ pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<CheckFindin
     for path in &data {
         look(path, Level::Error, owner, findings);
     }
-    // A file with `password_file` only holds nothing worth hiding.
+    // A file that has only `password_file` contains no secret.
     let holds_password = |text: String| text.lines().any(is_secret_line);
     if std::fs::read_to_string(config_file).is_ok_and(holds_password) {
         look(config_file, Level::Warning, owner, findings);
@@ -42,7 +43,7 @@ pub fn modes(config_file: &Path, config: &Config, findings: &mut Vec<CheckFindin
     }
 }
 
-/// Whether a line of the configuration sets something secret: a password, or a proxy with credentials.
+/// Whether a line of the configuration contains a secret: a password, or a proxy with credentials.
 fn is_secret_line(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return false };
     match key.trim() {
@@ -52,7 +53,7 @@ fn is_secret_line(line: &str) -> bool {
     }
 }
 
-/// What lies below, `depth` directories deep: copies and what was replaced hold the same secrets.
+/// Collects the files below `dir`, up to `depth` directories deep: copies and replaced files contain the same secrets.
 fn below(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -66,7 +67,7 @@ fn below(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 fn look(path: &Path, level: Level, owner: Option<u32>, findings: &mut Vec<CheckFinding>) {
     let Ok(metadata) = std::fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
-    // Root's own files with a group for the service are a usual way to hand out a key or a configuration.
+    // Files owned by root with read access for the service's group are a common way to provide a key or configuration.
     let by_group = metadata.uid() == 0 && owner != Some(0) && mode & 0o037 == 0;
     if mode & 0o077 != 0 && !by_group {
         let cure = if metadata.is_dir() { "chmod 700" } else { "chmod 600" };

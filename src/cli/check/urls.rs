@@ -1,4 +1,4 @@
-//! Under which URL each provider's phones reach the gateway, and what is wrong with it.
+//! Checks the URL under which each provider's phones reach the gateway.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     store::Store,
 };
 
-/// A provider that matters has an app object that has connected, or phones.
+/// Checks all providers that have an app object that has connected, or phones.
 pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], store: &Store) -> Vec<CheckFinding> {
     let label = configured.label();
     let urls = public_url::read(store, &crate::app::instance(id, configured));

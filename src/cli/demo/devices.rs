@@ -1,4 +1,4 @@
-//! What stands on the demo's desks: phones and bases of both vendors, told apart only here.
+//! The simulated devices of the demo: phones and bases of both vendors. Only this file distinguishes between them.
 
 use gangway_base::mac::Mac;
 use gangway_sim::{
@@ -8,12 +8,12 @@ use gangway_sim::{
     yealink_phone::{self, YealinkPhone},
 };
 
-/// A kind of device on the demo's desks.
+/// A kind of device in the demo.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceKind {
-    /// Manufacturer as Profile offers it.
+    /// Manufacturer as offered in Profile.
     pub title: &'static str,
-    /// Users who type its MAC: one, or as many as a base gets handsets.
+    /// Number of users who enter its MAC: one, or one per handset of a base.
     pub users: u16,
     model: Model,
 }
@@ -32,7 +32,7 @@ const fn snom(model: snom_phone::SnomModel) -> DeviceKind {
     DeviceKind { title: "Snom", users: 1, model: Model::Snom(model) }
 }
 
-/// The kinds, in turn.
+/// The kinds, used in turn.
 const KINDS: &[DeviceKind] = &[
     yealink(yealink_phone::model::T46U),
     snom(snom_phone::model::D785),
@@ -45,15 +45,15 @@ const KINDS: &[DeviceKind] = &[
     yealink(yealink_phone::model::T54W),
 ];
 
-/// Providers the demo's PBX has app objects for.
+/// Providers that have app objects at the demo's PBX.
 pub const PROVIDERS: &[&str] = &["yealink", "yealink-dect", "snom", "snom-dect"];
 
-/// So many kinds, in turn.
+/// The first `count` devices, taking the kinds in turn.
 pub fn kinds(count: u16) -> impl Iterator<Item = (u16, DeviceKind)> {
     (0..count).zip(KINDS.iter().copied().cycle())
 }
 
-/// One device out of its box.
+/// An unpacked device.
 #[derive(Debug, Clone)]
 pub enum Device {
     /// A Yealink.
@@ -63,7 +63,7 @@ pub enum Device {
 }
 
 impl DeviceKind {
-    /// Unpacks the device with that number; `None` beyond 65,535.
+    /// Unpacks the device with this number. `None` if its MAC would not be valid.
     pub fn unpack(&self, world: &World, number: u16) -> Option<Device> {
         let [high, low] = number.to_be_bytes();
         Some(match self.model {
@@ -78,7 +78,7 @@ impl DeviceKind {
 }
 
 impl Device {
-    /// Its address.
+    /// MAC address.
     pub fn mac(&self) -> Mac {
         match self {
             Self::Yealink(phone) => phone.mac(),
@@ -86,7 +86,7 @@ impl Device {
         }
     }
 
-    /// Its address and model, as the lines of the demo begin.
+    /// MAC and model, as printed at the start of the demo's lines.
     pub fn name(&self) -> String {
         let model = match self {
             Self::Yealink(phone) => phone.model().name,
@@ -95,7 +95,7 @@ impl Device {
         format!("{} {model}", self.mac())
     }
 
-    /// Plugs it in; the files it asked for with the statuses.
+    /// Boots the device. Returns the files it requested with their statuses.
     pub async fn boot(&self) -> Result<Vec<String>, HostGone> {
         let line = |(file, status): (&str, u16)| format!("{file} {status}");
         Ok(match self {
@@ -104,7 +104,7 @@ impl Device {
         })
     }
 
-    /// Whether every account of it that is on is registered.
+    /// Whether all its enabled accounts are registered.
     pub fn is_registered(&self) -> bool {
         match self {
             Self::Yealink(phone) => phone.is_registered(),

@@ -1,4 +1,4 @@
-//! `gangway phones bootstrap`: a phone that does not trust our certificate yet.
+//! `gangway phones bootstrap`: creates a bootstrap URL for a phone that does not trust the gateway's certificate yet.
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -37,7 +37,7 @@ pub struct BootstrapUrlArgs {
     http_base: Option<String>,
 }
 
-/// Makes the URL, and lets the phone come by https without its redirect URL.
+/// Creates the URL, and allows the phone to fetch by https without its redirect URL.
 pub(super) async fn run(global: &Global, context: &CommandContext, wish: &BootstrapUrlArgs) -> anyhow::Result<()> {
     let mac = wish.mac;
     let config = load_config(global)?;

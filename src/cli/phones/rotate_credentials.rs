@@ -1,4 +1,5 @@
-//! `gangway phones rotate`: new credentials of a phone's own, with the former ones good until it has used the new ones.
+//! `gangway phones rotate`: generates new credentials for a phone. The former ones are valid until it has used the new
+//! ones.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::{
 
 /// How long `--wait` waits.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at the record.
+/// Pause between two checks of the record.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Whose credentials.
@@ -27,7 +28,7 @@ pub struct Rotate {
 }
 
 impl Rotate {
-    /// Writes the change; follows it with `--wait`.
+    /// Writes the change, and follows it with `--wait`.
     pub(crate) async fn run(&self, context: &CommandContext) -> anyhow::Result<()> {
         let (store, mac) = (&context.store, self.mac);
         let Some(phone) = store.roster().by_mac(context.instance, mac) else {

@@ -1,4 +1,4 @@
-//! `gangway phones check`: what the redirect service holds for a phone, compared with what it should.
+//! `gangway phones check`: compares a phone's entry at the redirect service with the expected one.
 
 use std::{
     process::ExitCode,
@@ -25,9 +25,9 @@ use crate::{
     provision::{commands, migration_progress, transitions::is_checked},
 };
 
-/// How long `--wait` waits without anything happening.
+/// How long `--wait` waits without progress.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at what the serving process wrote.
+/// Pause between two checks of what the serving process wrote.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Which phones, and how far.
@@ -48,7 +48,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Carries it out.
+    /// Runs the command.
     pub async fn run(&self, context: &CommandContext, as_json: bool) -> anyhow::Result<ExitCode> {
         let phones = self.phones(context)?;
         let asked = SystemClock.now();
@@ -90,7 +90,7 @@ impl Check {
     }
 }
 
-/// Says how far a bulk move is, while there is one.
+/// Prints the progress of a bulk move, if there is one.
 pub fn print_migration(context: &CommandContext) {
     let moving = migration_progress::moving(&context.store, &context.public_urls(), context.instance);
     if let Some(sentence) = moving.message() {
@@ -99,7 +99,7 @@ pub fn print_migration(context: &CommandContext) {
 }
 
 async fn wait(context: &CommandContext, phones: &[Arc<Phone>], asked: Timestamp) -> anyhow::Result<()> {
-    // Draws only where standard error is a terminal.
+    // Draws only if standard error is a terminal.
     let bar = ProgressBar::with_draw_target(Some(phones.len() as u64), ProgressDrawTarget::stderr());
     let (mut last, mut since) = (usize::MAX, Instant::now());
     loop {

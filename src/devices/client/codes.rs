@@ -1,4 +1,4 @@
-//! Questions administrators have for Devices: which categories there are, and a new code for a phone.
+//! Requests that administrators make to Devices: listing the categories and creating a provisioning code for a phone.
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
@@ -13,38 +13,38 @@ use crate::{
     phone::instance::InstanceId,
 };
 
-/// Why Devices gave no answer of use.
+/// Why Devices gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DevicesError {
-    /// No link is up.
+    /// No link to Devices is up.
     #[error("there is no connection to Devices: the notices tell since when and why")]
     Away,
-    /// It refused, or the answer did not come.
+    /// Devices refused the request or did not answer.
     #[error("Devices did not answer as hoped: {0}")]
     Link(#[from] LinkError),
-    /// It answered with something else.
+    /// Devices answered with an unexpected message.
     #[error("Devices answered with something else than what was asked for")]
     Unreadable,
 }
 
-/// Domains that are asked for their categories at the same time.
+/// Domains whose categories are requested at the same time.
 const DOMAINS_AT_ONCE: usize = 8;
 
-/// Whether and since when a Devices app is there.
+/// The status of the link to a Devices app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevicesStatus {
-    /// The service's address.
+    /// The URL of the service.
     pub url: String,
-    /// Since when the link is up.
+    /// When the link came up.
     pub up: Option<Timestamp>,
-    /// Why it is down.
+    /// Why the link is down.
     pub error: Option<String>,
-    /// How many devices it has told of.
+    /// Number of devices it has listed.
     pub devices: usize,
 }
 
 impl DevicesLinks {
-    /// Every Devices app of an instance, by address. Unlike [`Self::states`] it copies no lists.
+    /// The status of every Devices app of an instance, sorted by URL. Unlike [`Self::states`], it copies no lists.
     #[must_use]
     pub fn status(&self, instance: InstanceId) -> Vec<DevicesStatus> {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,7 @@ impl DevicesLinks {
         all
     }
 
-    /// The Devices an instance asks, and the names of its domains by id.
+    /// The link to the Devices app that an instance uses, and the names of its domains by id.
     fn asked(&self, instance: InstanceId) -> Result<(Link, BTreeMap<u64, String>), DevicesError> {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         let mut up: Vec<_> = states.iter().filter(|((of, _), state)| *of == instance && state.up.is_some()).collect();
@@ -76,14 +76,14 @@ impl DevicesLinks {
         self.asked(instance).map(|(_, names)| names).unwrap_or_default()
     }
 
-    /// The categories suitable for phones, of every domain our login administers. Those without
-    /// [`Category::config`] are among them, so that a refusal can name the reason.
+    /// The categories suitable for phones, of every domain that the login administers. Categories without
+    /// [`Category::config`] are included, so that a rejection can name the reason.
     ///
     /// # Errors
     /// [`DevicesError`].
     pub async fn categories(&self, instance: InstanceId) -> Result<Vec<Category>, DevicesError> {
         let (link, domains) = self.asked(instance)?;
-        // Without a domain Devices answers for the login's own domain only.
+        // Without a domain, Devices returns the categories of the login's own domain only.
         let asked: Vec<Option<u64>> = match domains.len() {
             0 | 1 => vec![None],
             _ => domains.into_keys().map(Some).collect(),
@@ -94,7 +94,7 @@ impl DevicesLinks {
                 let link = link.clone();
                 async move {
                     match of_domain(&link, domain).await {
-                        // A domain that our login may not administer hides no other.
+                        // One domain that the login may not administer does not hide the categories of the others.
                         Err(DevicesError::Link(LinkError::Refused(error))) if several => {
                             tracing::info!(domain, error, "Devices tells no categories of a domain");
                             Ok(Vec::new())
@@ -109,8 +109,8 @@ impl DevicesLinks {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// A new provisioning code for a category, valid for 15 minutes, with `rollout` for 7 days. `sip` is the user it is
-    /// for. Devices knows the category by its name in its domain.
+    /// Requests a provisioning code for a category. It is valid for 15 minutes, with `rollout` for 7 days. `sip` is the
+    /// user it is for. Devices identifies the category by its name within its domain.
     ///
     /// # Errors
     /// [`DevicesError`].
@@ -130,7 +130,7 @@ impl DevicesLinks {
     }
 }
 
-/// The categories of one domain; `None` is the one our login belongs to.
+/// The categories of one domain; `None` is the domain of the login.
 async fn of_domain(link: &Link, domain: Option<u64>) -> Result<Vec<Category>, DevicesError> {
     let answers =
         link.request_list("GetProvisioningCategories", |src| get_provisioning_categories(src, domain)).await?;

@@ -1,12 +1,12 @@
-//! The number of connects per second, never exceeded in any second.
+//! Limits the number of connects in any period of one second.
 
 use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Within this time at most a 25th of a second's connects go out, so that a second's share is spread. Twice what an
-/// even flow needs: a late timer must not cost throughput.
+/// Spreads the connects of a second: at most a 25th of them go out within this time. That is twice the rate of an even
+/// flow, so that a late timer does not reduce throughput.
 const SLICE: Duration = Duration::from_millis(20);
 
 /// A sliding window over the connects of the last second.
@@ -17,15 +17,15 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// At most `per_second` (at least 1) in any second.
+    /// Allows at most `per_second` connects (at least 1) in any second.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
         Self { per_second: usize::try_from(per_second.max(1)).unwrap_or(usize::MAX), log: VecDeque::new() }
     }
 
-    /// When the next one may go out; `now` or earlier means at once.
+    /// The earliest time of the next connect; `now` or earlier means at once.
     pub fn free_at(&mut self, now: Timestamp) -> Timestamp {
-        // A clock that was set back would otherwise hold everything until it has caught up.
+        // If the clock was set back, do not wait until it has caught up.
         for at in self.log.iter_mut().rev().take_while(|at| **at > now) {
             *at = now;
         }
@@ -41,7 +41,7 @@ impl Rate {
         second.max(slice)
     }
 
-    /// One goes out.
+    /// Records a connect.
     pub fn take(&mut self, now: Timestamp) {
         self.log.push_back(now);
     }

@@ -1,5 +1,5 @@
-//! One socket of one phone, from the attempt to its end. What is said decides `wire::sysclient::Session`; here only
-//! bytes are carried, and events are handed on.
+//! Runs one socket of one phone, from the connection attempt to its end. `gangway_wire::sysclient::Session` decides
+//! what to send; this module transports bytes and forwards events.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -26,10 +26,10 @@ use crate::{
     },
 };
 
-/// What a browser gets that reaches the phone through Devices.
+/// The page for a browser that opens the phone through Devices.
 const PAGE: &str = "This phone is represented by gangway, the provisioning gateway. Its own web page is not reachable this way; \
                     look for the phone on gangway's admin page in myApps.\n";
-/// How long a password may wait for the store after the gateway was told to stop.
+/// How long a password may wait for the store after the gateway began to stop.
 const LAST_PASSWORD: Duration = Duration::from_secs(3);
 
 pub(super) struct Job {
@@ -46,7 +46,7 @@ pub(super) struct Job {
     pub(super) core: Rc<RefCell<PoolState>>,
 }
 
-/// Reports the end on every way out, also when the task is dropped or panics.
+/// Reports the end of the connection on every exit, also when the task is dropped or panics.
 struct End {
     open: Open,
     core: Rc<RefCell<PoolState>>,
@@ -61,25 +61,25 @@ impl Drop for End {
     }
 }
 
-/// Why a socket is left.
+/// Why a socket is closed.
 enum ClosedBy {
-    /// We were told to.
+    /// The pool no longer needs it, or the gateway stops.
     Told,
-    /// It broke, or the peer said goodbye; a sentence.
+    /// The connection broke or the peer closed it; a sentence.
     Lost(String),
-    /// The session ends it; a sentence.
+    /// The session closes it because the peer violates the protocol; a sentence.
     Misbehaved(String),
 }
 
-/// Runs one connection. `close` completes when the fleet does not want it any more.
+/// Runs one connection. `close` completes when the pool no longer needs it.
 pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: CancellationToken) {
     let mut end = End { open: job.open, core: Rc::clone(&job.core), how: ConnectionEnd::Lost };
     let told = Box::pin(async {
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
     let mut line = Line { job, told, stop: stop.clone(), sent: None, opened_with: None };
-    // Connects at once, whether or not the sink takes the event now: attempts that queued up before it would later go
-    // out together, faster than the set rate. Boxed, so that the memory of connecting is given back once connected.
+    // Connect at once, even if the sink is full: attempts that queued up behind it would later be sent together,
+    // exceeding the set rate. Boxed, so that the memory used for connecting is freed once connected.
     let attempt = {
         let (connector, url) = (line.job.connector.clone(), line.job.url.clone());
         let (core, open) = (Rc::clone(&line.job.core), line.job.open);
@@ -115,12 +115,12 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
 
 struct Line<T> {
     job: Job,
-    /// Completes when the connection is to be left. Not polled any more after that.
+    /// Completes when the connection is to be closed. Not polled after that.
     told: T,
     stop: CancellationToken,
     /// The provisioning code that was sent and not answered yet.
     sent: Option<Secret>,
-    /// The provisioning code the connection began with.
+    /// The provisioning code that the connection began with.
     opened_with: Option<Secret>,
 }
 
@@ -238,8 +238,8 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         self.publish(kind).await
     }
 
-    /// Hands the password on until it is stored: Devices tells it once. A replaced connection still does so; only the
-    /// end of the gateway limits it.
+    /// Sends the password to the sink until it is stored, because Devices sends it only once. A replaced connection
+    /// continues to do so; only the stop of the gateway ends it.
     async fn have_stored(&mut self, password: &Secret) -> Result<(), ClosedBy> {
         let mut failures = 0;
         let (stop, clock) = (self.stop.clone(), SharedClock::clone(&self.job.clock));
@@ -271,7 +271,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         }
     }
 
-    /// Hands an event on, waiting while the sink is full.
+    /// Sends an event to the sink; waits while the sink is full.
     async fn publish(&mut self, kind: SysclientEventKind) -> Result<(), ClosedBy> {
         let event = SysclientEvent { phone: self.job.open.phone, conn: self.job.open.conn, kind };
         tokio::select! {
@@ -282,7 +282,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
     }
 }
 
-/// The session's timer; made anew only when its time changes.
+/// The session's timer; replaced only when its time changes.
 struct Timer {
     at: Option<Timestamp>,
     pause: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,

@@ -1,4 +1,4 @@
-//! What the thread of the fleet knows: who is held, and what its connections report.
+//! The state of the pool's thread: the phones it holds, and what their connections report.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -15,19 +15,19 @@ use crate::{
     phone::{instance::InstanceId, record::PhoneId},
 };
 
-/// A phone that is held.
+/// A phone that the pool holds a connection for.
 pub(super) struct OpenSysclient {
     pub(super) spec: SysclientSpec,
-    /// A code that Devices has answered, or kept silent on: never sent again.
+    /// A code that Devices has answered or not reacted to; it is never sent again.
     pub(super) spent: Option<Secret>,
     /// Dropping it closes the live connection.
     pub(super) close: Option<oneshot::Sender<()>>,
-    /// The number of that connection: what an older one reports concerns this record no more.
+    /// The number of the live connection. Reports of older connections are ignored.
     pub(super) conn: u64,
 }
 
 impl OpenSysclient {
-    /// Whether `spec` says nothing that needs a new connection.
+    /// Whether the connection already matches `spec`, so that no new connection is needed.
     fn covers(&self, spec: &SysclientSpec) -> bool {
         let known = |code: &Secret| self.spec.credential.code() == Some(code) || self.spent.as_ref() == Some(code);
         let password = spec.credential.password();
@@ -39,7 +39,7 @@ impl OpenSysclient {
     }
 }
 
-/// Everything the thread knows; its tasks share it.
+/// The state of the thread, shared by its tasks.
 pub(super) struct PoolState {
     pub(super) schedule: Schedule,
     pub(super) held: HashMap<PhoneId, OpenSysclient>,
@@ -63,7 +63,7 @@ impl PoolState {
 
     pub(super) fn wish(&mut self, phone: PhoneId, wish: Option<SysclientSpec>) {
         let Some(mut spec) = wish else {
-            // Dropping its sender closes the connection; its end is reported and counted by number.
+            // Dropping the sender closes the connection; its end is reported with its number.
             self.held.remove(&phone);
             self.schedule.drop_phone(phone);
             self.shared.set_status(phone, None);
@@ -77,7 +77,7 @@ impl PoolState {
                 return;
             }
             spent = held.spent.take();
-            // Devices may know the phone and challenge it: the password it gave stays an answer.
+            // Devices may already know the phone and challenge it, so keep the password to answer the challenge.
             if spec.mac == held.spec.mac
                 && let Credential::Code(code) = &spec.credential
                 && let Some(password) = held.spec.credential.password()
@@ -98,20 +98,21 @@ impl PoolState {
         self.status(open, Status::Connected);
     }
 
-    /// Devices took the phone for a member, or kept silent.
+    /// Devices treated the phone as a member of a domain, or kept silent.
     pub(super) fn answered(&mut self, open: Open, status: Status) {
         self.spend_code(open);
         self.status(open, status);
     }
 
-    /// A new password is on disk: it is what the phone proves itself with from now on.
+    /// A new password is on disk: the phone authenticates with it from now on.
     pub(super) fn adopt(&mut self, open: Open, password: &Secret) {
         self.spend_code(open);
         let Some(held) = self.held.get_mut(&open.phone) else { return };
         if held.conn == open.conn {
             held.spec.credential = Credential::Password(password.clone());
         } else if let Some(code) = held.spec.credential.code().cloned() {
-            // Replaced meanwhile by a new code, which is not spent; the password answers a challenge.
+            // The credential was replaced by a new code in the meantime. That code is unused; the password answers a
+            // challenge.
             held.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
         }
     }

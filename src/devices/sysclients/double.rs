@@ -1,5 +1,5 @@
-//! A small Devices, written from the description of the wire alone (raw bytes, nothing of `wire`), so that a
-//! misreading there cannot cancel itself out. Also used by the benchmark of the fleet.
+//! A minimal Devices server for tests and the benchmark of the sysclient pool. It is written from the protocol
+//! description alone (raw bytes, without `gangway_wire`), so that a misreading in `gangway_wire` is not repeated here.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,26 +22,26 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What this Devices knows and has seen.
+/// What the server knows and has received.
 #[derive(Default)]
 pub struct Known {
-    /// Codes that open a domain; taken out when used.
+    /// Codes that admit a phone to a domain; removed when used.
     pub codes: HashSet<String>,
-    /// Passwords by hardware id.
+    /// Passwords by hardware ID.
     pub passwords: HashMap<String, String>,
-    /// Every identify, in order.
+    /// Every identify message, in order.
     pub identified: Vec<Value>,
-    /// When sockets were opened.
+    /// When the sockets were opened.
     pub opened: Vec<Instant>,
-    /// Open sockets by hardware id.
+    /// Open sockets by hardware ID.
     pub sockets: HashMap<String, Vec<mpsc::UnboundedSender<Message>>>,
-    /// The greatest number of sockets one hardware id ever had at once.
+    /// The greatest number of simultaneous sockets of one hardware ID.
     pub most_at_once: usize,
-    /// Tunnel frames that came.
+    /// Received tunnel frames.
     pub tunnelled: Vec<Vec<u8>>,
-    /// Pings that came.
+    /// Number of received pings.
     pub pings: usize,
-    /// Members that were sent their configuration.
+    /// Number of members that were sent their configuration.
     pub served: usize,
 }
 
@@ -52,7 +52,7 @@ pub struct Double {
 }
 
 impl Double {
-    /// Listens; `address` with port 0 takes a free one.
+    /// Starts listening. Port 0 in `address` selects a free port.
     pub async fn start(address: SocketAddr, known: Arc<Mutex<Known>>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = loop {
             match TcpListener::bind(address).await {
@@ -83,7 +83,7 @@ impl Double {
         Self { address, known, stop }
     }
 
-    /// Ends listener and sockets without a word, as SIGKILL does.
+    /// Closes the listener and the sockets without a close frame, as SIGKILL does.
     pub fn kill(&self) {
         self.stop.cancel();
         self.known.lock().unwrap().sockets.clear();

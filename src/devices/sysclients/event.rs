@@ -1,4 +1,4 @@
-//! What the fleet is told and what it tells.
+//! The requests to and the events from the sysclient pool.
 
 use std::fmt;
 
@@ -9,37 +9,37 @@ use url::Url;
 
 use crate::phone::{instance::InstanceId, record::PhoneId};
 
-/// A phone that shall be represented towards Devices.
+/// A phone to be represented towards Devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysclientSpec {
-    /// Which phone; one socket each.
+    /// The phone; it has one socket.
     pub phone: PhoneId,
-    /// Its tenant; decides whom we trust.
+    /// Its tenant, which determines the trusted certificates.
     pub instance: InstanceId,
     /// `wss://.../sysclients` of the Devices app.
     pub url: Url,
-    /// The hardware id.
+    /// The hardware ID.
     pub mac: Mac,
     /// Model; part of the digest.
     pub product: String,
     /// Firmware; part of the digest.
     pub version: String,
-    /// What it proves itself with.
+    /// What the phone authenticates with.
     pub credential: Credential,
 }
 
-/// What a phone proves itself to Devices with.
+/// What a phone authenticates with at Devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// The first time: a provisioning code. Not sent again once Devices has answered it or kept silent on it.
+    /// A provisioning code, used for the first connection. Not sent again once Devices has answered it or kept silent.
     Code(Secret),
-    /// Ever after: the sysclient password.
+    /// The sysclient password, used for all later connections.
     Password(Secret),
-    /// A phone that Devices may know already gets a new code.
+    /// A new code for a phone that Devices may already know.
     CodeOrPassword {
         /// The code, sent once.
         code: Secret,
-        /// Answers a challenge if there is one.
+        /// Answers a challenge, if there is one.
         password: Secret,
     },
 }
@@ -62,59 +62,62 @@ impl Credential {
     }
 }
 
-/// Something happened on one socket.
+/// An event of one socket.
 #[derive(Debug)]
 pub struct SysclientEvent {
-    /// Whose.
+    /// The phone.
     pub phone: PhoneId,
-    /// Which connection of that phone; grows. Events of an older one than the newest seen are out of date.
+    /// The number of the phone's connection. Numbers increase; events of a connection older than the newest seen are
+    /// stale.
     pub conn: u64,
-    /// What.
+    /// What happened.
     pub kind: SysclientEventKind,
 }
 
 /// What happened.
 pub enum SysclientEventKind {
-    /// An attempt starts.
+    /// A connection attempt starts.
     Connecting,
-    /// The socket is open and we said who we are.
+    /// The socket is open and the phone has identified itself.
     Connected,
-    /// Devices gave the sysclient password. The socket does nothing before `stored` is sent; when `stored` is dropped
-    /// (the store failed), the event comes again after a pause.
+    /// Devices sent the sysclient password. The socket waits until `stored` is sent. When `stored` is dropped (the
+    /// store failed), the event is repeated after a pause.
     Password {
         /// The password.
         password: Secret,
-        /// The provisioning code this connection identified with: it is used up now.
+        /// The provisioning code that this connection sent; it is used up now.
         sent: Option<Secret>,
-        /// To be sent once it is on disk.
+        /// Sent by the receiver once the password is on disk.
         stored: oneshot::Sender<()>,
     },
     /// The domain's administrative password.
     AdminPassword(Secret),
-    /// One configuration item, passwords in clear.
+    /// One configuration item, with passwords in clear text.
     Item(Value),
-    /// The first burst of items is complete (may come again later).
+    /// The first burst of items is complete (may be repeated later).
     Last {
-        /// The provisioning code this connection was opened with, spent or not: beside a configuration it is not needed.
+        /// The provisioning code that this connection was opened with, used or not. Once there is a configuration, the
+        /// code is not needed any more.
         opened_with: Option<Secret>,
     },
-    /// Nothing for 20 s: not in a domain. The socket stays, an administrator may still adopt the phone.
+    /// Devices sent nothing for 20 s: the phone is in no domain. The socket stays open, because an administrator may
+    /// still add the phone.
     Silence {
-        /// The provisioning code this connection identified with, if it did.
+        /// The provisioning code that this connection sent, if it did.
         sent: Option<Secret>,
     },
-    /// The socket ended, or was refused to this phone.
+    /// The socket ended, or Devices rejected the connection of this phone.
     Closed {
-        /// A sentence for people.
+        /// A sentence for administrators.
         reason: String,
     },
-    /// It waits: as many sockets are open as the process may have.
+    /// The phone waits because the limit of open sockets is reached.
     NoDescriptor,
     /// Devices cannot be reached at all.
     EndpointAway {
         /// `host:port`.
         endpoint: String,
-        /// A sentence for people.
+        /// A sentence for administrators.
         reason: String,
     },
 }
@@ -138,7 +141,7 @@ impl SysclientEventKind {
     }
 }
 
-/// The name and, where there is one, the reason: items and passwords are secret.
+/// Writes the name and the reason, if any. Items and passwords are secret.
 impl fmt::Debug for SysclientEventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

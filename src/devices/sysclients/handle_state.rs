@@ -1,5 +1,4 @@
-//! What the fleet's thread and everybody else see together: the wishes that wait for the thread, and how every phone
-//! is doing.
+//! The state shared between the pool's thread and the handles: the pending requests, and the status of every phone.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,22 +10,22 @@ use tokio::sync::Notify;
 use super::event::SysclientSpec;
 use crate::phone::record::PhoneId;
 
-/// How a phone is doing.
+/// The status of a phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// Waits for its turn or for the end of a pause.
     Waiting,
-    /// Waits for a file descriptor that is free: as many sockets are open as may be.
+    /// Waits for a free file descriptor: the limit of open sockets is reached.
     NoDescriptor,
-    /// Waits for an endpoint that is away.
+    /// Waits for an endpoint that is unreachable.
     Away,
-    /// Is being connected.
+    /// The connection is being opened.
     Connecting,
     /// Connected; Devices has not answered yet.
     Connected,
     /// Connected and a member of a domain.
     Member,
-    /// Connected, but Devices keeps silent: not in a domain.
+    /// Connected, but Devices keeps silent: the phone is in no domain.
     Outside,
 }
 
@@ -51,7 +50,8 @@ pub type SysclientCounts = BTreeMap<Status, usize>;
 
 #[derive(Default)]
 pub(super) struct HandleState {
-    /// The last wish per phone (`None` = drop). Bounded by the number of phones, since a newer wish replaces an older.
+    /// The last request per phone (`None` = drop). Bounded by the number of phones, since a newer request replaces an
+    /// older one.
     wishes: Mutex<HashMap<PhoneId, Option<SysclientSpec>>>,
     statuses: Mutex<HashMap<PhoneId, Status>>,
     pub(super) wake: Notify,
@@ -88,7 +88,7 @@ impl HandleState {
     }
 }
 
-/// Nothing that is done under these locks can leave the maps half changed.
+/// Ignores poisoning: no operation under these locks can leave the maps half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! The fleet: one sysclient socket per phone, thousands of them on one thread. `schedule` decides who may connect
-//! when (pure), `core` knows who is held, `connection` runs one socket, `pool` ties them to the clock and to the rest of
-//! the gateway.
+//! The sysclient pool: one socket per phone, thousands of them on one thread. `schedule` decides which phone may
+//! connect when (pure), `core` has the state of the phones, `connection` runs one socket, and `pool` connects them with
+//! the clock and the rest of the gateway.
 
 mod connect_rate;
 mod connection;

@@ -1,4 +1,4 @@
-//! The shell: a thread of its own that holds the sockets, and the handle the rest of the gateway has.
+//! Runs the sysclient pool on a separate thread and provides the handle for the rest of the gateway.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
@@ -18,37 +18,38 @@ use crate::{
     phone::{instance::InstanceId, record::PhoneId},
 };
 
-/// How long sockets may take to say goodbye when the gateway stops.
+/// How long sockets may take to close when the gateway stops.
 const GOODBYE: Duration = Duration::from_secs(4);
 
-/// Whom an instance trusts.
+/// Returns the TLS configuration with the certificates that an instance trusts.
 pub type InstanceTrust = Arc<dyn Fn(InstanceId) -> Arc<rustls::ClientConfig> + Send + Sync>;
 
-/// What the fleet needs.
+/// The dependencies of the pool.
 pub struct PoolDependencies {
-    /// Decides on pauses, pings and silence.
+    /// The clock for pauses, pings and the detection of silence.
     pub clock: SharedClock,
-    /// Ends everything.
+    /// Its stop signal ends the pool.
     pub tasks: Tasks,
-    /// Greatest number of connects per second, over all endpoints.
+    /// Limit of connects per second, over all endpoints.
     pub connects_per_second: u32,
-    /// Greatest number of sockets at once.
+    /// Limit of simultaneously open sockets.
     pub most: usize,
-    /// The TLS configuration of an instance; asked once for each.
+    /// Returns the TLS configuration of an instance; called once for each.
     pub tls: InstanceTrust,
 }
 
-/// The handle. Cheap to clone.
+/// The handle of the pool. Cheap to clone.
 #[derive(Clone)]
 pub struct SysclientPool {
     shared: Arc<HandleState>,
 }
 
 impl SysclientPool {
-    /// Starts the thread. Events go to `sink`; when it is full, sockets wait (nothing is lost, nothing piles up).
+    /// Starts the thread. Events are sent to `sink`. When it is full, sockets wait: no event is lost and no queue
+    /// grows.
     ///
     /// # Errors
-    /// When the system refuses the thread.
+    /// When the thread cannot be spawned.
     pub fn start(deps: PoolDependencies, sink: mpsc::Sender<SysclientEvent>) -> std::io::Result<Self> {
         let shared = Arc::new(HandleState::default());
         let of_thread = Arc::clone(&shared);
@@ -66,18 +67,19 @@ impl SysclientPool {
         Ok(Self { shared })
     }
 
-    /// Holds a socket for a phone: opens one, or replaces the one there is when address or credential are new. The
-    /// same again changes nothing; a new `product` or `version` counts from the next connection on. Never waits.
+    /// Holds a socket for a phone: opens one, or replaces the existing one when the address or the credential changed.
+    /// Repeating a request has no effect. A new `product` or `version` applies from the next connection on. Does not
+    /// block.
     pub fn hold(&self, spec: SysclientSpec) {
         self.shared.push_request(spec.phone, Some(spec));
     }
 
-    /// Closes a phone's socket and forgets it. Never waits.
+    /// Closes a phone's socket and forgets the phone. Does not block.
     pub fn drop_phone(&self, phone: PhoneId) {
         self.shared.push_request(phone, None);
     }
 
-    /// How a phone is doing; `None` when it is not held.
+    /// The status of a phone; `None` when the pool does not hold it.
     #[must_use]
     pub fn status(&self, phone: PhoneId) -> Option<Status> {
         self.shared.status(phone)
@@ -93,7 +95,7 @@ impl SysclientPool {
 async fn run(deps: PoolDependencies, shared: Arc<HandleState>, sink: mpsc::Sender<SysclientEvent>) {
     let PoolDependencies { clock, tasks, tls, connects_per_second, most } = deps;
     let changed = Rc::new(Notify::new());
-    // Numbers grow over restarts of the process, so that an event of an earlier life can never look newer.
+    // Connection numbers increase across restarts, so stale events are always older.
     let first = u64::try_from(clock.now().as_millisecond()).unwrap_or(0).saturating_mul(1 << 10);
     let core = Rc::new(RefCell::new(PoolState {
         schedule: Schedule::new(connects_per_second, most, first),
@@ -128,7 +130,7 @@ async fn run(deps: PoolDependencies, shared: Arc<HandleState>, sink: mpsc::Sende
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
 }
 
-/// Takes the wishes, opens what may be opened; returns when to come again.
+/// Handles the requests, opens the connections that are due, and returns the time of the next step.
 fn step(
     core: &Rc<RefCell<PoolState>>,
     tls: &InstanceTrust,
@@ -171,7 +173,7 @@ fn step(
     for phone in this.schedule.waiting(now) {
         this.shared.set_status(phone, Some(Status::NoDescriptor));
         let conn = this.held.get(&phone).map_or(0, |held| held.conn);
-        // The record may go without the sentence: the events before it matter more.
+        // Ignore the error: the status may be missing in the record, the events already queued matter more.
         let _ = sink.try_send(SysclientEvent { phone, conn, kind: SysclientEventKind::NoDescriptor });
     }
     this.schedule.next_poll(now)

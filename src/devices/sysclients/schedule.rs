@@ -1,6 +1,6 @@
-//! Who may connect when. Pure: events and the time in, phones to connect out. It keeps four promises: never more
-//! connects per second than set, never more sockets at once than set, never two sockets for one phone, and every held phone
-//! gets its turn while its endpoint is there and a socket is free.
+//! Decides which phone may connect when. Pure: events and the time in, phones to connect out. It guarantees that the
+//! rate of connects and the number of sockets never exceed their limits, that a phone never has two sockets, and that
+//! every held phone gets its turn while its endpoint is reachable and a socket is free.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -17,29 +17,29 @@ use crate::{
     phone::record::PhoneId,
 };
 
-/// A connection that lived this long was a good one: its end starts the pauses anew.
+/// The end of a connection that lived this long resets the back-off.
 const LONG_LIFE: Duration = Duration::from_secs(60);
 
-/// After the system refused a descriptor nothing is opened for so long.
+/// How long no connection is opened after the system had no free file descriptor.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_secs(5);
 
 /// A connection that may be opened now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
-    /// For this phone.
+    /// The phone.
     pub phone: PhoneId,
-    /// Under this number; never given twice.
+    /// The number of the connection; never reused.
     pub conn: u64,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionEnd {
-    /// Nobody could be reached: concerns every phone of the endpoint.
+    /// The endpoint could not be reached. This concerns every phone of the endpoint.
     Away,
-    /// The endpoint answered, but not with a connection, or it ended after it had been open.
+    /// The endpoint answered but rejected the connection, or the connection ended after it had been open.
     Lost,
-    /// The system had no file descriptor for it: nothing the phone or the endpoint could help.
+    /// The system had no free file descriptor; neither the phone nor the endpoint caused it.
     NoDescriptor,
 }
 
@@ -57,18 +57,18 @@ struct Entry {
     failures: u32,
     /// Dropped, but its socket is not closed yet.
     gone: bool,
-    /// The line it stands in.
+    /// The endpoint whose queue contains the phone.
     queued: Option<Arc<str>>,
-    /// That it waits for a descriptor has been said.
+    /// It has been reported that the phone waits for a descriptor.
     is_told: bool,
-    /// It is among those that became ready.
+    /// The phone is in `Schedule::fresh`.
     is_fresh: bool,
 }
 
 #[derive(Debug, Default)]
 struct Line {
     breaker: Breaker,
-    /// May name phones that are not ready any more; those are skipped.
+    /// May contain phones that are no longer ready; those are skipped.
     ready: VecDeque<PhoneId>,
 }
 
@@ -79,20 +79,20 @@ pub struct Schedule {
     lines: BTreeMap<Arc<str>, Line>,
     phones: HashMap<PhoneId, Entry>,
     waiting: BTreeSet<(Timestamp, PhoneId)>,
-    /// Sockets open at once, or being opened.
+    /// Limit of sockets that are open or being opened.
     most: usize,
     live: usize,
-    /// Nothing is opened before: the system had no descriptor.
+    /// No connection is opened before this time, because the system had no descriptor.
     refused_until: Timestamp,
     /// Phones that became ready and may have to wait for a descriptor.
     fresh: Vec<PhoneId>,
-    /// The endpoint that was served last: the others come first.
+    /// The endpoint that was served last; the others are served first.
     turn: Option<Arc<str>>,
     last_conn: u64,
 }
 
 impl Schedule {
-    /// No phones yet; at most `most` sockets; connection numbers start above `last_conn`.
+    /// Creates a schedule without phones, for at most `most` sockets. Connection numbers start above `last_conn`.
     #[must_use]
     pub fn new(per_second: u32, most: usize, last_conn: u64) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Schedule {
         }
     }
 
-    /// Holds a phone at an endpoint, anew: earlier pauses are forgotten. Returns the connection to close first.
+    /// Holds a phone at an endpoint and resets its back-off. Returns the connection to close first.
     pub fn hold(&mut self, phone: PhoneId, endpoint: &str) -> Option<u64> {
         let endpoint: Arc<str> =
             self.lines.get_key_value(endpoint).map_or_else(|| endpoint.into(), |(known, _)| Arc::clone(known));
@@ -135,7 +135,7 @@ impl Schedule {
         None
     }
 
-    /// Holds a phone no longer. Returns the connection to close.
+    /// Drops a phone. Returns the connection to close.
     pub fn drop_phone(&mut self, phone: PhoneId) -> Option<u64> {
         let entry = self.phones.get_mut(&phone)?;
         if let Place::Live { conn, closing, .. } = &mut entry.place {
@@ -146,7 +146,7 @@ impl Schedule {
         None
     }
 
-    /// A connection is open. True when its endpoint had been away until now.
+    /// Records that a connection is open. Returns true if its endpoint was unreachable until now.
     pub fn opened(&mut self, phone: PhoneId, conn: u64, now: Timestamp) -> bool {
         let Some(Place::Live { conn: live, endpoint, opened, .. }) =
             self.phones.get_mut(&phone).map(|entry| &mut entry.place)
@@ -160,8 +160,8 @@ impl Schedule {
         self.lines.get_mut(endpoint).is_some_and(|line| line.breaker.succeeded())
     }
 
-    /// A connection ended. Only the live one of a phone counts: a late goodbye of an old one changes nothing.
-    /// `random` (`0.0..1.0`) spreads the pause.
+    /// Records the end of a connection. Only the live connection of a phone counts; the late end of an older one has no
+    /// effect. `random` (`0.0..1.0`) spreads the pause.
     pub fn ended(&mut self, phone: PhoneId, conn: u64, how: ConnectionEnd, now: Timestamp, random: f64) {
         let Some(entry) = self.phones.get_mut(&phone) else { return };
         let Place::Live { conn: live, endpoint, opened, closing } = &entry.place else { return };
@@ -181,8 +181,8 @@ impl Schedule {
         if how == ConnectionEnd::NoDescriptor {
             self.refused_until = later(now, DESCRIPTOR_PAUSE);
         }
-        // While an endpoint is away its breaker is the pause, and without descriptors all phones pause alike; after a
-        // replacement there is none.
+        // No own pause: an unreachable endpoint is paced by its breaker, a lack of descriptors pauses all phones, and a
+        // replaced connection is opened again at once.
         if closing || matches!(how, ConnectionEnd::Away | ConnectionEnd::NoDescriptor) {
             return self.make_ready(phone);
         }
@@ -199,7 +199,7 @@ impl Schedule {
         {
             self.make_ready(phone);
         }
-        // A clock that was set back would otherwise hold everything until it has caught up.
+        // If the clock was set back, do not wait until it has caught up.
         self.refused_until = self.refused_until.min(later(now, DESCRIPTOR_PAUSE));
         let mut open = Vec::new();
         while !self.is_full(now)
@@ -219,10 +219,10 @@ impl Schedule {
         open
     }
 
-    /// When [`Schedule::poll`] has something to do next; `None` = not before something happens.
+    /// When to call [`Schedule::poll`] next; `None` means not before the next event.
     pub fn next_poll(&mut self, now: Timestamp) -> Option<Timestamp> {
         let waiting = self.waiting.first().map(|(until, _)| *until);
-        // The end of a connection makes room.
+        // Wait for a connection to end and free a socket.
         if self.live >= self.most {
             return waiting;
         }
@@ -236,7 +236,7 @@ impl Schedule {
         self.live >= self.most || now < self.refused_until
     }
 
-    /// The phones that wait for a descriptor since the last call; asked after [`Schedule::poll`].
+    /// The phones that wait for a descriptor since the last call. Call it after [`Schedule::poll`].
     pub fn waiting(&mut self, now: Timestamp) -> Vec<PhoneId> {
         let mut held_back = Vec::new();
         if self.is_full(now) {
@@ -251,19 +251,19 @@ impl Schedule {
         held_back
     }
 
-    /// Whether the phone waits because its endpoint is away.
+    /// Whether the phone waits because its endpoint is unreachable.
     #[must_use]
     pub fn is_away(&self, phone: PhoneId) -> bool {
         let line = self.phones.get(&phone).and_then(|entry| self.lines.get(&entry.endpoint));
         line.is_some_and(|line| line.breaker.away_since().is_some())
     }
 
-    /// Since when which endpoints are away.
+    /// The unreachable endpoints, and since when.
     pub fn away(&self) -> impl Iterator<Item = (&str, Timestamp)> {
         self.lines.iter().filter_map(|(name, line)| Some((&**name, line.breaker.away_since()?)))
     }
 
-    /// How many connections are open or being opened.
+    /// The number of connections that are open or being opened.
     #[must_use]
     pub fn live(&self) -> usize {
         self.live
@@ -279,7 +279,7 @@ impl Schedule {
             self.fresh.push(phone);
         }
         let line = self.lines.entry(Arc::clone(&entry.endpoint)).or_default();
-        // Held again while it stands in this line already: its old place is the better one.
+        // A phone that is held again keeps its place in the queue of this endpoint.
         if entry.queued.as_ref() != Some(&entry.endpoint) {
             entry.queued = Some(Arc::clone(&entry.endpoint));
             line.ready.push_back(phone);
@@ -294,7 +294,7 @@ impl Schedule {
         }
     }
 
-    /// Takes the next phone out of its line, endpoints in turn.
+    /// Removes the next phone from its queue, serving the endpoints in turn.
     fn next_ready(&mut self, now: Timestamp) -> Option<(PhoneId, Arc<str>)> {
         let after = self.turn.clone().map_or(Bound::Unbounded, Bound::Excluded);
         let names: Vec<Arc<str>> = self

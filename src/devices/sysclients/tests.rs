@@ -1,4 +1,5 @@
-//! The fleet over real sockets against the double. The fleet's clock stands still unless a test moves it.
+//! Tests the sysclient pool over real sockets against the double. The pool's clock does not advance unless a test moves
+//! it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -49,7 +50,7 @@ impl Bench {
         Self { fleet: SysclientPool::start(deps, sink).unwrap(), events, clock, tasks }
     }
 
-    /// The next event; a password is stored at once. Moves the clock by `step` whenever nothing comes.
+    /// Returns the next event; stores a password at once. Advances the clock by `step` while there is no event.
     async fn next(&mut self, step: Duration) -> (i64, u64, String) {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -130,14 +131,14 @@ async fn first_time_with_a_code_then_by_challenge_after_a_restart_of_devices() {
         assert_eq!(bench.next(STILL).await.2, wanted);
     }
     assert_eq!(bench.fleet.status(PhoneId(1)), Some(Status::Member));
-    // What the record now says, and what an old record says, is no news.
+    // The current credential and an outdated one change nothing.
     let password = format!("password of {} by code 4711", mac(1));
     bench.fleet.hold(spec(1, &double, Credential::Password(password.as_str().into())));
     bench.fleet.hold(spec(1, &double, Credential::Code("4711".into())));
     double.kill();
     let (_, first) = bench.until("closed", STILL).await;
     bench.until("endpoint_away", STEP).await;
-    // The event leaves before the status is written down.
+    // The event is sent before the status is updated.
     while bench.fleet.counts().get(&Status::Away) != Some(&1) {
         tokio::task::yield_now().await;
     }
@@ -256,7 +257,7 @@ async fn connects_keep_to_the_rate_and_a_full_sink_loses_nothing() {
     let count = 60;
     let codes = (0..count).map(|id| format!("c{id}")).collect();
     let double = devices(Known { codes, ..Known::default() }).await;
-    // A queue of one, read slowly: sockets wait for it.
+    // A queue of one that is read slowly: sockets wait for it.
     let mut bench = Bench::new(20, 1);
     for id in 0..count {
         bench.fleet.hold(spec(id, &double, Credential::Code(format!("c{id}").into())));
@@ -273,7 +274,7 @@ async fn connects_keep_to_the_rate_and_a_full_sink_loses_nothing() {
         }
     }
     assert_eq!(items, 2 * count);
-    // 60 connects at 20 per second span at least two seconds of the fleet's time.
+    // 60 connects at 20 per second take at least two seconds by the pool's clock.
     let span = connecting.last().unwrap().duration_since(connecting[0]);
     assert!(span.as_millis() >= 1_900, "{span:?}");
     assert_eq!(bench.fleet.counts().get(&Status::Member), Some(&60));
@@ -307,7 +308,7 @@ async fn without_a_free_descriptor_a_phone_waits_says_so_and_comes_in_when_anoth
     }
     assert_eq!(bench.fleet.counts().get(&Status::NoDescriptor), Some(&2));
     assert_eq!(double.known.lock().unwrap().opened.len(), 2);
-    // The clock stands still from here on: no pause is in the way of those that waited.
+    // The clock does not advance from here on: no pause delays the waiting phones.
     bench.fleet.drop_phone(PhoneId(members[0]));
     let (next, _) = bench.until("last", STILL).await;
     assert!(told.contains(&next), "{next} of {told:?}");

@@ -1,5 +1,5 @@
-//! Looks at the `Authorization` header for a phone: its own credentials first, then what travelled through the
-//! redirect service. The same work is done whether the phone is known or not.
+//! Checks the `Authorization` header for a phone: first its own credentials, then those that were sent through the
+//! redirect service. The work is the same for known and unknown phones.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,16 +16,16 @@ use crate::phone::{
     request_evidence::Authorization,
 };
 
-/// How long a nonce is good for: Yealink keeps what it was given for two hours.
+/// Lifetime of a nonce. Yealink phones keep theirs for two hours.
 const NONCE_LIFETIME: Duration = Duration::from_secs(2 * 3600);
 
-/// Conversations whose counts are remembered: more than ten thousand phones have within the life of a nonce.
+/// Maximum number of tracked nonce counts: more than ten thousand phones need within the lifetime of a nonce.
 const SESSIONS: usize = 1 << 16;
 
 const SCHEMES: [Scheme; 3] = [Scheme::Digest(Algorithm::Md5), Scheme::Digest(Algorithm::Sha256), Scheme::Basic];
 
-/// One entrance per instance, scheme and way of transport, with a realm that never changes. Nonces of one way of
-/// transport are odd on the other: what was overheard of a phone that came by plain HTTP opens nothing over TLS.
+/// One authenticator per instance, scheme, and transport, with a constant realm. Nonces are valid for one transport
+/// only, so that credentials captured on plain HTTP cannot be used over TLS.
 #[derive(Debug)]
 pub struct Authenticators(HashMap<(InstanceId, bool), [Authenticator; 3]>);
 
@@ -42,7 +42,7 @@ impl Authenticators {
         Self(both.map(|(instance, by)| ((instance.id, by), guards(&instance.label(), by))).collect())
     }
 
-    /// The entrance of an instance for one scheme, over TLS or not.
+    /// Returns the authenticator of an instance for one scheme, with or without TLS.
     #[must_use]
     pub fn get(&self, instance: InstanceId, scheme: Scheme, encrypted: bool) -> Option<&Authenticator> {
         let guards = self.0.get(&(instance, encrypted))?;
@@ -50,8 +50,8 @@ impl Authenticators {
     }
 }
 
-/// Answers that were used, of all instances. What many may know has a table of its own: whoever uses it often makes no
-/// phone ask twice.
+/// Digest responses that have been used, for all instances. Bootstrap credentials, which many clients may know, have a
+/// separate table, so that their use cannot evict entries of phones and cause extra requests.
 #[derive(Debug)]
 pub struct UsedCredentials {
     own: ReplayCache,
@@ -67,16 +67,16 @@ impl Default for UsedCredentials {
     }
 }
 
-/// What a header is held against.
+/// The credentials that a header is checked against.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpectedCredentials<'a> {
-    /// The phone asked for, where there is one.
+    /// The requested phone, if known.
     pub phone: Option<&'a Phone>,
     /// The account all phones of the instance share.
     pub shared: Option<&'a Credentials>,
 }
 
-/// Judges the header. `locked_out` is asked only after the phone's own credentials did not fit.
+/// Checks the header. `locked_out` is called only if the phone's own credentials do not match.
 pub fn authenticate(
     guard: &Authenticator,
     request: &Request<'_>,
@@ -89,15 +89,16 @@ pub fn authenticate(
     let shown = match guard.shown(request, now) {
         Ok(shown) => shown,
         Err(Outcome::Stale) => return Authorization::Stale,
-        // Unreadable headers, and such as were made for another path by a proxy, prove nothing and are no guess.
+        // An unreadable header, or one that a proxy made for a different path, proves nothing but does not count as a
+        // guess.
         Err(_) => return Authorization::Missing,
     };
     let proven = |shown: &PresentedCredentials<'_>, replays: &ReplayCache, meaning: Authorization| {
         let account = phone.map_or(0, |phone| phone.id.0);
         if shown.is_replay(account, replays, now) { Authorization::Used } else { meaning }
     };
-    // Three looks, whoever asks for whatever: at the phone's own credentials, at those before them, and at those it may
-    // have by now from the redirect service.
+    // Always do three checks, for every client and phone: own credentials, former credentials, and the bootstrap
+    // credentials that the phone may have from the redirect service.
     let nobody = Secret::default();
     let against = |known: Option<&Credentials>| match known {
         Some(known) => shown.is_of(&known.user, &known.password),

@@ -1,5 +1,6 @@
-//! The challenges of one worker. A nonce proves its own age and is bound to nobody, so all requests of one second get the
-//! same: making one for each would cost more than sending a file, and a refusal must be the cheaper answer.
+//! Caches the digest challenges of one worker. A nonce proves its own age and is not bound to a client, so all requests
+//! within one second get the same one. Creating one per request would cost more than sending a file, but a rejection
+//! must be cheaper.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -9,31 +10,31 @@ use jiff::Timestamp;
 
 use crate::phone::instance::InstanceId;
 
-/// What makes challenges differ.
+/// The properties that distinguish challenges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChallengeKind {
-    /// The tenant, by its realm.
+    /// The instance, which determines the realm.
     pub instance: InstanceId,
-    /// What the vendor's phones understand.
+    /// The scheme that the vendor's phones support.
     pub scheme: Scheme,
-    /// Whether it goes over TLS: nonces of plain HTTP are worth nothing there.
+    /// Whether the connection uses TLS. Nonces from plain HTTP are not valid there.
     pub encrypted: bool,
     /// Whether only the nonce was wrong.
     pub stale: bool,
 }
 
-/// The present challenge of every kind. Bounded by the number of instances.
+/// The current challenge of every kind. Bounded by the number of instances.
 #[derive(Debug, Default)]
 pub struct Challenges(RefCell<HashMap<ChallengeKind, (i64, HeaderValue)>>);
 
 impl Challenges {
-    /// A challenge for one request alone: for whoever used up the one all others get.
+    /// Creates a challenge for one request, for a client that has already used the shared one.
     #[must_use]
     pub fn single(stale: bool, guard: &Authenticator, now: Timestamp) -> Option<HeaderValue> {
         HeaderValue::from_str(&guard.challenge(now, rand::random(), stale)).ok()
     }
 
-    /// The value of `WWW-Authenticate`; `None` only for a realm that no header can hold.
+    /// Returns the value of `WWW-Authenticate`. Returns `None` only if the realm cannot be represented in a header.
     pub fn present(&self, kind: ChallengeKind, guard: &Authenticator, now: Timestamp) -> Option<HeaderValue> {
         let second = now.as_second();
         let mut known = self.0.borrow_mut();

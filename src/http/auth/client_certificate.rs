@@ -1,5 +1,5 @@
-//! The client certificate of a request: that of the TLS connection, or what a trusted proxy that ended TLS says about it.
-//! From everybody else the proxy's header is as good as absent.
+//! Determines the client certificate of a request: the one from the TLS connection, or the subject passed by a trusted
+//! proxy that terminates TLS. The proxy's header is ignored if it comes from any other peer.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::http::server::{client_ca_store::ClientCertificate, connections::certificate};
 
-/// What a request shows. `header` names the one in which a proxy of `trusted` passes the subject it has verified; the
-/// proxy answers for the issuer, so such a certificate vouches for a phone of `vendor`.
+/// Returns the certificate of a request. `header` is the one in which a proxy in `trusted` passes the subject it has
+/// verified. The proxy is responsible for checking the issuer, so such a certificate is valid for a phone of `vendor`.
 #[must_use]
 pub fn shown<'a>(
     request: &'a HttpRequest,
@@ -24,14 +24,14 @@ pub fn shown<'a>(
         return Cow::Borrowed(certificate(request));
     }
     let mut lines = request.headers().get_all(header);
-    // Two lines: one of them may be the client's own.
+    // With two header lines, one may come from the client.
     match (lines.next().and_then(|value| value.to_str().ok()), lines.next()) {
         (Some(subject), None) => Cow::Owned(of_subject(subject, vendor)),
         _ => Cow::Owned(ClientCertificate::None),
     }
 }
 
-/// From a distinguished name (RFC 4514, or with slashes as old proxies write it) or a bare common name.
+/// Parses a distinguished name (RFC 4514, or with slashes as old proxies write it) or a bare common name.
 fn of_subject(subject: &str, vendor: Option<&str>) -> ClientCertificate {
     let subject = subject.trim();
     let mut names = subject.split([',', '/', '+']).filter_map(|part| {
@@ -41,10 +41,10 @@ fn of_subject(subject: &str, vendor: Option<&str>) -> ClientCertificate {
     let name = match (names.next(), names.next()) {
         (Some(name), None) => name,
         (None, _) if !subject.contains('=') => subject,
-        // Of two names one may stand inside a value that quotes or escapes the comma before it.
+        // With two common names, one may be part of a value that quotes or escapes the comma before it.
         _ => return ClientCertificate::NoMac { name: subject.to_owned() },
     };
-    // nginx writes nothing, others a dash, where no certificate was shown.
+    // If the client presented no certificate, nginx sends an empty value and other proxies a dash.
     if matches!(name, "" | "-" | "(null)") {
         return ClientCertificate::None;
     }

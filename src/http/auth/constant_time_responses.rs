@@ -1,5 +1,6 @@
-//! When a refusal leaves: at a moment that only its arrival decides. The runtime's own timer counts whole milliseconds from
-//! when the work was done, which shows how much work it was; this clock ticks by itself.
+//! Delays rejections so that the response time does not reveal whether the MAC is known. The runtime's timer counts
+//! whole milliseconds from the end of the work, which would reveal how long it took. This module therefore has a
+//! separate clock whose ticks do not depend on the work.
 
 use std::{
     cell::RefCell,
@@ -13,23 +14,25 @@ use gangway_base::tasks::Tasks;
 use rand::RngExt as _;
 use tokio::sync::{Notify, oneshot};
 
-/// From a request's arrival to its refusal, rounded up to the next tick: many times what the slowest one takes.
+/// Time from a request's arrival to its rejection, rounded up to the next tick. It is many times longer than the
+/// slowest rejection takes.
 const TAKE: Duration = Duration::from_millis(2);
-/// All that leave within one tick leave together: a flood of refusals wakes this clock 500 times a second, no more. It
-/// divides a second.
+/// All rejections due within one tick are sent together, so that even a flood of them wakes this clock at most 500
+/// times a second. One second must be a multiple of this value.
 const TICK: Duration = Duration::from_millis(2);
-/// Ticks an answer waits for beyond that, drawn for each: in this spread drown the microseconds by which a machine wakes
-/// sooner or later for what it did before.
+/// Additional random delay in ticks for each response. It hides the microseconds by which a machine wakes up earlier or
+/// later depending on its previous work.
 const SPREAD: std::ops::Range<u32> = 0..3;
 
-/// The clock, a thread of its own that sleeps while nobody waits.
+/// The clock: a separate thread that sleeps while no response is waiting.
 pub struct ResponseTimer {
     start: Instant,
     tasks: Tasks,
     shared: Arc<Shared>,
 }
 
-/// Those of one worker who wait, by when they leave: the clock wakes each worker once a tick, not each of them.
+/// The waiting responses of one worker, by send time. The clock wakes each worker once per tick instead of each
+/// response.
 #[derive(Default)]
 pub struct DelayedResponses {
     leaving: Rc<RefCell<HashMap<Instant, Rc<Notify>>>>,
@@ -48,10 +51,10 @@ struct Waiting {
 }
 
 impl ResponseTimer {
-    /// Starts the thread; it ends when this is dropped.
+    /// Starts the thread. It ends when this value is dropped.
     ///
     /// # Errors
-    /// When the system refuses the thread.
+    /// If the system cannot start the thread.
     pub fn start(tasks: Tasks) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
@@ -59,7 +62,7 @@ impl ResponseTimer {
         Ok(Self { start: Instant::now(), tasks, shared })
     }
 
-    /// Returns when the answer to what arrived at `began` may leave.
+    /// Waits until the response to a request that arrived at `began` may be sent.
     pub async fn wait(&self, gate: &DelayedResponses, began: Instant) {
         let common = departure(self.start, began, began.elapsed());
         let leave = gate.at(common + TICK * rand::rng().random_range(SPREAD), self);
@@ -68,7 +71,7 @@ impl ResponseTimer {
 }
 
 impl DelayedResponses {
-    /// Told when this moment has come.
+    /// Returns a notification for this time.
     fn at(&self, moment: Instant, departures: &ResponseTimer) -> Rc<Notify> {
         if let Some(leave) = self.leaving.borrow().get(&moment) {
             return Rc::clone(leave);
@@ -79,7 +82,7 @@ impl DelayedResponses {
         departures.shared.add(moment, sender);
         let (leaving, all) = (Rc::clone(&self.leaving), Rc::clone(&leave));
         departures.tasks.spawn_local("departure", async move {
-            // Released, or nobody is there to release it.
+            // An error means that the clock has ended; send the response then, too.
             let _ = departed.await;
             leaving.borrow_mut().remove(&moment);
             all.notify_waiters();
@@ -95,8 +98,8 @@ impl Drop for ResponseTimer {
     }
 }
 
-/// The earliest moment for what arrived at `began` and is `done` after so long. Whoever has missed the common moment waits for as long
-/// again, so that every answer comes at one of few moments.
+/// Returns the earliest send time for a request that arrived at `began` and took `done`. A response that misses its
+/// send time waits for another full interval, so that all responses are sent at one of a few times.
 fn departure(start: Instant, began: Instant, done: Duration) -> Instant {
     let missed = u32::try_from(done.as_nanos() / TAKE.as_nanos()).unwrap_or(u32::MAX - 1);
     let earliest = began + TAKE.saturating_mul(missed + 1);
@@ -131,7 +134,7 @@ impl Shared {
                     let leaving = waiting.by_departure.pop_first();
                     drop(waiting);
                     for leave in leaving.into_iter().flat_map(|(_, leaving)| leaving) {
-                        // A phone that has hung up waits no more.
+                        // Ignore the error: the phone has disconnected.
                         let _ = leave.send(());
                     }
                     self.lock()
@@ -154,7 +157,7 @@ mod tests {
         let began = Instant::now();
         futures_util::future::join_all((0..50).map(|_| departures.wait(&gate, began))).await;
         assert!(began.elapsed() >= TAKE);
-        // The clock was asleep; it wakes for the next one.
+        // The clock was asleep and must wake up for the next response.
         let began = Instant::now();
         departures.wait(&gate, began).await;
         assert!(began.elapsed() >= TAKE);
@@ -183,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        /// However long the work took: the same moment for all who were done in time.
+        /// All responses that are done in time have the same send time, regardless of how long the work took.
         #[test]
         fn the_moment_tells_nothing_of_the_work(
             arrived in 0..10_000_000_000_u64,
@@ -196,7 +199,7 @@ mod tests {
             prop_assert_eq!(leaves(one), leaves(other));
             let waits = leaves(one) - began;
             prop_assert!(waits >= TAKE && waits < TAKE + TICK);
-            // Too late for it: the next of the common moments.
+            // Too late: the next interval.
             prop_assert_eq!(leaves(one + 2_000_000), departure(start, began + TAKE, Duration::ZERO));
         }
     }

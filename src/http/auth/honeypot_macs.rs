@@ -1,34 +1,36 @@
-//! MAC addresses that nobody has: a few in every manufacturer's block, other ones in every instance. No phone was ever
-//! provisioned under one, so whoever asks for its file tries addresses. They follow from a key, so there is nothing to
-//! keep, and who does not have it cannot tell them from others. An address that is provisioned all the same is a phone.
+//! MAC addresses that no phone has: a few in every manufacturer's block, different ones for each instance. No phone was
+//! ever provisioned under one, so a client that requests its file is guessing addresses. They are derived from a key,
+//! so nothing is stored, and a client without the key cannot distinguish them from other addresses. If one is
+//! provisioned nevertheless, it is treated as a phone.
 
 use gangway_base::mac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::phone::instance::InstanceId;
 
-/// Decoys in a block of 16 million addresses: a phone nobody has provisioned yet is one by accident once in two millions.
+/// Honeypot addresses per block of 16 million addresses. The chance that a phone without a record has one is one in two
+/// million.
 const EACH: usize = 8;
 
-/// The decoys of all instances.
+/// The honeypot addresses of all instances.
 #[derive(Clone)]
 pub struct HoneypotMacs([u8; 32]);
 
 impl HoneypotMacs {
-    /// Those that follow from a secret key.
+    /// Derives the addresses from a secret key.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         Self(Sha256::new_with_prefix(b"decoys").chain_update(key).finalize().into())
     }
 
-    /// Whether it is one.
+    /// Whether `mac` is a honeypot address.
     #[must_use]
     pub fn holds(&self, instance: InstanceId, mac: Mac) -> bool {
         let [_, _, _, rest @ ..] = mac.bytes();
         self.endings(instance, mac).as_chunks::<3>().0.contains(&rest)
     }
 
-    /// Those in the block of this address.
+    /// Returns the honeypot addresses in the block of this address.
     #[must_use]
     pub fn beside(&self, instance: InstanceId, mac: Mac) -> Vec<Mac> {
         let [a, b, c, ..] = mac.bytes();

@@ -1,5 +1,5 @@
-//! Who showed wrong credentials too often, and what was noted lately. Both tables are bounded: what falls out is
-//! forgotten, never the other way round.
+//! Counts wrong credentials per source and suppresses repeated records. Both tables are bounded. An evicted entry is
+//! forgotten, so overflow never locks out a source.
 
 use std::{
     collections::HashMap,
@@ -12,14 +12,14 @@ use jiff::Timestamp;
 
 use super::source_prefix::CountedSource;
 
-/// Wrong credentials a source may show before only own credentials are looked at.
+/// Number of wrong credentials after which only a phone's own credentials are accepted from a source.
 pub const STRIKES: u32 = 10;
 /// How long a source stays locked out after its last wrong credentials.
 pub const LOCKOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The longest upload taken.
+/// Maximum size of an upload.
 pub const UPLOAD_BYTES: usize = 64 * 1024;
-/// How long one may take.
+/// Time limit for an upload.
 pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ struct Entry {
     last: Timestamp,
 }
 
-/// A bounded table of counters that forget: full, it drops the entry that was touched longest ago.
+/// A bounded table of expiring counters. When full, it drops the entry that was updated longest ago.
 #[derive(Debug)]
 struct Counters<K> {
     entries: Mutex<HashMap<K, Entry>>,
@@ -55,7 +55,7 @@ impl<K: Copy + Eq + Hash> Counters<K> {
         if !entries.contains_key(&key) && entries.len() >= self.capacity {
             entries.retain(|_, entry| self.alive(entry, now));
             if entries.len() >= self.capacity {
-                // Dropping an eighth at once keeps this rare under a flood of sources.
+                // Drop an eighth of the entries at once, so that this is rare when many sources arrive.
                 let mut ages: Vec<Timestamp> = entries.values().map(|entry| entry.last).collect();
                 let eighth = ages.len() / 8;
                 let (_, limit, _) = ages.select_nth_unstable(eighth);
@@ -73,7 +73,7 @@ impl<K: Copy + Eq + Hash> Counters<K> {
     }
 }
 
-/// Wrong credentials per party.
+/// Wrong credentials per source.
 #[derive(Debug)]
 pub struct FailureCounter(Counters<CountedSource>);
 
@@ -84,7 +84,7 @@ impl Default for FailureCounter {
 }
 
 impl FailureCounter {
-    /// Remembers at most `capacity` sources.
+    /// Tracks at most `capacity` sources.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self(Counters::new(capacity, LOCKOUT))
@@ -99,7 +99,7 @@ impl FailureCounter {
         }
     }
 
-    /// Whether nothing but own credentials counts from this source.
+    /// Whether only own credentials are accepted from this source.
     #[must_use]
     pub fn is_locked_out(&self, origin: impl Into<CountedSource>, now: Timestamp) -> bool {
         let origin = origin.into();
@@ -108,20 +108,20 @@ impl FailureCounter {
     }
 }
 
-/// Lets one thing through per key and pause.
+/// Lets one event per key through in each interval.
 #[derive(Debug)]
 pub struct DedupWindow<K>(Counters<K>);
 
 impl<K: Copy + Eq + Hash> DedupWindow<K> {
-    /// Remembers at most `capacity` keys for `pause` each.
+    /// Tracks at most `capacity` keys, each for `pause`.
     #[must_use]
     pub fn new(capacity: usize, pause: Duration) -> Self {
         Self(Counters::new(capacity, pause))
     }
 
-    /// True when this key was not let through within the pause.
+    /// Returns true if this key was not let through within the interval.
     pub fn allow(&self, key: K, now: Timestamp) -> bool {
-        // Asking must not prolong the pause, so a key that is remembered is not touched.
+        // A repeated event must not extend the interval, so do not touch an existing key.
         self.0.get(&key, now) == 0 && self.0.add(key, now) == 1
     }
 }

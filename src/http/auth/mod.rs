@@ -1,5 +1,5 @@
-//! Who a request comes from and what it has proven: credentials, certificates, lock-out, scan detection. Rejections of known
-//! and unknown phones look the same.
+//! Authenticates requests: credentials, client certificates, lockout, and scan detection. Rejections of known and
+//! unknown phones look the same.
 
 pub mod authenticate;
 pub mod challenge_cache;

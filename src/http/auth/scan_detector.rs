@@ -1,20 +1,21 @@
-//! Sources that try one MAC address after the other. What gives them away: a decoy, neighbours in a row, or very many
-//! addresses that no phone has. Such a source is frozen for a while: what takes no more than a MAC and something that many
-//! know (the account all phones share, a first contact without token) opens nothing to it. Phones behind the same address
-//! that prove themselves, by their own credentials, certificate or redirect URL, never notice.
+//! Detects sources that try one MAC address after another. The signs are a request for a honeypot address, consecutive
+//! addresses in a row, or very many unknown addresses. Such a source is frozen for a while: it gets no access that
+//! needs only a MAC and widely known data (the account that all phones share, or a first contact without a token).
+//! Phones behind the same address that authenticate with their own credentials, certificate, or redirect URL are not
+//! affected.
 //!
-//! **A carton is no scan.** New phones of one make have neighbouring addresses, and plugged in before their addresses are
-//! entered they all ask. An attempt that reads like a phone of its own (the User-Agent is a vendor's and names the very
-//! address, or names none while the file name is this vendor's own) therefore counts as an unknown address, but not as a
-//! neighbour. A scanner can write the same User-Agents. It gains nothing that a scanner who takes the addresses in random
-//! order does not have: [`MANY`] addresses in [`WITHIN`] is the limit that holds for every source.
+//! **A batch of new phones is not a scan.** New phones of one vendor have consecutive addresses. If they are plugged in
+//! before their addresses are entered, all of them send requests. An attempt reads like a phone if the User-Agent is a
+//! vendor's and contains this address, or contains none while the file name is this vendor's own. It then counts as an
+//! unknown address but not as a consecutive one. A scanner can imitate such a User-Agent. It gains no more than by
+//! trying addresses in random order: the limit of [`MANY`] addresses in [`WITHIN`] applies to every source.
 //!
-//! **A window opened later is not shut.** A freeze holds against the windows that were open when its source gave itself away
-//! (`Frozen::signed`). A window that an administrator or a provisioning opens after that admits its phone, until the source
-//! gives itself away again; for that it starts counting at nothing. So no source tries more than [`MANY`]
-//! unknown addresses against any window, whenever it is opened.
+//! **A bootstrap window opened later is not blocked.** A freeze applies to the windows that were open when the source
+//! was detected ([`FrozenSource::signed`]). A window that an administrator or provisioning opens afterwards admits its
+//! phone until the source is detected again, for which counting restarts at zero. So no source can try more than
+//! [`MANY`] unknown addresses against any window, regardless of when it is opened.
 //!
-//! Everything is bounded: sources, addresses remembered of each, frozen ones. What falls out is forgotten.
+//! All tables are bounded: sources, addresses per source, and frozen sources. Evicted entries are forgotten.
 
 use std::{
     collections::HashMap,
@@ -35,39 +36,40 @@ use crate::{
     phone::{instance::InstanceId, request_evidence::network},
 };
 
-/// Unknown addresses from one source that make it a scanner.
+/// Number of unknown addresses after which a source counts as a scanner.
 pub const MANY: usize = 64;
-/// Neighbours asked for in a row that make it one, unless each reads like a phone of its own.
+/// Number of consecutive addresses in a row after which a source counts as a scanner. Attempts that read like a phone
+/// do not count.
 pub const IN_A_ROW: u32 = 8;
-/// How far apart neighbours are at most.
+/// Maximum distance between consecutive addresses.
 const STEP: u64 = 4;
-/// The time all this has to happen in.
+/// The period in which the attempts must occur.
 pub const WITHIN: Duration = Duration::from_secs(10 * 60);
-/// How long a source is frozen after its last unknown address.
+/// How long a source stays frozen after its last unknown address.
 pub const FREEZE: Duration = Duration::from_secs(30 * 60);
-/// A frozen source that goes on has its time prolonged no more often than this.
+/// Minimum interval between extensions of a freeze.
 const PROLONG: Duration = Duration::from_secs(60);
 
-/// Sources watched.
+/// Maximum number of tracked sources.
 const SOURCES: usize = 4096;
-/// Frozen ones remembered.
+/// Maximum number of frozen sources.
 const FROZEN: usize = 1024;
-/// Parts with a lock of their own; a scanner keeps workers waiting at one only.
+/// Number of separately locked parts, so that a scanner causes lock contention in one of them only.
 const PARTS: usize = 16;
 
-/// What gave a source away.
+/// Why a source was detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanSign {
-    /// It asked for an address nobody has.
+    /// It requested a honeypot address.
     Decoy,
-    /// Neighbours in a row.
+    /// It requested consecutive addresses in a row.
     Sequence,
-    /// Very many unknown addresses.
+    /// It requested very many unknown addresses.
     Many,
 }
 
 impl ScanSign {
-    /// The word in metrics and texts.
+    /// The name in metrics and texts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -78,33 +80,33 @@ impl ScanSign {
     }
 }
 
-/// A request for a phone that is not known.
+/// A request for an unknown phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanAttempt {
-    /// The address it names.
+    /// The requested address.
     pub mac: Mac,
-    /// Whether it reads like a phone of this very address.
+    /// Whether the request reads like a phone with this address.
     pub reads_like_phone: bool,
 }
 
 /// A frozen source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrozenSource {
-    /// The address it asked from last.
+    /// The address of its last request.
     pub address: IpAddr,
-    /// What gave it away.
+    /// Why it was detected.
     pub sign: ScanSign,
-    /// Since when.
+    /// Start of the freeze.
     pub since: Timestamp,
-    /// When it gave itself away last: windows opened later are not shut.
+    /// Time of the last detection. Bootstrap windows opened later are not blocked.
     pub signed: Timestamp,
-    /// Until when, if it stops.
+    /// End of the freeze, if the source stops.
     pub until: Timestamp,
 }
 
 type Key = (InstanceId, CountedSource);
 
-/// What is known of all sources.
+/// Tracked and frozen sources.
 pub struct ScanDetector {
     hasher: RandomState,
     parts: Vec<Mutex<HashMap<Key, Source>>>,
@@ -115,10 +117,10 @@ pub struct ScanDetector {
 #[derive(Debug)]
 struct Source {
     since: Timestamp,
-    /// Unknown addresses, each once.
+    /// Unknown addresses, without duplicates.
     seen: Vec<u64>,
     last_at: Timestamp,
-    /// Neighbours so far, where and when the row ended, and the way it goes.
+    /// Length of the current row of consecutive addresses, its last address and time, and its direction.
     run: u32,
     row: u64,
     row_at: Timestamp,
@@ -137,7 +139,7 @@ impl ScanDetector {
         }
     }
 
-    /// Whether a source is frozen for a phone whose window was opened then; takes no lock.
+    /// Whether a source is frozen for a phone whose bootstrap window was opened at `opened`. Takes no lock.
     #[must_use]
     pub fn is_frozen(
         &self,
@@ -154,7 +156,7 @@ impl ScanDetector {
         !frozen.is_empty() && (shuts(origin) || origin.whole().is_some_and(shuts))
     }
 
-    /// The frozen sources of an instance, the newest first.
+    /// Returns the frozen sources of an instance, newest first.
     #[must_use]
     pub fn frozen(&self, instance: InstanceId, now: Timestamp) -> Vec<FrozenSource> {
         let frozen = self.frozen.load();
@@ -164,7 +166,7 @@ impl ScanDetector {
         found
     }
 
-    /// Counts an unproven request for the file of a phone that is not known.
+    /// Counts an unauthenticated request for the file of an unknown phone.
     pub fn saw(&self, instance: InstanceId, origin: CountedSource, attempt: ScanAttempt, now: Timestamp) {
         let address = match origin {
             CountedSource::Source(address)
@@ -172,7 +174,7 @@ impl ScanDetector {
             | CountedSource::Behind { client: address, .. } => address,
         };
         let decoy = self.decoys.holds(instance, attempt.mac).then_some(ScanSign::Decoy);
-        // Of a proxy that is not listed pairs of client and address count, so that invented clients fill no table.
+        // For an unlisted proxy, count pairs of client and address, so that invented clients do not fill the table.
         let whole = origin.whole().map(|whole| (whole, self.hasher.hash_one((origin, attempt.mac))));
         if let Some((whole, pair)) = whole {
             let key = (instance, whole);
@@ -192,13 +194,13 @@ impl ScanDetector {
         }
     }
 
-    /// Ends the freeze of the source with this address; false when none was frozen.
+    /// Ends the freeze of the source with this address. Returns false if there was none.
     pub fn thaw(&self, instance: InstanceId, address: IpAddr) -> bool {
         self.thaw_where(|key, frozen| key.0 == instance && network(frozen.address) == network(address))
     }
 
-    /// Ends the freeze of every source of a network that gave itself away before `opened`: an administrator then opened a
-    /// window for this network.
+    /// Ends the freeze of every source in a network that was detected before `opened`, when an administrator opened a
+    /// bootstrap window for this network.
     pub fn thaw_network(&self, instance: InstanceId, within: IpNet, opened: Timestamp) -> bool {
         self.thaw_where(|key, frozen| key.0 == instance && holds(within, frozen.address) && frozen.signed < opened)
     }
@@ -228,7 +230,7 @@ impl ScanDetector {
         part.entry(key).or_insert_with(|| Source::new(now)).ask(number, reads_like_phone, many, now)
     }
 
-    /// Adds time to a source that is frozen and goes on.
+    /// Extends the freeze of a source that continues.
     fn prolong(&self, key: Key, address: IpAddr, now: Timestamp) {
         let until = now.saturating_add(FREEZE).unwrap_or(Timestamp::MAX);
         let known = self.frozen.load().get(&key).copied().filter(|known| known.holds(now));
@@ -280,7 +282,8 @@ impl std::fmt::Debug for ScanDetector {
 }
 
 impl FrozenSource {
-    /// A clock that was set back ends it: nobody stays frozen for longer than was meant.
+    /// Whether the freeze applies. If the clock was set back, it ends, so that a source is never frozen for longer than
+    /// intended.
     fn holds(&self, now: Timestamp) -> bool {
         now < self.until && self.until.duration_since(now).unsigned_abs() <= FREEZE
     }
@@ -297,7 +300,7 @@ impl Source {
             self.since = now;
             self.seen.clear();
         }
-        // Phones between the addresses of a scanner do not break its row, and make none.
+        // Attempts of phones neither interrupt the row of a scanner nor form one.
         if !reads_like_phone {
             if mac != self.row {
                 let upwards = mac > self.row;
@@ -320,19 +323,19 @@ impl Source {
             () if self.seen.len() >= many => ScanSign::Many,
             () => return None,
         };
-        // What it does from now on is the beginning of another sign.
+        // Later attempts count towards the next detection.
         (self.run, self.since) = (1, now);
         self.seen.clear();
         Some(sign)
     }
 }
 
-/// Whether an address lies in a network. Of an IPv6 source only its /64 is known.
+/// Whether an address is in a network. For an IPv6 source only the /64 is known.
 fn holds(within: IpNet, address: IpAddr) -> bool {
     within.contains(&address) || (address.is_ipv6() && network(within.addr()) == network(address))
 }
 
-/// Forgets who was silent for long, else who was silent for longest.
+/// Removes sources that have been idle for long, or else the one that has been idle the longest.
 fn make_room(part: &mut HashMap<Key, Source>, now: Timestamp) {
     let before = part.len();
     part.retain(|_, source| now.duration_since(source.last_at).unsigned_abs() <= WITHIN);

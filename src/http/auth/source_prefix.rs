@@ -1,19 +1,19 @@
-//! Whose attempts are counted together.
+//! Defines which requests are counted together.
 
 use std::net::IpAddr;
 
 use crate::phone::request_evidence::network;
 
-/// One counted party: limits hold for each by itself.
+/// A source that requests are counted for. Limits apply to each one separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CountedSource {
     /// An IPv4 address, or the /64 of an IPv6 address.
     Source(IpAddr),
-    /// A client behind a proxy that is not listed, as the proxy names it. Never the same party as that address itself.
+    /// A client behind an unlisted proxy, as named by the proxy. Never equal to the source with that address itself.
     Behind {
         /// The proxy's address.
         proxy: IpAddr,
-        /// The network of the client it names.
+        /// The network of the client that the proxy names.
         client: IpAddr,
     },
     /// All clients behind such a proxy.
@@ -21,19 +21,19 @@ pub enum CountedSource {
 }
 
 impl CountedSource {
-    /// The party that has this address.
+    /// Returns the source for this address.
     #[must_use]
     pub fn source(address: IpAddr) -> Self {
         Self::Source(network(address))
     }
 
-    /// The party that a proxy names.
+    /// Returns the source for a client that a proxy names.
     #[must_use]
     pub fn behind(proxy: IpAddr, client: IpAddr) -> Self {
         Self::Behind { proxy, client: network(client) }
     }
 
-    /// The party this one belongs to, with higher limits.
+    /// Returns the larger source this one belongs to, which has higher limits.
     #[must_use]
     pub fn whole(self) -> Option<Self> {
         match self {
@@ -42,7 +42,7 @@ impl CountedSource {
         }
     }
 
-    /// How many times the limits of one source this party has.
+    /// Returns the factor by which the limits of a single source are multiplied.
     #[must_use]
     pub fn share(self) -> u32 {
         match self {
@@ -58,5 +58,5 @@ impl From<IpAddr> for CountedSource {
     }
 }
 
-/// A proxy that is not listed has the limits of so many sources: its clients could be one stranger who invents names.
+/// Factor for an unlisted proxy. It is limited because all its clients could be one client that invents addresses.
 const CLIENTS: u32 = 16;

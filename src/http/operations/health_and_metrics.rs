@@ -1,4 +1,5 @@
-//! The operator's listener: `/healthz` (the process answers), `/readyz` (it can do its work, or why not), `/metrics`.
+//! The operations listener: `/healthz` (the process responds), `/readyz` (the process can work, or the reasons why
+//! not), `/metrics`.
 
 use std::sync::Arc;
 
@@ -11,16 +12,16 @@ use serde_json::json;
 
 use crate::http::interfaces::Readiness;
 
-/// Gives the text of `/metrics`.
+/// Returns the text of `/metrics`.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// The answer of `/healthz`, here and on the phones' listeners.
+/// The response of `/healthz`, here and on the listeners for phones.
 #[must_use]
 pub fn healthy() -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8")).body("ok\n")
 }
 
-/// The service of the operator's listener.
+/// Configures the service of the operations listener.
 pub fn configure(readiness: Arc<dyn Readiness>, metrics: MetricsText) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config

@@ -1,13 +1,14 @@
-//! Counts how requests end. The handles are made once: looking a metric up by name costs more than counting.
+//! Counts the results of requests. The counter handles are created once: looking up a metric by name costs more than
+//! counting.
 
 use metrics::Counter;
 
 use crate::{base::telemetry::metric::Metric, http::interfaces::RequestOutcome, phone::admission::Reason};
 
-/// The words of `Shown::word`.
+/// All values of `ClientCertificate::label`.
 const CERTIFICATES: &[&str] = &["none", "trusted", "wrong-mac", "expired", "unknown-issuer", "no-mac"];
 
-/// The counters of phones' requests.
+/// The counters for phone requests.
 pub struct Meter {
     delivered: Counter,
     unchanged: Counter,
@@ -47,7 +48,7 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Counts what the client certificate of one request is worth.
+    /// Counts the result of one client certificate check.
     pub fn certificate(&self, word: &str) {
         if let Some((_, counter)) = self.certificates.iter().find(|(known, _)| *known == word) {
             counter.increment(1);

@@ -1,5 +1,5 @@
-//! `phone/<one-time token>/<file>`: the CA and the https URL for a phone that does not trust our certificate yet. Nothing
-//! secret is in it, so it may travel by plain HTTP.
+//! Serves `phone/<one-time token>/<file>`: the CA and the https URL for a phone that does not yet trust the gateway's
+//! certificate. The file contains no secrets, so plain HTTP is acceptable.
 
 use std::{fs, path::PathBuf};
 
@@ -23,24 +23,24 @@ use crate::{
     store::Store,
 };
 
-/// The name below the token under which the CA lies.
+/// The name of the CA file below the token.
 pub const CA_FILE: &str = "ca.pem";
 
-/// What such requests are answered from.
+/// Dependencies of one-time URLs.
 pub struct Bootstraps {
     /// The tickets.
     pub store: Store,
     /// The vendors.
     pub registry: SharedRegistry,
-    /// Under which URLs phones reach an instance.
+    /// The URLs under which phones reach an instance.
     pub urls: PublicUrlsOf,
     /// `[https] phone_ca`.
     pub ca: PathBuf,
-    /// One at a time: of two requests with the same token one is too late.
+    /// Serialises the requests, so that only one of two requests with the same token succeeds.
     pub turn: tokio::sync::Mutex<()>,
 }
 
-/// Answers a request whose token is no phone's; `None` when it is no one-time token either.
+/// Answers a request whose token does not belong to a phone. Returns `None` if it is not a one-time token either.
 pub async fn answer(
     deps: &AppState,
     request: &HttpRequest,

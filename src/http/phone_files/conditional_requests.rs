@@ -1,21 +1,21 @@
 //! `If-None-Match` and `Range`, as far as phones use them (RFC 9110 ch. 13 and 14).
 
-/// Whether `If-None-Match` names this entity tag (weak comparison, lists, `*`).
+/// Whether `If-None-Match` matches this entity tag (weak comparison, lists, `*`).
 #[must_use]
 pub fn names_tag(header: &str, etag: &str) -> bool {
     shows_tag(header, etag) || header.split(',').any(|tag| tag.trim() == "*")
 }
 
-/// Whether `If-None-Match` shows this very tag: whoever names it has been sent it. `*` shows nothing.
+/// Whether `If-None-Match` contains exactly this tag, which proves that the client received it. `*` proves nothing.
 #[must_use]
 pub fn shows_tag(header: &str, etag: &str) -> bool {
     header.split(',').map(str::trim).any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// What a `Range` header asks of `length` bytes.
+/// What a `Range` header requests of a file of `length` bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteRange {
-    /// Nothing we serve in parts: several ranges, another unit, unreadable. The whole is the answer.
+    /// Unsupported: several ranges, another unit, or unreadable. The complete file is sent.
     Whole,
     /// Bytes `first..=last`.
     Bytes {
@@ -24,11 +24,11 @@ pub enum ByteRange {
         /// Last byte, inside the file.
         last: usize,
     },
-    /// Behind the end.
+    /// Beyond the end of the file.
     Outside,
 }
 
-/// Reads a single range of bytes.
+/// Parses a single byte range.
 #[must_use]
 pub fn part(header: &str, length: usize) -> ByteRange {
     let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {

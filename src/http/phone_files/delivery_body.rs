@@ -1,5 +1,5 @@
-//! A body that knows whether it was taken completely. What it reports is that the last byte was handed to the
-//! connection's buffers and that these were flushed once without an error in between: an aborted answer reports nothing.
+//! A response body that reports when it was sent completely: the last byte was passed to the connection's buffers, and
+//! these were flushed once without an error in between. An aborted response reports nothing.
 
 use std::{
     convert::Infallible,
@@ -10,10 +10,10 @@ use std::{
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 
-/// Pieces no larger than what a socket takes at once, so that a client that goes away midway is noticed.
+/// Size of a chunk: at most what a socket accepts at once, so that a client that disconnects midway is noticed.
 const PIECE: usize = 16 * 1024;
 
-/// Bytes, and what to do once they are gone.
+/// The bytes, and a callback for when they have been sent.
 pub struct DeliveryBody {
     bytes: Bytes,
     length: u64,
@@ -22,7 +22,7 @@ pub struct DeliveryBody {
 }
 
 impl DeliveryBody {
-    /// Calls `done` after the last byte was taken and flushed; never when the answer is aborted.
+    /// Calls `done` after the last byte was taken and flushed. It is not called if the response is aborted.
     #[must_use]
     pub fn new(bytes: Bytes, done: impl FnOnce() + 'static) -> Self {
         let length = bytes.len() as u64;
@@ -40,8 +40,8 @@ impl MessageBody for DeliveryBody {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         let this = self.get_mut();
         if !this.flushed {
-            // The connection writes its buffer out whenever a body has nothing at the moment, and drops the body when
-            // that fails: one pause before each piece is taken as written.
+            // The connection flushes its buffer whenever a body returns `Pending`, and drops the body if that fails. So
+            // after one `Pending` before each chunk, the previous chunk counts as written.
             this.flushed = true;
             if this.bytes.len() as u64 != this.length {
                 cx.waker().wake_by_ref();

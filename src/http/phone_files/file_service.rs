@@ -1,4 +1,4 @@
-//! Vendors, settings and rendered files, as the listeners use them.
+//! Implements the file interface of the listeners: vendors, settings, and rendered files.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -22,7 +22,7 @@ use crate::{
     store::Store,
 };
 
-/// [`Files`] on registry, renderer and store.
+/// [`FileService`] based on the registry, the renderer, and the store.
 pub struct RenderedFiles {
     /// The vendors.
     pub registry: catalog::SharedRegistry,
@@ -30,7 +30,7 @@ pub struct RenderedFiles {
     pub renderer: Arc<Renderer>,
     /// The settings.
     pub store: Store,
-    /// Under which URLs phones reach an instance.
+    /// The URLs under which phones reach an instance.
     pub urls: PublicUrlsOf,
 }
 
@@ -117,7 +117,7 @@ impl FileService for RenderedFiles {
         let request = FileRequest {
             phone,
             recognition: &recognised.whole,
-            // A phone without configuration is told to come back in a minute by the renderer itself.
+            // The renderer itself sets the interval of one minute for a phone without configuration.
             stage: if stage == FileStage::Personal { Part::Personal } else { Part::Open },
             urls: &urls,
             token: token.filter(|_| stage != FileStage::Personal),

@@ -1,4 +1,4 @@
-//! The records of the store, as the listeners use them.
+//! Implements the record interface of the listeners on the store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     store::{DeliveredFile, RequestNote, Store},
 };
 
-/// [`Records`] on the store.
+/// [`Records`] backed by the store.
 #[derive(Clone)]
 pub struct RecordService(pub Store);
 
@@ -69,7 +69,7 @@ impl Records for RecordService {
     }
 }
 
-/// The lasting word of an outcome; of a refusal its reason.
+/// The stored name of an outcome. For a rejection it is the reason.
 fn word(outcome: RequestOutcome) -> &'static str {
     match outcome {
         RequestOutcome::Delivered => "delivered",

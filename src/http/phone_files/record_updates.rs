@@ -1,5 +1,6 @@
-//! What a request changes in the record. Only two things wait on the answer's path: binding a window, and closing it with
-//! the end of former credentials. The rest is written behind it, seldom and in bounded number. An ordinary GET writes nothing.
+//! Changes to phone records caused by requests. Only two changes delay the response: binding the bootstrap window, and
+//! closing it together with the end of former credentials. All other changes are rate-limited and written after the
+//! response, and their number is bounded. An ordinary GET writes nothing.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -25,25 +26,28 @@ use crate::{
     store::{DeliveredFile, NewEvent},
 };
 
-/// Writes behind the answers under way at once. What finds no room is written by the phone's next request.
+/// Maximum number of concurrent writes after responses. A write beyond the limit is dropped; the phone's next request
+/// writes it.
 const UNDER_WAY: usize = 256;
-/// The same refusal of the same phone is noted once in this time.
+/// The same rejection of the same phone is recorded once in this time.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The same, where a stranger needs no more than a MAC to be refused: the time line keeps its newest entries only, and
-/// nobody may push the older ones out.
+/// The same, for rejections that any client with the MAC can cause. The timeline keeps only its newest entries, and
+/// such a client must not push out the older ones.
 const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
-/// What a phone's certificate is worth is noted once in this time: it shows it with every request.
+/// The result of the certificate check is recorded once in this time, because the phone presents its certificate with
+/// every request.
 const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
-/// Refusals that wait to be written at once.
+/// Maximum number of rejections waiting to be written.
 const REFUSALS_WAITING: usize = 1024;
-/// How long a refusal waits, in milliseconds, drawn for each: writing at once would keep the machine busy just when a known
-/// phone's answer leaves, and an unknown one's leaves undisturbed.
+/// Random delay before a rejection is written, in milliseconds. An immediate write would create load while the response
+/// to a known phone is sent but not while that to an unknown one is, which would make the two distinguishable.
 const REFUSALS_WAIT: std::ops::Range<u64> = 200..1200;
-/// Refusals remembered: the table of strangers holds every reason of ten thousand phones.
+/// Capacity of the table of recorded rejections. The larger table for unknown clients has room for every reason of ten
+/// thousand phones.
 const REMEMBERED: usize = 4096;
 const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
 
-/// Carries out what requests change.
+/// Applies the record changes that requests cause.
 pub struct RecordUpdates {
     records: Arc<dyn Records>,
     deliveries: Arc<dyn Deliveries>,
@@ -56,7 +60,7 @@ pub struct RecordUpdates {
 }
 
 impl RecordUpdates {
-    /// Writes through `records`, tells `deliveries`.
+    /// Writes through `records` and notifies `deliveries`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, deliveries: Arc<dyn Deliveries>, tasks: Tasks) -> Self {
         Self {
@@ -71,9 +75,9 @@ impl RecordUpdates {
         }
     }
 
-    /// Binds the window to its first source; on disk when it answers. The inner error is a refusal. `judged` is the
-    /// record that admitted the request: token and window must still be the phone's when the window is bound, or what was
-    /// given away for the former user would open the file of the next one.
+    /// Binds the bootstrap window to its first source. The binding is on disk when the future resolves. The inner error
+    /// is a rejection. `judged` is the record that admitted the request. Token and window must be unchanged when the
+    /// window is bound; otherwise a token issued for the former user would open the file of the next one.
     pub async fn bind(
         &self,
         judged: &Phone,
@@ -90,14 +94,15 @@ impl RecordUpdates {
                 true => bind(record, source, &family, now),
                 false => Err(Reason::WindowClosed),
             };
-            // The model decides what is rendered, and a person may have set it: learned here, before the first file.
+            // The model determines what is rendered, so set it before the first file is rendered. Keep a model that an
+            // administrator has set.
             if bound.is_ok() && record.model.is_none() {
                 record.model = model.as_deref().map(str::to_owned);
             }
             if bound.is_ok() && first {
                 events.push(FacetEvent::FirstDelivery { source, family: &family }.into());
             }
-            // The receiver waits below; it cannot be full.
+            // The receiver reads this below, so the channel cannot be full.
             let _ = verdict.try_send(bound);
         };
         failpoint(Failpoint::BindWanted).await;
@@ -109,8 +114,9 @@ impl RecordUpdates {
         })
     }
 
-    /// Closes the window for good: the phone has proved its own credentials, those of `judged`, or with `former` the ones
-    /// before. The present ones put an end to the former ones. The window of whoever has the phone by now stays open.
+    /// Closes the bootstrap window permanently: the phone has authenticated with its own credentials, those in
+    /// `judged`, or with the former ones if `former` is set. The current credentials end the validity of the former
+    /// ones. If the phone has been reassigned in the meantime, its new window stays open.
     pub async fn proved(&self, judged: &Phone, former: bool, now: Timestamp) -> Result<Arc<Phone>, RecordError> {
         let (phone, proved) = (judged.id, judged.own.password.clone());
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
@@ -134,7 +140,7 @@ impl RecordUpdates {
         record
     }
 
-    /// Records a delivery behind the answer, and keeps its file unless a newer one has been delivered meanwhile.
+    /// Records a delivery after the response. Stores its file unless a newer one has been delivered in the meantime.
     pub fn delivered(&self, phone: PhoneId, done: Delivered, file: DeliveredFile) {
         let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let (records, deliveries) = (self.records.clone(), self.deliveries.clone());
@@ -155,7 +161,8 @@ impl RecordUpdates {
         });
     }
 
-    /// Notes what the certificate shown for a known phone is worth, at most once a day per outcome. `word` is the outcome.
+    /// Records the result of the certificate check for a known phone, at most once a day per outcome. `word` is the
+    /// outcome.
     pub fn certificate(&self, phone: &Phone, word: &'static str, sentence: impl FnOnce() -> String, now: Timestamp) {
         if !self.certificates.allow((phone.id, word), now) {
             return;
@@ -176,13 +183,13 @@ impl RecordUpdates {
         });
     }
 
-    /// Notes that a known phone did not get what it asked for: in the time line, at most once a minute per reason, at
-    /// most once an hour where anybody can bring the refusal about.
+    /// Records in the timeline that a known phone did not get the requested file. At most once a minute per reason, or
+    /// once an hour if any client can cause the rejection.
     pub fn withheld(&self, phone: &Phone, reason: Reason, source: IpAddr, now: Timestamp) {
         self.withheld_from(phone, reason, || source.to_canonical().to_string(), now);
     }
 
-    /// As [`Self::withheld`], with everything that was seen of who asked.
+    /// Like [`Self::withheld`], with details about the client.
     pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: impl FnOnce() -> String, now: Timestamp) {
         let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
         if !is_notable(reason) {
@@ -193,7 +200,7 @@ impl RecordUpdates {
             return;
         }
         let (records, deliveries, id, seen) = (self.records.clone(), self.deliveries.clone(), phone.id, seen());
-        // A phone that waits for its configuration shows nothing to anybody else: Devices is told at once.
+        // A phone that waits for its configuration reveals nothing by its timing, so notify Devices at once.
         let wait = match reason {
             Reason::BeforeConfig => Duration::ZERO,
             _ => Duration::from_millis(rand::rng().random_range(REFUSALS_WAIT)),
@@ -225,11 +232,11 @@ fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp,
         return;
     }
     events.push(FacetEvent::Refused { reason, seen }.into());
-    // A phone that works stays provisioned whatever strangers try; the time line tells of them.
+    // A working phone stays provisioned regardless of what other clients try. The timeline records the attempts.
     transitions::rejected(record, reason.sentence(), now);
 }
 
-/// Refusals that take no token and no proof, only a file name with a known MAC.
+/// Rejections that need neither token nor proof, only a file name with a known MAC.
 fn takes_a_mac_only(reason: Reason) -> bool {
     matches!(
         reason,
@@ -246,7 +253,7 @@ fn takes_a_mac_only(reason: Reason) -> bool {
     )
 }
 
-/// Refusals that are not part of the ordinary course (which begins with a request without credentials).
+/// Whether the rejection is unusual. A request without credentials, which starts every exchange, is not.
 fn is_notable(reason: Reason) -> bool {
     match reason {
         Reason::BeforeConfig

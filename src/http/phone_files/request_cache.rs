@@ -1,6 +1,6 @@
-//! What a worker remembers of recent requests, so that the daily GET of a phone costs neither a User-Agent match nor a
-//! look through the settings. One table per worker, no locks; an entry counts only while the inputs it came from are
-//! the same, so forgetting is never wrong.
+//! Per-worker cache of recent requests, so that the daily GET of a phone needs neither a User-Agent match nor a
+//! settings lookup. Each worker has its own table and uses no locks. An entry is valid only while its inputs are
+//! unchanged, so evicting one is always safe.
 
 use std::{
     cell::RefCell,
@@ -24,17 +24,17 @@ use crate::{
     },
 };
 
-/// Places of entries; an entry may stand in any of the [`WAYS`] of its set. One place per entry would make a fifth of
-/// a thousand phones push each other out for ever.
+/// Number of slots. An entry can be in any of the [`WAYS`] slots of its set. With one slot per entry, a fifth of a
+/// thousand phones would evict each other permanently.
 const SLOTS: usize = 16_384;
 const WAYS: usize = 4;
-/// Longer names are looked at each time rather than kept.
+/// Requests whose file name and User-Agent are longer than this together are not cached.
 const LONGEST_KEPT: usize = 512;
 
-/// Models of strangers whose policy is remembered; they name what they like.
+/// Maximum number of cached policies for unknown devices, which can claim arbitrary models.
 const MOST_MODELS: usize = 256;
 
-/// What was found out about a request.
+/// What is known about a request.
 #[derive(Debug)]
 pub struct CachedRequest {
     instance: InstanceId,
@@ -45,32 +45,32 @@ pub struct CachedRequest {
     pub user_agent: Option<Arc<str>>,
     /// The file name.
     pub file: Arc<str>,
-    /// What they tell.
+    /// What was recognised from User-Agent and file name.
     pub recognised: Recognised,
-    /// What the settings say.
+    /// The policy from the settings.
     pub policy: Policy,
-    /// How this phone is challenged.
+    /// The authentication scheme for this phone.
     pub scheme: Scheme,
-    /// The account all phones share.
+    /// The account that all phones share.
     pub shared: Option<Arc<Credentials>>,
-    /// The personal stage, as long as the renderer's cache holds it.
+    /// The personal stage, as long as the renderer's cache keeps it.
     pub personal: RefCell<Weak<File>>,
 }
 
-/// What the policy of a request follows from when no phone is known: instance, vendor, model.
+/// Determines the policy of a request from an unknown phone: instance, vendor, model.
 type UnknownDevice = (InstanceId, Option<Arc<str>>, Option<Arc<str>>);
 
-/// The account all phones of an instance share, and the revision it is of.
+/// The account that all phones of an instance share, and the revision it was read at.
 type SharedAccount = (u64, Option<Arc<Credentials>>);
 
-/// The table of one worker.
+/// The cache of one worker.
 #[derive(Debug)]
 pub struct RequestCache {
     hasher: RandomState,
     slots: RefCell<Vec<Option<std::rc::Rc<CachedRequest>>>>,
     shared: RefCell<HashMap<InstanceId, SharedAccount>>,
     strangers: RefCell<HashMap<UnknownDevice, (u64, Policy)>>,
-    /// How this worker challenges at present.
+    /// The current challenges of this worker.
     pub challenges: Challenges,
 }
 
@@ -86,10 +86,10 @@ impl Default for RequestCache {
     }
 }
 
-/// What a request is looked up by.
+/// The key of a cached request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestKey<'a> {
-    /// The tenant.
+    /// The instance.
     pub instance: InstanceId,
     /// The User-Agent.
     pub user_agent: Option<&'a str>,
@@ -98,7 +98,7 @@ pub struct RequestKey<'a> {
 }
 
 impl RequestCache {
-    /// What is known of such a request. `find` gives the phone once the MAC of the file name is known (without token).
+    /// Looks up a request. Without a token, `find` returns the phone once the MAC in the file name is known.
     pub fn look(
         &self,
         files: &dyn FileService,
@@ -138,7 +138,7 @@ impl RequestCache {
         });
         let short = key.file.len() + key.user_agent.map_or(0, str::len) <= LONGEST_KEPT;
         if let Some(ways) = self.slots.borrow_mut().get_mut(set).filter(|_| short) {
-            // In the place of what it replaces, else of the oldest, which stands last.
+            // Replace the entry for the same key, or else the oldest entry, which is last.
             let old = ways.iter().position(|entry| entry.as_ref().is_none_or(|old| old.is_asked_by(key)));
             let place = old.unwrap_or(WAYS - 1);
             if let Some(newer) = ways.get_mut(..=place) {
@@ -155,7 +155,7 @@ impl RequestCache {
         let mut known = self.shared.borrow_mut();
         match known.get(&instance) {
             Some((made, account)) if *made == revision && account.is_some() => account.clone(),
-            // An account that is not there yet comes without a new revision.
+            // Creating the account does not change the revision, so look it up again until it exists.
             _ => {
                 let account = files.shared_account(instance);
                 known.insert(instance, (revision, account.clone()));
@@ -164,7 +164,8 @@ impl RequestCache {
         }
     }
 
-    /// Who asks in the name of ever new MACs is not to make us read the settings each time.
+    /// Caches the policy, so that a client that requests many different MACs does not cause a settings lookup each
+    /// time.
     fn policy_for_unknown(
         &self,
         files: &dyn FileService,

@@ -1,4 +1,4 @@
-//! The answers phones get. Refusals have one shape each, whoever asks for whatever.
+//! Responses to phones. Each kind of rejection has one fixed form that does not depend on the request.
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::http::interfaces::File;
 
-/// Seconds after which to come back while we cannot answer.
+/// Seconds after which the phone should retry.
 const RETRY_AFTER: &str = "60";
 
-/// What the request's headers ask of the file.
+/// The conditions in the request's headers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestConditions<'a> {
     /// `If-None-Match`.
@@ -30,7 +30,7 @@ pub struct RequestConditions<'a> {
 }
 
 impl<'a> RequestConditions<'a> {
-    /// Reads the headers.
+    /// Reads the conditions from the headers.
     #[must_use]
     pub fn of(headers: &'a header::HeaderMap) -> Self {
         let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -38,10 +38,10 @@ impl<'a> RequestConditions<'a> {
     }
 }
 
-/// How a file is answered.
+/// The form in which a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseForm {
-    /// 200 with everything.
+    /// 200 with the complete file.
     Whole,
     /// 304.
     Unchanged,
@@ -51,8 +51,8 @@ pub enum ResponseForm {
     Outside,
 }
 
-/// What the wish comes to. Parts only where `parts` allows them: a part of a file inside a window would go out without
-/// binding it.
+/// Determines the form of the response. Ranges are served only if `parts` is set: during a bootstrap window, a partial
+/// response would send the file without binding the window.
 #[must_use]
 pub fn form(wish: &RequestConditions<'_>, file: &File, parts: bool) -> ResponseForm {
     if wish.none_match.is_some_and(|tags| names_tag(tags, &file.etag)) {
@@ -66,7 +66,7 @@ pub fn form(wish: &RequestConditions<'_>, file: &File, parts: bool) -> ResponseF
     }
 }
 
-/// A file in the given form. `done` is called after a whole body was taken completely.
+/// Sends a file in the given form. `done` is called after a whole body was sent completely.
 pub fn file(file: &File, form: ResponseForm, method: &Method, done: Option<Box<dyn FnOnce()>>) -> HttpResponse {
     let mut answer = builder(match form {
         ResponseForm::Whole => StatusCode::OK,
@@ -114,7 +114,7 @@ pub fn challenge(value: HeaderValue) -> HttpResponse {
     answer.finish()
 }
 
-/// 503: come back in a minute.
+/// 503: retry in a minute.
 #[must_use]
 pub fn later() -> HttpResponse {
     let mut answer = builder(StatusCode::SERVICE_UNAVAILABLE);
@@ -122,25 +122,25 @@ pub fn later() -> HttpResponse {
     answer.finish()
 }
 
-/// 405, the same below every instance's `phone/`.
+/// 405, identical below the `phone/` path of every instance.
 #[must_use]
 pub fn wrong_method() -> HttpResponse {
     HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, "GET, HEAD, PUT")).finish()
 }
 
-/// An upload that was kept.
+/// The upload was stored.
 #[must_use]
 pub fn kept() -> HttpResponse {
     builder(StatusCode::NO_CONTENT).finish()
 }
 
-/// An upload beyond the limit; the rest of it is not read.
+/// The upload exceeds the limit. The rest is not read.
 #[must_use]
 pub fn too_large() -> HttpResponse {
     HttpResponse::PayloadTooLarge().force_close().body(Bytes::new())
 }
 
-/// An upload that does not come; nobody waits for the rest of it.
+/// The upload is too slow. The rest is not read.
 #[must_use]
 pub fn too_slow() -> HttpResponse {
     HttpResponse::RequestTimeout().force_close().body(Bytes::new())

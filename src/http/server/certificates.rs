@@ -1,5 +1,6 @@
-//! The server's certificates: read from PEM files, exchangeable while connections are open, chosen by the name the client
-//! asks for and by what it can verify. An RSA pair serves old phones, a P-256 pair beside it saves most of a handshake's work.
+//! The server certificates. They are read from PEM files, can be replaced while connections are open, and are selected
+//! by the name the client requests and the signatures it can verify. An RSA pair serves old phones; an additional P-256
+//! pair saves most of a handshake's work.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,7 +30,7 @@ pub enum CertificateError {
     Chain {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The key could not be read.
@@ -39,50 +40,51 @@ pub enum CertificateError {
     Key {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Both can be read, but not used together.
+    /// Both files can be read, but the pair cannot be used.
     #[error("the certificate {certificate} and the key {key} cannot be used: {reason}")]
     Pair {
         /// The chain's file.
         certificate: String,
         /// The key's file.
         key: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It is over, and a valid one is in use.
+    /// The certificate has expired, and a valid one is in use.
     #[error("the certificate {path} expired at {until:.0}; [https] certificate names a file with a valid one")]
     Expired {
         /// The file.
         path: String,
-        /// When.
+        /// The time of expiry.
         until: Timestamp,
     },
 }
 
-/// What is offered by ALPN: phones speak nothing newer, and websockets need it. Clients without ALPN are served alike.
+/// The protocol offered by ALPN: phones support nothing newer, and websockets need it. Clients without ALPN are served
+/// the same way.
 const ALPN: &[u8] = b"http/1.1";
 
-/// Where a pair lies: PEM chain, PEM key.
+/// The paths of a pair: PEM chain, PEM key.
 pub type CertificatePaths = (PathBuf, PathBuf);
 
-/// The certificates in use; replacing them affects the next handshake.
+/// The certificates in use. A replacement applies from the next handshake.
 #[derive(Debug)]
 pub struct Certificates {
     files: Vec<CertificatePaths>,
     pairs: ArcSwap<Vec<Pair>>,
-    /// Why the files were not taken at the last reload.
+    /// Why the files were rejected at the last reload.
     refused: ArcSwapOption<String>,
 }
 
-/// A key with its chain, and the names the certificate holds, in lower case.
+/// A key with its chain, and the names in the certificate, in lower case.
 #[derive(Debug)]
 struct Pair {
     key: Arc<CertifiedKey>,
     names: Vec<String>,
-    /// From when to when it is valid, where that can be read.
+    /// The validity period, if it can be read.
     valid: Option<(Timestamp, Timestamp)>,
 }
 
@@ -93,27 +95,27 @@ impl Pair {
 }
 
 impl Certificates {
-    /// Reads the pairs, in the order of preference: the first whose key the client can verify is shown.
+    /// Reads the pairs, in order of preference: the server presents the first one whose key the client can verify.
     ///
     /// # Errors
-    /// The first file that cannot be used.
+    /// Returns an error for the first file that cannot be used.
     pub fn load(files: Vec<CertificatePaths>) -> Result<Arc<Self>, CertificateError> {
         let pairs = ArcSwap::from_pointee(read_all(&files)?);
         Ok(Arc::new(Self { files, pairs, refused: ArcSwapOption::empty() }))
     }
 
-    /// Takes what the files hold now and tells whether that is new; on an error the present pairs stay.
+    /// Reads the files again and returns whether they have changed. On an error, the current pairs stay in use.
     ///
     /// # Errors
-    /// The first file that cannot be used, also when certificate and key do not fit (one may be written before the other)
-    /// and when an expired certificate would take the place of a valid one.
+    /// Returns an error for the first file that cannot be used. This includes a certificate that does not match its key
+    /// (one may be written before the other) and an expired certificate that would replace a valid one.
     pub fn reload(&self, now: Timestamp) -> Result<bool, CertificateError> {
         let taken = self.take(now);
         self.refused.store(taken.as_ref().err().map(|error| Arc::new(error.to_string())));
         taken
     }
 
-    /// What keeps the certificates from being used, now or after the next start.
+    /// Returns problems that prevent the certificates from being used, now or after the next start.
     #[must_use]
     pub fn remarks(&self, now: Timestamp) -> Vec<String> {
         let refused = self.refused.load().as_deref().map(|why| {
@@ -145,11 +147,13 @@ impl Certificates {
         Ok(!is_same)
     }
 
-    /// TLS 1.2 and 1.3 with these certificates, HTTP/1.1 by ALPN. Clients are asked for a certificate. Sessions are
-    /// resumed by tickets, in which the client's certificate travels sealed: it is judged anew each time.
+    /// Returns the configuration for TLS 1.2 and 1.3 with these certificates, HTTP/1.1 by ALPN, and an optional client
+    /// certificate. Sessions are resumed by tickets, which contain the client certificate in encrypted form, so that it
+    /// is verified again each time.
     ///
     /// # Errors
-    /// When the crypto provider refuses its own protocol versions or has no randomness: a fault of the build or machine.
+    /// If the crypto provider rejects its own protocol versions or has no randomness. Either is a fault of the build or
+    /// the machine.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
@@ -157,15 +161,16 @@ impl Certificates {
             builder.with_client_cert_verifier(AnyClientCert::new(&provider())).with_cert_resolver(self.clone());
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.ticketer = ticketer()?;
-        // Phones fetch one file after the other: each connection needs one ticket and brings the next.
+        // Phones fetch one file after the other: each connection needs one ticket and receives the next one.
         config.send_tls13_tickets = 1;
         Ok(config)
     }
 }
 
 impl ResolvesServerCert for Certificates {
-    /// Of the pairs with the name the client asks for, else of all, the first it can verify. For TLS 1.2 the schemes are
-    /// already those its cipher suites allow. When none fits, the first: its refusal is the client's to tell.
+    /// Selects the first pair the client can verify, preferring those with the requested name. For TLS 1.2, rustls has
+    /// already reduced the signature schemes to those of the cipher suites. If no pair fits, selects the first one, so
+    /// that the client's alert reports the reason.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let pairs = self.pairs.load();
         let fits = |pair: &&Pair| pair.key.key.choose_scheme(hello.signature_schemes()).is_some();

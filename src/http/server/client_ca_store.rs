@@ -1,5 +1,5 @@
-//! Which CA vouches for which vendor's phones, and what a client certificate is worth: PEM files below
-//! `vendors/<vendor>/ca/` and in `<client_ca>/<vendor>/`. Possession was proved in the handshake.
+//! The CAs for each vendor's phones, and the verification of client certificates. CAs are PEM files in
+//! `vendors/<vendor>/ca/` and in `<client_ca>/<vendor>/`. The handshake has already verified possession of the key.
 
 use std::{
     fs,
@@ -21,43 +21,43 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use super::client_cert_verifier::is_worthless;
 use crate::{catalog::SharedRegistry, net::tls::provider, phone::request_evidence::Certificate};
 
-/// What a connection's client certificate is worth.
+/// Result of verifying a connection's client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientCertificate {
-    /// None was shown.
+    /// The client presented no certificate.
     None,
-    /// Valid, by a CA that vouches for `vendor`, in the name of `mac`.
+    /// Valid, issued by a CA of `vendor`, for `mac`.
     Trusted {
         /// The common name, normalised.
         mac: Mac,
         /// The vendor.
         vendor: Arc<str>,
     },
-    /// By a vendor's CA, outside its time.
+    /// Issued by a vendor's CA, but expired or not yet valid.
     Expired {
-        /// Its common name.
+        /// The common name.
         name: String,
-        /// Its end.
+        /// The end of its validity.
         until: Timestamp,
     },
-    /// Nobody we know issued it.
+    /// Not issued by a known CA.
     UnknownIssuer {
-        /// Its common name.
+        /// The common name.
         name: String,
-        /// Who issued it, as it says.
+        /// The issuer as named in the certificate.
         issuer: String,
-        /// What was found.
+        /// The reason.
         reason: String,
     },
-    /// Valid, and its common name is not a MAC address: a generic certificate.
+    /// Valid, but the common name is not a MAC address: a generic certificate.
     NoMac {
-        /// Its common name.
+        /// The common name.
         name: String,
     },
 }
 
 impl ClientCertificate {
-    /// As evidence for admission.
+    /// The certificate as evidence for admission.
     #[must_use]
     pub fn evidence(&self) -> Certificate<'_> {
         match self {
@@ -69,7 +69,7 @@ impl ClientCertificate {
         }
     }
 
-    /// The label in metrics, for a request that asks for the file of `mac`.
+    /// The label in metrics, for a request for the file of MAC `asked`.
     #[must_use]
     pub fn label(&self, asked: Option<Mac>) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl ClientCertificate {
         }
     }
 
-    /// What to say of it, in the log and in a phone's time line.
+    /// The text for the log and the phone's timeline.
     #[must_use]
     pub fn message(&self, asked: Option<Mac>) -> String {
         match self {
@@ -117,7 +117,7 @@ impl std::fmt::Debug for VendorCa {
     }
 }
 
-/// The CAs of all vendors; exchangeable while serving.
+/// The CAs of all vendors. They can be replaced while the gateway is running.
 #[derive(Debug)]
 pub struct ClientCaStore {
     registry: SharedRegistry,
@@ -126,14 +126,15 @@ pub struct ClientCaStore {
 }
 
 impl ClientCaStore {
-    /// Reads what is there; what cannot be read is said and left out, as phones come without a certificate, too.
+    /// Reads the CAs. Files that cannot be read are reported and skipped, because phones are also served without a
+    /// certificate.
     #[must_use]
     pub fn load(registry: SharedRegistry, dir: &Path) -> (Arc<Self>, Vec<String>) {
         let (vendors, wrong) = read(&registry, dir);
         (Arc::new(Self { registry, dir: dir.to_owned(), vendors: ArcSwap::from_pointee(vendors) }), wrong)
     }
 
-    /// Takes what is there now; returns what cannot be read.
+    /// Reads the CAs again. Returns what cannot be read.
     pub fn reload(&self) -> Vec<String> {
         let (vendors, wrong) = read(&self.registry, &self.dir);
         self.vendors.store(Arc::new(vendors));
@@ -146,7 +147,7 @@ impl ClientCaStore {
         self.vendors.load().iter().map(|one| (Arc::clone(&one.vendor), one.roots.len())).collect()
     }
 
-    /// What a chain is worth, the client's own certificate first.
+    /// Verifies a chain that starts with the client's own certificate.
     #[must_use]
     pub fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> ClientCertificate {
         let Some((own, others)) = chain.split_first() else { return ClientCertificate::None };
@@ -169,7 +170,7 @@ impl ClientCaStore {
                         Err(_) => ClientCertificate::NoMac { name },
                     };
                 }
-                // The library looks at the time before it looks for the issuer.
+                // webpki checks the validity period before it looks for the issuer.
                 Err(Error::InvalidCertificate(error)) if is_about_time(&error) => {
                     if at(validity.0).is_ok() || at(validity.1).is_ok() {
                         let until = Timestamp::from_second(validity.1).unwrap_or(Timestamp::MAX);
@@ -208,7 +209,7 @@ fn common_name(certificate: &X509Certificate<'_>) -> String {
     name.unwrap_or_default().trim().to_owned()
 }
 
-/// The CAs of every vendor, and what of them cannot be read.
+/// Returns the CAs of every vendor, and what cannot be read.
 fn read(registry: &SharedRegistry, dir: &Path) -> (Vec<VendorCa>, Vec<String>) {
     let (mut found, mut wrong) = (Vec::new(), Vec::new());
     for vendor in registry.load().vendors() {
@@ -236,7 +237,7 @@ fn read(registry: &SharedRegistry, dir: &Path) -> (Vec<VendorCa>, Vec<String>) {
     (found, wrong)
 }
 
-/// The files of a vendor's folder; none where there is no folder.
+/// The files in a vendor's folder. Empty if the folder does not exist.
 fn files(dir: &Path, wrong: &mut Vec<String>) -> Vec<PathBuf> {
     match fs::read_dir(dir) {
         Ok(entries) => {

@@ -1,6 +1,6 @@
-//! Client certificates in the handshake: asked for, never demanded. Whoever shows one must prove to own it; whether it is
-//! worth anything is judged afterwards ([`super::client_ca_store`]), so that a phone with an odd certificate is still answered, by
-//! the weaker rules.
+//! Requests a client certificate in the handshake without requiring one. A client that presents a certificate must
+//! prove possession of its key. The certificate itself is verified after the handshake ([`super::client_ca_store`]), so
+//! that a phone with an unusual certificate is still served, under the weaker rules.
 
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use x509_parser::{
     public_key::PublicKey,
 };
 
-/// RSA keys below have been broken or will be; the library verifies nothing with them.
+/// Minimum RSA key size in bits. Shorter keys are insecure, and webpki does not verify signatures made with them.
 const SHORTEST_RSA: usize = 2048;
 
-/// Asks, and has possession proved.
+/// Requests a client certificate and verifies possession of its key.
 #[derive(Debug)]
 pub struct AnyClientCert(WebPkiSupportedAlgorithms);
 
 impl AnyClientCert {
-    /// With the signature algorithms of `provider`.
+    /// Uses the signature algorithms of `provider`.
     #[must_use]
     pub fn new(provider: &CryptoProvider) -> Arc<Self> {
         Arc::new(Self(provider.signature_verification_algorithms))
     }
 }
 
-/// Whether a certificate can prove nothing, whoever issued it: of version 1, unreadable, or with a key too short. The
-/// signature with such a key is not looked at in the handshake, so nothing may ever be believed of it.
+/// Whether a certificate proves nothing regardless of its issuer: version 1, unreadable, or with a key that is too
+/// short. The handshake does not verify signatures with such a key, so the certificate must never be trusted.
 #[must_use]
 pub fn is_worthless(certificate: &CertificateDer<'_>) -> bool {
     if ParsedCertificate::try_from(certificate).is_err() {
@@ -49,7 +49,7 @@ pub fn is_worthless(certificate: &CertificateDer<'_>) -> bool {
     }
 }
 
-/// A worthless certificate passes unproved.
+/// Accepts the signature of a worthless certificate without verification.
 fn accept_untrusted(
     certificate: &CertificateDer<'_>,
     verified: Result<HandshakeSignatureValid, Error>,
@@ -65,7 +65,7 @@ impl ClientCertVerifier for AnyClientCert {
         false
     }
 
-    /// No names: a phone would keep back a certificate of an issuer that is not among them.
+    /// Empty: a phone would not send a certificate whose issuer is missing from the list.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -1,7 +1,7 @@
-//! How many connections a source may have and how fast it may open them. Over TLS all of them count, and the gate is asked
-//! before the handshake, which is what costs: a refused connection costs an accepted socket and no more. Without TLS those
-//! count that have not sent a whole request yet ([`UNFINISHED`]). The bounds are those of a whole site behind one address;
-//! trusted proxies speak for many sites and are not counted.
+//! Limits how many connections a source may have and how fast it may open them. With TLS, all connections count, and
+//! the limit is checked before the handshake, which is the expensive part: a rejected connection costs only an accepted
+//! socket. Without TLS, only connections that have not sent a complete request count ([`UNFINISHED`]). The limits are
+//! sized for a whole site behind one address. Trusted proxies forward many sites and are not counted.
 
 use std::{
     collections::HashMap,
@@ -17,35 +17,36 @@ use crate::{
     phone::request_evidence::network,
 };
 
-/// Sources remembered without an open connection.
+/// Maximum number of tracked sources; beyond it, sources without an open connection are removed.
 const REMEMBERED: usize = 1 << 16;
-/// A source that was quiet may open this many seconds' worth at once: a site whose phones all boot.
+/// A source that was idle may use the handshakes of this many seconds at once, for example a site where all phones
+/// boot.
 const BURST_SECONDS: u32 = 10;
 
-/// The bounds of plain listeners. A request that is sent at once is whole within a few milliseconds; ten thousand phones
-/// behind one address that boot within ten seconds have some fifty under way. Clients that open connections and send nothing
-/// are let go after ten seconds.
+/// Limits of the plain listeners. A request that is sent at once is complete within a few milliseconds. When ten
+/// thousand phones behind one address boot within ten seconds, about fifty requests are incomplete at any time. Clients
+/// that open connections and send nothing are disconnected after ten seconds.
 pub const UNFINISHED: Bounds = Bounds { connections: 500, handshakes_per_second: 0 };
 
-/// Bounds per source: an IPv4 address or an IPv6 /64. 0 = none.
+/// Limits per source: an IPv4 address or an IPv6 /64. 0 means unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Open connections.
     pub connections: u32,
-    /// Handshakes per second in the long run; ten seconds' worth may come at once.
+    /// Handshakes per second on average. A burst of ten seconds' worth is allowed.
     pub handshakes_per_second: u32,
 }
 
-/// Why a connection was turned away.
+/// Why a connection was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionRejection {
     /// Too many open connections.
     Connections,
-    /// Too many connections without a whole request.
+    /// Too many connections without a complete request.
     Unfinished,
     /// Too many handshakes in a short time.
     Handshakes,
-    /// More than its share of what all listeners can hold.
+    /// More than its share of the connections of all listeners.
     Share,
 }
 
@@ -61,7 +62,7 @@ impl ConnectionRejection {
         }
     }
 
-    /// Counts and logs a connection that was turned away.
+    /// Counts and logs a rejected connection.
     pub fn note(self, peer: IpAddr) {
         increment(Metric::ConnectionsTurnedAway, &[("limit", self.as_str())]);
         tracing::debug!(address = %peer, limit = self.as_str(), "a connection was turned away: its source has too many");
@@ -71,12 +72,12 @@ impl ConnectionRejection {
 #[derive(Debug, Clone, Copy)]
 struct Source {
     open: u32,
-    /// Thousandths of a handshake.
+    /// Remaining handshakes, in thousandths.
     left: u64,
     at: Timestamp,
 }
 
-/// Counts connections. One for all workers: a source's connections are spread over them.
+/// Counts connections. All workers share one instance, because the connections of a source are spread over them.
 #[derive(Debug)]
 pub struct ConnectionLimiter {
     bounds: Bounds,
@@ -84,7 +85,7 @@ pub struct ConnectionLimiter {
     sources: Mutex<HashMap<IpAddr, Source>>,
 }
 
-/// A place of one connection; given back when dropped.
+/// The slot of one connection. Released when dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit(Option<(Arc<ConnectionLimiter>, IpAddr)>);
 
@@ -100,7 +101,7 @@ impl Drop for ConnectionPermit {
 }
 
 impl ConnectionLimiter {
-    /// `exempt`: networks that are not counted.
+    /// `exempt`: networks without limits.
     #[must_use]
     pub fn new(bounds: Bounds, exempt: Vec<IpNet>) -> Arc<Self> {
         Arc::new(Self { bounds, exempt, sources: Mutex::default() })
@@ -114,10 +115,10 @@ impl ConnectionLimiter {
         u64::from(self.bounds.handshakes_per_second) * u64::from(BURST_SECONDS) * 1000
     }
 
-    /// Takes a place for a connection that has just been accepted.
+    /// Takes a slot for a connection that has just been accepted.
     ///
     /// # Errors
-    /// When its source has too many.
+    /// If the source exceeds a limit.
     pub fn enter(self: &Arc<Self>, peer: IpAddr, now: Timestamp) -> Result<ConnectionPermit, ConnectionRejection> {
         let peer = peer.to_canonical();
         let unbounded = self.bounds == Bounds { connections: 0, handshakes_per_second: 0 };
@@ -143,7 +144,7 @@ impl ConnectionLimiter {
         Ok(ConnectionPermit(Some((Arc::clone(self), source))))
     }
 
-    /// Open connections of a source.
+    /// Returns the number of open connections of a source.
     #[must_use]
     pub fn open(&self, peer: IpAddr) -> u32 {
         self.lock().get(&network(peer.to_canonical())).map_or(0, |entry| entry.open)

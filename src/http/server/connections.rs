@@ -1,5 +1,5 @@
-//! How connections of phones, PBXs and people are served: HTTP/1.1 and nothing else, over TCP or TLS. Phones speak nothing
-//! newer, websockets need it, and every limit here is one of HTTP/1.1.
+//! Serves the connections of phones, PBXs, and browsers: HTTP/1.1 only, over TCP or TLS. Phones support nothing newer,
+//! websockets need it, and all limits here apply to HTTP/1.1.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -22,26 +22,26 @@ use super::{
 };
 use crate::http::{AppState, configure};
 
-/// An idle connection is kept this long: a phone fetches its files in a row, then not for a day.
+/// An idle connection is kept this long: a phone fetches its files one after the other and then nothing for a day.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// A request's head must be there by then.
+/// Time limit for receiving the head of a request.
 pub(crate) const SLOW_REQUEST: Duration = Duration::from_secs(10);
-/// A client that does not take its end of the connection is dropped after this.
+/// Time limit for a client to close its end of the connection.
 pub(crate) const SLOW_GOODBYE: Duration = Duration::from_secs(1);
-/// A client that takes nothing of its answer, or sends the body of a refused request and nothing else, is dropped after this:
-/// later than one that does nothing at all.
+/// A client that does not read its response, or only sends the body of a rejected request, is disconnected after this
+/// time. It is longer than the timeout for idle clients.
 const SLOW_CLIENT: Duration = Duration::from_secs(40);
-/// A TLS handshake must be done by then: old phones take seconds.
+/// Time limit for a TLS handshake. Old phones need several seconds.
 const SLOW_HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long clients may take.
+/// Time limits for clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     /// For a TLS handshake.
     pub handshake: Duration,
     /// For the head of a request.
     pub request: Duration,
-    /// For a piece of an answer, and for the next request after it.
+    /// For a part of a response, and for the next request after it.
     pub stall: Duration,
 }
 
@@ -57,24 +57,24 @@ impl Timeouts {
     }
 }
 
-/// What a connection that is encrypted up to us brings along for its requests.
+/// Connection data of TLS connections, available to their requests.
 struct OverTls {
     certificate: ClientCertificate,
 }
 
-/// Whether the request's connection is encrypted up to us.
+/// Whether the request's connection uses TLS up to the gateway.
 #[must_use]
 pub fn is_over_tls(request: &HttpRequest) -> bool {
     request.conn_data::<OverTls>().is_some()
 }
 
-/// What the client's certificate of the request's connection is worth.
+/// Returns the result of verifying the client certificate of the request's connection.
 #[must_use]
 pub fn certificate(request: &HttpRequest) -> &ClientCertificate {
     request.conn_data::<OverTls>().map_or(&ClientCertificate::None, |connection| &connection.certificate)
 }
 
-/// Completes when a graceful stop begins: idle connections are closed then.
+/// Completes when a graceful stop begins, so that idle connections are closed.
 pub(crate) type CloseReporter = actix_server::GracefulShutdownSignal;
 
 fn settings<T, S>(goodbye: CloseReporter, patience: Timeouts) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
@@ -104,14 +104,14 @@ macro_rules! application {
     };
 }
 
-/// What admits plain connections.
+/// Limits plain connections.
 #[derive(Clone)]
 pub(crate) struct PlainConnectionFilter {
-    /// Connections of a source that have not sent a whole request.
+    /// Limits a source's connections that have not sent a complete request.
     pub gate: Arc<ConnectionLimiter>,
-    /// The connections of all listeners.
+    /// The limit for the connections of all listeners.
     pub capacity: Arc<SourceShares>,
-    /// The time.
+    /// The clock.
     pub clock: SharedClock,
 }
 
@@ -123,7 +123,7 @@ impl PlainConnectionFilter {
     }
 }
 
-/// Plain connections of one worker.
+/// Serves the plain connections of one worker.
 pub(crate) fn plain(
     deps: Arc<AppState>,
     goodbye: CloseReporter,
@@ -136,13 +136,13 @@ pub(crate) fn plain(
         })
         .h1(application!(deps));
     let accepted = fn_service(move |io: TcpStream| {
-        // Without an address the other side is gone already.
+        // Without a peer address the connection is already closed.
         let admitted = io.peer_addr().map_err(|_gone| None).and_then(|peer| {
             let places = admission.admit(peer.ip()).map_err(|why| {
                 why.note(peer.ip());
                 None
             })?;
-            // Answers are small.
+            // Responses are small.
             let _ = io.set_nodelay(true);
             Ok((StallTimeoutStream::new(io, patience.pauses(), places), Some(peer)))
         });
@@ -151,7 +151,7 @@ pub(crate) fn plain(
     accepted.and_then(served.map_err(Some))
 }
 
-/// TLS connections of one worker.
+/// Serves the TLS connections of one worker.
 pub(crate) fn over_tls(
     deps: Arc<AppState>,
     goodbye: CloseReporter,

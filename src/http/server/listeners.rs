@@ -1,4 +1,4 @@
-//! Binds the addresses and makes the servers. When they run and when they stop is the caller's business.
+//! Binds the addresses and creates the servers. The caller starts and stops them.
 
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs},
@@ -31,11 +31,11 @@ pub enum ListenError {
     /// The address cannot be used.
     #[error("cannot listen on {address} ({section}): {source}; choose another address or stop who uses it")]
     Bind {
-        /// As configured.
+        /// The address as configured.
         address: String,
-        /// Section of the configuration.
+        /// The section of the configuration.
         section: &'static str,
-        /// The system's reason.
+        /// The error from the operating system.
         source: std::io::Error,
     },
     /// TLS cannot be set up.
@@ -43,16 +43,16 @@ pub enum ListenError {
     Tls(#[from] rustls::Error),
 }
 
-/// What the TLS listeners work with.
+/// Settings of the TLS listeners.
 #[derive(Clone)]
 pub struct TlsSettings {
     /// The server's certificates.
     pub certificates: Arc<Certificates>,
-    /// Who vouches for phones' certificates.
+    /// The CAs for phone certificates.
     pub issuers: Arc<ClientCaStore>,
-    /// Where failed handshakes are remembered.
+    /// Records failed handshakes.
     pub failures: Arc<FailedHandshakes>,
-    /// Bounds per source.
+    /// Limits per source.
     pub bounds: Bounds,
 }
 
@@ -62,19 +62,19 @@ pub struct ListenAddresses {
     pub http: Vec<String>,
     /// `[https] listen`.
     pub https: Vec<String>,
-    /// What its listeners work with; needed when `https` is not empty.
+    /// Settings of the TLS listeners. Required if `https` is not empty.
     pub tls: Option<TlsSettings>,
-    /// How long clients may take.
+    /// Time limits for clients.
     pub patience: Timeouts,
     /// Worker threads.
     pub workers: usize,
-    /// Connections each of them may have open; more wait until one ends.
+    /// Maximum number of open connections per worker. Further connections wait until one closes.
     pub connections_per_worker: usize,
-    /// How long a stopping server waits for answers under way.
+    /// How long a stopping server waits for pending responses.
     pub shutdown: Duration,
 }
 
-/// A server and where it listens. It serves once it is awaited or spawned.
+/// A server and its addresses. It starts serving when it is awaited or spawned.
 pub struct Listening {
     /// The server; its handle stops it.
     pub server: Server,
@@ -84,7 +84,7 @@ pub struct Listening {
     pub https: Vec<SocketAddr>,
 }
 
-/// Binds the listeners of phones, PBXs and people.
+/// Binds the listeners for phones, PBXs, and browsers.
 pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Listening, ListenError> {
     let mut server = Server::build()
         .shutdown_timeout(addresses.shutdown.as_secs())
@@ -112,7 +112,7 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
             .tls
             .as_ref()
             .ok_or_else(|| rustls::Error::General("[https] certificate and key are needed".to_owned()))?;
-        // One configuration: a session begun at one address is resumed at another.
+        // All addresses share one configuration, so that a session started at one address can be resumed at another.
         let handshakes = PhoneTlsAcceptor {
             config: Arc::new(tls.certificates.server_config()?),
             gate: ConnectionLimiter::new(tls.bounds, proxies.clone()),
@@ -135,7 +135,7 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
     Ok(Listening { server: server.run(), http, https })
 }
 
-/// Binds the operator's listener, for at most so many connections at once; `None` where no address is configured.
+/// Binds the operations listener with a limit on concurrent connections. Returns `None` if no address is configured.
 pub fn listen_ops(
     addresses: &[String],
     connections: usize,

@@ -1,4 +1,4 @@
-//! The listeners: who may connect, TLS with the certificates of phones, time limits of a connection.
+//! HTTP and TLS listeners: connection limits, phone certificates, and connection timeouts.
 
 pub mod certificates;
 pub mod client_ca_store;

@@ -1,6 +1,6 @@
-//! How many connections of clients are open, over all listeners, and how they are shared between sources. The process has
-//! a bounded number of file descriptors, and no source may take all of them: a source may have as many connections as are
-//! still free, so that one source gets half of them at most, two a third each, and another source always finds a place.
+//! Limits the open connections of all listeners and shares them between sources. The process has a limited number of
+//! file descriptors, and one source must not use all of them. A source may have as many connections as are still free:
+//! one source gets at most half of them, two sources a third each, and another source always gets a slot.
 
 use std::{
     collections::HashMap,
@@ -16,12 +16,12 @@ use ipnet::IpNet;
 use super::connection_limiter::ConnectionRejection;
 use crate::phone::request_evidence::network;
 
-/// Trusted proxies, which speak for many sources, leave one place in so many free.
+/// Trusted proxies, which forward many sources, leave this fraction (one in so many slots) free.
 const KEPT_FROM_PROXIES: usize = 8;
-/// When fewer than one place in so many is free, connections end after their answer.
+/// When fewer than this fraction (one in so many slots) is free, connections are closed after their response.
 const CROWDED: usize = 4;
 
-/// Counts connections. One for all listeners.
+/// Counts connections. All listeners share one instance.
 #[derive(Debug)]
 pub struct SourceShares {
     most: usize,
@@ -30,7 +30,7 @@ pub struct SourceShares {
     sources: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One counted connection; gives its place back when dropped.
+/// One counted connection. Releases its slot when dropped.
 #[derive(Debug)]
 pub struct SharePermit {
     capacity: Arc<SourceShares>,
@@ -38,7 +38,7 @@ pub struct SharePermit {
 }
 
 impl SourceShares {
-    /// Room for `most` connections; `proxies` speak for many sources.
+    /// Creates `most` slots. `proxies` are trusted proxies that forward many sources.
     #[must_use]
     pub fn new(most: usize, proxies: Vec<IpNet>) -> Arc<Self> {
         Arc::new(Self { most, proxies, open: AtomicUsize::new(0), sources: Mutex::default() })
@@ -52,10 +52,10 @@ impl SourceShares {
         self.most.saturating_sub(self.open.load(Ordering::Relaxed))
     }
 
-    /// Takes a place for a connection that has just been accepted.
+    /// Takes a slot for a connection that has just been accepted.
     ///
     /// # Errors
-    /// When its source has its share already.
+    /// If the source already has its share.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<SharePermit, ConnectionRejection> {
         let peer = peer.to_canonical();
         let source = network(peer);
@@ -64,7 +64,7 @@ impl SourceShares {
         let (free, own) = (self.free(), sources.get(&source).copied().unwrap_or_default());
         let is_over = match is_proxy {
             true => own > 0 && free <= self.most / KEPT_FROM_PROXIES,
-            // A source that has none comes in as long as the listeners accept at all.
+            // A source without connections is admitted as long as the listeners accept any.
             false => own >= free.max(1),
         };
         if is_over {
@@ -75,7 +75,7 @@ impl SourceShares {
         Ok(SharePermit { capacity: Arc::clone(self), source: Some(source) })
     }
 
-    /// Whether places are rare: a connection whose client has its answer must not keep one.
+    /// Whether slots are scarce. If so, a connection must be closed after its response.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.free() < self.most / CROWDED
@@ -83,7 +83,7 @@ impl SourceShares {
 }
 
 impl SharePermit {
-    /// The connection counts for its source no more: another bound holds for it from now on.
+    /// Stops counting the connection for its source, because a different limit applies from now on.
     pub fn leave_source(&mut self) {
         let Some(source) = self.source.take() else { return };
         let mut sources = self.capacity.lock();
@@ -95,7 +95,7 @@ impl SharePermit {
         }
     }
 
-    /// Whether places are rare.
+    /// Whether slots are scarce.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.capacity.is_crowded()
@@ -119,7 +119,7 @@ mod tests {
         SourceShares::new(most, vec!["10.0.0.0/8".parse().unwrap()])
     }
 
-    /// As many as a source gets.
+    /// Takes as many connections as a source gets.
     fn all_of(capacity: &Arc<SourceShares>, source: [u8; 4]) -> Vec<SharePermit> {
         std::iter::from_fn(|| capacity.enter(source.into()).ok()).collect()
     }

@@ -1,6 +1,6 @@
-//! A connection that must go on. The HTTP layer has a deadline for the first request of a connection, and one for
-//! connections on which nothing happens at all; a client that sends one request and then half of the next, the beginning of a
-//! body nobody reads, or takes no answer, would keep its connection for ever.
+//! Closes connections that make no progress. The HTTP layer only has deadlines for the first request and for completely
+//! idle connections. Without further deadlines, a client could keep its connection forever by sending one request and
+//! half of the next, or the start of a body that is never read, or by not reading its response.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,40 +19,40 @@ use tokio::{
 
 use super::{connection_limiter::ConnectionPermit, source_shares::SharePermit};
 
-/// How long a client may take.
+/// Time limits for a client.
 #[derive(Debug, Clone, Copy)]
 pub struct StallLimits {
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
-    /// For a piece of the answer, and then for the next request.
+    /// For a part of the response, and then for the next request.
     pub stall: Duration,
 }
 
-/// What the connection waits for.
+/// What the connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionState {
-    /// Its first request: the HTTP layer watches that.
+    /// The first request; the HTTP layer has a deadline for it.
     Begins,
-    /// Us.
+    /// The gateway, which is processing a request.
     Serves,
-    /// The client to take the answer, and to ask for the next thing or go.
+    /// The client, which must read the response and then send the next request or disconnect.
     Rests { until: Instant },
-    /// The rest of a head.
+    /// The client, which must send the rest of a request head.
     Asks { until: Instant },
-    /// Nobody: it is no HTTP any more.
+    /// No limit: the connection no longer uses HTTP.
     Other,
 }
 
-/// The places a connection takes; given back when it ends.
+/// The slots of a connection. Released when it ends.
 #[derive(Debug, Default)]
 pub struct ConnectionPermits {
-    /// Among those of its source that have not sent a whole request.
+    /// Slot among the source's connections that have not sent a complete request.
     pub unfinished: Option<ConnectionPermit>,
-    /// Among all connections.
+    /// Slot among all connections.
     pub seat: Option<SharePermit>,
 }
 
-/// How a connection gets on, known to its stream and to the requests on it.
+/// Progress of a connection, shared between its stream and its requests.
 #[derive(Debug, Clone)]
 pub struct StallTimer(Rc<Connection>);
 
@@ -64,7 +64,7 @@ struct Connection {
 }
 
 impl StallTimer {
-    /// Of a new connection.
+    /// Creates the timer of a new connection.
     #[must_use]
     pub fn new(pauses: StallLimits, places: ConnectionPermits) -> Self {
         Self(Rc::new(Connection { doing: Cell::new(ConnectionState::Begins), pauses, places: RefCell::new(places) }))
@@ -74,18 +74,18 @@ impl StallTimer {
         self.0.doing.set(doing);
     }
 
-    /// A request is there; until it is answered the time is ours.
+    /// A request has arrived. There is no deadline until it is answered.
     pub fn serves(&self) {
         self.now(ConnectionState::Serves);
         self.0.places.borrow_mut().unfinished = None;
     }
 
-    /// It is answered.
+    /// The request has been answered.
     pub fn answered(&self, now: Instant) {
         self.now(ConnectionState::Rests { until: now + self.0.pauses.stall });
     }
 
-    /// It has become something else, which has deadlines and bounds of its own.
+    /// The connection no longer uses HTTP. Its new protocol has separate deadlines and limits.
     pub fn leaves_http(&self) {
         self.now(ConnectionState::Other);
         if let Some(seat) = &mut self.0.places.borrow_mut().seat {
@@ -93,7 +93,7 @@ impl StallTimer {
         }
     }
 
-    /// Whether places are rare, so that the connection has to end after its answer.
+    /// Whether slots are scarce, so that the connection must be closed after its response.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.0.places.borrow().seat.as_ref().is_some_and(SharePermit::is_crowded)
@@ -119,37 +119,37 @@ impl StallTimer {
     }
 }
 
-/// A stream that ends when its client does not go on. Its places are free when it is closed, even while a request of it is
-/// still being worked on.
+/// A stream that ends when its client makes no progress. Its slots are released when it is closed, even if one of its
+/// requests is still being processed.
 pub struct StallTimeoutStream<T> {
     io: T,
     pace: StallTimer,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Since when the client takes nothing.
+    /// Time since which the client has read nothing.
     full_since: Option<Instant>,
 }
 
 impl<T> StallTimeoutStream<T> {
-    /// Around a connection.
+    /// Wraps a connection.
     #[must_use]
     pub fn new(io: T, pauses: StallLimits, places: ConnectionPermits) -> Self {
         Self { io, pace: StallTimer::new(pauses, places), timer: None, full_since: None }
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// For its requests.
+    /// Returns the timer, for the requests of the connection.
     #[must_use]
     pub fn pace(&self) -> StallTimer {
         self.pace.clone()
     }
 
-    /// A client that no longer speaks HTTP has deadlines of its own, but none of them ends a connection to which nothing can
-    /// be written, not even the goodbye.
+    /// A connection that no longer uses HTTP has separate deadlines. But they cannot end a connection that accepts no
+    /// data, not even the closing message, so a deadline for writes applies here.
     fn deadline(&self) -> Option<Instant> {
         match self.pace.0.doing.get() {
             ConnectionState::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
@@ -157,14 +157,14 @@ impl<T> StallTimeoutStream<T> {
         }
     }
 
-    /// Whether its time is over; if not, the task is woken when it is.
+    /// Whether the deadline has passed. If not, the task is woken when it does.
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         while let Some(until) = self.deadline() {
             if Instant::now() >= until {
                 return true;
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
-            // One that rings too early is set anew then: answers come far more often than it rings.
+            // A timer that fires too early is reset then, because responses are much more frequent than timeouts.
             if timer.deadline().into_std() > until || timer.is_elapsed() {
                 timer.as_mut().reset(until.into());
             }
@@ -186,7 +186,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallTimeoutStream<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_over(cx) {
-            // As if the client had gone; one that takes nothing would not be let go by that.
+            // Return end of file, as if the client had disconnected. If the client reads nothing, only an error ends
+            // the connection.
             let is_full = this.full_since.is_some();
             return Poll::Ready(if is_full { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) });
         }
@@ -207,10 +208,10 @@ impl<T> StallTimeoutStream<T> {
         self.full(written, cx)
     }
 
-    /// What was tried, unless the client has taken nothing for too long.
+    /// Returns the result of the write, or an error if the client has read nothing for too long.
     fn full<R>(&mut self, tried: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         self.full_since = tried.is_pending().then(|| self.full_since.unwrap_or_else(Instant::now));
-        // After an answer nothing is read before somebody wakes the task.
+        // After a response, nothing is read until the task is woken, so register the timer here.
         let is_over = self.is_over(cx);
         if is_over && tried.is_pending() { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { tried }
     }
@@ -283,7 +284,7 @@ mod tests {
         assert_eq!(pace.deadline(), None);
     }
 
-    /// Takes four bytes, then nothing more.
+    /// Accepts four bytes, then blocks.
     struct Clogged(usize);
 
     impl AsyncRead for Clogged {
@@ -321,7 +322,7 @@ mod tests {
         clogged.pace().answered(Instant::now());
         assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
         poll_fn(|cx| {
-            // Its time may be over by now.
+            // The deadline may have passed already.
             assert!(!matches!(Pin::new(&mut clogged).poll_write(cx, b"ef"), Poll::Ready(Ok(_))));
             Poll::Ready(())
         })

@@ -1,5 +1,5 @@
-//! Accepts TLS connections. This loop is ours because a phone that refuses our certificate never sends a request: every
-//! handshake that fails is counted and remembered with who, what for and why.
+//! Accepts TLS connections. The gateway does this itself because a phone that rejects its certificate never sends a
+//! request: every failed handshake is counted and recorded with the client, the requested name, and the reason.
 
 use std::{
     cell::RefCell,
@@ -33,13 +33,13 @@ use crate::{
     },
 };
 
-/// A client's end of TCP; the first bytes are remembered until the handshake is done.
+/// A client's TCP stream. It records the first bytes until the handshake is done.
 pub struct RecordedStream {
     io: TcpStream,
     first: Option<First>,
 }
 
-/// Shared with whoever waits for the handshake: the stream is gone when it fails.
+/// Shared with the task that waits for the handshake, because a failed handshake consumes the stream.
 type First = Rc<RefCell<Vec<u8>>>;
 
 impl AsyncRead for RecordedStream {
@@ -57,7 +57,7 @@ impl AsyncRead for RecordedStream {
     }
 }
 
-/// Writing is handed on as it is.
+/// Forwards writes unchanged.
 macro_rules! hand_writing_on {
     ($of:ty, $to:ident) => {
         impl AsyncWrite for $of {
@@ -91,7 +91,7 @@ macro_rules! hand_writing_on {
 hand_writing_on!(RecordedStream, io);
 hand_writing_on!(Secured, stream);
 
-/// A connection whose handshake is done. Its source has one place less until it ends.
+/// A connection whose handshake is done. It occupies a slot of its source until it ends.
 pub struct Secured {
     stream: TlsStream<RecordedStream>,
     seat: Option<SharePermit>,
@@ -99,12 +99,12 @@ pub struct Secured {
 }
 
 impl Secured {
-    /// Its place among all connections, for its holder to keep.
+    /// Takes this connection's slot among all connections, for the caller to keep.
     pub fn take_permit(&mut self) -> Option<SharePermit> {
         self.seat.take()
     }
 
-    /// What the handshake agreed on; also in a resumed session the client's certificate of the first one.
+    /// The negotiated TLS session. A resumed session has the client certificate of the original one.
     #[must_use]
     pub fn session(&self) -> &rustls::ServerConnection {
         self.stream.get_ref().1
@@ -117,27 +117,27 @@ impl AsyncRead for Secured {
     }
 }
 
-/// Makes the acceptor of a worker.
+/// Creates the acceptor of a worker.
 #[derive(Clone)]
 pub struct PhoneTlsAcceptor {
-    /// Certificates, versions, tickets.
+    /// Certificates, protocol versions, and tickets.
     pub config: Arc<ServerConfig>,
-    /// Who may.
+    /// Limits per source.
     pub gate: Arc<ConnectionLimiter>,
-    /// The connections of all listeners.
+    /// The limit for the connections of all listeners.
     pub capacity: Arc<SourceShares>,
-    /// Who could not.
+    /// Records failed handshakes.
     pub failures: Arc<FailedHandshakes>,
-    /// The time.
+    /// The clock.
     pub clock: SharedClock,
-    /// A handshake must be done by then.
+    /// Time limit for a handshake.
     pub patience: Duration,
 }
 
-/// Why a connection does not become a request's. All of it has been told by then.
+/// Why a connection does not get to its first request. It has been logged and counted by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeEnd {
-    /// Too many of its source.
+    /// The source has too many connections.
     TurnedAway,
     /// The handshake failed.
     Failed,
@@ -170,7 +170,7 @@ impl Service<TcpStream> for TlsAccept {
     type Error = HandshakeEnd;
     type Future = LocalBoxFuture<'static, Result<Self::Response, HandshakeEnd>>;
 
-    /// Always: slow handshakes of one source must not keep the others waiting. What bounds them is the gate.
+    /// Always ready: slow handshakes of one source must not delay the others. The connection limits apply instead.
     fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), HandshakeEnd>> {
         Poll::Ready(Ok(()))
     }
@@ -178,11 +178,11 @@ impl Service<TcpStream> for TlsAccept {
     fn call(&self, io: TcpStream) -> Self::Future {
         let (parts, acceptor, done) = (self.parts.clone(), self.acceptor.clone(), self.done.clone());
         Box::pin(async move {
-            // Without an address the other side is gone already.
+            // Without a peer address the connection is already closed.
             let Ok(peer) = io.peer_addr() else { return Err(HandshakeEnd::Failed) };
             let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
             let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
-            // The handshake's small messages must not wait for one another.
+            // The small messages of the handshake must not wait for each other.
             let _ = io.set_nodelay(true);
             let first = First::default();
             let accept = acceptor.accept(RecordedStream { io, first: Some(Rc::clone(&first)) });
@@ -209,7 +209,7 @@ impl Service<TcpStream> for TlsAccept {
 
 impl PhoneTlsAcceptor {
     fn failed(&self, peer: SocketAddr, heard: &[u8], error: &io::Error) {
-        // A port scan or a health check that says nothing is nobody's phone.
+        // A port scan or a health check that sends nothing is not a phone.
         if heard.is_empty() && error.kind() != io::ErrorKind::TimedOut {
             increment(Metric::HandshakesFailed, &[("reason", "silent")]);
             return;
@@ -230,7 +230,7 @@ impl PhoneTlsAcceptor {
     }
 }
 
-/// Refusals of a source are worth a line in the log once an hour: a phone tries again and again.
+/// Logs rejections of one source at most once an hour, because a phone retries continuously.
 fn hour_before(now: jiff::Timestamp) -> jiff::Timestamp {
     now.saturating_sub(Duration::from_secs(3600)).unwrap_or(jiff::Timestamp::MIN)
 }

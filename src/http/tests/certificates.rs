@@ -1,4 +1,4 @@
-//! Factory certificates, shown by curl and openssl, which share no code with us.
+//! Factory certificates, presented by curl and openssl, which share no code with gangway.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// Chain and key of a phone as files; valid until the end of `year`.
+    /// Returns chain and key of a phone as files, valid until the end of `year`.
     fn issue(&self, dir: &Path, name: &str, common_name: &str, year: i32, kind: &'static SignatureAlgorithm) -> Files {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
@@ -59,7 +59,7 @@ impl Files {
     }
 }
 
-/// TLS that believes `ca` for Yealink phones.
+/// TLS settings that trust `ca` for Yealink phones.
 fn believing(dir: &Path, ca: &Ca) -> TlsSettings {
     let place = dir.join("client_ca/yealink");
     fs::create_dir_all(&place).unwrap();
@@ -71,7 +71,7 @@ fn believing(dir: &Path, ca: &Ca) -> TlsSettings {
     TlsSettings { issuers, ..over_tls(certificates) }
 }
 
-/// GET of the phone's file over TLS, without token.
+/// Fetches the phone's file over TLS, without a token.
 async fn fetch(house: &House, arguments: &[&str]) -> (u16, usize) {
     let url = format!("https://{}/example.com/gw/phone/{FILE}", house.https.unwrap());
     let mut all = vec!["--insecure"];
@@ -143,7 +143,7 @@ async fn whatever_is_wrong_with_a_certificate_the_phone_is_answered_by_the_weake
     for (name, files) in &odd {
         let own = ["-cert", files.chain.to_str().unwrap(), "-key", files.key.to_str().unwrap()];
         for version in ["-tls1_2", "-tls1_3"] {
-            // Old keys and signatures are below what today's OpenSSL would show by itself.
+            // Current OpenSSL versions do not present old keys and signatures by default.
             let arguments = [&own[..], &[version, "-ign_eof", "-cipher", "DEFAULT@SECLEVEL=0"]].concat();
             let told = s_client(&house, &arguments, &get).await;
             assert!(told.contains("HTTP/1.1 200"), "{name} {version}: the token and the window let it in: {told}");
@@ -241,7 +241,7 @@ async fn a_resumed_session_carries_its_certificate_and_is_judged_anew() {
         let again = s_client(&house, &[version, "-ign_eof", "-sess_in", session], &get).await;
         assert!(again.contains("Reused, TLSv1") && again.contains("HTTP/1.1 200"), "{again}");
     }
-    // The CA is withdrawn: what it vouched for is worth nothing, resumed or not.
+    // Once the CA is removed, its certificates are no longer trusted, in resumed sessions either.
     fs::write(dir.path().join("client_ca/yealink/factory.pem"), Ca::new("Another CA").pem).unwrap();
     assert!(issuers.reload().is_empty());
     let session = dir.path().join("-tls1_2");

@@ -1,4 +1,4 @@
-//! Answers to challenges: each works once, and none of it costs a phone its file.
+//! Digest responses: each is accepted once, and a phone still gets its file in every case.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ use crate::phone::{
 const USER: &str = "805ec0123456";
 const PASSWORD: &str = "OwnPasswordOwnPasswo";
 
-/// One answer, computed as the standard says.
+/// One digest response, computed as in RFC 7616.
 struct Proof<'a> {
     challenge: &'a str,
     password: &'a str,
@@ -75,7 +75,7 @@ async fn a_captured_request_works_once_and_is_no_strike() {
 async fn whoever_is_told_to_ask_again_gets_an_unused_challenge() {
     let house = House::open().await;
     let mut challenge = challenge(&house).await;
-    // A phone that says the same each time, all within one second of the gateway's clock.
+    // A phone that repeats the same values, all within one second of the gateway's clock.
     for round in 0..5 {
         let header = Proof { challenge: &challenge, password: PASSWORD, nc: 1, cnonce: "same" }.header(&path(FILE));
         assert_eq!(house.request("GET", &path(FILE), &header).await.status, 200, "round {round}");
@@ -110,7 +110,8 @@ async fn parallel_connections_over_several_threads_all_get_their_file() {
     house.close().await;
 }
 
-/// A proxy may look at one of two headers and we at the other: both together prove nothing, and are no guess.
+/// A proxy may check one of two headers and the gateway the other. Two headers together prove nothing and do not count
+/// as a guess.
 #[actix_web::test]
 async fn two_authorization_headers_prove_nothing() {
     let house = House::open().await;
@@ -187,7 +188,7 @@ async fn curl_answers_both_hashes_and_keeps_its_connection() {
     house.close().await;
 }
 
-/// Python's own HTTP client: a second witness that shares no code with us nor with curl.
+/// Python's HTTP client is independent: it shares no code with gangway or curl.
 #[actix_web::test]
 async fn python_answers_digest_and_basic() {
     const SCRIPT: &str = r#"
@@ -234,7 +235,7 @@ async fn the_shared_account_of_a_scanning_source_opens_nothing() {
         let url = house.url(file);
         house.curl(&[user, &["--interface", source, &url][..]].concat()).await.0
     };
-    // One address after the other, with the account every phone of the instance has.
+    // Try one address after the other, with the account that all phones of the instance share.
     for n in 0..8 {
         assert_eq!(curl("127.0.0.5", &format!("805ec012340{n}.cfg"), &shared).await, 401);
     }
@@ -263,7 +264,7 @@ async fn limits_follow_the_client_behind_a_trusted_proxy() {
         let headers = format!("{proof}X-Forwarded-For: {forwarded}\r\n");
         house.request_from("127.0.0.9", "GET", &path(FILE), &headers).await.status
     };
-    // What the guesser writes itself stands left and counts for nobody.
+    // The entries that the client writes itself are to the left and are ignored.
     for n in 0..10 {
         assert_eq!(guess(&format!("198.51.100.{n}, 203.0.113.7")).await, 401);
     }
@@ -280,7 +281,8 @@ async fn limits_follow_the_client_behind_a_trusted_proxy() {
     house.close().await;
 }
 
-/// To an IPv6 listener every IPv4 client comes from one and the same network: limits and windows must not take it for one.
+/// All IPv4 clients of an IPv6 listener have addresses in one IPv6 network. Limits and bootstrap windows must not treat
+/// them as one source.
 #[actix_web::test]
 async fn ipv4_clients_of_an_ipv6_listener_are_themselves() {
     let house = House::dual_stack().await;
@@ -298,7 +300,7 @@ async fn ipv4_clients_of_an_ipv6_listener_are_themselves() {
     assert_eq!(boot("127.0.0.6").await, 200, "nobody else");
     let bound = house.memory.phone().window.bound.clone().unwrap();
     assert_eq!(bound.source, std::net::IpAddr::from([127, 0, 0, 6]));
-    // Sources that are trusted are so in both forms.
+    // Trusted addresses are recognised in both forms.
     let forwarded = "X-Forwarded-For: 192.0.2.9\r\n";
     let unknown = path("805ec0999999.cfg");
     assert_eq!(house.request_from("127.0.0.9", "GET", &unknown, forwarded).await.status, 401);
@@ -306,8 +308,7 @@ async fn ipv4_clients_of_an_ipv6_listener_are_themselves() {
     house.close().await;
 }
 
-/// A proxy that is not listed: ten that mistype something lock no other phone out, once phones have proven themselves
-/// through it.
+/// Behind an unlisted proxy, ten wrong logins do not lock out other phones, once phones have authenticated through it.
 #[actix_web::test]
 async fn behind_a_proxy_that_is_not_listed_limits_follow_the_client_it_names() {
     let house = House::open().await;

@@ -1,4 +1,4 @@
-//! Handshakes that fail, take too long or are too many; openssl is a witness that shares no code with us.
+//! Handshakes that fail, take too long, or exceed a limit. The openssl client shares no code with gangway.
 
 use std::{
     io::Write as _,
@@ -28,7 +28,7 @@ use crate::net::{
     tls::provider,
 };
 
-/// A new pair; `kind` is what `openssl req -newkey` takes, and whatever follows.
+/// Creates a new pair. `kind` contains the arguments of `openssl req -newkey`, and further options.
 pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> CertificatePaths {
     let (chain, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
     let subject: &[&str] = if kind.contains(&"-subj") { &[] } else { &["-subj", "/CN=localhost"] };
@@ -50,7 +50,7 @@ pub fn pair(dir: &Path, name: &str, kind: &[&str]) -> CertificatePaths {
 
 pub const P256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
 
-/// What `openssl s_client` tells of a connection on which it says `text`.
+/// Returns the output of `openssl s_client` for a connection on which it sends `text`.
 pub async fn s_client(house: &House, arguments: &[&str], text: &str) -> String {
     let mut command = Command::new("openssl");
     command
@@ -62,7 +62,7 @@ pub async fn s_client(house: &House, arguments: &[&str], text: &str) -> String {
     let text = text.to_owned();
     let output = tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().expect("openssl is installed");
-        // It may have given up by then.
+        // The client may have exited already.
         let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
         child.wait_with_output().unwrap()
     });
@@ -70,7 +70,7 @@ pub async fn s_client(house: &House, arguments: &[&str], text: &str) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A client that shows a certificate it has no key for.
+/// A client that presents a certificate without having its key.
 pub async fn thief(house: &House, pem: &[u8]) {
     let chain = vec![CertificateDer::from_pem_slice(pem).unwrap()];
     let key = rcgen::KeyPair::generate().unwrap();
@@ -86,14 +86,14 @@ pub async fn thief(house: &House, pem: &[u8]) {
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(house.https.unwrap()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    // In TLS 1.3 the client learns of it with its first read.
+    // In TLS 1.3 the client learns of the rejection with its first read.
     if let Ok(mut stream) = connector.connect(name, stream).await {
         let mut rest = Vec::new();
         assert!(stream.read_to_end(&mut rest).await.is_err());
     }
 }
 
-/// A connection of a client that believes anybody.
+/// Connects as a client that accepts any certificate.
 pub async fn connect(house: &House) -> tokio_rustls::client::TlsStream<TcpStream> {
     let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -106,7 +106,7 @@ pub async fn connect(house: &House) -> tokio_rustls::client::TlsStream<TcpStream
     tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
-/// A GET on a connection that stays open; the head of the answer.
+/// Sends a GET on a connection that stays open. Returns the head of the response.
 pub async fn get(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> String {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
     let mut bytes = Vec::new();
@@ -127,7 +127,7 @@ async fn house(
     (House::with_tls(Some(all), patience).await, failures, dir)
 }
 
-/// The newest failure, once there are `count`.
+/// Returns the newest failure, once there are `count`.
 pub async fn newest(failures: &FailedHandshakes, count: usize) -> FailedHandshake {
     loop {
         let all = failures.all();
@@ -186,12 +186,12 @@ async fn plain_http_at_the_tls_port_is_said_to_be_that() {
 
 #[actix_web::test]
 async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_meanwhile() {
-    // actix looks at its clock twice a second: a shorter patience with heads could be over before it begins.
+    // actix checks its clock twice a second, so a shorter time limit for heads could be over before it starts.
     let patience =
         Timeouts { handshake: Duration::from_millis(300), request: Duration::from_secs(1), ..Timeouts::default() };
     let (house, failures, _dir) = house(|_| {}, patience).await;
     let mut idle = Vec::new();
-    // More than actix-tls would let shake hands at once.
+    // More than the number of concurrent handshakes that actix-tls allows.
     for _ in 0..300 {
         idle.push(TcpStream::connect(house.https.unwrap()).await.unwrap());
     }
@@ -202,7 +202,8 @@ async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_mean
         let _ = stream.read_to_end(&mut rest).await;
     }
     assert_eq!(newest(&failures, 1).await.failure, Failure::Slow);
-    // The handshake is done, the head of the request never is: the client waits until we end it.
+    // The handshake completes but the head of the request does not. The client waits until the gateway closes the
+    // connection.
     let told = s_client(&house, &["-ign_eof"], "GET /healthz HTTP/1.1\r\nHost: gw\r\n").await;
     assert!(told.contains("HTTP/1.1 408"), "{told}");
     house.close().await;

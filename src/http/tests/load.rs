@@ -13,7 +13,7 @@ use crate::http::server::connection_limiter::UNFINISHED;
 const WHOLE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n";
 const HALF: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: g";
 
-/// The answer to a whole request; `None` when the connection was closed instead.
+/// Returns the response to a complete request, or `None` if the connection was closed instead.
 async fn asked(stream: &mut TcpStream) -> Option<String> {
     stream.write_all(WHOLE).await.ok()?;
     answer(stream).await
@@ -29,19 +29,19 @@ async fn answer(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// So many connections of a source, each with the beginning of a request.
+/// Opens `count` connections of a source, each with the start of a request.
 async fn begun(house: &House, source: &str, count: usize) -> Vec<TcpStream> {
     let mut all = Vec::new();
     for _ in 0..count {
         let mut stream = house.connect(source).await;
-        // One that is turned away may be closed by now.
+        // A rejected connection may be closed already.
         let _ = stream.write_all(HALF).await;
         all.push(stream);
     }
     all
 }
 
-/// How many of them get an answer once their request is whole.
+/// Completes the requests and returns how many get a response.
 async fn answered(streams: Vec<TcpStream>) -> usize {
     let mut count = 0;
     for mut stream in streams {
@@ -59,7 +59,7 @@ async fn half_heads_of_one_source_take_half_of_the_places_and_others_are_served(
     let other = asked(&mut house.connect("127.0.0.2").await).await.unwrap();
     assert!(other.starts_with("HTTP/1.1 200"), "{other}");
     let count = answered(begun).await;
-    // A place that came free meanwhile may have been taken by a later one.
+    // A slot that was released meanwhile may have been taken by a later connection.
     assert!((20..60).contains(&count), "{count}");
     house.close().await;
 }
@@ -70,7 +70,7 @@ async fn when_places_are_rare_a_connection_ends_with_its_answer() {
     let mut first = house.connect("127.0.0.2").await;
     assert!(!asked(&mut first).await.unwrap().contains("connection: close"));
     let begun_by_two = [begun(&house, "127.0.0.3", 20).await, begun(&house, "127.0.0.4", 12).await];
-    // What was connected last may not have been accepted yet.
+    // The newest connections may not have been accepted yet.
     let began = Instant::now();
     while !asked(&mut first).await.unwrap().contains("connection: close") {
         assert!(began.elapsed() < Duration::from_secs(8), "the connections of two sources are about to be let go");

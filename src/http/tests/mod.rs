@@ -1,4 +1,4 @@
-//! The listeners over real sockets, with records and files in memory.
+//! Tests the listeners over real sockets, with records and files in memory.
 
 mod certificates;
 mod digest;

@@ -1,4 +1,4 @@
-//! What strangers get: always the same.
+//! Unknown clients always get the same response.
 
 use futures_util::future::join;
 
@@ -68,7 +68,7 @@ async fn a_phone_that_knows_only_basic_is_not_asked_for_it_in_clear() {
     assert_eq!(proxied.status, 401, "TLS up to a trusted proxy counts");
     assert!(proxied.header("www-authenticate").unwrap().starts_with("Basic "));
 
-    // Another revision, as after every change of settings.
+    // Use a new revision, as after every change of settings.
     house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     house.memory.policy.lock().unwrap().https_only = false;
     assert_eq!(house.get(&path(FILE)).await.status, 401, "chosen by provisioning_scheme = http");
@@ -141,7 +141,7 @@ async fn ten_wrong_credentials_freeze_all_but_the_phones_own() {
     let house = House::open().await;
     let url = house.url(FILE);
     let unknown = house.url("805ec0999999.cfg");
-    // Missing ones never count.
+    // Missing credentials never count as wrong.
     for _ in 0..12 {
         assert_eq!(house.get(&path(FILE)).await.status, 401);
     }

@@ -1,4 +1,5 @@
-//! What is written behind an answer: the gateway may die before or after it, and nothing but the remark depends on it.
+//! Timeline entries written after a response. The gateway may crash before or after such a write, and only the entry
+//! depends on it.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 
-/// A gateway's life: the phone comes too early, and shows a certificate.
+/// Runs a gateway: the phone requests its file too early and presents a certificate.
 async fn is_asked(memory: &Arc<Memory>, point: Option<Failpoint>) -> bool {
     let caught = set_trap(point.map(|point| (point, 0)));
     let (tell, mut told) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! What phones get.
+//! Tests what phones receive.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,7 +29,7 @@ async fn the_first_delivery_binds_and_is_recorded_once_complete() {
     let delivery = phone.delivery.clone().unwrap();
     assert_eq!((delivery.revision, delivery.provisioning), (3, 1));
 
-    // The same again is served and changes nothing; a new revision is news.
+    // Fetching the same file again changes nothing. A new revision is recorded.
     assert_eq!(house.get(&with_token(FILE)).await.status, 200);
     assert!(std::ptr::eq(&*house.memory.phone(), &*phone));
     house.memory.edit(|phone| phone.revision = 4);
@@ -53,7 +53,8 @@ async fn head_unchanged_part_and_aborted_are_no_deliveries() {
     assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
     assert!(house.memory.phone().delivery.is_none());
 
-    // Inside a window a part would go out unbound: the whole is the answer, and it is a delivery.
+    // In a bootstrap window, a partial response would not bind it. The complete file is sent, and it counts as a
+    // delivery.
     let whole = house.request("GET", &with_token(FILE), "Range: bytes=0-9\r\n").await;
     assert_eq!((whole.status, whole.body.len()), (200, 16 * 1024));
     assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
@@ -65,7 +66,7 @@ async fn head_unchanged_part_and_aborted_are_no_deliveries() {
     let (status, _) = house.curl(&[&digest[..], &["--range", "99999-", &url]].concat()).await;
     assert_eq!(status, 416);
 
-    // A client that goes away in the middle; the delivery after it is the only one that is told.
+    // A client disconnects midway. Only the delivery after it is reported.
     *house.memory.body.lock().unwrap() = vec![b'y'; 16 << 20].into();
     house.memory.edit(|phone| {
         phone.revision = 4;
@@ -96,7 +97,7 @@ async fn a_phone_provisioned_again_that_holds_its_file_counts_as_delivered() {
     assert_eq!(house.get(&with_token(FILE)).await.status, 200);
     assert_eq!(house.told.recv().await, Some((PhoneId(7), None)));
 
-    // The same user again: same bytes, another provisioning.
+    // Provisioned again for the same user: same bytes, new provisioning.
     house.memory.edit(|phone| phone.provisioning = 2);
     let delivered = |house: &House| house.memory.phone().delivery.as_ref().unwrap().provisioning;
     assert_eq!(house.request("GET", &with_token(FILE), "If-None-Match: *\r\n").await.status, 304);
@@ -108,7 +109,7 @@ async fn a_phone_provisioned_again_that_holds_its_file_counts_as_delivered() {
     let kinds: Vec<&str> = house.memory.happenings.lock().unwrap().iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, ["first-delivery", "delivered", "unchanged"]);
 
-    // Another user's file has another tag; the former one proves nothing.
+    // Another user's file has a different tag. The former tag proves nothing.
     house.memory.edit(|phone| {
         phone.provisioning = 3;
         phone.revision = 4;
@@ -154,7 +155,7 @@ async fn own_credentials_close_the_window() {
     let phone = house.memory.phone();
     assert_eq!(phone.window.closed, Some(sample::at(10)));
     assert_eq!(phone.own.proven, Some(sample::at(10)));
-    // What travelled through the redirect service is spent.
+    // Credentials that were sent through the redirect service are no longer valid.
     assert_eq!(house.get(&with_token(FILE)).await.status, 401);
     let (status, _) = house.curl(&["--digest", "--user", "boot:boot-password", &url]).await;
     assert_eq!(status, 401);
@@ -269,7 +270,7 @@ async fn every_request_is_noted_without_its_token() {
     assert_eq!((seen[0].phone, seen[0].outcome), (Some(PhoneId(7)), RequestOutcome::Delivered));
     assert_eq!(seen[1].phone, None);
     assert_eq!(seen[1].outcome, RequestOutcome::Refused(Reason::UnknownPhone));
-    // A token without a file is no name, a known MAC no phone.
+    // A token without a file name is not logged as a name, and a known MAC does not identify a phone.
     house.get(&path(TOKEN)).await;
     house.get(&path(FILE)).await;
     let wrong = ["--digest", "--user", "x:y", "--user-agent", "stranger"];

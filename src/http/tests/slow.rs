@@ -1,4 +1,4 @@
-//! Clients that begin something and do not go on, after their first request: the HTTP layer watches only that one.
+//! Clients that stall after their first request. The HTTP layer has a deadline only for the first one.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::http::server::{certificates::Certificates, connections::Timeouts};
 
-/// actix looks at its clock twice a second.
+/// actix checks its clock twice a second.
 const PATIENCE: Timeouts =
     Timeouts { handshake: Duration::from_secs(10), request: Duration::from_secs(1), stall: Duration::from_secs(1) };
-/// Who is still there then was not cut off.
+/// A connection that is still open after this time was not closed.
 const LONG: Duration = Duration::from_secs(20);
 
 async fn until(stream: &mut TcpStream, end: &str) -> String {
@@ -27,7 +27,7 @@ async fn until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whatever is still said until the other side ends the connection.
+/// Returns everything sent until the server closes the connection.
 async fn cut_off(mut stream: TcpStream, what: &str) -> String {
     let mut rest = Vec::new();
     let reading = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await;
@@ -58,18 +58,18 @@ async fn who_begins_a_second_request_and_does_not_end_it_is_cut_off() {
         let mut stream = house.connect("127.0.0.1").await;
         stream.write_all(first.as_bytes()).await.unwrap();
         assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"), "{what}");
-        // It may be closed already.
+        // The connection may be closed already.
         let _ = stream.write_all(then.as_bytes()).await;
         cut_off(stream, what).await;
     }
-    // All that took longer than anything here may: a websocket is no request that does not end.
+    // All of the above took longer than any time limit here. A websocket does not count as an unfinished request.
     websocket.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
     let mut frame = [0; 2];
     websocket.read_exact(&mut frame).await.unwrap();
     house.close().await;
 }
 
-/// A byte every now and then is not going on either.
+/// A byte now and then does not count as progress.
 #[actix_web::test]
 async fn a_byte_now_and_then_keeps_no_connection() {
     let house = House::with_tls(None, PATIENCE).await;
@@ -95,7 +95,7 @@ async fn a_byte_now_and_then_keeps_no_connection() {
     house.close().await;
 }
 
-/// What comes in pieces and comes is served.
+/// A request that arrives in pieces is answered.
 #[actix_web::test]
 async fn requests_in_pieces_on_one_connection_are_answered() {
     let house = House::open().await;

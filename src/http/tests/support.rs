@@ -1,4 +1,4 @@
-//! A listener on a free port, records and files in memory, and a client that sees every byte.
+//! A listener on a free port, with records and files in memory, and a client that checks every byte.
 
 use std::{
     collections::HashMap,
@@ -91,7 +91,7 @@ impl Records for Memory {
         let record = Arc::new(record);
         phones.insert(phone, record.clone());
         Box::pin(async move {
-            // A disk takes its time; others get their turn.
+            // Simulate the delay of a disk by yielding to other tasks.
             tokio::task::yield_now().await;
             Ok(record)
         })
@@ -217,7 +217,7 @@ impl Deliveries for Told {
 pub struct Teapot;
 
 impl Upgrade for Teapot {
-    /// A websocket that is asked for properly stays open and answers pings.
+    /// A websocket that is requested correctly stays open and answers pings.
     fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
         Box::pin(async move {
             match actix_ws::handle(&request, payload) {
@@ -266,7 +266,7 @@ pub struct House {
     tasks: Tasks,
 }
 
-/// TLS with these certificates and nobody's CA, without bounds.
+/// TLS settings with these certificates, without client CAs and limits.
 pub fn over_tls(certificates: Arc<Certificates>) -> TlsSettings {
     let registry = crate::catalog::Registry::load_shared(None).unwrap();
     TlsSettings {
@@ -299,17 +299,17 @@ impl House {
         Self::with(None).await
     }
 
-    /// As many threads answer as on a machine with so many cores.
+    /// Starts as many workers as on a machine with this many cores.
     pub async fn with_workers(workers: usize) -> Self {
         Self::built(None, Timeouts::default(), (workers, 10_000), "127.0.0.1:0").await
     }
 
-    /// One thread, which may have so many connections open.
+    /// Starts one worker that may have this many connections open.
     pub async fn with_room_for(connections: usize) -> Self {
         Self::built(None, Timeouts::default(), (1, connections), "127.0.0.1:0").await
     }
 
-    /// Listens at an IPv6 address that takes IPv4 as well, as `[::]:8080` does.
+    /// Listens on an IPv6 address that also accepts IPv4, as `[::]:8080` does.
     pub async fn dual_stack() -> Self {
         let mut house = Self::built(None, Timeouts::default(), (1, 10_000), "[::]:0").await;
         house.http = SocketAddr::from(([127, 0, 0, 1], house.http.port()));
@@ -377,15 +377,16 @@ impl House {
         assert_eq!(self.tasks.finish(Duration::from_secs(5)).await, 0);
     }
 
-    /// A request from `source`, byte for byte; the answer is read to its end.
+    /// Sends a request from `source`, byte for byte, and reads the complete response.
     pub async fn send(&self, source: &str, request: &str, body: &[u8]) -> Answer {
         let mut stream = self.connect(source).await;
         stream.write_all(request.as_bytes()).await.unwrap();
-        // A server that has refused may close while we still write.
+        // A server that has rejected the request may close the connection during the write.
         let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         let bodiless = request.starts_with("HEAD");
-        // Until the answer is whole: a connection whose request was not read to its end stays open for a while.
+        // Stop when the response is complete: a connection whose request was not read completely stays open for a
+        // while.
         while !Answer::is_whole(&bytes, bodiless) {
             if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
                 break;
@@ -414,7 +415,7 @@ impl House {
         self.send(source, &request, b"").await
     }
 
-    /// curl as a witness that shares no code with us.
+    /// Runs curl, which shares no code with gangway.
     pub async fn curl(&self, arguments: &[&str]) -> (u16, Vec<u8>) {
         let mut command = Command::new("curl");
         command
@@ -443,7 +444,7 @@ pub fn with_token(file: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// Lower-case names, sorted, without the date.
+    /// Lower-case names, sorted, without `Date`.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -474,7 +475,7 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The answer with what is fresh in every challenge taken out.
+    /// Returns the response without the parts that differ in every challenge.
     pub fn shape(mut self) -> Self {
         for (name, value) in &mut self.headers {
             if name == "www-authenticate" {

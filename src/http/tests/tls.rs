@@ -1,4 +1,4 @@
-//! What a phone meets in the handshake; openssl is a witness that shares no code with us.
+//! The TLS handshake as a phone sees it. The openssl client shares no code with gangway.
 
 use std::{process::Command, sync::Arc};
 
@@ -16,7 +16,7 @@ fn now() -> jiff::Timestamp {
     SystemClock.now()
 }
 
-/// What `openssl s_client` tells of a handshake.
+/// Returns the output of `openssl s_client` for a handshake.
 async fn handshake(house: &House, arguments: &[&str]) -> String {
     s_client(house, arguments, "").await
 }
@@ -88,7 +88,7 @@ async fn a_renewed_pair_is_shown_without_a_restart_and_half_a_renewal_is_not() {
     house.close().await;
 }
 
-/// What lies in the files would not serve after the next start: that is known before it.
+/// Files that would not work after the next start are reported before it.
 #[test]
 fn files_that_cannot_be_used_are_remarked_until_they_can() {
     let dir = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn files_that_cannot_be_used_are_remarked_until_they_can() {
     assert!(certificates.reload(between).unwrap());
     assert_eq!(certificates.remarks(between), Vec::<String>::new());
     assert!(certificates.remarks(at("2029-06-01T00:00:00Z"))[0].contains("phones refuse it"));
-    // Expired itself, it is no reason to refuse another one.
+    // If the current certificate has expired too, it does not prevent another expired one.
     write(2028);
     assert!(certificates.reload(at("2029-06-01T00:00:00Z")).unwrap());
     assert_eq!(certificates.remarks(later).len(), 1);
@@ -175,8 +175,8 @@ async fn a_renewed_pair_leaves_open_connections_alone() {
     house.close().await;
 }
 
-/// What has been a way around a server's checks elsewhere is not there: an identity that changes inside a connection, a
-/// request before the handshake is done, which can be sent twice.
+/// Features that attackers have used against other servers are disabled: renegotiation, which changes the identity
+/// within a connection, and early data, a request before the handshake is done that can be replayed.
 #[actix_web::test]
 async fn there_is_no_renegotiation_and_no_early_data() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The same with the real store, the real vendors and the real templates.
+//! The same tests with the real store, vendors, and templates.
 
 use std::{sync::Arc, time::Duration};
 

@@ -46,7 +46,7 @@ async fn incomplete_long_frames_share_their_room() {
     let mut first = reader(frame(60_000, 100));
     assert_eq!(first.read_to_end(&mut bytes).await.unwrap(), 110);
     assert_eq!(room.free(), 40_000 - 10);
-    // Whole ones give theirs back, short ones need none.
+    // Complete frames release their space, and short ones need none.
     let mut others = [reader(frame(30_000, 30_000)), reader(frame(16_000, 1))];
     for other in &mut others {
         other.read_to_end(&mut bytes).await.unwrap();
@@ -69,6 +69,6 @@ async fn what_came_before_a_refused_frame_is_read() {
     let error = reader.read_to_end(&mut bytes).await.unwrap_err();
     let refusal = error.get_ref().unwrap().downcast_ref::<FrameRefusal>().unwrap();
     assert_eq!(*refusal, FrameFault::FrameTooLong { declared: 1 << 62, limit: 4_096 }.into());
-    // The beginning of its header came with the good one.
+    // The start of its header was part of the same read as the valid frame.
     assert_eq!(bytes, sent[..20]);
 }

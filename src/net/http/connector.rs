@@ -1,5 +1,5 @@
-//! How awc gets a TCP connection: name look-up, one address after the other, or a tunnel through the proxy. Own
-//! code instead of awc's default, so that its errors say which of these steps failed.
+//! Opens the TCP connections for awc: name resolution, one address after the other, or a tunnel through the proxy. It
+//! replaces awc's default, so that errors name the failed step.
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
@@ -11,21 +11,21 @@ use tokio::net::{TcpStream, lookup_host};
 use super::proxy::{Proxy, TunnelError};
 use crate::net::egress_policy::{EgressDenied, EgressPolicy};
 
-/// Finds the addresses of a name and port.
+/// Resolves a name and port to addresses.
 pub type Resolve = Arc<dyn Fn(String, u16) -> ResolvedAddresses + Send + Sync>;
-/// The addresses of a name, once they are known.
+/// The future of the addresses of a name.
 pub type ResolvedAddresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Asks the system.
+/// Uses the resolver of the operating system.
 #[must_use]
 pub fn system_resolver() -> Resolve {
     Arc::new(|host, port| Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) }))
 }
 
-/// An address that does not answer keeps the next one waiting at most so long.
+/// Maximum time for one address before the next one is tried.
 const PER_ADDRESS: Duration = Duration::from_secs(3);
 
-/// Carried through awc inside an `io::Error`, which thereby differs from those of the TLS handshake.
+/// Passed through awc inside an `io::Error`, which distinguishes it from errors of the TLS handshake.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
     #[error("{0}")]
@@ -52,7 +52,7 @@ impl Dialer {
         Self { proxy: proxy.map(Rc::new), reach, resolve }
     }
 
-    /// Looked at before the name is asked for: also where a proxy asks for it.
+    /// Check the host before resolving it, also if a proxy resolves it.
     async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         self.reach.host(host).map_err(DialError::Forbidden)?;
         match self.proxy.as_deref() {
@@ -118,7 +118,8 @@ async fn connect(host: &str, port: u16, reach: &EgressPolicy, resolve: &Resolve)
         };
         match result {
             Ok(stream) => {
-                // Small requests, each waited for: without this the last packet may wait for an acknowledgement.
+                // Small requests, each awaited: with Nagle's algorithm the last packet might wait for an
+                // acknowledgement.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }

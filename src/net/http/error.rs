@@ -1,4 +1,4 @@
-//! What can go wrong on the way to somebody else's server, each with the place and the cure.
+//! Errors of outgoing HTTP requests, each with the target and the solution.
 
 use std::{fmt, io, time::Duration};
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::connector::DialError;
 
-/// Scheme, host and port of a URL: all that errors and logs may show of it.
+/// Scheme, host, and port of a URL, which is all that errors and logs may show of it.
 pub(super) struct UrlOrigin(String);
 
 impl UrlOrigin {
@@ -26,12 +26,12 @@ impl fmt::Display for UrlOrigin {
     }
 }
 
-/// What was being waited for when time ran out.
+/// What the client was waiting for when the time-out expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitStage {
-    /// Name look-up, TCP, proxy, TLS.
+    /// Name resolution, TCP, proxy, or TLS.
     Connection,
-    /// The answer.
+    /// The response.
     Answer,
 }
 
@@ -44,9 +44,9 @@ impl fmt::Display for WaitStage {
     }
 }
 
-/// Why a request has no answer. `target` is scheme, host and port; never a path or credentials.
+/// Why a request has no response. `target` is scheme, host, and port, never a path or credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentences say it")]
+#[expect(missing_docs, reason = "the error messages describe the variants")]
 pub enum HttpError {
     #[error("the address {target} cannot be called, {reason}: correct it in the settings")]
     Url { target: String, reason: String },
@@ -87,7 +87,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// A word for metrics.
+    /// The label in metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
@@ -107,14 +107,14 @@ impl HttpError {
         }
     }
 
-    /// The connection broke at a moment when a second attempt at once has good chances (a kept-alive connection the
-    /// peer had closed, a reset).
+    /// The connection was interrupted in a way that makes an immediate retry promising (the peer closed a kept-alive
+    /// connection, or reset it).
     #[must_use]
     pub fn is_momentary(&self) -> bool {
         matches!(self, Self::Closed { .. } | Self::Truncated { .. })
     }
 
-    /// Waiting may help; otherwise a person has to change something.
+    /// Whether a retry may succeed. If not, an administrator has to change something.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         !matches!(
@@ -166,8 +166,8 @@ fn from_io(target: String, error: &io::Error) -> HttpError {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => HttpError::Closed { target },
-        // A server that refuses our side of the handshake says so only after it (TLS 1.3).
-        // The codec's words for a connection that ended within the head of an answer.
+        // The codec's message for a connection that was closed within the head of a response. In TLS 1.3, a server that
+        // rejects the client's part of the handshake reports this only after it.
         io::ErrorKind::Other if error.to_string().contains("bytes remaining on stream") => HttpError::Closed { target },
         _ if is_tls(error) => HttpError::Tls { target, reason: tls_reason(error) },
         _ => HttpError::Protocol { target, reason: error.to_string() },
@@ -178,7 +178,7 @@ fn is_tls(error: &io::Error) -> bool {
     error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
-/// A verifier of our own explains itself in an `OtherError`, which rustls would print as debug text.
+/// gangway's own verifier describes the reason in an `OtherError`, which rustls would print as debug text.
 fn tls_reason(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner)))) => inner.to_string(),
@@ -196,7 +196,7 @@ pub(super) fn from_payload(target: &UrlOrigin, error: &PayloadError) -> HttpErro
     }
 }
 
-/// Another scheme, host or port is somebody else; a location that cannot be read is treated as such.
+/// A different scheme, host, or port counts as a different server. So does a location that cannot be parsed.
 pub(super) fn redirection(target: &UrlOrigin, from: &Url, location: Option<&str>) -> HttpError {
     let to = location.and_then(|location| from.join(location).ok());
     match to {

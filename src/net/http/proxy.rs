@@ -1,4 +1,4 @@
-//! The outgoing proxy: its address as configured, and the CONNECT that opens a tunnel through it (RFC 9110 9.3.6).
+//! The outgoing proxy: its configured address, and the CONNECT request that opens a tunnel through it (RFC 9110 9.3.6).
 
 use std::fmt;
 
@@ -19,21 +19,21 @@ pub struct Proxy {
     credentials: Option<(String, Secret)>,
 }
 
-/// Why `net.proxy` is no proxy.
+/// Why `net.proxy` is not a valid proxy address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyAddressError {
-    /// No URL at all.
+    /// Not a URL.
     #[error("the proxy address is no URL ({0}): write http://[user:password@]host:port")]
     NoUrl(url::ParseError),
-    /// TLS to the proxy, SOCKS and the like.
+    /// TLS to the proxy, SOCKS, or another unsupported scheme.
     #[error("a proxy with the scheme '{0}' is not supported: write http://[user:password@]host:port")]
     Scheme(String),
-    /// Nothing to connect to.
+    /// The address has no host.
     #[error("the proxy address names no host: write http://[user:password@]host:port")]
     Host,
 }
 
-/// Why the proxy did not let us through.
+/// Why the proxy did not open the tunnel.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TunnelError {
     #[error("it wants other credentials (407): set user and password in net.proxy as http://user:password@host:port")]
@@ -47,7 +47,7 @@ pub(super) enum TunnelError {
 }
 
 impl Proxy {
-    /// Reads `http://[user:password@]host[:port]`; without a port 3128 is not guessed, it is 80.
+    /// Parses `http://[user:password@]host[:port]`. The default port is 80, not 3128.
     ///
     /// # Errors
     /// See [`ProxyAddressError`].
@@ -67,7 +67,7 @@ impl Proxy {
         })
     }
 
-    /// The lines that ask for a tunnel to `host:port`.
+    /// The request for a tunnel to `host:port`.
     fn question(&self, host: &str, port: u16) -> Secret {
         let authorization = self.credentials.as_ref().map_or_else(String::new, |(user, password)| {
             format!("Proxy-Authorization: {}\r\n", basic(user, password).expose())
@@ -75,10 +75,10 @@ impl Proxy {
         Secret::new(format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n"))
     }
 
-    /// Turns a connection to the proxy into one to `host:port`. `host` as it stands in a URL (`[..]` around IPv6).
+    /// Opens a tunnel to `host:port` on a connection to the proxy. `host` is as written in a URL (`[..]` around IPv6).
     pub(super) async fn tunnel(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), TunnelError> {
         stream.write_all(self.question(host, port).expose().as_bytes()).await?;
-        // Byte by byte: what follows the empty line belongs to the tunnel.
+        // Read byte by byte: everything after the empty line belongs to the tunnel.
         let mut head = Vec::with_capacity(256);
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() >= 8192 {

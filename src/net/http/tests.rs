@@ -1,4 +1,4 @@
-//! The client against real sockets on loopback.
+//! Tests the client against real sockets on loopback.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -29,7 +29,7 @@ fn client() -> HttpClient {
     HttpClient::new(Options::new(tls(None)))
 }
 
-/// Answers every connection with these bytes and hangs up; keeps what was asked.
+/// Answers every connection with these bytes and closes it. Records the requests.
 async fn raw(answer: impl Into<Vec<u8>>) -> (Url, Rc<RefCell<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/path/token", listener.local_addr().unwrap())).unwrap();
@@ -138,7 +138,7 @@ async fn half_an_answer_and_none_are_told_apart() {
     }
 }
 
-/// One byte now and then is no progress: the time-out is for the whole answer.
+/// A byte now and then is not progress: the time-out applies to the whole response.
 #[actix_rt::test]
 async fn an_answer_that_trickles_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -224,7 +224,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     });
     assert_eq!(get(&client(), &plain).await.unwrap_err().label(), "tls");
 
-    // The same server through a tunnel: the proxy sees a CONNECT and then nothing it can read.
+    // The same server through a tunnel: the proxy sees a CONNECT and then only encrypted data.
     let (proxy, asked) = tunnelling_proxy().await;
     let mut options = Options::new(tls(Some(&certificate)));
     options.proxy = Some(Proxy::parse(&format!("http://user:p%40ss@{proxy}")).unwrap());
@@ -233,7 +233,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     let place = format!("127.0.0.1:{}", url.port().unwrap());
     assert!(asked.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
     assert!(asked.borrow().contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", asked.borrow());
-    // Plain HTTP does not slip past it either.
+    // Plain HTTP goes through the proxy, too.
     let (plain, _) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     assert_eq!(&get(&through, &plain).await.unwrap().body[..], b"ok");
     assert_eq!(asked.borrow().matches("CONNECT ").count(), 2);
@@ -314,7 +314,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
     let literal = get(&with(system_resolver(), &[]), &url).await.unwrap_err();
     assert_eq!(literal.label(), "forbidden", "{literal}");
     assert_eq!(*asked.borrow(), "", "something was sent to an inner address");
-    // What the configuration names is reached; an inner address beside an allowed one is passed over.
+    // Hosts listed in the configuration are reached. An internal address next to an allowed one is skipped.
     assert!(get(&with(answers("10.0.0.1 127.0.0.1"), &["127.0.0.0/8"]), &named).await.is_ok());
     assert!(get(&with(answers("127.0.0.1"), &["dm.example.com"]), &named).await.is_ok());
 }

@@ -1,18 +1,18 @@
-//! The names a certificate holds, and whether a host is one of them.
+//! The names in a certificate, and matching of hosts against them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-/// The DNS names (in lower case, wildcards as they are) and addresses of the certificate's subjectAltName; empty when it
-/// cannot be read. The subject's common name does not count (RFC 9525).
+/// Returns the DNS names (in lower case, with wildcards) and addresses in the certificate's subjectAltName. Empty if it
+/// cannot be parsed. The subject's common name does not count (RFC 9525).
 #[must_use]
 pub fn of(certificate: &CertificateDer<'_>) -> Vec<String> {
     X509Certificate::from_der(certificate).map(|(_, parsed)| of_parsed(&parsed)).unwrap_or_default()
 }
 
-/// The same of one that was read already.
+/// The same for a parsed certificate.
 #[must_use]
 pub fn of_parsed(certificate: &X509Certificate<'_>) -> Vec<String> {
     let alternatives = certificate.subject_alternative_name().ok().flatten();
@@ -29,7 +29,7 @@ pub fn of_parsed(certificate: &X509Certificate<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Whether a name of a certificate stands for `host` (lower case). RFC 9525: a wildcard stands for exactly one label, the
+/// Whether a name of a certificate matches `host` (lower case). RFC 9525: a wildcard matches exactly one label, the
 /// leftmost.
 #[must_use]
 pub fn fits(pattern: &str, host: &str) -> bool {

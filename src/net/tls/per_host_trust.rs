@@ -1,4 +1,4 @@
-//! Whom connections trust host by host: what `[[net.trust]]` says of one, the system's roots for every other.
+//! TLS trust per host: the `[[net.trust]]` entry of a host, or the system's roots for all others.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,10 +11,10 @@ use rustls::{
 use super::{TlsError, Trust, configured};
 use crate::base::config::{PeerTrust, host_name};
 
-/// The configuration for outgoing TLS to many hosts. A CA or pin given for one of them counts at that one only.
+/// Returns the configuration for outgoing TLS to many hosts. A CA or pin for one host applies only to that host.
 ///
 /// # Errors
-/// When a CA file or pin cannot be used; the sentence names it.
+/// If a CA file or pin cannot be used; the message names it.
 pub fn client_config_for(peers: &[PeerTrust]) -> Result<ClientConfig, TlsError> {
     let usual = Trust::new(None, None)?;
     let mut own = HashMap::new();
@@ -24,7 +24,7 @@ pub fn client_config_for(peers: &[PeerTrust]) -> Result<ClientConfig, TlsError> 
     configured(Arc::new(PerHost { usual, own }))
 }
 
-/// A host as it is compared: IPv6 addresses without brackets.
+/// Normalises a host for comparison: IPv6 addresses without brackets.
 fn bare(host: &str) -> String {
     host_name(host.trim().trim_matches(['[', ']']))
 }

@@ -1,5 +1,6 @@
-//! Asks a TLS server whether it wants a certificate from its clients, and of which CAs: what a phone will meet at the SIP
-//! port of a PBX or reverse proxy. Nothing is sent beyond the handshake, so it does not matter who answers.
+//! Asks a TLS server whether it requests a client certificate, and from which CAs. A phone gets the same request at the
+//! SIP port of a PBX or reverse proxy. Nothing is sent after the handshake, so the identity of the server does not
+//! matter.
 
 use std::{
     io,
@@ -24,18 +25,18 @@ use x509_parser::{prelude::FromDer as _, x509::X509Name};
 use super::provider;
 use crate::net::egress_policy::EgressPolicy;
 
-/// What a server wants of its clients.
+/// What a server requests from its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateRequest {
     /// No certificate.
     Nothing,
-    /// A certificate by one of these CAs, by their common names (the whole name where there is none); empty = of any.
+    /// A certificate from one of these CAs, by common name (or the complete name if there is none). Empty means any CA.
     Certificate(Vec<String>),
 }
 
 impl CertificateRequest {
-    /// Whether a phone with a certificate by one of `issuers` is told that it will do. True as well where nobody knows who
-    /// issues the vendor's certificates.
+    /// Whether the request accepts a phone with a certificate from one of `issuers`. Also true if the issuers of the
+    /// vendor's certificates are unknown.
     #[must_use]
     pub fn accepts(&self, issuers: &[String]) -> bool {
         match self {
@@ -47,31 +48,31 @@ impl CertificateRequest {
     }
 }
 
-/// Why a server could not be asked.
+/// Why a server could not be probed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// No connection.
+    /// The connection failed.
     #[error("cannot connect to {address}: {source}; is the SIP/TLS port open for phones?")]
     Connect {
         /// `host:port`.
         address: String,
-        /// The system's reason.
+        /// The error from the operating system.
         source: std::io::Error,
     },
-    /// A connection, but no handshake.
+    /// The connection was accepted, but the handshake failed.
     #[error("{address} takes connections, but no TLS handshake: {reason}")]
     Handshake {
         /// `host:port`.
         address: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Asks the server at `host` and `port`, as far as `reach` allows; `patience` is for everything together.
+/// Probes the server at `host` and `port`, if `reach` allows it. `patience` is the limit for the whole probe.
 ///
 /// # Errors
-/// When nobody answers there, or not in TLS 1.2 or 1.3.
+/// If the server does not answer, or not with TLS 1.2 or 1.3.
 pub async fn ask(
     host: &str,
     port: u16,
@@ -95,7 +96,7 @@ pub async fn ask(
         let connect = |source| ProbeError::Connect { address: address.clone(), source };
         let stream = reached(host, port, reach).await.map_err(connect)?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        // A server that insists breaks off; what it wanted has been heard by then.
+        // A server that requires a certificate aborts the handshake, but its request has been received by then.
         match (heard.wanted(), shaken) {
             (Some(wanted), _) => Ok(wanted),
             (None, Ok(_)) => Ok(CertificateRequest::Nothing),
@@ -108,7 +109,7 @@ pub async fn ask(
     }
 }
 
-/// A connection to the first address of the name that may be connected to and answers.
+/// Connects to the first allowed address of the name that answers.
 async fn reached(host: &str, port: u16, reach: &EgressPolicy) -> io::Result<TcpStream> {
     reach.host(host).map_err(io::Error::other)?;
     let mut last = io::Error::other("the name has no address");
@@ -126,7 +127,7 @@ async fn reached(host: &str, port: u16, reach: &EgressPolicy) -> io::Result<TcpS
     Err(last)
 }
 
-/// Listens to what a server wants, and has nothing to show.
+/// Records the server's certificate request and presents no certificate.
 #[derive(Debug, Default)]
 struct CertificateRequestProbe(Mutex<Option<Vec<String>>>);
 
@@ -148,19 +149,20 @@ impl ResolvesClientCert for CertificateRequestProbe {
     }
 }
 
-/// The common name of a distinguished name, else all of it.
+/// Returns the common name of a distinguished name, or else the complete name.
 fn readable(der: &[u8]) -> Option<String> {
     let (_, name) = X509Name::from_der(der).ok()?;
     let common = name.iter_common_name().next().and_then(|part| part.as_str().ok());
     Some(common.map_or_else(|| name.to_string(), str::to_owned))
 }
 
-/// Believes whoever proves to own the certificate it shows: for questions whose answer is no secret and no order.
+/// Accepts any server that proves possession of its certificate's key. Use it only for probes whose results are neither
+/// secret nor acted on.
 #[derive(Debug)]
 pub struct AcceptAnyServer(WebPkiSupportedAlgorithms);
 
 impl AcceptAnyServer {
-    /// For a connection over which nothing is said.
+    /// Creates a verifier for a connection on which no data is sent.
     #[must_use]
     pub fn new() -> Self {
         Self(provider().signature_verification_algorithms)

@@ -10,7 +10,7 @@ fn certificate(name: &str) -> CertifiedKey<rcgen::KeyPair> {
     generate_simple_self_signed(vec![name.to_owned()]).unwrap()
 }
 
-/// A handshake in memory; the client's error when it fails.
+/// Performs a handshake in memory. Returns the client's error if it fails.
 fn handshake(config: ClientConfig, server: &CertifiedKey<rcgen::KeyPair>, name: &str) -> Result<(), rustls::Error> {
     let key = rustls::pki_types::PrivateKeyDer::try_from(server.signing_key.serialize_der()).unwrap();
     let server_config = ServerConfig::builder_with_provider(provider())
@@ -58,7 +58,7 @@ fn a_pin_is_the_digest_of_the_public_key_info_and_trusts_only_that_key_under_any
 
 #[test]
 fn a_pinned_certificate_without_its_key_does_not_pass() {
-    // The certificate is public: who only copied it cannot sign the handshake.
+    // The certificate is public, but a server that only copied it cannot sign the handshake.
     let real = certificate("ap.example.com");
     let thief = CertifiedKey { cert: real.cert.clone(), signing_key: rcgen::KeyPair::generate().unwrap() };
     let key = rustls::pki_types::PrivateKeyDer::try_from(thief.signing_key.serialize_der()).unwrap();
@@ -99,7 +99,7 @@ fn an_extra_ca_is_trusted_and_the_name_is_checked() {
     handshake(client_config(Some(file.path()), None).unwrap(), &server, "other.example.com").unwrap_err();
 }
 
-/// A CA in a file, and what it issued for `ap.example.com` between two years.
+/// A CA file, and a certificate that it issued for `ap.example.com`, valid between two years.
 fn issued(from: i32, until: i32) -> (tempfile::NamedTempFile, CertifiedKey<rcgen::KeyPair>) {
     let mut params = rcgen::CertificateParams::new(vec!["ap.example.com".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(from, 1, 1);
@@ -115,7 +115,7 @@ fn issued(from: i32, until: i32) -> (tempfile::NamedTempFile, CertifiedKey<rcgen
     (file, CertifiedKey { cert: params.signed_by(&signing_key, &issuer).unwrap(), signing_key })
 }
 
-/// Trust is never more than what was configured: every wrong certificate against every kind of trust.
+/// Only the configured trust applies: tests every wrong certificate against every kind of trust.
 #[test]
 fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
     let (ca, good) = issued(2020, 2100);
@@ -147,7 +147,7 @@ fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
     refused(client_config(None, Some(&wrong_pin)).unwrap(), &own, name, "not the pinned one");
     let pin = Pin::of(own.cert.der()).unwrap().to_string();
     handshake(client_config(None, Some(&pin)).unwrap(), &own, name).unwrap();
-    // A pin is for one key; it opens nothing else.
+    // A pin applies to one key only.
     refused(client_config(None, Some(&pin)).unwrap(), &certificate(name), name, "not the pinned one");
 }
 

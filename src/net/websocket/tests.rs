@@ -9,7 +9,7 @@ use tokio::{
 
 use super::*;
 
-/// A server for one connection: what it does after the upgrade is the test's.
+/// A server for one connection. The test defines what it does after the upgrade.
 async fn server<F: Future<Output = ()> + 'static>(talk: impl FnOnce(Framed<TcpStream, Codec>) -> F + 'static) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
@@ -22,7 +22,7 @@ async fn server<F: Future<Output = ()> + 'static>(talk: impl FnOnce(Framed<TcpSt
     format!("ws://{address}/").parse().unwrap()
 }
 
-/// Reads the upgrade; the answer to it.
+/// Reads the upgrade request and returns the response to it.
 async fn upgraded(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -137,7 +137,7 @@ async fn a_text_that_is_not_utf8_is_an_error_of_the_peer() {
 
 #[actix_rt::test]
 async fn an_ipv6_address_is_connected_to() {
-    // A machine without IPv6 has nothing to show here.
+    // Skip the test on a machine without IPv6.
     let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
     let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let config = Arc::new(crate::net::tls::client_config(None, None).unwrap());
@@ -174,7 +174,7 @@ async fn a_redirection_is_refused_with_a_sentence_and_not_followed() {
     assert!(elsewhere.accept().is_err(), "nobody went there");
 }
 
-/// A Devices or PBX that announces more than it may is told so at once, and its bytes go nowhere.
+/// A Devices or PBX that announces an excessive length gets an error at once, and its bytes are discarded.
 #[actix_rt::test]
 async fn an_announced_length_over_the_limit_ends_the_connection_before_its_bytes() {
     for announced in [(1_u64 << 20) + 1, 1 << 32, 1 << 62, u64::MAX] {
@@ -193,7 +193,7 @@ async fn an_announced_length_over_the_limit_ends_the_connection_before_its_bytes
     }
 }
 
-/// The same over TLS: what is judged is what was decrypted.
+/// The same over TLS: the decrypted data is checked.
 #[actix_rt::test]
 async fn an_announced_length_over_the_limit_ends_a_tls_connection_too() {
     let dir = tempfile::tempdir().unwrap();

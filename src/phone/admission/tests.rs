@@ -1,4 +1,4 @@
-//! One row per rule, and what holds whatever is asked.
+//! One row per rule, and properties that apply to any request.
 
 use gangway_base::secret::Secret;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn credentials(user: &str, password: &str) -> Credentials {
     Credentials { user: user.to_owned(), password: Secret::new(password), proven: None }
 }
 
-/// A phone right after its configuration came: window open since second 0, nothing delivered.
+/// A phone right after its configuration arrived: bootstrap window open since second 0, nothing delivered.
 pub(crate) fn phone() -> Phone {
     let now = at(0);
     let mut phone = Phone::sample_at(now);
@@ -42,7 +42,7 @@ pub(crate) fn delivered(phone: &Phone) -> Delivery {
     Delivery { at: at(1), revision: phone.revision, provisioning: 1, etag: "\"a\"".to_owned() }
 }
 
-/// A GET of the phone's own file with its token, from the phone.
+/// A GET of the phone's own file with its token, sent by the phone.
 fn ask() -> AccessRequest<'static> {
     AccessRequest {
         evidence: Evidence {
@@ -339,7 +339,7 @@ fn any_phone() -> impl Strategy<Value = Phone> {
         })
 }
 
-/// Whether something was withheld for want of proof.
+/// Whether the response withholds something for lack of proof.
 fn is_refusal(verdict: AccessDecision) -> bool {
     matches!(verdict, AccessDecision::Challenge { .. } | AccessDecision::NotFound | AccessDecision::ToTls)
 }
@@ -377,7 +377,7 @@ proptest! {
     fn blocked_and_removed_get_nothing(ask in any_ask(), mut phone in any_phone(), now in 0i64..20 * DAY, removed: bool) {
         phone.wanted = if removed { Wanted::Removed } else { Wanted::Blocked };
         let decision = admit(&ask, Some(&phone), at(now));
-        // The common file without token belongs to no phone.
+        // The common file without a token belongs to no phone.
         let everybodys = ask.file == RequestedFile::Common && ask.evidence.token == Token::None;
         prop_assert!(is_refusal(decision.verdict) || everybodys, "{:?}", decision);
         prop_assert!(!decision.closes_window && !decision.binds_window);
@@ -386,7 +386,7 @@ proptest! {
     #[test]
     fn without_token_and_proof_known_and_unknown_look_alike(mut ask in any_ask(), phone in any_phone(), now in 0i64..20 * DAY) {
         tokenless(&mut ask);
-        // A stranger: what it shows is wrong for this phone, and nobody clicked.
+        // An unknown client: its evidence is wrong for this phone, and no administrator allowed it.
         ask.policy.first_contact = FirstContact::Refused;
         if matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former | Authorization::Bootstrap) {
             ask.evidence.authorization = Authorization::Wrong;

@@ -1,4 +1,4 @@
-//! A row per rule: what is configured, what app objects have said, and the base that follows.
+//! One row per rule: the configuration, the URLs reported by app objects, and the resulting base.
 
 use super::*;
 use crate::phone::instance::InstanceId;
@@ -37,7 +37,7 @@ const B: &str = "https://b.example.com/example.com/gangway";
 const A_PHONE: &str = "https://a.example.com/example.com/gangway/phone/";
 const B_PHONE: &str = "https://b.example.com/example.com/gangway/phone/";
 
-/// A row: what is configured, what app objects have said, whose phones; the base by https.
+/// A row: the configured URLs, the learned URLs, the provider, and the resulting base with https.
 #[test]
 fn the_base_is_what_is_configured_else_what_the_own_app_object_named() {
     let unknown = |provider: &str| Err(UrlError::Unknown { provider: provider.into() });
@@ -46,15 +46,15 @@ fn the_base_is_what_is_configured_else_what_the_own_app_object_named() {
     for (place, (public, phone, said, provider, expected)) in [
         ("", "", both, "yealink", Ok(A_PHONE)),
         ("", "", both, "snom", Ok(B_PHONE)),
-        // No other provider's object answers for one that has none of its own.
+        // A provider without its own app object does not use another provider's.
         ("", "", both, "yealink-dect", unknown("yealink-dect")),
         ("", "", &[], "yealink", unknown("yealink")),
         ("", "", &[("yealink", A, "")], "snom", unknown("snom")),
-        // During a conflict phones stay where they are; without a URL before it, none is chosen.
+        // During a conflict phones keep their URL. Without an earlier URL, none is chosen.
         ("", "", &[("yealink", A, "A B")], "yealink", Ok(A_PHONE)),
         ("", "", &[("yealink", "", "A B")], "yealink", conflict("A B")),
         ("", "", &[("yealink", "", "A B"), ("snom", B, "")], "snom", Ok(B_PHONE)),
-        // What is configured holds for every provider.
+        // The configured URL applies to all providers.
         (A, "", &[("snom", B, "")], "snom", Ok(A_PHONE)),
         (A, "", &[("snom", "", "A B")], "snom", Ok(A_PHONE)),
         (A, B, both, "yealink", Ok(B_PHONE)),

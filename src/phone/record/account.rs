@@ -1,63 +1,63 @@
-//! One user on one phone. A desk phone has one or few, a DECT base one per handset.
+//! One user of a phone. A desk phone has one or a few, a DECT base one per handset.
 
 use gangway_base::{labelled_enum, secret::Secret};
 use jiff::Timestamp;
 
 use crate::phone::facet::{Facet, RegistrationState, UserObjectState};
 
-/// One user on one phone.
+/// One user of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Line number from 1.
     pub line: u16,
     /// HW-ID of the device entry on the user object.
     pub hwid: String,
-    /// The user's GUID in the PBX; learned with the first GetObject, the lasting identity of the user.
+    /// The user's GUID in the PBX, the permanent identity of the user. Learned with the first GetObject.
     pub user_guid: Option<String>,
     /// H.323 name of the user (`usename` on the wire).
     pub username: String,
     /// Long name.
     pub cn: String,
-    /// The user's PBX password; empty when it was dropped because the phone never came.
+    /// The user's PBX password. Empty when it was dropped because the phone never fetched its file.
     pub password: Secret,
     /// PBX domain.
     pub domain: String,
     /// PBX address (DNS name or IP).
     pub dns: String,
-    /// The phone's provisioning count when this user was put on it last. A further user on the same base counts the
-    /// phone's on, not this one.
+    /// The phone's provisioning count when this user was last provisioned. Adding a user to the same base increments
+    /// the phone's count but not this one.
     pub provisioning: u32,
     /// Facet "PBX flags".
     pub user_object: Facet<UserObjectState>,
-    /// The flags that were written, to know whether the wanted value changed since.
+    /// The flags last written, to detect changes of the desired value.
     pub flags_written: Option<Flags>,
-    /// [`Account::provisioning`] for which they were written.
+    /// [`Account::provisioning`] for which the flags were written.
     pub flags_provisioning: u32,
     /// Facet "Registered".
     pub registration: Facet<RegistrationState>,
-    /// The address the PBX sees, while registered.
+    /// The address reported by the PBX while registered.
     pub registered_address: Option<String>,
-    /// Set while its user object or device is gone.
+    /// Set while the user object or device is missing.
     pub orphaned: Option<Orphaned>,
-    /// Since when it is written off in the phone's file, because it has been orphaned for too long.
+    /// When the account was switched off in the phone's file because it has been orphaned too long.
     pub withheld: Option<Timestamp>,
 }
 
-/// Since when an account leads nowhere, and how we know.
+/// Since when an account is orphaned, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orphaned {
-    /// First seen then.
+    /// When it was first noticed.
     pub since: Timestamp,
-    /// What is gone.
+    /// What is missing.
     pub gone: Gone,
 }
 
 labelled_enum! {
-    /// What of an account is gone outside; the sentence says what to do too.
+    /// What an account has lost. The sentence also says what to do.
     Gone {
-        /// Devices removed the phone.
+        /// Devices has removed the phone.
         Device = "device", "Devices removed the phone: provision it again or remove it.";
-        /// No connected PBX knows the user.
+        /// None of the connected PBXs has the user.
         User = "user", "No connected PBX knows this user any more: remove the account or provision another user.";
         /// The user object has no device with this HW-ID.
         Entry = "entry", "The user object has no device with this hardware id any more: provision the user again or remove the account.";
@@ -65,7 +65,7 @@ labelled_enum! {
 }
 
 impl Gone {
-    /// Reads [`Self::as_str`] back.
+    /// Parses the result of [`Self::as_str`].
     #[must_use]
     pub fn parse(stored: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|gone| gone.as_str() == stored)
@@ -83,7 +83,7 @@ pub struct Flags {
     pub reverse_proxy: bool,
 }
 
-/// What ProvisioningPhone says of the user of an account.
+/// The user data in a ProvisioningPhone request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountUser {
     /// HW-ID of the device entry on the user object.
@@ -101,7 +101,7 @@ pub struct AccountUser {
 }
 
 impl Account {
-    /// An account as it stands right after a user was put on a phone.
+    /// A new account of a user on a phone.
     #[must_use]
     pub fn new(line: u16, user: AccountUser, now: Timestamp) -> Self {
         Self {
@@ -124,21 +124,21 @@ impl Account {
         }
     }
 
-    /// Takes over what a repeated request says of the user.
+    /// Updates the user data from a repeated request.
     pub fn describe(&mut self, user: AccountUser) {
         let AccountUser { hwid, username, cn, password, domain, dns } = user;
         (self.hwid, self.username, self.cn, self.password) = (hwid, username, cn, password);
         (self.domain, self.dns) = (domain, dns);
     }
 
-    /// Whether the phone's file gives it to the phone: its password is there and it is not written off.
+    /// Whether the account is active in the phone's file: it has a password and is not switched off.
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.withheld.is_none() && !self.password.is_empty()
     }
 
-    /// Notes that something of it is gone. The first time counts; what a PBX says outweighs what Devices says, because
-    /// only a PBX can take it back.
+    /// Records that something is missing. The first time is kept. What a PBX reports takes precedence over Devices,
+    /// because only a PBX can undo it.
     pub fn orphan(&mut self, gone: Gone, now: Timestamp) {
         match &mut self.orphaned {
             Some(known) if known.gone == Gone::Device => known.gone = gone,
@@ -148,7 +148,7 @@ impl Account {
         }
     }
 
-    /// Notes that nothing of it is gone any more.
+    /// Records that nothing is missing any more.
     pub fn found(&mut self) {
         self.orphaned = None;
         self.withheld = None;

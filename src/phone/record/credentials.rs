@@ -1,4 +1,4 @@
-//! What a phone proves itself with: the token of its first URL, and names with passwords.
+//! The credentials of a phone: the token of its first URL, and user names with passwords.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
@@ -6,22 +6,23 @@ use jiff::Timestamp;
 /// A user name and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Not secret by itself.
+    /// User name; not secret.
     pub user: String,
-    /// Secret.
+    /// Password.
     pub password: Secret,
-    /// When the phone first proved to have them.
+    /// When the phone first proved that it has them.
     pub proven: Option<Timestamp>,
 }
 
 impl Credentials {
-    /// Fresh credentials of one phone: its MAC as user, 20 characters A-Za-z0-9 as password (a Snom takes no more).
+    /// Generates credentials for one phone: its MAC as user, and 20 characters A-Za-z0-9 as password (the maximum for
+    /// Snom).
     #[must_use]
     pub fn generate(mac: Mac) -> Self {
         Self { user: mac.to_string(), password: Secret::generate(20), proven: None }
     }
 
-    /// What of them can appear in a file.
+    /// The parts that may appear in a file.
     pub(super) fn rendered(&self) -> (&str, &Secret) {
         (&self.user, &self.password)
     }
@@ -35,7 +36,7 @@ pub fn new_token() -> Secret {
     Secret::new(
         (0..26)
             .map(|place| {
-                // 26 * 5 = 130: the first character carries the topmost three bits only.
+                // 26 * 5 = 130: the first character carries only the topmost three bits.
                 let index = (*bits >> (125 - 5 * place)) & 31;
                 char::from(ALPHABET[usize::try_from(index).unwrap_or_default()])
             })
@@ -54,7 +55,7 @@ mod tests {
         for token in tokens {
             assert_eq!(token.len(), 26);
             assert!(token.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)));
-            // 130 bits of room: the first character has its two highest bits clear.
+            // 26 characters have 130 bits, so the two highest bits of the first character are zero.
             assert!((b'a'..=b'h').contains(&token.as_bytes()[0]));
         }
     }

@@ -1,9 +1,8 @@
-//! Equal values of many records, held once.
+//! Shares equal values between records.
 
 use std::sync::Arc;
 
-/// A value that many records have alike and that is therefore held once. Reads like the value itself; changing it makes
-/// a copy of one's own first.
+/// A value that is equal in many records and therefore held once. Dereferences to the value. A change copies it first.
 #[derive(Debug, Clone, Default)]
 pub struct Interned<T>(Arc<T>);
 

@@ -1,4 +1,4 @@
-//! The record tests and simulations start from; what a test is about, it changes.
+//! Sample records for tests and simulations. A test changes only what it is about.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
@@ -7,13 +7,13 @@ use super::{Account, AccountUser, Phone};
 use crate::phone::instance::InstanceId;
 
 impl Phone {
-    /// A complete record: one account, window open, nothing delivered.
+    /// A complete record: one account, bootstrap window open, nothing delivered.
     #[must_use]
     pub fn sample() -> Self {
         Self::sample_at(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 20_000))
     }
 
-    /// The same, provisioned at this time.
+    /// Same as [`Self::sample`], provisioned at this time.
     #[must_use]
     pub fn sample_at(now: Timestamp) -> Self {
         let mac = Mac::new([0x80, 0x5e, 0xc0, 0x12, 0x34, 0x56]).unwrap_or_else(|_| unreachable!("a unicast address"));
@@ -30,7 +30,7 @@ impl Phone {
         phone
     }
 
-    /// A DECT base with one account for each of these users, on the lines from 1.
+    /// A DECT base with one account for each of these users, on lines starting at 1.
     #[must_use]
     pub fn sample_base(users: &[&str], now: Timestamp) -> Self {
         let mut phone = Self::sample_at(now);
@@ -46,7 +46,7 @@ impl Phone {
 }
 
 impl Account {
-    /// An account of this user, whose HW-ID is `hw-<user>`.
+    /// A sample account of this user with the HW-ID `hw-<user>`.
     #[must_use]
     pub fn sample(line: u16, user: &str, now: Timestamp) -> Self {
         let user = AccountUser {

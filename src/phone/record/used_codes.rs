@@ -2,22 +2,22 @@
 
 use gangway_base::secret::Secret;
 
-/// Codes that Devices used up or kept silent on, or that were not needed because it knew the phone; the newest ones. A
-/// base has several users, and so several codes.
+/// The newest codes that Devices has consumed or not answered, or that were not needed because Devices knew the phone.
+/// A base has several users and therefore several codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpentCodes(Vec<Secret>);
 
 impl SpentCodes {
-    /// Codes remembered: one is good for seven days at most.
+    /// Maximum number of remembered codes. A code is valid for at most seven days.
     pub const MOST: usize = 32;
 
-    /// Whether this code is among them.
+    /// Whether this code is remembered.
     #[must_use]
     pub fn holds(&self, code: &Secret) -> bool {
         self.0.contains(code)
     }
 
-    /// Remembers one.
+    /// Remembers a code.
     pub fn add(&mut self, code: Secret) {
         self.0.retain(|known| *known != code);
         self.0.push(code);
@@ -25,7 +25,7 @@ impl SpentCodes {
         self.0.drain(..surplus);
     }
 
-    /// All of them, the oldest first.
+    /// All codes, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Secret> {
         self.0.iter()
     }

@@ -11,9 +11,9 @@ use crate::phone::{
     record::{Account, Flags, Phone},
 };
 
-/// How long after a delivery the PBXs are asked by themselves.
+/// How long after a delivery the PBXs are asked without a request.
 pub const PATIENCE_AFTER_DELIVERY: Duration = Duration::from_secs(600);
-/// How often flags that need a person at the PBX are tried without any sign of a change.
+/// Retry interval for flags that an administrator must fix at the PBX, without any sign of a change.
 pub const FLAGS_SLOWLY: Duration = Duration::from_secs(3600);
 
 /// The pause before the next GetRegs: 1 s, doubled up to a minute.
@@ -32,7 +32,7 @@ pub(super) fn user_object(phone: &Phone, account: &Account, context: &FlowContex
     when_due(account.user_object.next_attempt, now, || NextStep::Act(Action::WriteFlags(context.flags)))
 }
 
-/// Whether this value was written for this provisioning: then later drift is shown, not fought.
+/// Whether these flags were already written for this provisioning. If so, later drift is shown, not corrected.
 #[must_use]
 pub fn flags_written(account: &Account, wanted: Flags) -> bool {
     account.flags_provisioning == account.provisioning && account.flags_written == Some(wanted)
@@ -46,7 +46,7 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
         return NextStep::WaitFor(Awaited::Delivery);
     }
     let registration = &account.registration;
-    // The phone fetched another file after we had given up: it may register now.
+    // The phone fetched another file after the checks had ended, so it may register now.
     let is_delivered_since = phone.delivery.as_ref().is_some_and(|delivery| delivery.at > registration.since);
     match (registration.state, registration.next_attempt) {
         (RegistrationState::Unknown, next) | (_, next @ Some(_)) => {
@@ -57,7 +57,7 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
     }
 }
 
-/// Writes an account off in the phone's file when it has been orphaned for too long.
+/// Disables an account in the phone's file when it has been orphaned for too long.
 pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> NextStep {
     let Some(orphaned) = account.orphaned else { return NextStep::Settled };
     if phone.wanted == Wanted::Removed || account.withheld.is_some() {
@@ -69,7 +69,7 @@ pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> Next
     NextStep::WaitUntil(orphaned.since.saturating_add(ORPHAN_PATIENCE).unwrap_or(Timestamp::MAX))
 }
 
-/// Whether the phone has the personal file with which this account was put on it.
+/// Whether the phone has fetched the personal file that added this account.
 fn is_delivered(phone: &Phone, account: &Account) -> bool {
     phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning >= account.provisioning)
 }

@@ -1,4 +1,4 @@
-//! The facet "Device Config": which sysclient the phone needs.
+//! The facet "Device Config": the sysclient that the phone needs.
 
 use url::Url;
 
@@ -10,7 +10,8 @@ pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
         return if context.held.is_some() { NextStep::Act(Action::Disconnect) } else { NextStep::Settled };
     }
     let Some(credential) = credential(phone) else {
-        // The socket of a refused code stays open while it lasts: an administrator may still adopt the device there.
+        // The socket of a rejected code stays open while it lasts, because an administrator may still adopt the device
+        // there.
         return if phone.devices.state == DevicesState::NotInDomain {
             NextStep::WaitFor(Awaited::Person)
         } else {
@@ -35,7 +36,7 @@ pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
     }
 }
 
-/// What the fleet is to hold for this phone, if it can be held at all.
+/// The sysclient that the pool is to hold for this phone, if any.
 #[must_use]
 pub fn sysclient_target(phone: &Phone, context: &FlowContext) -> Option<SysclientTarget> {
     if is_leaving(phone) {
@@ -44,14 +45,15 @@ pub fn sysclient_target(phone: &Phone, context: &FlowContext) -> Option<Sysclien
     Some(SysclientTarget { url: url(phone, context)?, credential: credential(phone)? })
 }
 
-/// Whether Devices is tried again by itself after a failure: then the phone may be redirected without its
-/// configuration, so that it is on its way when Devices comes back.
+/// Whether Devices is retried automatically after a failure. The phone may then be redirected without its
+/// configuration, so that it is already under way when Devices is back.
 #[must_use]
 pub fn in_back_off(phone: &Phone) -> bool {
     phone.devices.error.is_some() && phone.devices.next_attempt.is_some()
 }
 
-/// How the phone identifies now. A code is there only until it is spent; a spent one is never sent again.
+/// The credential that the phone identifies with now. A code exists only until it is spent; a spent code is never sent
+/// again.
 #[must_use]
 pub fn credential(phone: &Phone) -> Option<Credential> {
     match (phone.sysclient.password.clone(), phone.code.clone()) {
@@ -62,7 +64,8 @@ pub fn credential(phone: &Phone) -> Option<Credential> {
     }
 }
 
-/// What a PBX announces, else where the password was given: phones come back after a restart before any PBX does.
+/// The URL that a PBX announces, else the one where the password was issued: after a restart, phones connect before any
+/// PBX does.
 fn url(phone: &Phone, context: &FlowContext) -> Option<Url> {
     context.devices_url.clone().or_else(|| phone.sysclient.url.as_deref().and_then(|url| url.parse().ok()))
 }

@@ -1,4 +1,4 @@
-//! The window, the wait for the phone's requests, and the end of a phone.
+//! The bootstrap window, the wait for the phone's requests, and the deletion of a phone.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::phone::{
     record::{Phone, is_ahead},
 };
 
-/// How long bootstrap still admits after the first delivery.
+/// How long bootstrap is still admitted after the first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
-/// Missed intervals after which a phone is overdue.
+/// Number of missed intervals after which a phone is overdue.
 const MISSED_INTERVALS: u64 = 3;
 /// When a phone without an interval is overdue.
 const SILENT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
-/// Closes the window 15 minutes after its first delivery, at the latest when its days are over.
+/// Closes the bootstrap window 15 minutes after its first delivery, at the latest when its days are over.
 pub(super) fn window(phone: &Phone, now: Timestamp) -> NextStep {
     let window = &phone.window;
     let (Some(opened), None, Some(until)) = (window.opened, window.closed, window.ends()) else {
         return NextStep::Settled;
     };
-    // The clock was set back: nobody knows how long it has been open.
+    // The clock was set back, so it is unknown how long the bootstrap window has been open.
     if is_ahead(window.first_delivery.unwrap_or(opened), now) {
         return NextStep::Act(Action::CloseWindow);
     }
@@ -34,14 +34,14 @@ pub(super) fn window(phone: &Phone, now: Timestamp) -> NextStep {
     if closes <= now || is_over(phone) { NextStep::Act(Action::CloseWindow) } else { NextStep::WaitUntil(closes) }
 }
 
-/// Whether the window is to be closed now.
+/// Whether the bootstrap window is to be closed now.
 #[must_use]
 pub fn ends_window(phone: &Phone, now: Timestamp) -> bool {
     window(phone, now) == NextStep::Act(Action::CloseWindow)
 }
 
-/// Whether the window ran out without the phone ever having got its file: then the entry at the redirect service is
-/// withdrawn and the user's password dropped. A new provisioning brings both back.
+/// Whether the bootstrap window expired before the phone ever fetched its file. Then the entry at the redirect service
+/// is withdrawn and the users' passwords are dropped. A new provisioning restores both.
 #[must_use]
 pub fn unused(phone: &Phone, now: Timestamp) -> bool {
     phone.delivery.is_none() && phone.window.until.is_some_and(|until| until <= now)
@@ -62,7 +62,7 @@ pub(super) fn request(phone: &Phone, context: &FlowContext, now: Timestamp) -> N
     }
 }
 
-/// When the phone has missed three intervals, or seven days where it has none.
+/// When the phone will have missed three intervals, or seven days if it has no interval.
 #[must_use]
 pub fn overdue_at(phone: &Phone, interval_minutes: u32, last_request: Option<Timestamp>) -> Timestamp {
     let delivered = phone.delivery.as_ref().map(|delivery| delivery.at);
@@ -74,15 +74,15 @@ pub fn overdue_at(phone: &Phone, interval_minutes: u32, last_request: Option<Tim
     later(heard.unwrap_or(phone.request.since), silence)
 }
 
-/// Whether a released phone has fetched its last file, the one with all accounts off. `wanted` is rendered, so that
-/// releasing raised the revision.
+/// Whether a released phone has fetched its last file, the one with all accounts off. `wanted` is part of the rendered
+/// file, so that releasing has raised the revision.
 #[must_use]
 pub fn release_is_delivered(phone: &Phone) -> bool {
     phone.wanted == Wanted::Released
         && phone.delivery.as_ref().is_none_or(|delivery| delivery.revision >= phone.revision)
 }
 
-/// Buries a removed phone when the other concerns have said farewell.
+/// Deletes a removed phone (tombstone) once its other tasks are complete.
 pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
     if phone.wanted != Wanted::Removed || phone.buried.is_some() {
         return NextStep::Settled;
@@ -97,7 +97,7 @@ pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
     }
 }
 
-/// A phone that is leaving needs no bootstrap.
+/// A phone that is removed or released needs no bootstrap.
 fn is_over(phone: &Phone) -> bool {
     phone.wanted == Wanted::Removed || release_is_delivered(phone)
 }

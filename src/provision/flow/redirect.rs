@@ -12,7 +12,7 @@ use crate::phone::{
     record::Phone,
 };
 
-/// How often a phone's entry at the service is compared with what it should be.
+/// Interval at which a phone's entry at the service is compared with the expected one.
 pub const CHECKED_EVERY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -> NextStep {
@@ -35,7 +35,7 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
     };
     match phone.redirect.state {
         RedirectState::Redirected if !needs_moving(phone, url) => return check(phone, url, now),
-        // Needs a person, who may do it at the service: then the next comparison shows it.
+        // An administrator must act, possibly at the service; the next comparison detects that.
         RedirectState::ForeignOwner | RedirectState::Refused => {
             return match phone.redirect.next_attempt {
                 Some(_) => check(phone, url, now),
@@ -57,15 +57,16 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
     })
 }
 
-/// When an attempt that failed for the phone's own sake is repeated. One that failed because the service is away holds
-/// up nothing: the phone stands in line there. Nor does the time a redirected phone is looked at again.
+/// When to retry an attempt that failed because of the phone itself. A failure because the service is away causes no
+/// delay here, since the phone queues at the endpoint. Neither does the time of the next comparison of a redirected
+/// phone.
 fn retry_at(phone: &Phone) -> Option<Timestamp> {
     let is_own = phone.redirect.state == RedirectState::Pending && phone.redirect.attempts > 0;
     phone.redirect.next_attempt.filter(|_| is_own)
 }
 
-/// Compares what the service holds with what it should, once a day. It is no matter of urgency: while the service is
-/// away it stands in line without a word.
+/// Compares the service's entry with the expected one, once a day. This is not urgent: while the service is away, the
+/// phone queues without a note in its record.
 fn check(phone: &Phone, url: &Secret, now: Timestamp) -> NextStep {
     let next = phone.redirect.next_attempt;
     let due = next.or_else(|| phone.redirect.since.saturating_add(CHECKED_EVERY).ok()).unwrap_or(Timestamp::MAX);
@@ -76,7 +77,8 @@ fn check(phone: &Phone, url: &Secret, now: Timestamp) -> NextStep {
     NextStep::Act(Action::Verify { url: held.clone() })
 }
 
-/// Said in the record of a phone that waits for it. One that is redirected already goes on fetching where it was sent.
+/// Records the missing URL for a phone that waits for it. A phone that is already redirected continues to fetch from
+/// its URL.
 fn without_url(phone: &Phone, error: &UrlError) -> NextStep {
     let waits = matches!(phone.redirect.state, RedirectState::Pending | RedirectState::NotConfigured);
     if waits && phone.redirect.error.as_deref() != Some(error.to_string().as_str()) {
@@ -86,18 +88,18 @@ fn without_url(phone: &Phone, error: &UrlError) -> NextStep {
     }
 }
 
-/// Whether the service holds another URL than the phone should get.
+/// Whether the service has another URL than the phone should get.
 #[must_use]
 pub fn needs_moving(phone: &Phone, url: &Secret) -> bool {
     phone.redirect_entry.as_ref().is_none_or(|entry| entry.url != *url)
 }
 
-/// Takes the entry back; without an entry (or without an account to do it with) there is nothing to take back.
+/// Withdraws the entry. Without an entry (or without an account) there is nothing to withdraw.
 fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> NextStep {
     if phone.redirect_entry.is_none() || !context.configured {
         return NextStep::Settled;
     }
-    // Refused for good: said in the record, a person has to do it at the service.
+    // Rejected permanently: the record states it, and an administrator must remove the entry at the service.
     if phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none() {
         return NextStep::Settled;
     }
@@ -107,7 +109,7 @@ fn withdraw(phone: &Phone, context: &RedirectContext, now: Timestamp) -> NextSte
     when_due(retry_at(phone), now, || NextStep::Act(Action::Deregister))
 }
 
-/// While the service is away the record says so once. Then the phone stands in line with all others.
+/// Records once that the service is away. Then the phone queues with all others.
 fn record_unavailable(phone: &Phone, context: &RedirectContext, now: Timestamp) -> Option<NextStep> {
     let until = context.away_until.filter(|until| *until > now)?;
     let is_noted = phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some();

@@ -1,45 +1,45 @@
 //! The server entry of a redirect account: one per instance and vendor, not per phone. `ADD SERVER` is sent at every
-//! start and whenever the URL changes, as the original app does; "has been used" is no error.
+//! start and whenever the URL changes, as the original app does; the reply "has been used" is not treated as an error.
 
 use super::{Awaited, ServerReadiness};
 
-/// How far the server entry is; kept in memory, so that a start always sends it again.
+/// The state of the server entry; kept in memory, so that every start sends it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerEntryProgress {
-    /// The name and URL that stand since this start.
+    /// The name and URL that were ensured since this start.
     pub ensured: Option<(String, String)>,
-    /// The name, URL and sentence of a refusal that needs a person.
+    /// The name, URL and sentence of a rejection that needs an administrator.
     pub refused: Option<(String, String, String)>,
 }
 
-/// What is wanted of it.
+/// The wanted server entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerContext {
-    /// Whether there is an account.
+    /// Whether an account is configured.
     pub configured: bool,
     /// The entry's name.
     pub name: String,
-    /// Its URL; `None` while the own URL is unknown.
+    /// The entry's URL; `None` while the public URL is unknown.
     pub url: Option<String>,
 }
 
-/// What comes next for a server entry.
+/// The next step for a server entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerDecision {
-    /// Write it now.
+    /// Write the entry now.
     Write {
-        /// Under this name.
+        /// The name to write.
         name: String,
-        /// With this URL.
+        /// The URL to write.
         url: String,
     },
-    /// Nothing until this happens.
+    /// Nothing to do until this happens.
     WaitFor(Awaited),
     /// Nothing to do.
     Settled,
 }
 
-/// Decides about the entry.
+/// Decides the next step for the server entry.
 #[must_use]
 pub fn server_entry(entry: &ServerEntryProgress, context: &ServerContext) -> ServerDecision {
     if !context.configured {
@@ -56,7 +56,7 @@ pub fn server_entry(entry: &ServerEntryProgress, context: &ServerContext) -> Ser
 }
 
 impl ServerEntryProgress {
-    /// How far it is for this name and URL.
+    /// The state of the entry for this name and URL.
     #[must_use]
     pub fn readiness(&self, name: &str, url: &str) -> ServerReadiness {
         if let Some((known, at)) = &self.ensured

@@ -57,7 +57,7 @@ fn a_moved_gateway_moves_its_phones() {
     let entry = |url: &str| RedirectEntry { url: url.into(), server_name: None, at: at(1) };
     phone.redirect_entry = Some(entry(context().redirect.url.unwrap().expose()));
     assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(2)), NextStep::WaitUntil(at(86_401)));
-    // The time of the next comparison holds up no move.
+    // The time of the next comparison does not delay a move.
     phone.redirect.next_attempt = Some(at(86_401));
     phone.redirect_entry = Some(entry("https://old.example.com/"));
     assert!(matches!(one(FacetTask::Redirect, &phone, &context(), at(2)), NextStep::Act(Action::Register { .. })));
@@ -121,7 +121,7 @@ fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought
     phone.redirect_entry = Some(RedirectEntry { url: url.clone(), server_name: None, at: at(1) });
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
     let verify = NextStep::Act(Action::Verify { url });
-    // A record of before there were comparisons.
+    // A record from before comparisons existed.
     assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(86_400)), NextStep::WaitUntil(at(86_401)));
     assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(86_401)), verify);
     for state in [RedirectState::Redirected, RedirectState::Refused, RedirectState::ForeignOwner] {
@@ -132,7 +132,7 @@ fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought
         let mut away = context();
         away.redirect.away_until = Some(at(150));
         assert_eq!(one(FacetTask::Redirect, &phone, &away, at(100)), verify, "nothing is noted");
-        // Leaving waits for no comparison.
+        // Leaving does not wait for a comparison.
         phone.redirect.next_attempt = Some(at(9_000));
         let leaving = Phone { wanted: Wanted::Removed, ..phone.clone() };
         assert_eq!(one(FacetTask::Redirect, &leaving, &context(), at(100)), NextStep::Act(Action::Deregister));
@@ -233,7 +233,7 @@ fn the_server_entry_is_sent_at_every_start_and_when_the_url_changes() {
 }
 
 proptest! {
-    /// Whatever the record says, a decision is an act, a named wait, a time ahead, or rest.
+    /// Every decision is an action, a named wait, a time in the future, or settled.
     #[test]
     fn waiting_is_always_for_a_time_ahead(
         wanted in prop::sample::select(Wanted::ALL),

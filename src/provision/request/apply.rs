@@ -1,7 +1,7 @@
-//! What a request does to the record. Pure.
+//! Applies a request to the record. Pure.
 //!
-//! A base joins Devices once, with the code of its first user. A further user's code is kept out of the way as long as
-//! Devices knows the base: an expired one would take everybody's base out of its domain for nothing.
+//! A base joins Devices once, with the code of its first user. A further user's code is not used as long as Devices
+//! knows the base: an expired code would needlessly remove the base of all users from its domain.
 
 use jiff::Timestamp;
 
@@ -19,33 +19,33 @@ use crate::{
     store::NewEvent,
 };
 
-/// What became of the record.
+/// What the request changed in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::provision) enum Applied {
-    /// The same request again: nothing.
+    /// The request repeats an earlier one: nothing.
     Nothing,
-    /// First provisioning, or of a phone that had been removed.
+    /// The first provisioning, or the first one after the phone had been removed.
     New,
-    /// The same user again.
+    /// The same user was provisioned again.
     Again,
-    /// The phone, or the handset with this HW-ID, went to another user.
+    /// The phone, or the handset with this HW-ID, was reassigned to another user.
     HandedOver,
-    /// One more account.
+    /// An account was added.
     Added,
-    /// The model has no account left: nothing.
+    /// The model has no free account: nothing.
     Full {
-        /// Accounts it has.
+        /// Number of accounts of the model.
         accounts: u16,
     },
 }
 
-/// A request with everything that decides about it.
+/// A request with all facts that it depends on.
 pub(super) struct Terms<'a> {
     pub(super) request: &'a ProvisionRequest,
     pub(super) provider: &'a ProviderFacts,
-    /// Accounts of a model of the provider.
+    /// Returns the number of accounts of a model of the provider.
     pub(super) accounts: &'a (dyn Fn(Option<&str>) -> u16 + Sync),
-    /// The user's GUID, asked for where it decides.
+    /// The user's GUID, queried if it matters.
     pub(super) guid: Option<&'a str>,
     pub(super) window_days: u32,
     pub(super) now: Timestamp,
@@ -104,11 +104,11 @@ impl Terms<'_> {
                 }
             }
         };
-        // Only an administrator ends a block: also one that was set while this request was looked into.
+        // Only an administrator ends a block, even if the block was set while this request was being handled.
         if phone.wanted != Wanted::Blocked {
             phone.wanted = Wanted::Active;
         }
-        // A refusal of the past may be cleared by now.
+        // The cause of an earlier rejection may be resolved by now.
         if matches!(phone.redirect.state, RedirectState::ForeignOwner | RedirectState::Refused) {
             phone.redirect.reach(RedirectState::Pending, self.now);
         }
@@ -124,7 +124,7 @@ impl Terms<'_> {
         phone.window.open(self.now, self.window_days);
     }
 
-    /// Lets Devices have another try where it had refused.
+    /// Stores the code, so that Devices is tried again if it had rejected the phone.
     fn store_code(&self, phone: &mut Phone) {
         if self.is_spent(phone) {
             return;
@@ -135,8 +135,8 @@ impl Terms<'_> {
         }
     }
 
-    /// A base with a further user. One that has its own credentials comes with them; one that never got a file may
-    /// come with what travels through the redirect service, as after its first provisioning.
+    /// Admits a base with a further user. A base with its own credentials authenticates with them. A base that never
+    /// got a file may use what it gets through the redirect service, as after its first provisioning.
     fn allow_base_contact(&self, phone: &mut Phone) {
         let is_bound = phone.window.is_open(self.now) && phone.window.bound.is_some();
         if phone.delivery.is_none() && !is_bound {
@@ -145,7 +145,7 @@ impl Terms<'_> {
         if needs_code(phone) {
             self.store_code(phone);
         } else if phone.sysclient.password.is_some() {
-            // Devices knows the base: the code is not needed, and a repeated request must not bring it back.
+            // Devices knows the base, so the code is not needed, and a repeated request must not store it again.
             phone.sysclient.spent.add(self.request.code.clone());
         }
     }
@@ -157,7 +157,7 @@ impl Terms<'_> {
         fresh.created = phone.created;
         fresh.revision = phone.revision;
         fresh.provisioning = phone.provisioning;
-        // An entry that could not be taken back yet is overwritten by the new one.
+        // An entry that could not be withdrawn yet is overwritten by the new one.
         fresh.redirect_entry = phone.redirect_entry.take();
         fresh.sysclient.spent = std::mem::take(&mut phone.sysclient.spent);
         *phone = fresh;
@@ -192,11 +192,11 @@ impl Terms<'_> {
         phone.bootstrap = None;
         phone.delivery = None;
         phone.request = Facet::new(RequestState::NotYet, now);
-        // The entry with the former user's URL stays in the record: another URL means that the phone is moved.
+        // The entry with the former user's URL stays in the record: the different URL causes the phone to be moved.
         phone.redirect.reach(RedirectState::Pending, now);
     }
 
-    /// Puts the user on a line, in the place of whoever had it.
+    /// Assigns the user to a line and replaces the user who had it.
     fn put(&self, phone: &mut Phone, line: u16) {
         let mut account = Account::new(line, self.user(), self.now);
         account.user_guid = self.guid.map(str::to_owned);
@@ -206,7 +206,7 @@ impl Terms<'_> {
         phone.accounts.sort_by_key(|account| account.line);
     }
 
-    /// The lowest line the model has and nobody uses.
+    /// The lowest unused line of the model.
     fn free_line(&self, phone: &Phone) -> Result<u16, Applied> {
         let accounts = (self.accounts)(phone.model.as_deref());
         (1..=accounts).find(|line| phone.account(*line).is_none()).ok_or(Applied::Full { accounts })
@@ -224,8 +224,8 @@ impl Terms<'_> {
         }
     }
 
-    /// By GUID where both are known, else by name: a user who was deleted and made anew under the same name is another
-    /// one. Under `add` a user may have several handsets, told apart by HW-ID.
+    /// Compares by GUID if both are known, else by name: a user who was deleted and created again under the same name
+    /// is a different user. With `add`, a user may have several handsets, distinguished by HW-ID.
     fn is_same_user(&self, account: &Account) -> bool {
         let same = match (&account.user_guid, self.guid) {
             (Some(known), Some(guid)) => known == guid,
@@ -234,11 +234,11 @@ impl Terms<'_> {
         same && (self.provider.same_mac == ReprovisionPolicy::Replace || self.has_hwid(account))
     }
 
-    /// Whether the request names the handset of this account. The HW-ID that is the base's own MAC names no handset:
-    /// it may stand at many users.
+    /// Whether the request names the handset of this account. A HW-ID that equals the base's MAC identifies no handset,
+    /// because several users may have it.
     fn is_same_handset(&self, phone: &Phone, account: &Account) -> bool {
         let is_base = self.request.hwid.parse().is_ok_and(|mac: gangway_base::mac::Mac| mac == phone.mac);
-        // Who came back under the same name with another GUID takes the line of who is gone.
+        // A user with the same name and a different GUID takes the line of the deleted user.
         self.has_hwid(account) && (!is_base || account.username == self.request.username)
     }
 
@@ -246,15 +246,15 @@ impl Terms<'_> {
         account.hwid.eq_ignore_ascii_case(&self.request.hwid)
     }
 
-    /// Whether Devices has reacted to this code before.
+    /// Whether Devices has already reacted to this code.
     fn is_spent(&self, phone: &Phone) -> bool {
         phone.sysclient.spent.holds(&self.request.code)
     }
 
-    /// Word for word what the record says already, with a code that is under way or spent.
+    /// Whether the request equals the record exactly, with a code that is being tried or spent.
     fn is_repeated(&self, phone: &Phone) -> bool {
         let code_is_known = self.is_spent(phone) || phone.code.as_ref() == Some(&self.request.code);
-        // A base with its own credentials needs no window.
+        // A base with its own credentials needs no bootstrap window.
         let may_come = phone.window.closed.is_none()
             || self.provider.same_mac == ReprovisionPolicy::Add && phone.delivery.is_some();
         code_is_known
@@ -269,11 +269,11 @@ impl Terms<'_> {
     }
 }
 
-/// Whether Devices has yet to learn of the base: there is neither a password nor a code that is being tried.
+/// Whether Devices does not know the base yet: there is neither a password nor a code that is being tried.
 fn needs_code(phone: &Phone) -> bool {
     match phone.devices.state {
         DevicesState::NotInDomain => true,
-        // It may be long until Devices is reached; the newest code lasts longest.
+        // It may take long until Devices is reached; the newest code expires last.
         DevicesState::Waiting => phone.sysclient.password.is_none(),
         DevicesState::Connecting | DevicesState::Received | DevicesState::Lost => credential(phone).is_none(),
     }

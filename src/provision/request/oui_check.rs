@@ -1,5 +1,6 @@
-//! The first half of a MAC tells who made the device. Manifests know only some of them, so it is a hint; but a MAC that
-//! starts like another vendor's phones, and not like ours, was most likely typed below the wrong manufacturer.
+//! Rejects a MAC whose first half (OUI) belongs to another vendor. Manifests know only some OUIs, so this is a hint;
+//! but a MAC that starts like another vendor's phones, and not like those of the chosen vendor, was most likely entered
+//! under the wrong manufacturer.
 
 use gangway_base::mac::Mac;
 
@@ -38,7 +39,7 @@ pub(super) fn check(
     })
 }
 
-/// Whether the vendor's manifest or the setting `extra_ouis` knows the first half of the MAC as the vendor's.
+/// Whether the vendor's manifest or the setting `extra_ouis` assigns the first half of the MAC to the vendor.
 fn claims(engine: &Engine, instance: InstanceId, vendor: &str, mac: Mac) -> bool {
     let oui = mac.oui();
     let settings = engine.world.vendor_settings(instance, vendor);

@@ -23,7 +23,7 @@ fn lines(bench: &Bench) -> Vec<(u16, String)> {
     bench.record().accounts.iter().map(|account| (account.line, account.username.clone())).collect()
 }
 
-/// A base in service with one user: joined, redirected, delivered, flagged, its window closed.
+/// A base in service with one user: joined, redirected, delivered, flags written, its bootstrap window closed.
 async fn in_service() -> Bench {
     let mut bench = Bench::new().await;
     let answer = bench.request(wish(&bench, "anna", "1"));
@@ -52,7 +52,7 @@ async fn a_further_user_changes_nothing_for_the_first() {
     assert_eq!((&after.devices, &after.redirect_entry), (&before.devices, &before.redirect_entry));
     assert!(after.revision > before.revision, "the next GET brings another file");
     rest().await;
-    // Devices knows the base: the second code is never sent, and no second sysclient made.
+    // Devices knows the base: the second code is never sent, and no second sysclient is opened.
     assert_eq!((bench.outside.holds.lock().unwrap().len(), bench.outside.registrations()), (1, 1));
     assert!(bench.record().code.is_none());
     let flags = |bench: &Bench| -> Vec<String> {
@@ -75,7 +75,7 @@ async fn a_repeated_request_of_a_further_user_is_answered_from_the_record() {
     for user_and_code in [("berta", "2"), ("anna", "1")] {
         let (user, code) = user_and_code;
         if user == "anna" {
-            // The first user's code was spent before the second's: it is known all the same.
+            // The first user's code was spent before the second's, but is still recognised.
             bench.restart().await;
         }
         bench.request(wish(&bench, user, code)).await.unwrap().unwrap();
@@ -191,7 +191,7 @@ async fn a_handset_goes_to_another_user_with_its_hwid() {
     bench.stop().await;
 }
 
-/// Users may write the base's own address as HW-ID at every user: it names no handset.
+/// Users may enter the base's own MAC as HW-ID for every user: it identifies no handset.
 #[tokio::test]
 async fn the_address_of_the_base_as_hwid_replaces_nobody() {
     let mut bench = Bench::new().await;
@@ -203,7 +203,7 @@ async fn the_address_of_the_base_as_hwid_replaces_nobody() {
     answer.await.unwrap().unwrap();
     bench.request(by_base(&bench, "berta", "2")).await.unwrap().unwrap();
     assert_eq!(lines(&bench), [(1, "anna".to_owned()), (2, "berta".to_owned())]);
-    // Made anew under the same name: on her own line, not on another.
+    // Created again under the same name: the user keeps her own line.
     bench.fetch().await;
     bench.until("the guids", |phone| phone.accounts.iter().all(|account| account.user_guid.is_some())).await;
     let anew = PbxUser { guid: "another-guid".into(), ..user("anna") };
@@ -244,7 +244,7 @@ async fn a_refused_code_of_the_first_user_is_not_the_second_users_fault() {
     assert_eq!(hold.credential, Credential::Code("good".into()));
     bench.devices_accepts().await;
     assert_eq!(second.await.unwrap(), Ok(()));
-    // Told of the refusal, or (if it looked later) of the success: the base is in the domain now.
+    // The first request gets the rejection or, if it checked later, the success: the base is in the domain now.
     let _told = first.await.unwrap();
     assert_eq!(lines(&bench), [(1, "anna".to_owned()), (2, "berta".to_owned())]);
     bench.stop().await;
@@ -261,11 +261,11 @@ async fn two_users_at_once_both_get_their_answer() {
     bench.stop().await;
 }
 
-/// The table of answers holds for an added user as for the first.
+/// The table of answers applies to an added user as to the first one.
 #[tokio::test]
 async fn an_added_user_is_told_what_the_base_is_at() {
     let bench = in_service().await;
-    // The redirect service was lost meanwhile.
+    // The redirect entry was lost in the meantime.
     bench.store.change_phone(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
     *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.until("foreign", |phone| phone.redirect.state == RedirectState::ForeignOwner).await;
@@ -368,12 +368,12 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     };
     bench.outside.providers.lock().unwrap().insert("snom".into(), snom);
     bench.outside.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);
-    // Nobody can choose what no app object offers: then it is a hint and no more.
+    // Without an app object for the other vendor a user cannot choose it, so the OUI is only a hint.
     bench.provisioned().await;
     bench.provisioning.app_url(bench.instance, "snom", "https://gw.example.com/x/gangway".parse().unwrap());
     let learned = || bench.store.fact(bench.instance, "learned_url.snom").is_some();
     until("the app object is known", learned).await;
-    // A phone in service is not thrown out because a manifest learned a number.
+    // A phone in service is not rejected because a manifest learned an OUI.
     bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();
     let other = |bench: &Bench| ProvisionRequest { mac: "001565000001".parse().unwrap(), ..bench.wish("anna", "3") };
     let refused = bench.request(other(&bench)).await.unwrap().unwrap_err();

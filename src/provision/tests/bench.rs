@@ -1,4 +1,4 @@
-//! The engine on a real store, inside a world that does as it is told.
+//! Runs the engine on a real store with simulated peers that tests control.
 
 use std::{
     sync::Arc,
@@ -33,7 +33,7 @@ use crate::{
 
 pub const MAC: &str = "001565aabbcc";
 
-/// One gateway; it can be dropped and started again on the same store and outside.
+/// One gateway; it can be dropped and started again with the same store and peers.
 pub struct Bench {
     pub clock: ManualClock,
     pub store: Store,
@@ -58,19 +58,19 @@ impl Bench {
         Self::on(tempfile::tempdir().unwrap(), Arc::new(outside), clock).await
     }
 
-    /// A gateway on this data directory, inside this world.
+    /// A gateway with this data directory and these peers.
     pub async fn on(dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
         Self::at("https://gw.example.com", dir, outside, clock).await
     }
 
-    /// The same with this public URL; without one it is learned from the PBX.
+    /// Like [`Self::on`] with this public URL; if empty, the URL is learned from the PBX.
     pub async fn at(url: &str, dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
         let store_tasks = Tasks::new();
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
         let instances = Instances::new(vec![tenant(instance, "example.com", url)]);
         for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
-            // As somebody has changed it since.
+            // Keep a value that was changed since.
             if store.layers(instance).get(name).is_some_and(|known| !known.is_empty()) {
                 continue;
             }
@@ -81,7 +81,7 @@ impl Bench {
         Self { clock, store, outside, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
     }
 
-    /// A second tenant, with this user at the redirect service; with a restart.
+    /// Adds a second tenant with this user at the redirect service; restarts the engine.
     pub async fn neighbour(&mut self, account: &str) -> InstanceId {
         let id = self.store.instance("example.org", "gangway").await.unwrap();
         for (name, value) in [("redirect.yealink.user", account), ("redirect.yealink.password", "rps-password")] {
@@ -96,22 +96,22 @@ impl Bench {
         id
     }
 
-    /// Ends the engine where it stands and starts another on the same store.
+    /// Stops the engine at its current point and starts another on the same store.
     pub async fn restart(&mut self) {
         assert_eq!(self.tasks.finish(Duration::from_secs(10)).await, 0);
         self.tasks = Tasks::new();
         (self.events, self.provisioning) = start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
     }
 
-    /// Another public URL, as after a change of the configuration: with a restart.
+    /// Changes the public URL, as after a change of the configuration; restarts the engine.
     pub async fn move_to(&mut self, url: &str) {
         let moved = tenant(self.instance, "example.com", url);
         self.instances = Instances::new(vec![moved]);
         self.restart().await;
     }
 
-    /// What is left when the gateway dies on the spot: its disk and the world around it. The tasks die with their
-    /// runtime, wherever they stand.
+    /// Returns the data directory, which remains with the peers when the gateway is killed. The tasks end with their
+    /// runtime, wherever they are.
     pub fn remains(self) -> tempfile::TempDir {
         self.dir
     }
@@ -145,7 +145,7 @@ impl Bench {
         }
     }
 
-    /// Sends a request from a task of its own.
+    /// Sends a request from a separate task.
     pub fn request(&self, request: ProvisionRequest) -> oneshot::Receiver<Result<(), String>> {
         let (answer, result) = oneshot::channel();
         let future = self.provisioning.request(request);
@@ -167,15 +167,15 @@ impl Bench {
         self.events.send(SysclientEvent { phone: self.record().id, conn: self.conn, kind }).await.unwrap();
     }
 
-    /// The sysclient that is held now, on a connection newer than any before.
+    /// The currently held sysclient, on a connection newer than any before.
     pub fn holding(&mut self) -> Option<SysclientSpec> {
         self.conn = u64::try_from(self.outside.holds.lock().unwrap().len()).unwrap();
         let phone = self.phone()?;
         self.outside.held.lock().unwrap().get(&phone.id).cloned()
     }
 
-    /// Waits until nothing happens any more by itself: what was written before is on disk, and the records stay as they
-    /// are while everybody gets many turns.
+    /// Waits until nothing happens by itself any more: earlier writes are on disk, and the records stay unchanged while
+    /// all tasks get many turns.
     pub async fn settle(&self) {
         let look = || {
             let calls = self.outside.calls.lock().unwrap().len() + self.outside.holds.lock().unwrap().len();
@@ -184,7 +184,7 @@ impl Bench {
         };
         let (mut before, mut quiet) = (look(), 0);
         for round in 0..2_000 {
-            // Stands in line behind everything that is being written.
+            // Queues behind all pending writes.
             self.store.set_fact(self.instance, "settle", Some(&round.to_string())).await.unwrap();
             for _ in 0..20 {
                 tokio::task::yield_now().await;
@@ -199,7 +199,7 @@ impl Bench {
         panic!("does not come to rest: {before:?}");
     }
 
-    /// Waits for the next hold after `before` of them.
+    /// Waits for the next hold after the first `before` ones.
     pub async fn held(&mut self, before: usize) -> SysclientSpec {
         let outside = Arc::clone(&self.outside);
         until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
@@ -207,7 +207,7 @@ impl Bench {
         self.outside.holds.lock().unwrap().last().cloned().unwrap()
     }
 
-    /// anna's phone is asked for, and Devices accepts it: what most stories begin with.
+    /// Provisions anna's phone, and Devices accepts it: the start of most scenarios.
     pub async fn provisioned(&mut self) {
         let answer = self.request(self.wish("anna", "1"));
         self.held(0).await;
@@ -215,7 +215,7 @@ impl Bench {
         answer.await.unwrap().unwrap();
     }
 
-    /// So many phones are provisioned, and Devices has sent everything for each; their numbers.
+    /// Provisions `count` phones, and Devices sends the configuration of each; returns their MACs.
     pub async fn provision_many(&mut self, count: usize) -> Vec<Mac> {
         let mut macs = Vec::new();
         for number in 0..count {
@@ -238,7 +238,7 @@ impl Bench {
         macs
     }
 
-    /// Devices accepts the code and sends everything.
+    /// Devices accepts the code and sends the configuration.
     pub async fn devices_accepts(&mut self) {
         self.devices_gives_a_password().await;
         self.devices_sends().await;
@@ -258,7 +258,7 @@ impl Bench {
         self.send(SysclientEventKind::Last { opened_with }).await;
     }
 
-    /// The phone fetches its file with what travelled through the redirect service.
+    /// The phone fetches its file with what it got through the redirect service.
     pub async fn fetch(&self) {
         let (delivered, now) = (self.delivered(), self.clock.now());
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
@@ -268,7 +268,7 @@ impl Bench {
         self.store.change_phone(self.record().id, record).await.unwrap();
     }
 
-    /// The phone gets this delivery, having proved its own credentials.
+    /// The phone gets this delivery after authenticating with its own credentials.
     pub async fn gets(&self, delivered: Delivered) {
         let now = self.clock.now();
         let record = |phone: &mut Phone, events: &mut Vec<_>| {
@@ -278,7 +278,7 @@ impl Bench {
         self.store.change_phone(self.record().id, record).await.unwrap();
     }
 
-    /// A delivery of the record as it stands.
+    /// A delivery of the current record.
     pub fn delivered(&self) -> Delivered {
         let phone = self.record();
         Delivered {
@@ -303,7 +303,7 @@ impl Bench {
         phone
     }
 
-    /// Waits until the record is so.
+    /// Waits until the record satisfies the condition.
     pub async fn until(&self, what: &str, is_so: impl Fn(&Phone) -> bool) {
         until(what, || self.phone().is_some_and(|phone| is_so(&phone))).await;
     }
@@ -358,7 +358,7 @@ pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
     }
 }
 
-/// Lets all tasks run until the condition holds.
+/// Runs all tasks until the condition is true.
 pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -367,7 +367,7 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Lets everything that can happen now happen: for statements that something does not happen.
+/// Runs everything that can happen now, so that a test can assert that something does not happen.
 pub async fn rest() {
     for _ in 0..2_000 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! What the redirect service holds is compared with what it was given: once a day and when asked.
+//! The entry at the redirect service is compared with what the service was given: once a day and on request.
 
 use gangway_base::secret::Secret;
 
@@ -96,7 +96,7 @@ async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
         assert!(phone.redirect.next_attempt.is_some(), "it is looked at again tomorrow");
         assert_eq!((bench.told().await, bench.outside.registrations()), (1, 1), "not fought");
         if held.is_some() {
-            // Put right by hand at the service.
+            // An administrator corrected the entry at the service.
             bench.service_holds(Some(phone.redirect_entry.as_ref().unwrap().url.expose()));
             bench.check(false).await;
             assert_eq!(bench.outside.registrations(), 1);
@@ -158,7 +158,7 @@ fn what_a_phone_will_ask_for_is_shown_until_it_has_come() {
     transitions::verified(&mut phone, &url, &asks, now, PAUSE, &mut events);
     assert!(phone.redirect.error.as_ref().unwrap().contains("4711"));
     assert_eq!(phone.redirect.state, RedirectState::Redirected);
-    // An answer about another URL than the present one says nothing.
+    // An answer about a URL other than the current one is ignored.
     let before = phone.clone();
     transitions::verified(&mut phone, &"https://old/".into(), &RedirectResult::NotFound, now, PAUSE, &mut events);
     assert_eq!(phone, before);
@@ -180,7 +180,7 @@ async fn a_bulk_move_tells_how_far_it_is() {
     let open = at("https://new.example.com", &bench);
     assert_eq!(open, MigrationProgress { moved: 0, all: 1 });
     assert!(open.message().unwrap().starts_with("0 of 1 phones"));
-    // While the service is away nothing counts as moved.
+    // While the service is away, no phone counts as moved.
     *bench.outside.service.lock().unwrap() = Outside::away();
     bench.move_to("https://new.example.com").await;
     bench.settle().await;

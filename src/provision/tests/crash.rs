@@ -1,6 +1,6 @@
-//! The gateway dies at every point of the flow, with everything that is under way, and starts again on what was
-//! committed: it ends where a gateway that never died ends, nothing is there twice at any neighbour, and what could not
-//! be saved ends in a named state that one click heals.
+//! Kills the gateway at every fail point of the flow, with everything that is under way, and restarts it on the
+//! committed data. It must reach the same end as a gateway that was never killed, without duplicates at any peer. What
+//! could not be saved must end in a named state that one click repairs.
 
 use super::{
     bench::Bench,
@@ -12,10 +12,10 @@ use crate::{
     provision::acknowledgement,
 };
 
-/// No scenario passes a point more often.
+/// No scenario passes a fail point more often than this.
 const MOST: u32 = 60;
 
-/// Who tells the other stories, and dies in them.
+/// The file that runs the other scenarios and kills the gateway in them.
 fn told_elsewhere(scenario: Scenario) -> Option<&'static str> {
     match scenario {
         Scenario::Life
@@ -30,7 +30,7 @@ fn told_elsewhere(scenario: Scenario) -> Option<&'static str> {
     }
 }
 
-/// A runtime whose end is the death of everything on it.
+/// Runs the work on a separate runtime; its end kills all of its tasks.
 fn mortal<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work)
@@ -58,7 +58,7 @@ async fn tell(scenario: Scenario, around: &mut Around, bench: &mut Bench) {
     }
 }
 
-/// False when the point is not passed so often.
+/// Kills the gateway at this fail point. Returns false if the fail point is not passed that often.
 fn die_at(scenario: Scenario, point: Failpoint, spared: u32) -> bool {
     let mut around = Around::new();
     let caught = set_trap(Some((point, spared)));
@@ -96,10 +96,10 @@ async fn lives_on(point: Failpoint, what: &str, around: &mut Around, bench: &mut
         around.check_installed(bench, what);
     }
     ends_well(what, around, bench).await;
-    // What Devices says once and nobody wrote down needs a person; nothing else does.
+    // A password that Devices sends once and that was not stored requires a new provisioning; nothing else does.
     assert_eq!(around.clicks, u32::from(point == Failpoint::PasswordCame), "{what}: provisioned anew");
-    // What was answered and not written down is said once more, the very same; flags and registration are looked
-    // after at the same time, so that either may die with the other.
+    // A call that was answered but whose result was not stored is repeated unchanged. Flags and registration are
+    // handled at the same time, so that either may be lost with the other.
     let most = |twice: Failpoint| if point == twice { 2 } else { 1 };
     {
         use Failpoint as P;
@@ -114,7 +114,7 @@ async fn lives_on(point: Failpoint, what: &str, around: &mut Around, bench: &mut
     assert!(around.outside.deregistrations() <= deregistrations, "{what}: deregistrations");
 }
 
-/// The scenario is told from its beginning, with the record as it was left.
+/// Runs the scenario from its beginning, with the record as it was left.
 async fn goes_on(scenario: Scenario, point: Failpoint, what: &str, around: &mut Around, bench: &mut Bench) {
     use Failpoint as P;
     around.calm(bench);
@@ -138,7 +138,7 @@ async fn ends_well(what: &str, around: &mut Around, bench: &mut Bench) {
     assert!(around.outside.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
 }
 
-/// At these points of a scenario, every time it passes them.
+/// Kills the gateway at these fail points of a scenario, each time they are passed.
 fn dies_in(scenario: Scenario, points: impl Iterator<Item = Failpoint>) {
     for point in points {
         let times = (0..MOST).take_while(|spared| die_at(scenario, point, *spared)).count();
@@ -186,7 +186,7 @@ fn whenever_it_dies_over_what_people_want() {
     dies_in(Scenario::People, Failpoint::of(Scenario::People));
 }
 
-/// Every scenario passes points, and where it is not told here somebody else does.
+/// Every scenario passes fail points, and each one that is not run here is run in another file.
 #[test]
 fn no_point_is_without_a_story() {
     for scenario in Scenario::ALL {

@@ -231,7 +231,7 @@ async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() 
     bench.stop().await;
 }
 
-/// A PBX that is moved announces the new URL while the old session still ends.
+/// A PBX that is moved announces the new URL while the old session is still closing.
 #[tokio::test]
 async fn urls_named_in_quick_succession_end_with_the_last() {
     let mut bench = Bench::new().await;

@@ -1,5 +1,5 @@
-//! Between a decision and its being written down the phone may have been provisioned anew, moved or taken back: then what
-//! was decided of the record before is not done to the one after.
+//! Between a decision and its write, the phone may be provisioned again, moved or removed. Then the decision about the
+//! old record is not applied to the new one.
 
 use super::bench::Bench;
 use crate::{

@@ -1,5 +1,5 @@
-//! One phone's life, driven from the outside like a person and two services would: it may be taken up at any point, and
-//! knows what each of them remembers. Devices gives a password once and takes a code once.
+//! Drives the life of one phone from outside, as a user and two services would. It can resume at any point and keeps
+//! the state that each of them remembers. Devices sends a password once and accepts a code once.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::{
     provision::commands,
 };
 
-/// Rounds after which a life that does not go on is given up.
+/// Limit of rounds; a life that makes no progress is given up after that.
 const ROUNDS: usize = 60;
 
-/// What the world remembers whatever happens to the gateway.
+/// The state of the peers, which survives the gateway.
 pub struct Around {
     pub outside: Arc<Outside>,
     pub clock: ManualClock,
     spent: Vec<Secret>,
     given: Option<Secret>,
-    /// Codes that came a second time.
+    /// Number of codes that were sent a second time.
     pub sent_again: u32,
-    /// Times a person had to provision anew.
+    /// Number of times a user had to provision again.
     pub clicks: u32,
 }
 
@@ -49,7 +49,7 @@ impl Around {
         }
     }
 
-    /// A copy, to be lived in twice.
+    /// A copy, so that a life can be continued twice.
     pub fn again(&self) -> Self {
         let clock = ManualClock::new(gangway_base::clock::Clock::now(&self.clock));
         let outside = Outside::default();
@@ -60,7 +60,7 @@ impl Around {
         Self { outside: Arc::new(outside), clock, spent, given, sent_again: 0, clicks: 0 }
     }
 
-    /// Devices answers the sysclient that is held.
+    /// Devices answers the held sysclient.
     pub async fn devices(&mut self, bench: &mut Bench) {
         let Some(hold) = bench.holding() else { return };
         bench.send(SysclientEventKind::Connected).await;
@@ -83,8 +83,8 @@ impl Around {
         }
     }
 
-    /// Users provisions until the phone has its configuration: the same request again where the gateway died, a new one
-    /// where it says that it needs one.
+    /// Users provisions until the phone has its configuration: repeats the request if the gateway was killed, and sends
+    /// a new one if the gateway asks for it.
     pub async fn provision(&mut self, bench: &mut Bench) {
         let is_there = |phone: &Phone| phone.devices.state == DevicesState::Received;
         if bench.phone().is_some_and(|phone| is_there(&phone)) {
@@ -106,7 +106,7 @@ impl Around {
         panic!("the configuration does not come: {:?}", bench.phone());
     }
 
-    /// Until the phone rings.
+    /// Installs the phone until it can ring.
     pub async fn install(&mut self, bench: &mut Bench) {
         self.provision(bench).await;
         reach(bench, "redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
@@ -123,7 +123,8 @@ impl Around {
         bench.settle().await;
     }
 
-    /// A day in service: something is changed in Devices, the window closes, the service is asked what it holds.
+    /// A day in service: an item changes in Devices, the bootstrap window closes, and the entry at the redirect service
+    /// is compared.
     pub async fn stay(&mut self, bench: &mut Bench) {
         assert!(bench.holding().is_some(), "a sysclient is held");
         bench.send(SysclientEventKind::AdminPassword("of the day".into())).await;
@@ -141,13 +142,13 @@ impl Around {
         .await;
     }
 
-    /// Until nothing but the tombstone is left.
+    /// Removes the phone until only the tombstone is left.
     pub async fn remove(&mut self, bench: &mut Bench) {
         commands::want(&bench.store, bench.record().id, Wanted::Removed).await.unwrap();
         reach(bench, "buried", |phone| phone.buried.is_some()).await;
     }
 
-    /// All of it, from wherever the record stands.
+    /// Runs the whole life, from the current state of the record.
     pub async fn live(&mut self, bench: &mut Bench) {
         if bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed) {
             return self.remove(bench).await;
@@ -157,13 +158,13 @@ impl Around {
         self.remove(bench).await;
     }
 
-    /// What must be so whatever happened, while the phone is in service.
+    /// Checks what must be true of a phone in service after any sequence of events.
     pub fn check_installed(&self, bench: &Bench, what: &str) {
         let phone = bench.record();
         assert_eq!(bench.store.roster().all().len(), 1, "{what}: one record");
         assert_eq!(phone.accounts.len(), 1, "{what}: one account");
         assert_eq!(phone.sysclient.password, self.given, "{what}: the password Devices knows");
-        // Unknown to a record that was lost before the password: once, and a click heals it.
+        // A code may be sent again only if the password was lost before it was stored: once, and a click repairs it.
         assert!(self.sent_again <= self.clicks, "{what}: a spent code is sent again");
         let entries = self.outside.entries.lock().unwrap();
         assert_eq!(entries.len(), 1, "{what}: one entry");
@@ -173,7 +174,7 @@ impl Around {
     }
 }
 
-/// Waits, with the clock going on where somebody waits for it.
+/// Waits for the condition; advances the clock while tasks wait for it.
 pub async fn reach(bench: &Bench, what: &str, is_so: impl Fn(&Phone) -> bool) {
     for _ in 0..ROUNDS {
         if bench.phone().is_some_and(|phone| is_so(&phone)) {

@@ -1,4 +1,5 @@
-//! Thousands of phones have something to note at the same moment: whoever is being provisioned does not stand behind them.
+//! Thousands of phones have something to record at the same moment. A phone that is being provisioned does not queue
+//! behind them.
 
 use gangway_base::mac::Mac;
 
@@ -8,13 +9,13 @@ use crate::phone::{
     record::Phone,
 };
 
-/// More than have room at once, many times over.
+/// Many times the number of actions that may run at once.
 const CROWD: u8 = 255;
 
 #[tokio::test]
 async fn a_crowd_with_something_to_note_holds_up_no_new_phone() {
     let mut bench = Bench::new().await;
-    // Of a vendor nobody has an account for, with nothing Devices would know them by.
+    // Phones of a vendor without a redirect account, and without credentials for Devices.
     for number in 0..CROWD {
         let mac = Mac::new([0x00, 0x04, 0x13, 0x01, 0x00, number]).unwrap();
         let phone = Phone::new(bench.instance, mac, "snom", "snom", bench.now());
@@ -31,7 +32,7 @@ async fn a_crowd_with_something_to_note_holds_up_no_new_phone() {
     bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
 
     assert!(noted() < usize::from(CROWD), "it came after all of them");
-    // They follow, some at a time.
+    // The others follow in batches.
     for round in 1.. {
         bench.settle().await;
         if noted() == usize::from(CROWD) {

@@ -1,5 +1,5 @@
-//! Every neighbour away for eleven minutes of a clock in the test's hand, flapping, or a disk that takes nothing: how often
-//! it is tried, that nothing is lost, and how soon all is well again.
+//! Each peer is away for eleven minutes of a manual clock or flaps, or the disk accepts no writes. Checks how often it
+//! is retried, that nothing is lost, and how soon everything recovers.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ const MINUTES_11: u64 = 660;
 /// Time between two probes of an endpoint that is away.
 const PROBE: u64 = 10;
 
-/// Lets the clock go on in small steps, with everything that happens meanwhile.
+/// Advances the clock in small steps and runs everything that happens in the meantime.
 async fn live_on(bench: &Bench, seconds: u64) {
     for _ in 0..seconds / 5 {
         bench.pass(5);
@@ -27,7 +27,7 @@ async fn live_on(bench: &Bench, seconds: u64) {
     }
 }
 
-/// Calls at the redirect service in every five seconds of a time; what was lived on from is not counted.
+/// Counts the calls at the redirect service in every five seconds of a period; earlier calls are not counted.
 async fn watch(bench: &Bench, seconds: u64) -> Vec<usize> {
     let count = || bench.outside.calls.lock().unwrap().len();
     let mut calls = Vec::new();
@@ -40,7 +40,7 @@ async fn watch(bench: &Bench, seconds: u64) -> Vec<usize> {
     calls
 }
 
-/// No two calls lie within ten seconds.
+/// No two calls are less than ten seconds apart.
 fn are_probes(calls: &[usize]) -> bool {
     calls.windows(2).all(|two| two.iter().sum::<usize>() <= 1)
 }
@@ -91,7 +91,7 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
     bench.stop().await;
 }
 
-/// It comes back for a few calls and is away again; and again.
+/// The service accepts a few calls and is away again, repeatedly.
 #[tokio::test]
 async fn a_redirect_service_that_flaps_takes_a_few_phones_each_time() {
     let mut bench = Bench::new().await;
@@ -124,7 +124,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
     drop(bench.request(bench.wish("anna", "1")));
     bench.held(3).await;
     bench.devices_accepts().await;
-    // Taking back waits for no server entry, and is said no more often either.
+    // Withdrawing does not wait for a server entry, and is not reported more often either.
     for mac in gone {
         let phone = bench.store.roster().by_mac(bench.instance, mac).unwrap();
         commands::want(&bench.store, phone.id, Wanted::Removed).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
     }
 }
 
-/// A service that breaks down over one phone is not away.
+/// A service that fails for one phone only is not away.
 #[tokio::test]
 async fn one_phone_the_service_cannot_digest_holds_up_no_other() {
     let mut bench = Bench::new().await;
@@ -232,7 +232,7 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
     bench.stop().await;
 }
 
-/// Devices says its configuration once. A disk that takes nothing at that moment must not lose it.
+/// Devices sends its configuration once. It must not be lost if the disk accepts no writes at that moment.
 #[cfg(feature = "demo")]
 #[tokio::test]
 async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
@@ -261,7 +261,7 @@ async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
     bench.stop().await;
 }
 
-/// Somebody sets the clock while everything is on its way.
+/// The clock is set forward while actions are under way.
 #[tokio::test]
 async fn a_clock_that_jumps_forward_leaves_nothing_behind() {
     for jump in [120, 7_200, 86_400] {

@@ -1,4 +1,4 @@
-//! The world around the engine under test: a PBX, the fleet, a redirect service, vendors' folders.
+//! The peers of the engine under test: a PBX, the sysclient pool, a redirect service, and vendor folders.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,7 +19,7 @@ use crate::{
     redirect::{Operation, RedirectAccount, RedirectFailure, RedirectResult},
 };
 
-/// What the outside does and what was done to it.
+/// The behaviour of the peers, and the calls they received.
 pub struct Outside {
     pub devices_url: Mutex<Option<Url>>,
     pub grant: Mutex<Result<(), PbxError>>,
@@ -27,23 +27,23 @@ pub struct Outside {
     pub registered: Mutex<Option<String>>,
     pub holds: Mutex<Vec<SysclientSpec>>,
     pub drops: Mutex<Vec<PhoneId>>,
-    /// What the fleet holds now.
+    /// The sysclients that the pool holds now.
     pub held: Mutex<HashMap<PhoneId, SysclientSpec>>,
-    /// What the redirect service knows: phone and URL.
+    /// The entries of the redirect service: phone and URL.
     pub entries: Mutex<HashMap<Mac, String>>,
     pub calls: Mutex<Vec<Operation>>,
-    /// What a registration or deregistration answers.
+    /// The answer to a registration or deregistration.
     pub service: Mutex<RedirectResult>,
-    /// How many more operations it carries out before it is away again; `None` = it does not tire.
+    /// Number of operations that the service carries out before it is away again; `None` = no limit.
     pub tires_after: Mutex<Option<usize>>,
-    /// The service breaks down over these.
+    /// The service fails for these phones.
     pub poison: Mutex<HashSet<Mac>>,
     pub providers: Mutex<HashMap<String, ProviderFacts>>,
     /// Accounts of every base.
     pub accounts: Mutex<u16>,
-    /// Vendor -> first halves of MACs.
+    /// Vendor -> OUIs.
     pub ouis: Mutex<HashMap<String, Vec<String>>>,
-    /// What the PBX says of users, by H.323 name; of others `guid-of-<name>` with all devices there.
+    /// The PBX's answers for users, by H.323 name; for other users `guid-of-<name>` with all devices present.
     pub users: Mutex<HashMap<String, Result<PbxUser, PbxError>>>,
 }
 
@@ -111,7 +111,7 @@ pub fn user(h323: &str) -> PbxUser {
     PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), hwids }
 }
 
-/// The ports, as the outside answers them.
+/// The ports, implemented by the simulated peers.
 pub struct Fake(pub Arc<Outside>);
 
 impl Pbx for Fake {
@@ -173,7 +173,7 @@ impl RedirectService for Fake {
     ) -> PbxFuture<RedirectResult> {
         let outcome = self.0.answer(&operation);
         let outcome = match (&operation, outcome) {
-            // Only phones are refused; the server entry stands.
+            // Only phones are rejected; the server entry succeeds.
             (Operation::EnsureServer(_), outcome) if !outcome.is_retryable() => RedirectResult::Ok(Default::default()),
             (_, outcome) => outcome,
         };

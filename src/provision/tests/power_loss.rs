@@ -1,5 +1,6 @@
-//! Power fails while SQLite writes: of its log any beginning may be on disk. Whatever is there opens, shows exactly what
-//! the last whole commit left, and the gateway goes on from it to the same end, though everybody outside remembers more.
+//! Power fails while SQLite writes, so that any prefix of its log may be on disk. Every prefix must open and show
+//! exactly the last complete commit. The gateway must continue from it to the same end, although its peers remember
+//! more.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -8,10 +9,10 @@ use gangway_base::{clock::ManualClock, tasks::Tasks};
 use super::{bench::Bench, lifecycle::Around};
 use crate::store::{Store, StoreError};
 
-/// <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>: sizes of the log's head and of a frame's head.
+/// Header sizes of the log and of a frame: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>
 const HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
-/// The gateway lives on after this many of the different commits, evenly spread.
+/// The gateway is run from this many of the different commits, evenly spread.
 const LIVES: usize = 10;
 
 /// The files of a data directory.
@@ -27,7 +28,7 @@ impl Disk {
         Self { database: read("gangway.db"), log: read("gangway.db-wal"), key: read("seal.key") }
     }
 
-    /// As the power left it: this much of the log.
+    /// The data directory after the power loss, with this much of the log.
     fn cut(&self, length: usize) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("gangway.db"), &self.database).unwrap();
@@ -40,7 +41,7 @@ impl Disk {
         FRAME_HEAD + u32::from_be_bytes(self.log[8..12].try_into().unwrap()) as usize
     }
 
-    /// Ends of the frames, and whether a commit ends with it.
+    /// Ends of the frames, and whether a commit ends with the frame.
     fn frames(&self) -> Vec<(usize, bool)> {
         let whole = self.log[HEAD..].chunks_exact(self.frame());
         let is_commit = |frame: &[u8]| frame[4..8] != [0; 4];
@@ -48,7 +49,7 @@ impl Disk {
     }
 }
 
-/// Why a store does not open.
+/// The error with which a store does not open.
 async fn refusal(dir: &Path, clock: &ManualClock) -> Option<StoreError> {
     let tasks = Tasks::new();
     let error = Store::open(dir, Arc::new(clock.clone()), &tasks).await.err();
@@ -56,7 +57,7 @@ async fn refusal(dir: &Path, clock: &ManualClock) -> Option<StoreError> {
     error
 }
 
-/// What a store shows.
+/// The phones that a store contains.
 async fn shown(dir: &Path, clock: &ManualClock) -> String {
     let tasks = Tasks::new();
     let store = Store::open(dir, Arc::new(clock.clone()), &tasks).await.unwrap();
@@ -77,7 +78,8 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
 
     let frames = disk.frames();
     assert!(frames.len() > 20, "the life is written in {} frames", frames.len());
-    // The key is made when the tables are on disk: beside a key, a log without them is a lost log.
+    // The key is created once the tables are on disk. With a key but without the tables, the database counts as
+    // missing.
     let mut first = 0;
     while let Some(error) = refusal(disk.cut(frames[first].0).path(), &around.clock).await {
         assert!(matches!(error, StoreError::DatabaseMissing { .. }), "frame {first}: {error}");
@@ -96,7 +98,7 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
         } else {
             assert_eq!(now, last, "frame {number} shows what is not committed");
         }
-        // Somewhere inside the next frame, each time somewhere else.
+        // Cut inside the next frame, each time at a different place.
         let inside = length + 1 + (number * 997) % (disk.frame() - 1);
         if number % 3 == 0 && inside < disk.log.len() {
             let dir = disk.cut(inside);

@@ -1,5 +1,5 @@
-//! Random orders of everything that can happen, against fakes that may fail: what must hold after every event, and that
-//! all comes right once everything outside is well.
+//! Random orders of events against fakes that may fail. Checks invariants after every event, and that everything
+//! settles once all peers work.
 
 use std::fmt::Write as _;
 
@@ -27,12 +27,12 @@ use crate::{
     store::NewEvent,
 };
 
-/// Orders tried; `GANGWAY_TEST_SEEDS=1000` tries more.
+/// Number of orders; `GANGWAY_TEST_SEEDS=1000` tries more.
 const SEEDS: u64 = 6;
-/// Events of one order.
+/// Number of events in an order.
 const EVENTS: u32 = 24;
 
-/// SplitMix64: the same order for the same seed on every machine.
+/// SplitMix64: the same seed gives the same order on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -82,7 +82,7 @@ enum Event {
 
 use Event as E;
 
-/// What comes more often stands there more often.
+/// Frequent events are listed several times.
 const ALL: &[Event] = &[
     E::Provision,
     E::Provision,
@@ -126,7 +126,7 @@ struct Life {
     dice: Dice,
     codes: u32,
     user: &'static str,
-    /// The own credentials the phone has in its flash.
+    /// The phone's own credentials in its flash memory.
     flash: Option<Secret>,
     restarts: bool,
     told: String,
@@ -243,13 +243,13 @@ impl Life {
             let (stored, is_stored) = oneshot::channel();
             let sent = Some(code.clone());
             self.bench.send(SysclientEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
-            // Dropped where the phone is gone by now.
+            // The sender is dropped if the phone is gone by now.
             let _ = is_stored.await;
         }
         self.bench.devices_sends().await;
     }
 
-    /// A GET as the listener judges it; what it shows is at most what it can have.
+    /// A GET as the listener handles it. The evidence contains at most what the source can have.
     async fn fetch(&mut self, source: [u8; 4], is_phone: bool) {
         let Some(phone) = self.bench.phone() else { return };
         let holds_own = is_phone && self.flash.as_ref() == Some(&phone.own.password);
@@ -299,7 +299,7 @@ impl Life {
         }
     }
 
-    /// What must hold whenever nothing moves any more.
+    /// The invariants whenever nothing is under way.
     fn check(&self) {
         let told = &self.told;
         assert!(self.bench.store.roster().all().len() <= 1, "one record:\n{told}");
@@ -320,7 +320,7 @@ impl Life {
         }
     }
 
-    /// Whatever is not settled is looked at again, or waits for a person or the phone.
+    /// Every unsettled facet has a next attempt, or waits for an administrator or the phone.
     fn check_unsettled(&self, phone: &Phone) {
         let told = &self.told;
         let is_held = self.bench.outside.held.lock().unwrap().contains_key(&phone.id);
@@ -331,7 +331,7 @@ impl Life {
         let redirect = &phone.redirect;
         let is_used = !flow::unused(phone, self.bench.now());
         if redirect.state == RedirectState::Pending && phone.device_config.received.is_some() && is_used {
-            // Without a time only while the server entry of the account itself is being tried.
+            // A time may be missing only while the account's server entry is being tried.
             let service_is_fine = matches!(*self.bench.outside.service.lock().unwrap(), RedirectResult::Ok(_));
             assert!(
                 redirect.next_attempt.is_some() || !service_is_fine,
@@ -375,14 +375,14 @@ impl Life {
         )
     }
 
-    /// Everything outside is well, and the phone is provisioned once more: all facets settle.
+    /// Makes all peers work and provisions the phone once more: all facets settle.
     async fn heal(&mut self) {
         self.told.push_str("  healed\n");
         self.service(RedirectResult::Ok(Default::default()));
         *self.bench.outside.grant.lock().unwrap() = Ok(());
         *self.bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into());
         self.bench.provisioning.pbx_changed(self.bench.instance);
-        // What waits by the clock: back-off, and a removal under way.
+        // Advances the clock for back-offs and for a removal under way.
         for _ in 0..3 {
             self.bench.pass(700);
             self.bench.settle().await;
@@ -419,7 +419,7 @@ impl Life {
     }
 }
 
-/// Runs one order; what it ends with.
+/// Runs one order; returns its log with the final state.
 async fn live(seed: u64, restarts: bool) -> String {
     let mut life = Life::begin(seed, restarts).await;
     let _ = writeln!(life.told, "seed {seed}, restarts {restarts}");

@@ -81,7 +81,7 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     bench.stop().await;
 }
 
-/// A process killed between the two would otherwise send the code again when the request is repeated.
+/// Otherwise a process killed between two changes would send the code again when the request is repeated.
 #[tokio::test]
 async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
     let mut bench = Bench::new().await;
@@ -207,7 +207,7 @@ async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
     let before = bench.outside.holds.lock().unwrap().len();
     let again = bench.request(bench.wish("anna", "2"));
     bench.until("the new code is there", |phone| phone.code == Some("2".into())).await;
-    // What the connection with the first code still brings was on its way already.
+    // Events of the connection with the first code that were already under way.
     bench.send(SysclientEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
     bench.send(SysclientEventKind::Last { opened_with: Some("1".into()) }).await;
     bench.until("the burst is written", |phone| phone.device_config.items.contains_key("MEDIA")).await;

@@ -4,7 +4,7 @@ use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
 };
 
-/// Runs the whole life with a restart after the step numbered `at`; every life must end the same.
+/// Runs the whole life with a restart after step number `at`; every life must reach the same end.
 async fn life(at: usize) {
     let mut bench = Bench::new().await;
     let mut holds = 0;
@@ -52,7 +52,7 @@ async fn life(at: usize) {
     assert_eq!(phone.devices.state, DevicesState::Received);
     assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "restart {at}: flags are written once");
     assert_eq!(bench.store.roster().all().len(), 1);
-    // In the middle of a call the answer is lost; repeating it changes nothing at the service.
+    // A restart during a call loses the answer; repeating the call changes nothing at the service.
     assert!(bench.outside.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
     assert!(
         bench

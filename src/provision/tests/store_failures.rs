@@ -1,5 +1,5 @@
-//! What befalls a phone besides its ordinary life: everybody around is away, forgets it or takes it for another's; the
-//! URL changes; people want things of it. Each scenario may be told again from wherever the gateway died.
+//! Scenarios beyond a phone's ordinary life: its peers are away, forget it or assign it to another account; the URL
+//! changes; administrators issue commands. Each scenario can be run again from wherever the gateway was killed.
 
 use gangway_base::{mac::Mac, secret::Secret};
 
@@ -23,7 +23,7 @@ use crate::{
 const DAY: u64 = 86_400;
 const USER: &str = "redirect.yealink.user";
 const PASSWORD: &str = "redirect.yealink.password";
-/// What app objects name, one after the other.
+/// The URLs that app objects name, one after the other.
 pub const FIRST_URL: &str = "https://one.example.com/gangway";
 pub const SECOND_URL: &str = "https://two.example.com/gangway";
 const TICKETS: &str = "http://gw.example.com/phone/";
@@ -41,7 +41,8 @@ async fn set(bench: &Bench, name: &str, value: Option<&str>) {
     bench.store.set_setting(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
 }
 
-/// What all phones of an instance share is looked at a few phones at a time.
+/// Announces a change of Devices after one second, because phones are decided a few at a time when a shared fact
+/// changes.
 fn devices_changed(bench: &Bench) {
     bench.pass(1);
     bench.provisioning.devices_changed(bench.instance);
@@ -56,7 +57,7 @@ impl Around {
         self.outside.users.lock().unwrap().insert("anna".into(), users.map(|()| user("anna")));
     }
 
-    /// All is well again, and whoever came back has said so.
+    /// All peers work again and have announced themselves.
     pub fn calm(&self, bench: &Bench) {
         *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
         *self.outside.grant.lock().unwrap() = Ok(());
@@ -66,20 +67,20 @@ impl Around {
         bench.provisioning.pbx_changed(bench.instance);
     }
 
-    /// Devices, redirect service and PBX in turn are away, and come back.
+    /// Devices, the redirect service and the PBX are away and come back, one after another.
     pub async fn outlive_outages(&mut self, bench: &mut Bench) {
         self.nobody_is_there(bench).await;
         self.line_breaks(bench).await;
         self.pbx_is_away(bench).await;
     }
 
-    /// The user is gone for a week and the phone does not ask.
+    /// The user is gone for a week and the phone sends no requests.
     pub async fn be_absent(&mut self, bench: &mut Bench) {
         self.install(bench).await;
         self.user_is_gone_for_a_week(bench).await;
     }
 
-    /// The redirect service refuses the phone, and Devices throws it out.
+    /// The redirect service rejects the phone, and Devices removes it.
     pub async fn be_refused(&mut self, bench: &mut Bench) {
         self.install(bench).await;
         self.service_refuses(bench).await;
@@ -116,7 +117,7 @@ impl Around {
         reach(bench, "back", |phone| phone.devices.state == DevicesState::Received).await;
     }
 
-    /// Other flags are wanted, and nobody can write them.
+    /// Other flags are required but cannot be written.
     async fn pbx_is_away(&mut self, bench: &mut Bench) {
         *self.outside.grant.lock().unwrap() = Err(PbxError::NoSession);
         let relays = bench.record().accounts[0].flags_written.is_some_and(|flags| flags.media_relay);
@@ -168,7 +169,7 @@ impl Around {
         self.install(bench).await;
     }
 
-    /// Two app objects name URLs, and one of them goes.
+    /// Two app objects name URLs, and one of them is removed.
     pub async fn follow_the_url(&mut self, bench: &mut Bench) {
         self.provision(bench).await;
         let (provisioning, instance) = (bench.provisioning.clone(), bench.instance);
@@ -188,11 +189,11 @@ impl Around {
         assert!(entry.starts_with(SECOND_URL), "{entry}");
     }
 
-    /// Everything people may want of a phone in service, in turn.
+    /// Everything that administrators may request for a phone in service, one after another.
     pub async fn be_wanted(&mut self, bench: &mut Bench) {
         self.install(bench).await;
         let (store, id) = (bench.store.clone(), bench.record().id);
-        // As an earlier life may have left it blocked.
+        // The gateway may have been killed while the phone was blocked.
         commands::want(&store, id, Wanted::Active).await.unwrap();
         commands::want(&store, id, Wanted::Blocked).await.unwrap();
         let request = Acknowledgement::request(&store, &bench.record()).await.unwrap();
@@ -228,7 +229,7 @@ impl Around {
     }
 }
 
-/// Whether the record says that the service sends the phone below this URL.
+/// Whether the record says that the service sends the phone to a URL below this one.
 fn leads_to(phone: &Phone, url: &str) -> bool {
     phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with(url))
 }

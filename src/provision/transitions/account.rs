@@ -1,4 +1,4 @@
-//! What PBXs answered about an account.
+//! The results of PBX requests about an account.
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ fn account(phone: &mut Phone, line: u16) -> Option<&mut Account> {
     phone.accounts.iter_mut().find(|account| account.line == line)
 }
 
-/// The flags were written for the provisioning `provisioning`.
+/// The flags were written for the provisioning number `provisioning`.
 pub fn flags_written(
     phone: &mut Phone,
     line: u16,
@@ -34,7 +34,7 @@ pub fn flags_written(
     let Some(account) = account(phone, line) else { return };
     account.flags_written = Some(flags);
     account.flags_provisioning = provisioning;
-    // The PBX has both user and device; whether Devices knows the phone it does not know.
+    // The PBX has both user and device. It does not know whether Devices knows the phone.
     if account.orphaned.is_some_and(|orphaned| orphaned.gone != Gone::Device) {
         account.found();
     }
@@ -50,7 +50,7 @@ pub fn flags_written(
     }
 }
 
-/// They could not be written.
+/// The flags could not be written.
 pub fn flags_failed(
     phone: &mut Phone,
     line: u16,
@@ -75,7 +75,7 @@ pub fn flags_failed(
     account.user_object.fail(state, sentence, Some(next), now);
 }
 
-/// A PBX sees the account.
+/// A PBX sees the account as registered.
 pub fn registration_seen(phone: &mut Phone, line: u16, address: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     if account.registration.state != RegistrationState::Registered
@@ -87,7 +87,7 @@ pub fn registration_seen(phone: &mut Phone, line: u16, address: &str, now: Times
     account.registered_address = Some(address.to_owned());
 }
 
-/// No PBX sees it: asked again with growing pauses for ten minutes after the delivery, then said.
+/// No PBX sees the account: asks again with growing pauses for ten minutes after the delivery, then records an event.
 pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
     let again = retry_pause(phone, now);
     let Some(account) = account(phone, line) else { return };
@@ -102,7 +102,7 @@ pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events:
     if account.registration.state != RegistrationState::NotRegistered {
         events.push(FacetEvent::NotRegistered { user: &account.username }.into());
     }
-    // "Not registered since" the last time we looked in vain, so that a later delivery is known as later.
+    // `since` becomes the time of the last unsuccessful check, so that a later delivery is recognised.
     account.registration.since = now;
     account.registration.fail(
         RegistrationState::NotRegistered,
@@ -118,7 +118,7 @@ pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: 
     let Some(account) = account(phone, line) else { return };
     let next = later(now, registration_pause(account.registration.attempts));
     let state = match account.registration.state {
-        // Not knowing is no answer; but an unknown state without a next attempt would be asked for at once.
+        // Treat errors as unknown. The state `Unknown` without a next attempt would cause an immediate retry.
         RegistrationState::Unknown if !again => RegistrationState::NotRegistered,
         state => state,
     };
@@ -128,7 +128,7 @@ pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: 
     account.registration.fail(state, error.to_string(), again.then_some(next), now);
 }
 
-/// The daily look found the user object, and the device on it.
+/// The daily audit found the user object, and the device on it.
 pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     account.user_guid.get_or_insert_with(|| guid.to_owned());
@@ -138,7 +138,7 @@ pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEve
     }
 }
 
-/// It did not.
+/// The daily audit did not find the user object or the device.
 pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     if account.orphaned.is_none_or(|orphaned| orphaned.gone != gone) {
@@ -147,7 +147,7 @@ pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: 
     account.orphan(gone, now);
 }
 
-/// It has been gone for too long: the file of the phone switches the account off.
+/// The account has been orphaned for too long: the phone's file disables it.
 pub fn withhold(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     if crate::phone::admission::is_lost(account, now) && account.withheld.is_none() {

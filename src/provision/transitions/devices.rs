@@ -1,4 +1,4 @@
-//! What the sysclient brings.
+//! The results of the sysclient connection.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{
     store::NewEvent,
 };
 
-/// How often an endpoint that is away is looked at.
+/// Interval at which an unreachable endpoint is probed.
 const PROBE: Duration = Duration::from_secs(10);
-/// Different items one phone may have; Devices knows seven.
+/// Limit of different items per phone; Devices knows seven.
 const MOST_ITEMS: usize = 64;
-/// All items of one phone as text, in bytes; real ones have some kilobytes.
+/// Limit of the items of one phone as text, in bytes; real ones have some kilobytes.
 const ITEMS_BYTES: usize = 64 * 1024;
 const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the app object has the flags Websocket and \
                           Services and that the Devices app is installed.";
@@ -49,7 +49,7 @@ pub fn connected(phone: &mut Phone, now: Timestamp) {
     }
 }
 
-/// Devices gave a password; `sent`, the code the connection had identified with, is spent.
+/// Devices sent a password. `sent`, the code that the connection identified with, is spent.
 pub fn password(
     phone: &mut Phone,
     password: Secret,
@@ -65,14 +65,14 @@ pub fn password(
     events.push(FacetEvent::Joined.into());
 }
 
-/// Devices has reacted to a code: it is not sent again. Another one that came since it was sent stays.
+/// Marks a code as spent, because Devices has reacted to it. A different code that arrived since stays.
 fn spend(phone: &mut Phone, sent: Option<&Secret>) {
     let Some(sent) = sent else { return };
     phone.code.take_if(|code| code == sent);
     phone.sysclient.spent.add(sent.clone());
 }
 
-/// Adds an item, or replaces the one of its kind; false when the phone would have more than a phone may.
+/// Adds an item, or replaces the one of its kind. Returns false if the phone would exceed the limits.
 pub fn add_item(items: &mut BTreeMap<String, Value>, kind: String, item: Value) -> bool {
     let size = |kind: &str, item: &Value| kind.len() + item.to_string().len();
     let others = items.iter().filter(|(of, _)| **of != kind);
@@ -84,7 +84,7 @@ pub fn add_item(items: &mut BTreeMap<String, Value>, kind: String, item: Value) 
     fits
 }
 
-/// A complete burst: it replaces what was there. `opened_with` is the code its connection began with.
+/// A complete burst: it replaces the existing items. `opened_with` is the code that its connection began with.
 pub fn burst(
     phone: &mut Phone,
     items: BTreeMap<String, Value>,
@@ -99,13 +99,13 @@ pub fn burst(
     }
     phone.device_config.items = items.into();
     phone.device_config.received.get_or_insert(now);
-    // The password that brought the configuration works; a code kept beside it is not needed. One that came since the
-    // connection began leads to another domain or category, maybe: it has its own connection.
+    // The password that brought the configuration works, so a code kept beside it is not needed. A code that arrived
+    // after the connection began may lead to another domain or category, so it gets its own connection.
     if phone.sysclient.password.is_some() {
         phone.code.take_if(|code| Some(&*code) == opened_with);
     }
     phone.devices.reach(DevicesState::Received, now);
-    // Devices knows the phone again: an administrator took it back in.
+    // Devices knows the phone again, because an administrator added it.
     for account in &mut phone.accounts {
         if account.orphaned.is_some_and(|orphaned| orphaned.gone == Gone::Device) {
             account.found();
@@ -126,11 +126,12 @@ pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: 
     }
 }
 
-/// Nothing came within 20 s of identifying. `sent` is the code the sysclient had identified with.
+/// Devices sent nothing within 20 s after the phone identified itself. `sent` is the code that the sysclient identified
+/// with.
 pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events: &mut Vec<NewEvent>) {
     spend(phone, sent);
     if phone.code.is_some() {
-        // A new code came meanwhile: it has its own chance.
+        // A new code arrived in the meantime; it gets its own attempt.
         return;
     }
     let sentence = if sent.is_some() { CODE_REFUSED } else { FORGOTTEN };
@@ -140,7 +141,7 @@ pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events:
     phone.devices.fail(DevicesState::NotInDomain, sentence, None, now);
 }
 
-/// The socket is gone; the fleet opens it again by itself.
+/// The socket is closed; the pool reopens it by itself.
 pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
     down(phone, &format!("The connection to Devices was closed ({reason}); it is opened again."), now);
 }
@@ -153,7 +154,7 @@ pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<Ne
     }
 }
 
-/// The gateway has as many sockets open as it may: the phone's waits.
+/// The limit of open sockets is reached: the phone's socket waits.
 pub fn no_descriptor(phone: &mut Phone, now: Timestamp) {
     down(phone, NO_DESCRIPTOR, now);
 }
@@ -163,12 +164,12 @@ pub fn no_devices(phone: &mut Phone, now: Timestamp) {
     down(phone, NO_DEVICES, now);
 }
 
-/// Neither password nor code.
+/// There is neither a password nor a code.
 pub fn no_credential(phone: &mut Phone, now: Timestamp) {
     phone.devices.fail(DevicesState::NotInDomain, NO_CREDENTIAL, None, now);
 }
 
-/// Returns whether that is news. What needs a person stays as it is.
+/// Returns whether the status is new. A status that needs an administrator is kept.
 fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
     let state = match phone.devices.state {
         DevicesState::NotInDomain => return false,
@@ -183,7 +184,7 @@ fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
     news
 }
 
-/// The device was removed in Devices: it is out of the domain until somebody provisions it again.
+/// The device was removed in Devices: it is out of the domain until it is provisioned again.
 pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.devices.state != DevicesState::NotInDomain {
         events.push(FacetEvent::NotInDomain { sentence: FORGOTTEN }.into());

@@ -1,4 +1,4 @@
-//! What the redirect service answered.
+//! The results of calls to the redirect service.
 
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
@@ -15,8 +15,8 @@ use crate::{
     store::NewEvent,
 };
 
-/// Written before the call: from now on the service may hold an entry, so that removing the phone takes it back even
-/// when the answer never reaches us.
+/// Written before the call. From then on the service may have an entry, so removing the phone withdraws it even if the
+/// answer never arrives.
 pub fn registering(phone: &mut Phone, url: &Secret, now: Timestamp) {
     if phone.redirect.state != RedirectState::Pending {
         let error = phone.redirect.error.take();
@@ -37,7 +37,7 @@ pub fn registered(
     pause: Pause,
     events: &mut Vec<NewEvent>,
 ) {
-    // Provisioned anew or removed while the call was under way: the next decision brings the entry up to date.
+    // The phone was provisioned again or removed during the call: the next decision updates the entry.
     let is_current = phone.wanted == Wanted::Active
         && phone.redirect.state == RedirectState::Pending
         && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url == *url);
@@ -75,7 +75,7 @@ pub fn registered(
     }
 }
 
-/// The answer to taking the entry back.
+/// The answer to withdrawing the entry.
 pub fn deregistered(
     phone: &mut Phone,
     outcome: &RedirectResult,
@@ -84,7 +84,7 @@ pub fn deregistered(
     events: &mut Vec<NewEvent>,
 ) {
     match outcome {
-        // Not there, or not ours: nothing of ours is left.
+        // The entry is absent or not ours: nothing of ours is left.
         RedirectResult::Ok(_)
         | RedirectResult::AlreadyMine
         | RedirectResult::NotFound
@@ -99,7 +99,7 @@ pub fn deregistered(
     }
 }
 
-/// The service is away or asks for patience, known from another phone; `why` is what that one was told.
+/// The service is away or asks to wait, as known from another phone; `why` is the error of that attempt.
 pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, now: Timestamp) {
     let attempts = phone.redirect.attempts;
     let why = why.unwrap_or_else(|| timeline_texts::SERVICE_AWAY.english.to_owned());
@@ -107,18 +107,18 @@ pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, no
     phone.redirect.attempts = attempts;
 }
 
-/// The account's server entry was refused, so no phone of it can be registered.
+/// The account's server entry was rejected, so no phone of the account can be registered.
 pub fn server_refused(phone: &mut Phone, sentence: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     events.push(FacetEvent::RedirectRefused { sentence }.into());
     phone.redirect.fail(RedirectState::Refused, sentence, None, now);
 }
 
-/// It is not known where the phone is to be sent. Decided again as soon as a URL is learned or a setting changes.
+/// The URL to send the phone to is not known. Decided again when a URL is learned or a setting changes.
 pub fn no_url(phone: &mut Phone, error: &UrlError, now: Timestamp) {
     phone.redirect.fail(RedirectState::Pending, error.to_string(), None, now);
 }
 
-/// There is no redirect account.
+/// No redirect account is configured.
 pub fn unconfigured(phone: &mut Phone, now: Timestamp) {
     phone.redirect.reach(RedirectState::NotConfigured, now);
 }

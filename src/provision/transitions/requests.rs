@@ -1,4 +1,4 @@
-//! What the phone asked for and got.
+//! The phone's requests and deliveries.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,21 +13,21 @@ use crate::{
     store::NewEvent,
 };
 
-/// A complete delivery of the personal stage, or the proof that an earlier one still holds.
+/// A complete delivery of the personal stage, or the proof that an earlier one is still current.
 #[derive(Debug, Clone)]
 pub struct Delivered {
-    /// What was delivered: revision and provisioning are those it was rendered from.
+    /// What was delivered: the revision and provisioning that it was rendered from.
     pub delivery: Delivery,
-    /// Where it went.
+    /// The address it was sent to.
     pub source: IpAddr,
-    /// The firmware it told.
+    /// The firmware that the phone reported.
     pub firmware: Option<Arc<str>>,
-    /// The phone showed the tag of these bytes (304), which had been delivered to it completely: the phone of a user who
-    /// is provisioned again has its file, and what waits for a delivery may go on.
+    /// The phone sent the tag of these bytes (304), which had been delivered to it completely. So the phone of a user
+    /// who is provisioned again has its file, and what waits for a delivery may continue.
     pub held: bool,
 }
 
-/// Whether a complete delivery of this file would tell the record something new.
+/// Whether a complete delivery of this file would change the record.
 #[must_use]
 pub fn is_new_information(phone: &Phone, etag: &str) -> bool {
     phone.request.state != RequestState::Provisioned
@@ -36,13 +36,13 @@ pub fn is_new_information(phone: &Phone, etag: &str) -> bool {
         })
 }
 
-/// Records it. A delivery that was overtaken by a newer one changes nothing.
+/// Records a delivery. It has no effect if a newer one was recorded first.
 pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEvent>) {
     let Delivered { delivery, source, firmware, held } = delivered;
     let known = phone.delivery.as_ref().map(|last| (last.provisioning, last.revision));
     let this = (delivery.provisioning, delivery.revision);
-    // What was on its way when the phone was provisioned anew is not the new user's file. On a base it is still the
-    // file of those who were there before.
+    // A delivery that was under way when the phone was provisioned again is not the new user's file. On a base it is
+    // still the file of the users who were there before.
     let is_nobodys = phone.accounts.iter().all(|account| account.provisioning > delivery.provisioning);
     if known.is_some_and(|last| last > this) || is_nobodys {
         return;
@@ -72,14 +72,14 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     }
 }
 
-/// The phone asked (304, or anything that shows it is alive): an overdue one is not overdue any more.
+/// The phone sent a request (304, or anything that shows it is alive), so it is not overdue any more.
 pub fn requested(phone: &mut Phone, now: Timestamp) {
     if phone.request.state == RequestState::Overdue {
         phone.request.reach(RequestState::Provisioned, now);
     }
 }
 
-/// It asked before its configuration was there.
+/// The phone sent a request before its configuration was complete.
 pub fn before_config(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.request.state == RequestState::Provisioned || phone.request.state == RequestState::BeforeConfig {
         return;
@@ -88,8 +88,8 @@ pub fn before_config(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEven
     events.push(FacetEvent::TooEarly.into());
 }
 
-/// It was refused at `at`. A phone that has its file keeps `Provisioned`: others may ask in its name. What is written down
-/// late says nothing of a user who has the phone since then.
+/// A request was rejected at `at`. A phone that has its file keeps `Provisioned`, because others may send requests in
+/// its name. A rejection that is recorded late says nothing about a user who got the phone since.
 pub fn rejected(phone: &mut Phone, sentence: &str, at: Timestamp) {
     let is_of_this_state = phone.request.since <= at;
     if is_of_this_state && !matches!(phone.request.state, RequestState::Provisioned | RequestState::Overdue) {

@@ -1,4 +1,4 @@
-//! When the redirect service is asked about a phone again.
+//! Computes when the redirect service is asked about a phone again.
 
 use jiff::Timestamp;
 
@@ -10,18 +10,18 @@ use crate::{
     redirect::RedirectResult,
 };
 
-/// How an attempt that failed is repeated.
+/// How a failed attempt is retried.
 #[derive(Debug, Clone, Copy)]
 pub struct Pause {
-    /// The service was away already. Then that is what failed and no matter of the phone: its own pauses do not grow.
+    /// The service was already away. The failure is then not caused by the phone, so its own pauses do not grow.
     pub is_probe: bool,
-    /// 0..1, spreads next attempts.
+    /// 0..1; spreads the next attempts.
     pub random: f64,
 }
 
 impl Pause {
-    /// Notes a failure that can heal and when it is repeated. While its service is away the phone then stands in line
-    /// there; the first failure may as well be its own.
+    /// Records a failure that may recover, and when to retry. While the service is away, the phone then queues at the
+    /// endpoint; the first failure may also be caused by the phone.
     pub(super) fn fail(self, phone: &mut Phone, state: RedirectState, outcome: &RedirectResult, now: Timestamp) {
         let attempts = phone.redirect.attempts;
         let pause = match outcome {
@@ -36,8 +36,8 @@ impl Pause {
     }
 }
 
-/// When a phone is looked at next: a day from now, give or take six hours, so that phones provisioned together are not
-/// for ever asked about together. `random` is 0..1.
+/// When a phone is compared next: in a day, give or take six hours, so that phones provisioned together are not always
+/// compared together. `random` is 0..1.
 pub(super) fn next_check(now: Timestamp, random: f64) -> Timestamp {
     later(now, CHECKED_EVERY.mul_f64(0.75 + 0.5 * random.clamp(0.0, 1.0)))
 }

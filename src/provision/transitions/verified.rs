@@ -1,5 +1,5 @@
-//! What the redirect service holds, compared with what it was given. A difference is shown, not fought: somebody made it
-//! on purpose, or another gateway uses the same account.
+//! The result of comparing the entry at the redirect service with what it was given. A difference is shown, not
+//! corrected: an administrator made it on purpose, or another gateway uses the same account.
 
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::{
     store::NewEvent,
 };
 
-/// What can be done about a difference.
+/// How an administrator can correct a difference.
 const CURE: &str = "Correct it there, or have the phone registered anew with `gangway phones check MAC --repair`.";
 
 /// The answer to a comparison.
@@ -27,7 +27,7 @@ pub fn verified(
     pause: Pause,
     events: &mut Vec<NewEvent>,
 ) {
-    // Provisioned anew, moved or removed while the call was under way: that counts.
+    // The phone was provisioned again, moved or removed during the call: ignore the answer.
     let is_current = phone.wanted == Wanted::Active
         && !matches!(phone.redirect.state, RedirectState::Pending | RedirectState::NotConfigured)
         && phone.redirect_entry.as_ref().is_none_or(|entry| entry.url == *url);
@@ -52,13 +52,13 @@ pub fn verified(
             let sentence = format!("{} {CURE}", outcome.sentence());
             differs(phone, RedirectState::Refused, sentence, next, now, events);
         }
-        // Nothing was learned of the phone: where it stood it stands.
+        // The answer says nothing about the phone, so its state is kept.
         _ if outcome.is_retryable() => pause.fail(phone, phone.redirect.state, outcome, now),
         _ => phone.redirect.fail(phone.redirect.state, outcome.sentence(), next, now),
     }
 }
 
-/// Told once, however often it is found.
+/// Records a difference; adds an event only the first time it is found.
 fn differs(
     phone: &mut Phone,
     state: RedirectState,
@@ -73,7 +73,7 @@ fn differs(
     phone.redirect.fail(state, sentence, next, now);
 }
 
-/// What a phone that has not come yet will ask for on its screen.
+/// What a phone that has not fetched its file yet will ask for on its screen.
 fn asked_for(phone: &Phone, outcome: &RedirectResult) -> Option<String> {
     let RedirectResult::Ok(Done { confirmation: Some(confirmation), .. }) = outcome else { return None };
     let pin = match confirmation {
@@ -83,7 +83,8 @@ fn asked_for(phone: &Phone, outcome: &RedirectResult) -> Option<String> {
     phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.said().text())
 }
 
-/// Whether what was asked for then has come to something: every answer plans the next look, or waits for a person.
+/// Whether the comparison requested at `asked` is complete: every answer sets the next time, or waits for an
+/// administrator.
 #[must_use]
 pub fn is_checked(phone: &Phone, asked: Timestamp) -> bool {
     match phone.redirect.next_attempt {

@@ -1,5 +1,5 @@
-//! Gigaset's GRAPE: the interface of Snom's SRAPS under another address, with another name for the setting that sends a
-//! phone somewhere. Its section is not documented, so the name alone decides.
+//! Gigaset's GRAPE: the interface of Snom's SRAPS at another address, with another name for the setting that redirects
+//! a phone. The section of that setting is not documented, so it is found by its name alone.
 
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::redirect::{
 
 const GIGASET: Dialect = Dialect { setting: "ProvisioningServer", section: None };
 
-/// Begins an operation.
+/// Starts an operation.
 pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,

@@ -1,5 +1,6 @@
-//! Snom's SRAPS over its REST interface (the portal's page "REST API"): whose the phone is, is asked first; a phone's
-//! object is written whole, so that one call adds and changes. A person's own entries in it are kept.
+//! Snom's SRAPS over its REST interface (the portal's page "REST API"). It first asks which account the phone belongs
+//! to. A phone's object is always written completely, so that one call adds or changes it. Entries that an
+//! administrator made in the object are kept.
 
 pub mod discovery;
 pub mod link_header;
@@ -27,22 +28,22 @@ use crate::{
     },
 };
 
-/// What differs between the services that speak this.
+/// The differences between the services that use this interface.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dialect {
-    /// The setting that sends a phone somewhere.
+    /// The setting that redirects a phone.
     pub(crate) setting: &'static str,
-    /// The section it must stand in: several may hold the name.
+    /// The section that must contain the setting, because several sections may contain this name.
     pub(crate) section: Option<&'static str>,
 }
 
 const SNOM: Dialect = Dialect { setting: "setting_server", section: Some("phone-settings") };
 
-/// Fields of a phone's object that are a person's, kept when the object is replaced. A `null` is left out: written
-/// back, it would reset the field.
+/// Fields of a phone's object that belong to the administrator; they are kept when the object is replaced. A `null` is
+/// omitted, because writing it back would reset the field.
 const KEPT: [&str; 3] = ["name", "provisioning_profile", "warranty_exp_warning_period"];
 
-/// Begins an operation.
+/// Starts an operation.
 pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
@@ -52,7 +53,7 @@ pub(crate) fn start(
     start_as(SNOM, operation, account, url, surroundings)
 }
 
-/// The same for a service of the same kind.
+/// Starts an operation at a service with another dialect.
 pub(crate) fn start_as(
     dialect: Dialect,
     operation: &Operation,
@@ -82,7 +83,7 @@ pub(crate) fn start_as(
     })
 }
 
-/// The service knows phones and their settings, no named servers.
+/// The service has phones and their settings, but no named servers.
 struct NoServers;
 
 impl RedirectProtocol for NoServers {
@@ -91,7 +92,7 @@ impl RedirectProtocol for NoServers {
     }
 }
 
-/// What is wanted in the end.
+/// What the operation is to achieve.
 enum Goal {
     Probe,
     Check { mac: Mac },
@@ -100,14 +101,14 @@ enum Goal {
     Register { mac: Mac, url: Secret, entry: EntryUsed },
 }
 
-/// What is on its way.
+/// The call that is waiting for its answer.
 enum Waiting {
     Nothing,
-    /// The way to the phone's object.
+    /// A call to find the address of the phone's object.
     Stop(DiscoveryStep),
     /// The phone's object.
     Look(DeviceLocation),
-    /// What came of writing it.
+    /// Writing the phone's object.
     Write,
     Removal,
     Over,
@@ -120,7 +121,7 @@ struct SrapsOperation {
 }
 
 impl SrapsOperation {
-    /// On to the next place that is not known yet, then to the phone.
+    /// Makes the next discovery call; when the location is known, accesses the phone's object.
     fn travel(&mut self) -> NextCall {
         let is_probe = matches!(self.goal, Goal::Probe);
         let needs_setting = matches!(self.goal, Goal::Register { .. } | Goal::Verify { .. });
@@ -174,14 +175,14 @@ impl SrapsOperation {
         let Goal::Register { url, entry, .. } = &self.goal else { return ended(RedirectResult::done()) };
         match heard {
             Ok(page) => match self.route.setting().and_then(|setting| target(&page.value, &setting)) {
-                // The answer shows the object as it is now; one of another form proves nothing against us.
+                // The answer shows the object as it is now. An answer in another form does not mean failure.
                 Some(shown) if shown != url.expose() => ended(RedirectResult::SentElsewhere(shown)),
                 _ => {
                     let done = RedirectResult::Ok(Done { entry: Some(entry.clone()), ..Done::default() });
                     (RedirectResult::done(), NextCall::Done(done))
                 }
             },
-            // The way was remembered from before and may have changed: once more from the beginning.
+            // The cached location may be outdated: start again from the beginning.
             Err(refusal) if refusal.maybe_incidental() && self.route.start_again() => {
                 (refusal.outcome(), self.travel())
             }
@@ -192,7 +193,7 @@ impl SrapsOperation {
     fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let heard = match self.route.session.receive(answer) {
             Ok(heard) => heard,
-            // The same call again, with another time.
+            // The same call again, with the corrected time.
             Err(repeated) => return *repeated,
         };
         match mem::replace(&mut self.waiting, Waiting::Over) {
@@ -235,7 +236,7 @@ impl RedirectProtocol for SrapsOperation {
     }
 }
 
-/// Where a phone's object sends the phone; `None` when nowhere.
+/// The URL that a phone's object sends the phone to; `None` if there is none.
 fn target(object: &Value, setting: &str) -> Option<String> {
     if object.get("autoprovisioning_enabled") == Some(&Value::Bool(false)) {
         return None;
@@ -243,7 +244,7 @@ fn target(object: &Value, setting: &str) -> Option<String> {
     object.get("settings_manager")?.get(setting)?.get("value")?.as_str().map(str::to_owned)
 }
 
-/// The object to be written: our setting, and what a person has put there besides.
+/// Builds the object to write: our setting, and the fields that the administrator has set.
 fn object(held: Option<&Value>, mac: Mac, setting: &str, url: &str) -> Value {
     let mut settings = Map::new();
     settings.insert(setting.to_owned(), json!({"value": url, "attrs": {"perm": "RW"}}));

@@ -1,8 +1,8 @@
-//! Snom's XML-RPC interface ("XML-RPC API" of the service portal), which SRAPS keeps beside its REST interface: check
-//! first, never touch a phone of somebody else, a URL per phone and no server entries.
+//! Snom's XML-RPC interface ("XML-RPC API" of the service portal), which SRAPS keeps beside its REST interface. It
+//! checks first, never changes a phone of another account, and sets a URL per phone; there are no server entries.
 //!
-//! Registering an own phone again is not documented to replace its URL: the service is asked what it holds, and what is
-//! stale is removed and registered anew.
+//! It is not documented that registering one's own phone again replaces its URL. Therefore the service is asked for the
+//! stored URL, and an outdated registration is removed and made again.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
@@ -15,10 +15,10 @@ use crate::redirect::{
     result::{Done, EntryUsed, RedirectResult},
 };
 
-/// What a probe asks about: an address of Snom's that no phone has. Whatever the answer, it proves the credentials.
+/// The MAC used for a probe: a Snom address that no phone has. Any answer proves the credentials.
 const PROBED: &str = "000413000000";
 
-/// Begins an operation.
+/// Starts an operation.
 pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
@@ -51,7 +51,7 @@ pub(crate) fn start(
 
 type SnomResultMapper = fn(&RpcConversation) -> RedirectResult;
 
-/// What a result means, for every method but `checkPhone`.
+/// Interprets a result of any method except `checkPhone`.
 fn meaning(said: &RpcConversation) -> RedirectResult {
     match normal(&said.text).as_str() {
         "owned_by_other_user" => RedirectResult::OwnedByOther,
@@ -63,7 +63,7 @@ fn meaning(said: &RpcConversation) -> RedirectResult {
     }
 }
 
-/// What `checkPhone` says.
+/// Interprets a result of `checkPhone`.
 fn ownership(said: &RpcConversation) -> RedirectResult {
     match meaning(said) {
         RedirectResult::Ok(_) => RedirectResult::AlreadyMine,
@@ -71,7 +71,7 @@ fn ownership(said: &RpcConversation) -> RedirectResult {
     }
 }
 
-/// The service knows phones and their URLs, nothing else.
+/// The service has phones and their URLs, but no server entries.
 struct NoServers;
 
 impl RedirectProtocol for NoServers {
@@ -80,7 +80,7 @@ impl RedirectProtocol for NoServers {
     }
 }
 
-/// An operation of one call with the MAC as its one parameter.
+/// An operation of one call with the MAC as its only parameter.
 struct Single {
     caller: RpcCaller,
     call: Option<(CallKind, &'static str, String)>,
@@ -101,7 +101,7 @@ impl RedirectProtocol for Single {
     }
 }
 
-/// Asks what the service holds.
+/// Asks for the URL stored at the service.
 struct Verify {
     caller: RpcCaller,
     /// `None` once asked.
@@ -116,7 +116,7 @@ impl RedirectProtocol for Verify {
             return ProtocolTurn { meant: None, step };
         }
         let outcome = match last.map(heard) {
-            // Company and URL; an answer of another form proves nothing against us.
+            // Company and URL. An answer in another form does not mean failure.
             Some(Ok(said)) if said.success => match said.more.first() {
                 Some(held) if held.trim() != self.url.expose() => RedirectResult::SentElsewhere(held.trim().to_owned()),
                 _ => RedirectResult::AlreadyMine,
@@ -129,7 +129,7 @@ impl RedirectProtocol for Verify {
     }
 }
 
-/// Where a registration stands: which call is on its way.
+/// The state of a registration: the call that is waiting for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Begin,
@@ -180,7 +180,7 @@ impl Register {
         };
         let meant = match self.state {
             State::Checking => ownership(&said),
-            // The text beside the boolean is the owner's company here.
+            // Here the text beside the boolean is the owner's company.
             State::Verifying if said.success => RedirectResult::done(),
             _ => meaning(&said),
         };
@@ -191,12 +191,12 @@ impl Register {
             }
             (State::Registering, RedirectResult::Ok(_)) if self.was_ours => self.go(State::Verifying),
             (State::Registering | State::RegisteringAgain, RedirectResult::Ok(_)) => self.success(),
-            // Company and URL; an answer of another form proves nothing against us.
+            // Company and URL. An answer in another form does not mean failure.
             (State::Verifying, RedirectResult::Ok(_)) => match said.more.first() {
                 Some(held) if held.trim() != self.url.expose() => self.go(State::RemovingStale),
                 _ => self.success(),
             },
-            // It took the registration and does not tell what it holds: its word counts.
+            // The service accepted the registration but does not return the URL: assume success.
             (State::Verifying, RedirectResult::Unknown(_)) => self.success(),
             (State::RemovingStale, RedirectResult::Ok(_) | RedirectResult::NotFound) => {
                 self.go(State::RegisteringAgain)

@@ -1,5 +1,5 @@
-//! What the redirect services that speak XML-RPC have in common: HTTP Basic, parameters that are all strings, and an
-//! answer of a boolean and a text whose prefix and spacing differ between versions.
+//! What the redirect services that use XML-RPC have in common: HTTP Basic, string parameters only, and an answer of a
+//! boolean and a text whose prefix and spacing differ between versions.
 
 use dxr::Value;
 use gangway_base::secret::Secret;
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Who calls where.
+/// The address and credentials for calls.
 pub(crate) struct RpcCaller {
     url: Url,
     user: String,
@@ -41,14 +41,14 @@ impl RpcCaller {
     }
 }
 
-/// An answer to any call.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RpcResponse {
-    /// What every method answers with.
+    /// The form in which every method answers.
     Result(RpcConversation),
     /// A fault: usually an unknown method.
     Fault(String),
-    /// No answer of the protocol.
+    /// Not an answer of the protocol.
     Trouble(RedirectResult),
 }
 
@@ -59,11 +59,11 @@ pub(crate) struct RpcConversation {
     pub(crate) success: bool,
     /// The text beside it; empty when there is none.
     pub(crate) text: String,
-    /// What stands behind the text.
+    /// The values after the text.
     pub(crate) more: Vec<String>,
 }
 
-/// The result in an answer, or what else it was.
+/// Returns the result in an answer, or what the answer was instead.
 pub(crate) fn heard(answer: &ServiceResponse) -> Result<RpcConversation, RpcResponse> {
     if let Some(refused) = answer.refused_by_status() {
         return Err(RpcResponse::Trouble(refused));
@@ -74,7 +74,7 @@ pub(crate) fn heard(answer: &ServiceResponse) -> Result<RpcConversation, RpcResp
     }
 }
 
-/// What an answer that is no result means where nothing else can be tried.
+/// Interprets an answer other than a result, when nothing else can be tried.
 pub(crate) fn no_result(said: RpcResponse) -> RedirectResult {
     match said {
         RpcResponse::Trouble(outcome) => outcome,
@@ -128,7 +128,7 @@ fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// Trimmed, lower case, single blanks, none after colons, without a leading `Error:`.
+/// Normalises a text: trimmed, lower case, single spaces, none after colons, without a leading `Error:`.
 pub(crate) fn normal(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().replace(": ", ":");
     let rest = words.strip_prefix("error").map(str::trim_start).and_then(|rest| rest.strip_prefix(':'));

@@ -1,5 +1,5 @@
-//! Yealink's RPS over XML-RPC ("XML API for RPS", versions 1.3 and 1.6): check first, never touch a phone of
-//! somebody else, a URL per phone where the service knows that method, else a server entry.
+//! Yealink's RPS over XML-RPC ("XML API for RPS", versions 1.3 and 1.6). It checks first, never changes a phone of
+//! another account, and sets a URL per phone if the service knows that method, else a server entry.
 
 pub mod response;
 
@@ -18,12 +18,12 @@ use crate::redirect::{
     server_name::alternative_name,
 };
 
-/// What a probe asks about: an address of Yealink's that no phone has. Whatever the answer, it proves the credentials.
+/// The MAC used for a probe: a Yealink address that no phone has. Any answer proves the credentials.
 const PROBED: &str = "001565000000";
-/// Other names tried when a server name belongs to somebody else.
+/// Number of other names to try when a server name belongs to another customer.
 const OTHER_NAMES: u32 = 3;
 
-/// Begins an operation.
+/// Starts an operation.
 pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
@@ -42,7 +42,7 @@ pub(crate) fn start(
             server: server.name.clone(),
             caller,
         }),
-        // The service does not tell where it sends a phone.
+        // The service does not report where it sends a phone.
         Operation::Check { mac } | Operation::Verify { mac, .. } => {
             Box::new(single(caller, CallKind::CheckDevice, "redirect.checkDevice", mac.to_string(), judge_check))
         }
@@ -81,7 +81,7 @@ fn judge_check(_: bool, text: &str, _: &str) -> RedirectResult {
     ownership(text).outcome()
 }
 
-/// A phone that is not ours answers `Invalid MAC(s)`: nothing to undo.
+/// For a phone of another account the answer is `Invalid MAC(s)`: there is nothing to remove.
 fn judge_deregister(success: bool, text: &str, _: &str) -> RedirectResult {
     match meaning(success, text) {
         Meaning::InvalidMac => RedirectResult::NotFound,
@@ -122,7 +122,7 @@ impl RedirectProtocol for Single {
     }
 }
 
-/// Where a registration stands: which call is on its way.
+/// The state of a registration: the call that is waiting for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Begin,
@@ -134,12 +134,12 @@ enum State {
     Over,
 }
 
-/// What we know of our server entry in this operation.
+/// What is known of our server entry in this operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Entry {
     Unasked,
     Made,
-    /// The name exists: ours from before, or another customer's.
+    /// The name exists: from an earlier call of ours, or from another customer.
     Used,
 }
 
@@ -166,7 +166,7 @@ impl Register {
         self.caller.call(CallKind::AddServer, "redirect.addServer", &[&self.server.name, self.server.url.expose()])
     }
 
-    /// The phone's own URL at once; the server entry only after it has been made or found.
+    /// Registers the phone's own URL at once; the server entry only after it has been made or found.
     fn register(&mut self) -> NextCall {
         let mac = self.mac.to_string();
         match &self.unique_url {
@@ -200,12 +200,13 @@ impl Register {
         RedirectResult::Ok(Done { entry: Some(entry), renamed, confirmation: None })
     }
 
-    /// The service does not know the server entry the registration named.
+    /// The service does not know the server entry that the registration named.
     fn unknown_server(&mut self, text: String) -> NextCall {
         match self.entry {
             Entry::Unasked => self.add_server(),
             Entry::Used if self.attempt < OTHER_NAMES => {
-                // The name exists but not for us: it is another customer's (names are unique over all customers).
+                // The name exists but is not ours: it belongs to another customer (names are unique over all
+                // customers).
                 self.attempt += 1;
                 self.server.name = alternative_name(&self.server.name, self.server.url.expose(), self.attempt);
                 self.add_server()
@@ -261,7 +262,7 @@ impl Register {
             (State::RegisteringUnique | State::RegisteringServer, Meaning::UnknownServer(text)) => {
                 self.unknown_server(text)
             }
-            // Ours, but the service keeps the old URL in spite of the override: remove and register again.
+            // The phone is ours, but the service keeps the old URL in spite of the override: remove and register again.
             (State::RegisteringUnique | State::RegisteringServer, Meaning::Existing) if !self.stale_removed => {
                 self.remove_stale()
             }

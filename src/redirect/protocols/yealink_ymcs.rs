@@ -1,8 +1,8 @@
-//! Yealink's YMCS, version 2 of its interface: look for the MAC, then change the entry or add one with the phone's
-//! serial number. Nothing tells whose a phone is but the refusal of adding it.
+//! Yealink's YMCS, version 2 of its interface. It looks up the MAC, then changes the entry or adds one with the phone's
+//! serial number. That a phone belongs to another account shows only when adding it is rejected.
 //!
-//! Adding by MAC alone is a right Yealink gives to single accounts, and the phone then asks on its screen for a PIN or
-//! the last digits of its serial number; it is done only where a person chose it.
+//! Yealink permits only some accounts to add a phone by MAC alone. Such a phone then asks on its screen for a PIN or
+//! the last digits of its serial number. Therefore this is done only if an administrator chose it.
 
 pub mod lookup;
 pub mod response;
@@ -27,12 +27,12 @@ use crate::redirect::{
     result::{Confirmation, Done, EntryUsed, RedirectResult, SerialTrouble},
 };
 
-/// Entries asked for at once; the filter holds a whole MAC, so more than one is the exception.
+/// Page size. The filter contains a whole MAC, so more than one entry is the exception.
 const PAGE: usize = 100;
-/// Pages looked through.
+/// Limit of pages read.
 const MOST_PAGES: usize = 5;
 
-/// Begins an operation.
+/// Starts an operation.
 pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
@@ -67,7 +67,7 @@ pub(crate) fn start(
     Box::new(YmcsSession::new(account, url, surroundings, plan))
 }
 
-/// The fields that say where a phone is sent; credentials have fields of their own.
+/// The fields for the target of a phone; the credentials have separate fields.
 fn target(url: &str) -> Value {
     let (plain, credentials) = in_url(url);
     match credentials {
@@ -76,22 +76,22 @@ fn target(url: &str) -> Value {
     }
 }
 
-/// Looks for a phone, page by page.
+/// Searches for a phone, page by page.
 pub(crate) struct DeviceLookup {
     mac: Mac,
     skip: usize,
     pages: usize,
 }
 
-/// What a search has come to.
+/// The result of a search step.
 pub(crate) enum LookupResult {
-    /// The phone is on our account.
+    /// The phone is in our account.
     Yes(answers::Listed),
-    /// It is not.
+    /// The phone is not in our account.
     No,
     /// There are more pages.
     Next(YmcsCall),
-    /// No list came.
+    /// The answer contained no list.
     Failed(RedirectResult),
 }
 
@@ -131,7 +131,7 @@ impl DeviceLookup {
     }
 }
 
-/// Whether the phone is on our account; the service tells of no other.
+/// Checks whether the phone is in our account; the service does not reveal other owners.
 struct Check(DeviceLookup);
 
 impl Plan for Check {
@@ -150,7 +150,7 @@ impl Plan for Check {
     }
 }
 
-/// Takes the phone off; a failed entry is a phone that is not there, or one that is kept: the list tells.
+/// Removes the phone. If its entry fails, the phone is either absent or was kept; the list shows which.
 struct Deregister {
     mac: Mac,
     search: DeviceLookup,
@@ -188,7 +188,7 @@ impl Plan for Deregister {
     }
 }
 
-/// Where a registration stands: which call is on its way.
+/// The state of a registration: the call that is waiting for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Searching,
@@ -256,7 +256,7 @@ impl Register {
     fn searched(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.search.answered(said) {
             LookupResult::Yes(listed) => (RedirectResult::AlreadyMine, self.change(&listed)),
-            // It exists and is not in our list: whose it is cannot be told.
+            // The phone exists but is not in our list: its owner is unknown.
             LookupResult::No if self.searched_again => {
                 let outcome = RedirectResult::Unknown("the phone exists already and is not in the list".to_owned());
                 (RedirectResult::NotFound, Move::Done(outcome))
@@ -271,7 +271,7 @@ impl Register {
         if let (YmcsError::Exists(_), State::Adding | State::AddingByMac) = (refusal, self.state)
             && !std::mem::replace(&mut self.searched_again, true)
         {
-            // Somebody (an earlier call of ours, the device management) was faster.
+            // The phone was added in the meantime, for example by an earlier call of ours or by the device management.
             self.state = State::Searching;
             return (RedirectResult::AlreadyMine, Move::ask(self.search.again()));
         }
@@ -307,7 +307,7 @@ impl Plan for Register {
                 Ok(()) => (RedirectResult::done(), self.ask_pin()),
                 Err(refusal) => self.refused(&refusal),
             },
-            // The phone is registered whatever comes of this.
+            // The phone is registered, regardless of the result of this call.
             State::AskingPin => match said {
                 Ok(value) => {
                     let pin = answers::pin(&value, self.mac);

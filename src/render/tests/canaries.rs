@@ -1,4 +1,4 @@
-//! No secret in a stage that must not hold it: every secret there is, is a marked value, and every template of every
+//! Checks that no stage contains a secret it must not. Every secret is a marked value, and every template of every
 //! vendor, family and generation is rendered for every model and stage.
 
 use std::collections::BTreeSet;
@@ -9,9 +9,9 @@ use crate::{
     phone::{facet::Wanted, record::Credentials},
 };
 
-/// What only the phone itself may read.
+/// Secrets that only the phone itself may receive.
 const OWN: &[&str] = &["OwnCanary", "UserCanary1", "LdapCanary", "AdminCanary", "TurnCanary"];
-/// What no file may ever hold.
+/// Secrets that must not be in any file.
 const NOBODYS: &[&str] = &[
     "TokenCanary",
     "BootCanary",
@@ -82,7 +82,7 @@ fn settings(vendor: &str) -> Layers {
     layers(&pairs)
 }
 
-/// A version of that generation.
+/// A firmware version of that generation.
 pub(super) fn version(generation: &Generation) -> String {
     let number = |range: Option<crate::catalog::family::Range>| range.map_or(1, |range| range.from);
     format!("{}.{}.0.1", number(generation.first_number), number(generation.second_number))
@@ -128,7 +128,7 @@ fn no_stage_holds_a_secret_of_another() {
                         file.map(|file| String::from_utf8(file.body.to_vec()).unwrap())
                     };
                     let place = format!("{} {} {model:?} {firmware}", vendor.name, family.name);
-                    // Another phone's file is rendered first: what is kept of it must not come back.
+                    // Another phone's file is rendered first. Its cached values must not appear in this one.
                     let others = render(Some(&other), FileKind::Personal, Stage::Personal, None).unwrap();
                     assert!(others.contains("OtherUser"), "{place}");
                     let personal = render(Some(&phone), FileKind::Personal, Stage::Personal, Some(TOKEN)).unwrap();

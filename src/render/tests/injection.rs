@@ -1,5 +1,6 @@
-//! Values that try to add a line, an element or an attribute: through every field of an account, every setting and every
-//! member of what Devices sends, into every template of every vendor. What comes out is read by readers of our own.
+//! Values that try to inject a line, an element or an attribute: through every field of an account, every setting and
+//! every member of the Devices configuration, into every template of every vendor. The output is parsed by separate
+//! parsers.
 
 use super::{canaries::version, *};
 use crate::{
@@ -7,12 +8,12 @@ use crate::{
     settings::{TABLE, ValueKind},
 };
 
-/// Whatever ends a line, a value, an attribute or an element somewhere.
+/// Everything that may end a line, a value, an attribute or an element in any format.
 const HOSTILE: &str = "x\r\nevil.key = 1\nevil_key: 1\u{2028}evil.line = 1\u{85}evil.next = 1\u{b}evil.tab = 1\0evil.nul = 1 # \
                        \"'/><evil a=\"1\">]]><!-- --><evil_b/>&lt;evil_c/&gt;&#10;evil.entity = 1 %0aevil.percent = 1\\nevil.escape = 1 \
                        {{ evil }} {% include \"evil\" %} ${evil} $(evil) `evil`";
 
-/// What a phone would take for a name: keys of lines, elements and attributes.
+/// The names a phone would read: keys of lines, elements and attributes.
 fn names(text: &str, format: Format) -> Result<Vec<String>, String> {
     if format == Format::Xml {
         let document = roxmltree::Document::parse(text).map_err(|error| error.to_string())?;
@@ -28,7 +29,7 @@ fn names(text: &str, format: Format) -> Result<Vec<String>, String> {
     Ok(text.split(ends).map(|line| line.split(['=', ':']).next().unwrap_or_default().trim().to_owned()).collect())
 }
 
-/// A record or settings with one hostile value, and where it stands.
+/// Records or settings with one hostile value each, and the field that has it.
 fn variants(phone: &Phone) -> Vec<(String, Phone, Layers)> {
     let usual = sample_layers();
     let mut all: Vec<(String, Phone, Layers)> = Vec::new();
@@ -46,7 +47,7 @@ fn variants(phone: &Phone) -> Vec<(String, Phone, Layers)> {
         changed.accounts.iter_mut().for_each(edit);
         all.push((format!("account {name}"), changed, usual.clone()));
     }
-    // As if they had come past the validation.
+    // As if validation had been bypassed.
     for setting in TABLE.iter().filter(|setting| !matches!(setting.kind, ValueKind::Bool | ValueKind::Number(..))) {
         let mut rows = usual.rows().to_vec();
         rows.retain(|row| row.name != setting.name);
@@ -77,7 +78,7 @@ fn no_value_of_any_field_adds_a_name_to_any_file() {
     let (mut rendered, mut refused) = (0, 0);
     for vendor in registry.vendors() {
         for family in &vendor.manifest.families {
-            // The model with most accounts and keys writes what the others write, and more.
+            // The model with most accounts and keys writes everything the other models write.
             let of_family = vendor.manifest.models.iter().filter(|model| {
                 vendor.manifest.family_of(Some(&model.name), None).is_some_and(|found| found.name == family.name)
             });

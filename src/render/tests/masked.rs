@@ -1,4 +1,4 @@
-//! Masking goes by the place of a secret, not by its text.
+//! Masking depends on where a secret is written, not on its text.
 
 use super::*;
 use crate::phone_config::sample_layers;
@@ -11,7 +11,7 @@ fn masked(bench: &Bench, phone: &Phone, layers: &Layers, vendor: &str, firmware:
     file.lines.into_iter().map(|line| line.text).collect()
 }
 
-/// Every secret of one letter, which stands in half of all names.
+/// Every secret is a single letter that also occurs in many names.
 fn short(vendor: &str, model: &str, letter: &str) -> Phone {
     let mut phone = sample_phone(vendor, vendor, Some(model), None, "805ec0123456".parse().unwrap());
     phone.own.password = Secret::new(letter);
@@ -30,7 +30,7 @@ fn a_short_secret_shows_in_no_name_and_tells_nothing() {
             masked(&bench, &short(vendor, model, letter), &Layers::new(rows, 9), vendor, firmware)
         };
         let lines = shown("a");
-        // Whatever the secrets are, people see the same.
+        // The masked file does not depend on the secrets.
         assert_eq!(lines, shown("e"), "{vendor}");
         assert_eq!(lines, shown("Another, longer <secret>"), "{vendor}");
         let text = lines.join("\n");
@@ -46,7 +46,8 @@ fn a_short_secret_shows_in_no_name_and_tells_nothing() {
 fn a_secret_within_a_value_is_hidden_there_alone() {
     let bench = Bench::new();
     let lines = masked(&bench, &phone(), &sample_layers(), "yealink", "108.86.0.90");
-    // The password of the web page follows the user in one value; a key that names a password is hidden as a whole.
+    // The password of the web page follows the user in one value. A key whose name contains "password" is masked
+    // completely.
     let line = lines.iter().find(|line| line.contains("security.user_password")).unwrap();
     assert_eq!(line, "static.security.user_password = ***");
     assert!(lines.iter().any(|line| line == "static.sip.nat_turn.username = turner"), "{lines:#?}");

@@ -1,4 +1,5 @@
-//! While the gateway does not know its own URL, a phone keeps the one it has: its file names none, and is whole otherwise.
+//! While the gateway does not know its public URL, a phone keeps its current one: the file has no URL but is otherwise
+//! complete.
 
 use super::{canaries::version, *};
 

@@ -1,5 +1,5 @@
-//! Every model of the Yealink manifest in every generation of its family: kept as a file, read back as a phone reads it,
-//! and held against what the PBX vendor asks of third-party phones.
+//! Every model of the Yealink manifest in every generation of its family: compared with golden files, read back as a
+//! phone reads it, and checked against the PBX vendor's requirements for third-party phones.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use crate::{
     settings::Layers,
 };
 
-/// A phone with two users, where the model has room for them.
+/// A phone with two users, if the model supports them.
 fn phone(model: &Model, family: &Family) -> Phone {
     let provider = if family.name == "desk" { "yealink" } else { "yealink-dect" };
     let mac: Mac = "805ec0123456".parse().unwrap();
     let mut phone = sample_phone(provider, "yealink", Some(&model.name), None, mac);
-    // Never cached: the same phone is rendered as many models.
+    // Not cached, because the same phone is rendered as many models.
     phone.id = PhoneId(0);
     if model.accounts > 1 {
         let mut second = Account::sample(2, "berta", phone.created);
@@ -32,7 +32,7 @@ fn phone(model: &Model, family: &Family) -> Phone {
     phone
 }
 
-/// Every model with every generation of its family, and a firmware of that generation.
+/// Calls `each` for every model with every generation of its family and a firmware of that generation.
 fn all(bench: &Bench, mut each: impl FnMut(&Model, &Family, &Generation, &str)) {
     let registry = bench.registry.load();
     let manifest = &registry.vendor("yealink").unwrap().manifest;
@@ -53,7 +53,7 @@ fn with(bench: &Bench, phone: &Phone, agent: &str, layers: &Layers) -> Lines {
     read(&bench.render(phone, agent, Stage::Personal, layers).unwrap())
 }
 
-/// One file for all models that get the same bytes; the index says which ones they are.
+/// One golden file for all models that get the same bytes. The index lists the models.
 #[test]
 fn files_of_all_models_as_kept() {
     let bench = Bench::new();
@@ -83,11 +83,11 @@ fn files_of_all_models_as_kept() {
     assert_eq!(there, kept.len() + 1, "files of no model in {}", folder.display());
 }
 
-/// Names of what differs between the generations.
+/// Parameter names that differ between the generations.
 struct Names {
-    /// Before everything of the phone itself.
+    /// Prefix of all parameters of the phone itself.
     prefix: &'static str,
-    /// Of account or template 1.
+    /// Parameters of account or template 1.
     transport: &'static str,
     server: &'static str,
     port: &'static str,
@@ -141,12 +141,12 @@ fn every_model_is_told_what_third_party_phones_must_do() {
         let here = format!("{} {}", model.name, generation.name);
         let lines = with(&bench, &phone, agent, &Layers::default());
         let get = |key: &str| value(&lines, key);
-        // TLS or TCP, never UDP, with the port that belongs to it.
+        // TLS or TCP, never UDP, with the matching port.
         assert_eq!((get(names.transport), get(names.port)), (Some("2"), Some("5061")), "{here}");
         assert_eq!(get(names.server), Some("pbx.example.com"), "{here}");
         let tcp = with(&bench, &phone, agent, &layers(&[("sip_transport", "tcp")]));
         assert_eq!((value(&tcp, names.transport), value(&tcp, names.port)), (Some("1"), Some("5060")), "{here}");
-        // Digest: everything it takes.
+        // Everything needed for digest authentication.
         assert_eq!(get("account.1.enable"), Some("1"), "{here}");
         for (key, expected) in [
             ("account.1.user_name", "yealink-805ec0123456"),
@@ -156,11 +156,11 @@ fn every_model_is_told_what_third_party_phones_must_do() {
         ] {
             assert_eq!(get(key), Some(expected), "{here} {key}");
         }
-        // RFC 2833; SDES or nothing; both G.711.
+        // RFC 2833; SRTP with SDES or off; both G.711 codecs.
         assert_eq!(get("account.1.dtmf.type"), Some("1"), "{here}");
         assert!(matches!(get("account.1.srtp_encryption"), Some("0" | "1" | "2")), "{here}");
         assert_eq!((get(names.pcma), get(names.pcmu)), (Some("1"), Some("1")), "{here}");
-        // Under media relay no ICE, STUN, TURN; without it what Devices says.
+        // With media relay no ICE, STUN or TURN; without it the values from Devices.
         let open = with(&bench, &phone, agent, &layers(&[("media_relay", "false")]));
         let stun = format!("{}sip.nat_stun.enable", names.prefix);
         assert_eq!((get(&stun), value(&open, &stun)), (Some("0"), Some("1")), "{here}");
@@ -168,12 +168,12 @@ fn every_model_is_told_what_third_party_phones_must_do() {
             let expected = names.is_late.then_some(("0", "1"));
             assert_eq!(get(key).zip(value(&open, key)), expected, "{here} {key}");
         }
-        // The proxy as given, where the firmware has a name for it.
+        // The proxy as configured, if the firmware has a parameter for it.
         let proxied = with(&bench, &phone, agent, &layers(&[("outbound_proxy", "proxy.example.com")]));
         if let Some(key) = names.has_proxy {
             assert_eq!(value(&proxied, key), Some("proxy.example.com"), "{here}");
         }
-        // Its own account for files, and nothing that interferes.
+        // The phone's own login for files, and no competing provisioning.
         for (name, expected) in [
             ("auto_provision.server.username", "805ec0123456"),
             ("auto_provision.server.password", "SamplePhonePassword1"),
@@ -183,7 +183,7 @@ fn every_model_is_told_what_third_party_phones_must_do() {
         ] {
             assert_eq!(get(&format!("{}{name}", names.prefix)), Some(expected), "{here} {name}");
         }
-        // No call function is switched off, no remote control opened.
+        // No call feature is disabled and no remote control enabled.
         let forbidden = ["call_waiting.enable", "features.action_uri", "features.dnd", "features.fwd", "transfer."];
         for (key, _) in &lines {
             assert!(!forbidden.iter().any(|name| key.starts_with(name)), "{here} {key}");
@@ -287,7 +287,7 @@ fn an_account_that_is_written_off_leaves_the_others_alone() {
     assert!(!text.contains("anna"));
 }
 
-/// Users may write the base's own address at every user: then it cannot tell who registers.
+/// Users may send the base's own address for every user. The address cannot identify the registering handset then.
 #[test]
 fn handsets_that_share_a_hwid_register_by_name() {
     let bench = Bench::new();

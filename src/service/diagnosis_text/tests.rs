@@ -1,4 +1,4 @@
-//! One row per cause: what makes it, what is said and which button is offered.
+//! One row per cause: its condition, the text, and the button.
 
 use gangway_base::secret::Secret;
 
@@ -16,7 +16,7 @@ use crate::{
     store::RequestFacts,
 };
 
-/// A phone that has passed every station, in a world where everything is in order.
+/// A phone that has completed all steps, in an instance without problems.
 struct Case {
     phone: Phone,
     around: InstanceStatus,
@@ -42,7 +42,7 @@ fn working() -> Case {
     Case { phone, around, request: None, known_model: true, now }
 }
 
-/// One that is redirected and has not asked yet.
+/// A phone that is redirected and has not sent a request yet.
 fn redirected() -> Case {
     let mut case = working();
     case.phone.request.reach(RequestState::NotYet, case.now);
@@ -50,7 +50,7 @@ fn redirected() -> Case {
     case
 }
 
-/// One that has just been entered.
+/// A phone that has just been entered.
 fn fresh() -> Case {
     let mut case = redirected();
     case.phone.devices.reach(DevicesState::Waiting, case.now);
@@ -82,7 +82,7 @@ fn refused(now: Timestamp) -> Vec<TlsRejection> {
 
 type Row = (Cause, Option<&'static str>, fn() -> Case, fn(&mut Case), &'static str);
 
-/// Cause, button, from which phone, what makes it so, and what must be said somewhere.
+/// Cause, button, initial phone, the change that triggers the cause, and a required part of the text.
 const ROWS: &[Row] = &[
     (Cause::Working, None, working, |_| {}, "registered since"),
     (Cause::ChangePending, Some("resync"), working, |case| case.phone.revision += 1, "next request"),
@@ -196,7 +196,7 @@ const ROWS: &[Row] = &[
         working,
         |case| {
             case.phone.devices.fail(DevicesState::NotInDomain, "gone", None, case.now);
-            // Marked as orphaned as well: what brings it back comes first.
+            // The phone is orphaned as well. The cause that restores it has priority.
             case.phone.accounts[0].orphaned = Some(gone(case.now));
         },
         "removed it there",

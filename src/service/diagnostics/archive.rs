@@ -1,4 +1,4 @@
-//! The archive: one zip file, complete or not there, for its owner alone.
+//! Writes the archive: one zip file, either complete or absent, readable only by its owner.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,10 +10,10 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 use zip::{CompressionMethod, DateTime, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
-/// Packs files, each with its path.
+/// Packs files with their paths.
 ///
 /// # Errors
-/// When they cannot be packed.
+/// If they cannot be packed.
 pub fn pack<'a>(files: impl Iterator<Item = (&'a str, &'a str)>, at: Timestamp) -> Result<Vec<u8>, ZipError> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
@@ -27,7 +27,7 @@ pub fn pack<'a>(files: impl Iterator<Item = (&'a str, &'a str)>, at: Timestamp) 
     Ok(archive.finish()?.into_inner())
 }
 
-/// The time as an archive knows it, in UTC.
+/// The time in an archive, in UTC.
 fn date(at: Timestamp) -> DateTime {
     let at = at.to_zoned(TimeZone::UTC).datetime();
     let part = |number: i8| u8::try_from(number).unwrap_or_default();
@@ -43,10 +43,10 @@ fn date(at: Timestamp) -> DateTime {
     .unwrap_or_default()
 }
 
-/// Writes a file that must not be there yet.
+/// Writes a file that must not exist yet.
 ///
 /// # Errors
-/// When it is there, or cannot be written; then nothing is left of it.
+/// If it exists or cannot be written. A partial file is removed.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());

@@ -1,4 +1,4 @@
-//! Everything a bundle consists of, read and redacted.
+//! Collects and redacts the contents of a bundle.
 
 mod host;
 mod phones;
@@ -20,26 +20,28 @@ use crate::{
     store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
 };
 
-/// Text packs to about a twelfth: what is read of logs and of single phones at most, in bytes for each byte of the bundle.
+/// Text compresses to about a twelfth. This is the maximum amount read from logs and single phones, in bytes per byte
+/// of the bundle.
 const UNPACKED: u64 = 12;
-/// Calls to redirect services that are looked at, the newest.
+/// Maximum number of calls to redirect services to read, newest first.
 const CALLS: u32 = 20_000;
-/// Facts worth telling, by their beginning: URLs learned and in conflict, grants, where sysclients go, who frames the page.
+/// Prefixes of the facts to include: URLs learned and in conflict, grants, destinations of sysclients, origins that
+/// frame the page.
 const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
 
-/// The parts, ready but for their size.
+/// The collected parts, before they are cut to size.
 pub(super) struct Collected {
-    /// All of them.
+    /// All parts.
     pub parts: Vec<BundleFile>,
-    /// What they went through.
+    /// The redaction that was applied to them.
     pub redaction: Redaction,
-    /// Time lines and files that were not even read.
+    /// Number of phones whose timelines and files were not read.
     pub phones_left_out: usize,
-    /// What could not be read, a sentence each.
+    /// What could not be read, one sentence each.
     pub unread: Vec<String>,
 }
 
-/// What could not be read: a gateway whose database is ailing is one that needs a bundle.
+/// Records what could not be read. A damaged database must not prevent a bundle.
 #[derive(Default)]
 struct Unread(Vec<String>);
 
@@ -55,14 +57,14 @@ impl Unread {
     }
 }
 
-/// What one instance says, as it is.
+/// The data of one instance, not yet redacted.
 struct OfInstance<'a> {
     tenant: &'a Tenant,
     history: Vec<HistoryRow>,
     audit: Vec<AuditRow>,
 }
 
-/// Reads and redacts.
+/// Reads and redacts everything.
 pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> Result<Collected, DiagnosticsError> {
     let Sources { config, store, .. } = *sources;
     let most = usize::try_from(wish.limit.saturating_mul(UNPACKED)).unwrap_or(usize::MAX);
@@ -118,7 +120,7 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
     Ok(Collected { parts, redaction, phones_left_out, unread: unread.0 })
 }
 
-/// Everybody and everything that is named anywhere.
+/// Collects all names for which there are aliases.
 fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> KnownOriginals {
     let Sources { config, store, .. } = *sources;
     let mut known = KnownOriginals::default();
@@ -171,7 +173,7 @@ fn of_instance(
     let of_others =
         |scope: &Scope| matches!(scope, Scope::Phone(mac) if wish.phone.is_some_and(|wished| wished != *mac));
     let settings = layers.rows().iter().filter(|set| !of_others(&set.scope)).map(|set| {
-        // A name nobody knows any more: what it was is not known either.
+        // The setting is not known any more, so it may be a secret.
         let shown = setting(&set.name).map_or_else(|| "***".to_owned(), |setting| setting.shown(&set.value));
         row(json!({ "scope": set.scope.to_string(), "name": set.name, "value": shown }))
     });
@@ -214,7 +216,7 @@ fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
         .filter(|(instance, ..)| *instance == tenant.id)
         .map(|(_, name, value)| (name, Value::String(value)))
         .collect();
-    // By provider: each has an app object of its own.
+    // Per provider, because each provider has a separate app object.
     let registry = sources.registry.load();
     let providers =
         registry.vendors().flat_map(|vendor| vendor.providers.iter().map(move |provider| (vendor, provider)));

@@ -1,10 +1,10 @@
-//! A text in every spelling in which logs, files and answers may write it.
+//! The escaped forms in which logs, files, and responses may contain a text.
 
 use std::collections::BTreeSet;
 
 use crate::catalog::format::Format;
 
-/// The text as it is, in JSON and in debugging output, escaped for XML and for phones' files, percent-encoded.
+/// Returns the text itself, and its forms in JSON, debug output, XML, and phone files, and percent-encoded.
 pub(super) fn spellings(text: &str) -> BTreeSet<String> {
     let mut all: BTreeSet<String> = [text.to_owned(), inside(&format!("{text:?}"))].into();
     all.extend(serde_json::to_string(text).ok().map(|json| inside(&json)));
@@ -17,7 +17,8 @@ pub(super) fn spellings(text: &str) -> BTreeSet<String> {
     all
 }
 
-/// The same in whatever case: where only ASCII is compared without case, other letters need both.
+/// The same for case-insensitive search. The matcher ignores case only for ASCII, so other letters are needed in both
+/// cases.
 pub(super) fn spellings_in_any_case(text: &str) -> BTreeSet<String> {
     let mut all = spellings(text);
     if !text.is_ascii() {
@@ -26,13 +27,13 @@ pub(super) fn spellings_in_any_case(text: &str) -> BTreeSet<String> {
     all
 }
 
-/// Without the quotes around it.
+/// Returns the text without its quotes.
 fn inside(quoted: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// Whether what follows begins a word of its own although a letter stands before it: the letter ends an escape such as
-/// `%3A` or `\n`.
+/// Whether a word may start here although the preceding character is a letter or digit, because that character ends an
+/// escape such as `%3A` or `\n`.
 pub(super) fn ends_an_escape(before: &str) -> bool {
     let mut last = before.bytes().rev();
     let (a, b, c) = (last.next(), last.next(), last.next());

@@ -1,4 +1,4 @@
-//! Whom and what the records name: what a bundle has aliases for.
+//! Collects the names in the records for which a bundle uses aliases.
 
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use crate::{
     store::AuditRow,
 };
 
-/// Users of the host that are nobody in particular, and words of every log.
+/// Host users and log words that do not identify a user.
 const NOBODY: [&str; 2] = ["root", "gangway"];
-/// How long the beginnings of a domain are that name an entry at a redirect service.
+/// Lengths of the domain prefixes that name an entry at a redirect service.
 const STEMS: [usize; 2] = [24, 15];
 
-/// The hosts of the configuration.
+/// Hosts in the configuration.
 pub(super) fn of_config(config: &Config, names: &mut KnownOriginals) {
     for instance in &config.instances {
         domain(&instance.domain, names);
@@ -34,7 +34,7 @@ pub(super) fn of_config(config: &Config, names: &mut KnownOriginals) {
     names.add_host_of(config.net.proxy.expose());
 }
 
-/// A domain, also where only its beginning has room.
+/// A domain, including its truncated forms.
 fn domain(domain: &str, names: &mut KnownOriginals) {
     names.add(OriginalKind::Host, domain);
     for stem in STEMS.iter().filter(|stem| domain.chars().count() > **stem) {
@@ -42,14 +42,15 @@ fn domain(domain: &str, names: &mut KnownOriginals) {
     }
 }
 
-/// What settings name.
+/// Names in settings.
 pub(super) fn of_settings(layers: &Layers, names: &mut KnownOriginals) {
     for row in layers.rows() {
         let Some(setting) = settings::setting(&row.name) else { continue };
         let value = row.value.expose();
         let last = row.name.rsplit('.').next().unwrap_or_default();
         match (setting.kind, last) {
-            // Where a vendor's cloud is concerns no customer; what is on the own network is named in [net] allow.
+            // The address of a vendor's cloud does not identify a customer. Hosts in the own network are named in [net]
+            // allow.
             (settings::ValueKind::Host | settings::ValueKind::Url, _) if !row.name.starts_with("redirect.") => {
                 names.add_host_of(value);
             }
@@ -69,7 +70,7 @@ pub(super) fn of_settings(layers: &Layers, names: &mut KnownOriginals) {
     }
 }
 
-/// `domain\user` or a user alone.
+/// A login as `domain\user`, or only the user.
 fn login(text: &str, names: &mut KnownOriginals) {
     match text.rsplit_once('\\') {
         Some((host, user)) => {
@@ -80,7 +81,7 @@ fn login(text: &str, names: &mut KnownOriginals) {
     }
 }
 
-/// Whose phone it is, and what it is told to talk to.
+/// The users of a phone and the hosts it connects to.
 pub(super) fn of_phone(phone: &Phone, names: &mut KnownOriginals) {
     names.add(OriginalKind::Phone, &phone.mac.to_string());
     for account in &phone.accounts {
@@ -104,7 +105,7 @@ pub(super) fn of_phone(phone: &Phone, names: &mut KnownOriginals) {
     }
 }
 
-/// Whether a value of Devices is a URL or the name of a host.
+/// Whether a value from Devices is a URL or a host name.
 fn is_host(text: &str) -> bool {
     let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = text.split(':').next().unwrap_or_default();
@@ -112,7 +113,7 @@ fn is_host(text: &str) -> bool {
     text.contains("://") || is_name
 }
 
-/// What the sentence of an event names: also those who are in no record any more.
+/// Names in the message of an event, including those that are no longer in any record.
 pub(super) fn of_message(said: &Value, names: &mut KnownOriginals) {
     for (name, value) in said.get("params").and_then(Value::as_object).into_iter().flatten() {
         match (name.as_str(), value) {
@@ -124,7 +125,7 @@ pub(super) fn of_message(said: &Value, names: &mut KnownOriginals) {
     }
 }
 
-/// Who did something, and whom a command took off a phone.
+/// The caller in an audit entry, and the user that a command removed from a phone.
 pub(super) fn of_audit(row: &AuditRow, names: &mut KnownOriginals) {
     of_caller(&row.who, names);
     if let Some(user) = row.deed.strip_prefix("Take ").and_then(|rest| rest.strip_suffix(" off")) {
@@ -132,7 +133,7 @@ pub(super) fn of_audit(row: &AuditRow, names: &mut KnownOriginals) {
     }
 }
 
-/// `Anna Muster (anna.muster) at 192.0.2.1`, or a user of the host `at the command line`.
+/// Parses `Anna Muster (anna.muster) at 192.0.2.1`, or a host user `at the command line`.
 fn of_caller(who: &str, names: &mut KnownOriginals) {
     let who = who.rsplit_once(" at ").map_or(who, |(who, _)| who);
     if who.starts_with("token ") {

@@ -1,4 +1,4 @@
-//! Logs somebody gives along: their end, as far as there may be room for it.
+//! Reads the end of log files to include, as far as there may be space.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use regex::Regex;
 
 use crate::base::telemetry::redact;
 
-/// Characters of one line.
+/// Maximum length of a line, in bytes.
 const LINE: usize = 16 * 1024;
 
 /// The end of a log.
@@ -19,19 +19,19 @@ const LINE: usize = 16 * 1024;
 pub struct Tail {
     /// Its lines, the newest last.
     pub lines: Vec<String>,
-    /// Whether there was more before them.
+    /// Whether earlier lines were omitted.
     pub is_cut: bool,
 }
 
-/// The last so many bytes of a file or a pipe, from a line's beginning.
+/// Reads the last `most` bytes of a file or a pipe, starting at a line.
 ///
 /// # Errors
-/// When it cannot be read.
+/// If it cannot be read.
 pub fn tail(path: &Path, most: usize) -> io::Result<Tail> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut is_cut = false;
-    // A pipe has no end to go to: it is read through.
+    // A pipe cannot seek, so it is read completely.
     if let Some(skipped) = length.checked_sub(most as u64).filter(|skipped| *skipped > 0)
         && file.seek(SeekFrom::Start(skipped)).is_ok()
     {
@@ -59,13 +59,13 @@ pub fn tail(path: &Path, most: usize) -> io::Result<Tail> {
     let text = String::from_utf8_lossy(&bytes);
     let mut lines: Vec<String> = text.lines().map(readable).collect();
     if is_cut && lines.len() > 1 {
-        // Half a line.
+        // Remove an incomplete line.
         lines.remove(0);
     }
     Ok(Tail { lines, is_cut })
 }
 
-/// Without colours, without the tokens in paths, and not longer than anybody reads.
+/// Removes colours and tokens in paths, and limits the length.
 fn readable(line: &str) -> String {
     static COLOURS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("\u{1b}\\[[0-9;]*[A-Za-z]").ok());
     let plain = COLOURS.as_ref().map_or(line.into(), |colours| colours.replace_all(line, ""));

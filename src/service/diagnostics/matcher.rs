@@ -1,4 +1,4 @@
-//! Many texts looked for at once.
+//! Searches for many texts at once.
 
 use std::ops::Range;
 
@@ -6,37 +6,37 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::escapings::ends_an_escape;
 
-/// Where a text counts as found.
+/// Where a text counts as a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Where {
-    /// Wherever its characters stand.
+    /// Anywhere.
     Anywhere,
-    /// As a word: no letter or digit goes on before or behind it.
+    /// As a word: not preceded or followed by a letter or digit.
     Word,
-    /// As a number: also not as a part of a time, a date, an address, a version.
+    /// As a number: additionally not as a part of a time, a date, an address, or a version.
     Number,
 }
 
-/// What is looked for, and what each of them means.
+/// The texts to search for and the meaning of each.
 pub(super) struct Matcher<T> {
     automaton: Option<AhoCorasick>,
     meanings: Vec<(Where, T)>,
 }
 
-/// Something found.
+/// A match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Span<T> {
-    /// Where it stands.
+    /// Its position.
     pub range: Range<usize>,
-    /// What it means.
+    /// Its meaning.
     pub meaning: T,
 }
 
 impl<T: Copy> Matcher<T> {
-    /// Looks for all of these.
+    /// Creates a matcher for all texts.
     ///
     /// # Errors
-    /// When they are too many for the memory a search may take.
+    /// If they exceed the memory limit of the search.
     pub fn new(
         texts: impl IntoIterator<Item = (String, Where, T)>,
         any_case: bool,
@@ -51,13 +51,13 @@ impl<T: Copy> Matcher<T> {
         if patterns.is_empty() {
             return Ok(Self { automaton: None, meanings });
         }
-        // Overlapping ones are told too: one that does not count must not hide one that does.
+        // Find overlapping matches too: one that does not count must not hide one that does.
         let mut builder = AhoCorasick::builder();
         let automaton = builder.match_kind(MatchKind::Standard).ascii_case_insensitive(any_case).build(&patterns)?;
         Ok(Self { automaton: Some(automaton), meanings })
     }
 
-    /// Everything that counts, overlapping each other in any order.
+    /// Returns all matches that count. They may overlap and are not ordered.
     pub fn spans(&self, text: &str) -> Vec<Span<T>> {
         let found = self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(text));
         found
@@ -77,8 +77,8 @@ fn counts(text: &str, range: &Range<usize>, place: Where) -> bool {
     }
 }
 
-/// Whether no letter or digit of ASCII goes on before or behind. Others end words: names in them are not divided by
-/// blanks.
+/// Whether no ASCII letter or digit precedes or follows. Other characters end a word, because some scripts do not
+/// separate words by spaces.
 pub(super) fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let (Some(before), Some(found), Some(after)) =
         (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
@@ -101,7 +101,7 @@ fn is_part_of_a_number(text: &str, range: &Range<usize>) -> bool {
         || joins(bytes.get(range.end)) && digit(bytes.get(range.end + 1))
 }
 
-/// Those that do not overlap: from left to right the longest one each.
+/// Removes overlaps: from left to right, keeps the longest match.
 pub(super) fn leftmost_longest<T>(mut spans: Vec<Span<T>>) -> Vec<Span<T>> {
     spans.sort_by_key(|span| (span.range.start, std::cmp::Reverse(span.range.end)));
     let mut end = 0;

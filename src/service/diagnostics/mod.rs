@@ -1,8 +1,8 @@
-//! The diagnostics bundle: one archive for a support ticket. Everything about the gateway that helps to find out what is
-//! wrong, without secrets, with aliases in place of users, phones and hosts, and no larger than asked for.
+//! The diagnostics bundle: one archive for a support ticket. It contains everything about the gateway that helps to
+//! find a problem, without secrets, with aliases instead of users, phones, and hosts, and within the requested size.
 //!
-//! Nothing here asks the network or changes a record: everything comes from the store, the configuration and what the
-//! caller brings.
+//! This module neither accesses the network nor changes a record. All data is from the store, the configuration, and
+//! the caller.
 
 mod archive;
 mod collect;
@@ -33,12 +33,12 @@ use crate::{
     store::Store,
 };
 
-/// Room for the overview, which is written last.
+/// Size reserved for the overview, which is written last.
 const OVERVIEW: u64 = 12 << 10;
-/// Its place in the archive.
+/// Its path in the archive.
 const OVERVIEW_NAME: &str = "overview.txt";
 
-/// What a bundle is made from.
+/// The inputs of a bundle.
 pub struct Sources<'a> {
     /// The configuration.
     pub config: &'a Config,
@@ -46,40 +46,40 @@ pub struct Sources<'a> {
     pub store: &'a Store,
     /// The vendors.
     pub registry: SharedRegistry,
-    /// The instances it is of.
+    /// The instances to include.
     pub tenants: Vec<Tenant>,
     /// The build of this program.
     pub build: &'a str,
-    /// What `gangway check` finds without asking anybody.
+    /// Findings of `gangway check` that need no network access.
     pub findings: Vec<String>,
-    /// What whoever reads the bundle has to know of how it came about.
+    /// Remarks on how the bundle was made.
     pub remarks: Vec<String>,
-    /// Time.
+    /// The clock.
     pub clock: SharedClock,
 }
 
-/// An instance, and what only its surroundings know.
+/// An instance, and its state that only the running gateway knows.
 pub struct Tenant {
-    /// Its key in the store.
+    /// Its id in the store.
     pub id: InstanceId,
     /// `DOMAIN/NAME`.
     pub label: String,
-    /// Under which URLs phones reach it.
+    /// The URLs under which phones reach it.
     pub urls: PublicUrls,
-    /// Notices and connections as the serving gateway tells them, or why it does not.
+    /// Notices and connections from the running gateway, or why they are missing.
     pub live: Result<Value, String>,
 }
 
-/// What is wanted.
+/// The options of a bundle.
 #[derive(Debug, Clone)]
 pub struct BundleOptions {
     /// Only this phone.
     pub phone: Option<Mac>,
-    /// Logs to put in.
+    /// Logs to include.
     pub logs: Vec<PathBuf>,
-    /// The largest size of the archive, in bytes.
+    /// Maximum size of the archive, in bytes.
     pub limit: u64,
-    /// Names as they are, without aliases.
+    /// Keep names instead of using aliases.
     pub names: bool,
 }
 
@@ -90,32 +90,32 @@ pub struct DiagnosticsBundle {
     pub bytes: Vec<u8>,
     /// The files in it.
     pub files: Vec<String>,
-    /// What had no room, a sentence each.
+    /// What was omitted for lack of space, one sentence each.
     pub left_out: Vec<String>,
-    /// What could not be read, a sentence each.
+    /// What could not be read, one sentence each.
     pub unread: Vec<String>,
 }
 
-/// Why there is none.
+/// Why a bundle could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DiagnosticsError {
     /// A log cannot be read.
     #[error("the log {} cannot be read: {source}", path.display())]
     Log {
-        /// Which one.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Not even what is always in it has room.
+    /// The limit is too small even for the basic parts.
     #[error("{limit} bytes are not enough for a bundle, this one needs {needed} at least: raise --limit")]
     TooSmall {
-        /// What was allowed.
+        /// The limit.
         limit: u64,
-        /// What is needed.
+        /// The required size.
         needed: u64,
     },
-    /// Aliases cannot be given.
+    /// There are too many names for aliases.
     #[error("there are too many names to give each an alias ({0}): ask for one phone (--phone) or one --instance")]
     Names(#[from] aho_corasick::BuildError),
     /// The archive cannot be packed.
@@ -145,12 +145,12 @@ pub async fn make(sources: &Sources<'_>, wish: &BundleOptions) -> Result<Diagnos
             let files = files.iter().map(|(name, _)| (*name).to_owned()).collect();
             return Ok(DiagnosticsBundle { bytes, files, left_out, unread });
         }
-        // The estimate was a little too good.
+        // The estimated size was too small.
         room = room.saturating_sub(over + 1024);
     }
 }
 
-/// What had no room, for people.
+/// Returns what was omitted for lack of space, as text.
 fn left_out(kept: &[Kept], phones: usize) -> Vec<String> {
     let mut said = Vec::new();
     let mut of_phones = phones;

@@ -1,5 +1,5 @@
-//! Aliases in place of whom and what a bundle must not name: the same one for the same original in every bundle of a
-//! gateway, from a keyed hash, so that nobody without the gateway's key can try names against it.
+//! Aliases for names that a bundle must not contain. The same original has the same alias in every bundle of a gateway.
+//! Aliases are from a keyed hash, so that names cannot be guessed without the gateway's key.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,18 +17,18 @@ use super::{
     matcher::{Matcher, Span, Where, stands_alone},
 };
 
-/// What an original is. The alias begins with it.
+/// The kind of original. The alias starts with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OriginalKind {
-    /// A login: a user's, a service account's.
+    /// A login of a user or a service account.
     User,
-    /// A long name, the label of a key.
+    /// A long name, or the label of a key.
     Name,
-    /// What is dialled.
+    /// A phone number.
     Number,
-    /// A MAC address, in any spelling.
+    /// A MAC address, in any notation.
     Phone,
-    /// A name of a host or a domain.
+    /// A host name or a domain.
     Host,
 }
 
@@ -48,12 +48,14 @@ impl OriginalKind {
     }
 }
 
-/// The originals that are known, in lower case, each with the ways in which it is written. What kind it was first counts.
+/// The known originals in lower case, each with the forms in which it is written. The first kind of an original is
+/// kept.
 #[derive(Debug, Default)]
 pub struct KnownOriginals(BTreeMap<String, (OriginalKind, BTreeSet<String>)>);
 
 impl KnownOriginals {
-    /// Adds an original. Addresses are none; a MAC is a phone whatever it is called; a host brings its domain.
+    /// Adds an original. IP addresses are ignored. A MAC is always a phone, regardless of `kind`. A host adds its
+    /// domain as well.
     pub fn add(&mut self, kind: OriginalKind, text: &str) {
         let text = text.trim();
         if text.is_empty() {
@@ -88,7 +90,7 @@ impl KnownOriginals {
         ways.insert(text.to_owned());
     }
 
-    /// Adds the host of a URL, or of `host:port`.
+    /// Adds the host in a URL or in `host:port`.
     pub fn add_host_of(&mut self, text: &str) {
         let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
         let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
@@ -99,21 +101,21 @@ impl KnownOriginals {
         }
     }
 
-    /// All of them, in lower case.
+    /// Iterates over all originals, in lower case.
     #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&str, OriginalKind)> {
         self.0.iter().map(|(text, (kind, _))| (text.as_str(), *kind))
     }
 }
 
-/// Puts aliases in place of originals.
+/// Replaces originals with aliases.
 pub struct Pseudonyms {
     key: [u8; 32],
     search: Matcher<usize>,
     aliases: Vec<(OriginalKind, String)>,
 }
 
-/// Every spelling of what may be a MAC address; bare digits are judged by their number afterwards.
+/// Every notation of a possible MAC address. Bare digits are checked for their number afterwards.
 static MACS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         "(?i)[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{2}(?:%3a[0-9a-f]{2}){5}|[0-9a-f]{4}[.][0-9a-f]{4}[.][0-9a-f]{4}\
@@ -123,10 +125,10 @@ static MACS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 impl Pseudonyms {
-    /// For these originals, and every MAC address there is.
+    /// Creates aliases for these originals and for all MAC addresses.
     ///
     /// # Errors
-    /// When they are too many for the memory a search may take.
+    /// If they exceed the memory limit of the search.
     pub fn new(key: [u8; 32], names: &KnownOriginals) -> Result<Self, aho_corasick::BuildError> {
         let mut aliases = Vec::new();
         let mut texts = Vec::new();
@@ -144,13 +146,13 @@ impl Pseudonyms {
         Ok(Self { key, search: Matcher::new(texts, true)?, aliases })
     }
 
-    /// The alias of one original, whether it was named before or not.
+    /// Returns the alias of an original, whether or not it is known.
     #[must_use]
     pub fn of(&self, kind: OriginalKind, text: &str) -> String {
         alias(&self.key, kind, &text.trim().to_lowercase())
     }
 
-    /// Where originals stand, and the alias of each.
+    /// Returns the positions of originals and the alias of each.
     pub(super) fn spans(&self, text: &str) -> Vec<Span<String>> {
         let named = self.search.spans(text).into_iter().filter_map(|span| {
             let (kind, alias) = self.aliases.get(span.meaning)?;
@@ -159,7 +161,7 @@ impl Pseudonyms {
             let range = start..span.range.end;
             let alias = match start == span.range.start {
                 true => alias.clone(),
-                // Another host of a known domain.
+                // A different host in a known domain.
                 false => self.of(OriginalKind::Host, text.get(range.clone())?),
             };
             Some(Span { range, meaning: alias })
@@ -169,18 +171,18 @@ impl Pseudonyms {
         spans
     }
 
-    /// Addresses of phones nobody knows.
+    /// Finds MAC addresses of unknown phones.
     fn macs(&self, text: &str) -> Vec<Span<String>> {
         let Some(macs) = &*MACS else { return Vec::new() };
         let judged = macs.find_iter(text).filter_map(|found| {
             let mut range = found.range();
             let is_bare = found.as_str().bytes().all(|byte| byte.is_ascii_hexdigit());
-            // The digits of an escape before them are not theirs.
+            // The two preceding digits belong to an escape.
             let behind = range.start + 2;
             if is_bare && range.len() == 14 && text.get(..behind).is_some_and(ends_an_escape) {
                 range.start = behind;
             }
-            // Digits with few separators or none also stand in times, hashes and numbers.
+            // Digits with few or no separators also occur in times, hashes, and numbers.
             let few = is_bare || range.len() <= 14;
             let in_halves = range.len() == 13;
             if few && !stands_alone(text, &range)
@@ -197,7 +199,7 @@ impl Pseudonyms {
     }
 }
 
-/// Where the name of a host begins that ends with what was found.
+/// Returns the start of the host name that ends with the match.
 fn start_of_host(text: &str, found: usize) -> usize {
     let before = text.get(..found).unwrap_or_default();
     if !before.ends_with('.') {
@@ -208,7 +210,7 @@ fn start_of_host(text: &str, found: usize) -> usize {
     if before.get(start..start + 2).is_some() && before.get(..start).is_some_and(|text| text.ends_with('%')) {
         start += 2;
     }
-    // A sentence may end with a dot and go on with the name.
+    // The dot may be the end of a sentence before the name.
     if before.get(start..).is_some_and(|labels| labels.trim_matches('.').is_empty()) { found } else { start }
 }
 
@@ -216,7 +218,7 @@ fn start_of_host(text: &str, found: usize) -> usize {
 fn alias(key: &[u8; 32], kind: OriginalKind, text: &str) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let word = kind.word();
-    // HMAC takes keys of any length: the error cannot occur.
+    // HMAC accepts keys of any length, so this error cannot occur.
     let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return word.to_owned() };
     hmac.update(word.as_bytes());
     hmac.update(&[0]);

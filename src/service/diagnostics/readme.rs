@@ -1,4 +1,4 @@
-//! The page that says what a bundle holds, what had no room, and how it is to be read.
+//! The overview of a bundle: its contents, what was omitted, and how to read it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::{
     sections::{Group, Kept},
 };
 
-/// What each file holds, by the end of its name.
+/// The content of each file, by the end of its name.
 const MEANINGS: &[(&str, &str)] = &[
     ("questions.txt", "what whoever helps has to be told: answer there"),
     ("version.json", "program, host, database"),
@@ -20,7 +20,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("who-did-what.json", "the audit, newest first"),
 ];
 
-/// The page. What is cut is said here and where it is cut.
+/// Returns the overview. Omissions are listed here and marked where they occur.
 pub(super) fn text(
     sources: &Sources<'_>,
     wish: &BundleOptions,
@@ -33,7 +33,7 @@ pub(super) fn text(
         sources.build,
         sources.clock.now()
     );
-    // Writing into a text cannot fail.
+    // Writing to a String cannot fail.
     let mut line = |sentence: &str| {
         let _ = writeln!(text, "{sentence}");
     };

@@ -1,7 +1,7 @@
-//! The last thing every text of a bundle goes through: secrets that are known are blotted out, originals get aliases.
+//! The last step for every text of a bundle: masks known secrets and replaces originals with aliases.
 //!
-//! Secrets are masked by their kind where they are shown (settings, configuration, files); this is the net below, which
-//! also catches what a log from elsewhere may hold.
+//! Secrets are also masked by their kind where they are written (settings, configuration, files). This step
+//! additionally covers logs from other sources.
 
 use gangway_base::secret::Secret;
 use serde_json::Value;
@@ -13,23 +13,23 @@ use super::{
 };
 use crate::base::telemetry::redact;
 
-/// Shorter secrets stand everywhere by chance.
+/// Minimum length of a secret. Shorter ones would match everywhere by chance.
 const SHORTEST: usize = 4;
-/// From so many characters on a secret is blotted out in the middle of a word, too.
+/// From this length on, secrets are masked within a word as well.
 const LONG: usize = 8;
 const BLOT: &str = "***";
 
-/// What is taken out of a bundle.
+/// Removes secrets and names from a bundle.
 pub struct Redaction {
     secrets: Matcher<()>,
     aliases: Option<Pseudonyms>,
 }
 
 impl Redaction {
-    /// Blots out these secrets; without `aliases` names stay.
+    /// Creates a redaction of these secrets. Without `aliases`, names are kept.
     ///
     /// # Errors
-    /// When they are too many for the memory a search may take.
+    /// If they exceed the memory limit of the search.
     pub fn new(secrets: &[Secret], aliases: Option<Pseudonyms>) -> Result<Self, aho_corasick::BuildError> {
         let texts = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST).flat_map(|secret| {
             let place = if secret.len() >= LONG { Where::Anywhere } else { Where::Word };
@@ -38,10 +38,10 @@ impl Redaction {
         Ok(Self { secrets: Matcher::new(texts, false)?, aliases })
     }
 
-    /// The text without them.
+    /// Returns the redacted text.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        // Credentials and tokens in URLs, whoever's.
+        // Mask all credentials and tokens in URLs, including unknown ones.
         let text = &redact::urls(text);
         let mut spans = self.blots(text);
         if let Some(aliases) = &self.aliases {
@@ -64,7 +64,7 @@ impl Redaction {
         out
     }
 
-    /// Every secret, those that overlap as one.
+    /// Returns all secrets in the text; overlapping ones are merged.
     fn blots(&self, text: &str) -> Vec<Span<String>> {
         let mut found = self.secrets.spans(text);
         found.sort_by_key(|span| span.range.start);
@@ -80,7 +80,7 @@ impl Redaction {
         blots
     }
 
-    /// The same of every text in it.
+    /// Redacts every text in a JSON value.
     #[must_use]
     pub fn value(&self, value: Value) -> Value {
         match value {
@@ -91,7 +91,7 @@ impl Redaction {
         }
     }
 
-    /// How something is called in the bundle.
+    /// Returns the name of an original in the bundle.
     #[must_use]
     pub fn called(&self, kind: OriginalKind, text: &str) -> String {
         match &self.aliases {
@@ -120,7 +120,7 @@ mod tests {
         Redaction::new(&secrets, Some(Pseudonyms::new([1; 32], &known).unwrap())).unwrap()
     }
 
-    /// A text without what was put in.
+    /// Returns the text without masks and aliases.
     fn without_aliases(text: &str) -> String {
         static ALIAS: LazyLock<Regex> =
             LazyLock::new(|| Regex::new("(user|name|number|phone|host)-[a-z2-7]{8}").unwrap());
@@ -159,7 +159,7 @@ mod tests {
         (prop::sample::select(OriginalKind::ALL.to_vec()), text)
     }
 
-    /// How something writes it.
+    /// Returns the text in one of several escaped forms.
     fn written(text: &str, way: u8) -> String {
         let mac = text.parse::<gangway_base::mac::Mac>().ok();
         match (way % 7, mac) {
@@ -188,7 +188,7 @@ mod tests {
                 text += between;
             }
             let left = without_aliases(&redaction.text(&text)).to_lowercase();
-            // Nothing but what stood between is left.
+            // Only the separators must be left.
             prop_assert!(!left.contains(char::is_alphanumeric), "{:?} left of {:?}", left, text);
             for (_, original) in &originals {
                 prop_assert!(!left.contains(&original.to_lowercase()), "{original} in {left}");

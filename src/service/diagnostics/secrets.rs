@@ -1,4 +1,4 @@
-//! Every secret this gateway knows, to be sure that none of them is in a bundle.
+//! Collects all secrets known to the gateway, so that none of them is in a bundle.
 
 use gangway_base::secret::Secret;
 use url::Url;
@@ -8,7 +8,8 @@ use crate::{
     provision::bootstrap_account::BOOTSTRAP_PASSWORD, render::secrets_of, settings::setting, store::Store,
 };
 
-/// Of the configuration, and of all instances in the store whichever the bundle is of.
+/// Returns the secrets in the configuration, and those of all instances in the store, including instances that are not
+/// in the bundle.
 pub(super) fn known(config: &Config, instances: &[InstanceId], store: &Store, registry: &Registry) -> Vec<Secret> {
     let passwords = config.instances.iter().flat_map(|instance| [&instance.password, &instance.admin_password]);
     let mut secrets: Vec<Secret> = passwords.filter(|password| !password.is_empty()).cloned().collect();

@@ -1,5 +1,4 @@
-//! What a bundle consists of, and how much of each part there is room for: what is small and needed always, of the rest
-//! the newest.
+//! The parts of a bundle and how much of each fits: small and required parts always, of the others the newest data.
 
 use std::io::Write;
 
@@ -7,39 +6,39 @@ use flate2::{Compression, write::DeflateEncoder};
 
 use crate::base::telemetry::escape_control;
 
-/// What a part belongs to. Where not everything has room, each has its share and what others leave of theirs.
+/// The group of a part. If not everything fits, each group has a share, plus what other groups do not use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Small, and never cut.
+    /// Small parts that are never cut.
     Basics,
     /// Settings and the table of phones.
     Tables,
     /// Logs.
     Logs,
-    /// Time lines and files of single phones, those with the newest news first.
+    /// Timelines and files of single phones, those with the newest events first.
     Phones,
-    /// What was said to redirect services.
+    /// Calls to redirect services.
     History,
-    /// Who did what.
+    /// The audit.
     Audit,
 }
 
-/// The groups that can be cut, and their shares.
+/// The groups that can be cut, and their shares in percent.
 const SHARES: [(Group, u64); 5] =
     [(Group::Tables, 25), (Group::Logs, 35), (Group::Phones, 20), (Group::History, 10), (Group::Audit, 10)];
-/// Bytes an archive needs for a file besides its name and content.
+/// Bytes an archive needs per file besides its name and content.
 const PER_FILE: u64 = 192;
-/// Less is not worth a file of its own.
+/// Minimum size of a separate file.
 const LEAST: u64 = 256;
 
 /// The content of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// All or nothing.
+    /// Included completely or not at all.
     Whole(String),
-    /// Lines, the newest last.
+    /// Lines, newest last.
     Lines(Vec<String>),
-    /// JSON values, what matters most (or is newest) first.
+    /// JSON values, most important (or newest) first.
     Rows(Vec<String>),
 }
 
@@ -48,14 +47,14 @@ pub enum Body {
 pub struct BundleFile {
     /// Its path in the archive.
     pub name: String,
-    /// What it belongs to.
+    /// Its group.
     pub group: Group,
-    /// What is in it.
+    /// Its content.
     pub body: Body,
 }
 
 impl Body {
-    /// Lines or rows; one for what cannot be cut.
+    /// Number of lines or rows; one for a part that cannot be cut.
     pub fn len(&self) -> usize {
         match self {
             Self::Whole(_) => 1,
@@ -63,8 +62,8 @@ impl Body {
         }
     }
 
-    /// As a file, with so many of its lines or rows; it says what is missing. Control characters
-    /// are escapes: the files are read at terminals.
+    /// Returns the file with `kept` lines or rows, and a note on what is missing. Control characters are escaped,
+    /// because the files are read in terminals.
     pub fn text(&self, kept: usize) -> String {
         let text = self.joined(kept);
         match self {
@@ -100,22 +99,22 @@ impl Body {
     }
 }
 
-/// What is kept of a part, and of how much.
+/// What is kept of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Its path in the archive.
     pub name: String,
-    /// The file; `None` where nothing of it has room.
+    /// The file, or `None` if nothing of it fits.
     pub text: Option<String>,
-    /// What it belongs to.
+    /// Its group.
     pub group: Group,
-    /// Lines or rows in it.
+    /// Number of lines or rows kept.
     pub kept: usize,
-    /// Lines or rows there were.
+    /// Total number of lines or rows.
     pub of: usize,
 }
 
-/// How many bytes a file takes in the archive.
+/// Returns the compressed size of a file, in bytes.
 fn packed(name: &str, text: &str) -> u64 {
     let mut encoder = DeflateEncoder::new(Counter(0), Compression::default());
     // Counting cannot fail.
@@ -137,7 +136,7 @@ impl Write for Counter {
     }
 }
 
-/// What of the parts has room in so many bytes; `Err` with what the basics alone take when they have none.
+/// Selects what fits into `room` bytes. Returns `Err` with the size of the basic parts if they do not fit.
 pub fn fit(parts: &[BundleFile], room: u64) -> Result<Vec<Kept>, u64> {
     let sized: Vec<(&BundleFile, u64)> = parts
         .iter()
@@ -153,7 +152,7 @@ pub fn fit(parts: &[BundleFile], room: u64) -> Result<Vec<Kept>, u64> {
     let wanted: Vec<(u64, u64)> = SHARES.iter().map(|(group, share)| (size_of(*group), *share)).collect();
     let rooms = divided(room, &wanted);
     let mut rooms: Vec<(Group, u64)> = SHARES.iter().map(|(group, _)| *group).zip(rooms).collect();
-    // Parts of one group share evenly, but for phones: there the newest come first.
+    // Parts of one group share the space evenly. For phones, those with the newest events have priority.
     let even: Vec<(Group, Vec<u64>)> = rooms
         .iter()
         .filter(|(group, _)| *group != Group::Phones)
@@ -182,7 +181,7 @@ pub fn fit(parts: &[BundleFile], room: u64) -> Result<Vec<Kept>, u64> {
     Ok(kept)
 }
 
-/// As many of the lines or rows as have room, the file, and what it takes.
+/// Returns the number of lines or rows that fit, the file, and its size.
 fn cut(part: &BundleFile, size: u64, room: u64) -> (usize, Option<String>, u64) {
     let all = part.body.len();
     if size <= room {
@@ -201,14 +200,14 @@ fn cut(part: &BundleFile, size: u64, room: u64) -> (usize, Option<String>, u64) 
         if took <= room {
             return (count, Some(text), took);
         }
-        // What is newest may be harder to pack than the rest.
+        // The newest part may compress worse than the rest.
         count = share(count, room, took).min(count * 19 / 20);
     }
     (0, None, 0)
 }
 
-/// Divides what there is among those who want (how much, share): nobody gets more than he wants, and what one leaves goes
-/// to the others.
+/// Divides `room` between requests (size, share). A request never gets more than its size, and the rest is divided
+/// between the others.
 fn divided(room: u64, wanted: &[(u64, u64)]) -> Vec<u64> {
     let mut given = vec![0; wanted.len()];
     let mut open: Vec<usize> = (0..wanted.len()).collect();
@@ -278,7 +277,7 @@ mod tests {
         assert_eq!(Body::Rows(Vec::new()).text(0), "[\n\n]\n");
     }
 
-    /// A line that packs badly.
+    /// A line that compresses badly.
     fn line(number: usize) -> String {
         use sha2::Digest;
         data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(number.to_le_bytes()))

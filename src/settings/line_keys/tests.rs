@@ -36,7 +36,7 @@ fn every_fault_is_told_with_its_row() {
     let list =
         r#"[{"type":"blf"},{"type":"line"},{"key":1,"type":"line"},{"key":9,"type":"line"},{"key":2,"type":"dnd"}]"#;
     let rows = |room| LineKeys::faults(list, room).unwrap().into_iter().map(|(row, _)| row).collect::<Vec<_>>();
-    // The second key takes number 1, as the one before it has none that counts.
+    // The second key gets number 1, because the key before it is invalid and has no number.
     assert_eq!(rows(None), [1, 3]);
     assert_eq!(rows(Some(&room)), [1, 3, 4, 5]);
     assert_eq!(LineKeys::faults("[]", Some(&room)), Ok(Vec::new()));
@@ -118,7 +118,7 @@ proptest! {
         let _ = LineKeys::read(&text);
     }
 
-    /// The usual form is read back as the same list, stays on one line and holds no control character.
+    /// The canonical form parses to the same list, is on one line and contains no control characters.
     #[test]
     fn the_usual_form_is_stable(entries in proptest::collection::vec(entry(), 0..6)) {
         if let Ok(keys) = LineKeys::read(&Value::from(entries).to_string()) {

@@ -1,35 +1,35 @@
-//! The rule a phone is told, read off the zone's real changes around a day. Phones know one offset and two changes a
-//! year, each on the nth (or last) weekday of a month; some laws are richer (the Saturday before the last Sunday, hour
-//! 24 of a Thursday, the days around Ramadan). So of all ways to name a change's day the one that stays true longest
-//! is taken, and a day that no rule names is named for the change at hand: the phone hears of the next one in time,
-//! because it asks for its file again.
+//! Derives a phone's clock rule from the actual changes of a zone around a day. Phones support one offset and two
+//! changes per year, each on the nth (or last) weekday of a month. Some laws are more complex (the Saturday before the
+//! last Sunday, hour 24 of a Thursday, the days around Ramadan). If there are several ways to name the day of a change,
+//! the one that stays correct longest is used. A day that no rule describes is named for the next change only. The
+//! phone learns about the following change in time, because it fetches its file again.
 
 use jiff::{Span, Timestamp, Zoned, civil, tz::TimeZone};
 
-/// A zone as a phone keeps it.
+/// A zone in the form phones support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockRule {
-    /// Minutes east of UTC outside daylight saving time: the lower of both offsets, also where the law calls the higher
+    /// Minutes east of UTC outside daylight saving time: the lower of both offsets, even if the law calls the higher
     /// one standard time (Ireland, Morocco).
     pub offset: i32,
-    /// Daylight saving time, if the zone has it.
+    /// Daylight saving time, if the zone uses it.
     pub dst: Option<DstRule>,
-    /// Whether it holds for years; otherwise the phone must hear of every change before it comes.
+    /// Whether the rule is valid for years. Otherwise the phone must receive every change before it happens.
     pub lasting: bool,
 }
 
 /// Daylight saving time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DstRule {
-    /// Minutes the clock is put forward: 1..=300.
+    /// Minutes by which the clock is put forward: 1..=300.
     pub save: i32,
-    /// When it starts, in local standard time.
+    /// Start in local standard time.
     pub start: ClockChange,
-    /// When it ends, in local daylight saving time.
+    /// End in local daylight saving time.
     pub end: ClockChange,
 }
 
-/// The moment of a change by the clock that is about to be changed.
+/// The moment of a change, in local time before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockChange {
     /// 1..=12
@@ -42,12 +42,12 @@ pub struct ClockChange {
     pub minutes: u16,
 }
 
-/// Phones' limit, and more than any law asks for.
+/// Limit of the phones, in minutes; more than any law requires.
 const MOST_SAVED: i32 = 300;
-/// How far ahead a rule is tried: every position of a weekday in a month occurs in so many years.
+/// Number of years for which a rule is checked: each position of a weekday in a month occurs within them.
 const YEARS_AHEAD: i64 = 8;
 
-/// One change of the clock.
+/// One clock change.
 #[derive(Debug, Clone, Copy)]
 struct YearlyChange {
     at: Timestamp,
@@ -68,13 +68,13 @@ impl YearlyChange {
         self.after > self.before
     }
 
-    /// The clock on the wall just before it is changed.
+    /// Local time immediately before the change.
     fn wall(&self) -> civil::DateTime {
         let offset = jiff::tz::Offset::from_seconds(self.before * 60).unwrap_or(jiff::tz::Offset::UTC);
         Zoned::new(self.at, TimeZone::fixed(offset)).datetime()
     }
 
-    /// Every way to name its day.
+    /// All ways to name the day of the change.
     fn names(&self) -> Vec<ClockChange> {
         let wall = self.wall();
         let small = |number: i8| u8::try_from(number).unwrap_or_default();
@@ -110,13 +110,13 @@ fn minutes_at(zone: &TimeZone, at: Timestamp) -> i32 {
     zone.to_offset(at).seconds().div_euclid(60)
 }
 
-/// The changes that move the clock, from `from` until `until`.
+/// The changes of the offset from `from` until `until`.
 fn turns(zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<YearlyChange> {
     let mut before = minutes_at(zone, from);
     let mut found = Vec::new();
     for transition in zone.following(from).take_while(|one| one.timestamp() < until) {
         let after = transition.offset().seconds().div_euclid(60);
-        // A new abbreviation alone moves nothing.
+        // A new abbreviation alone does not change the clock.
         if after != before {
             found.push(YearlyChange { at: transition.timestamp(), before, after });
         }
@@ -150,14 +150,14 @@ pub(super) fn rule_at(zone: &TimeZone, now: Timestamp) -> ClockRule {
     }
 }
 
-/// The name of this change's day that fits most of the like changes after it, and whether it fits all.
+/// The name of this change's day that matches most of the later changes of the same kind, and whether it matches all.
 fn longest(turn: &YearlyChange, all: &[YearlyChange]) -> (ClockChange, bool) {
     let likes: Vec<Vec<ClockChange>> =
         all.iter().filter(|other| other.at >= turn.at && other.is_like(turn)).map(YearlyChange::names).collect();
     let years = usize::try_from(YEARS_AHEAD - 1).unwrap_or_default();
     let run = |name: &ClockChange| likes.iter().take_while(|names| names.contains(name)).count();
     let scored = turn.names().into_iter().map(|name| (run(&name), name));
-    // The first of equals: "the last", which laws say more often than "the fourth".
+    // If several are equal, use the first: laws say "the last" more often than "the fourth".
     let best = scored.reduce(|best, other| if other.0 > best.0 { other } else { best });
     match best {
         Some((run, name)) => (name, run == likes.len() && run >= years),
@@ -165,20 +165,20 @@ fn longest(turn: &YearlyChange, all: &[YearlyChange]) -> (ClockChange, bool) {
     }
 }
 
-/// A day well before this one: the other end of a rule whose law knows only one more change.
+/// A day well before this one. It is the other end of a rule if only one more change is known.
 fn earlier(now: Timestamp) -> ClockChange {
     let month = shifted(now, -45 * 24).to_zoned(TimeZone::UTC).month();
     ClockChange { month: u8::try_from(month).unwrap_or(1), week: 1, weekday: 7, minutes: 0 }
 }
 
-/// Whether the clock has followed one law all the time from 2008 on, as far as the database knows.
+/// Returns the rule if the clock has followed the same law since 2008, according to the database.
 pub(super) fn steady(zone: &TimeZone) -> Option<ClockRule> {
     let day = |year| civil::date(year, 1, 10).at(0, 0, 0, 0).to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     let (Ok(from), Ok(until)) = (day(2008), day(2037)) else { return None };
     let all = turns(zone, from, until);
     let rule = rule_at(zone, from);
     let Some(dst) = rule.dst else { return all.is_empty().then_some(rule) };
-    // Two changes in each of the 29 years, each on the day the rule names.
+    // Two changes in each of the 29 years, each on the day of the rule.
     let (high, low) = (rule.offset + dst.save, rule.offset);
     let kept = all.iter().all(|turn| match (turn.before, turn.after) {
         (before, after) if (before, after) == (low, high) => turn.names().contains(&dst.start),

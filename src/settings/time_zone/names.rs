@@ -1,25 +1,25 @@
-//! The names a vendor's phones have for zones. A name carries the phone's own idea of offset and daylight saving time,
-//! which depends on its firmware. So a name is used only where every firmware must be right: the zone's law has been the
-//! same since 2008, before any firmware that is served here was written, and the offset the phone lists the name under is
-//! the zone's.
+//! The zone names of a vendor's phones. A phone derives offset and daylight saving time from the name, and the result
+//! depends on its firmware. A name is therefore used only if all firmware versions must be right: the zone's law has
+//! not changed since 2008, before any supported firmware was released, and the offset under which the phone lists the
+//! name is the offset of the zone.
 
 use std::collections::BTreeMap;
 
 use super::dst_rule;
 
-/// What a vendor's phones call a zone.
+/// A vendor's name of a zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ZoneName {
-    /// As the present firmware spells it.
+    /// Spelling in the current firmware.
     pub name: String,
-    /// As older firmware spells it; often the same.
+    /// Spelling in older firmware; often identical.
     pub old_name: String,
 }
 
-/// Names by IANA zone: those that are right.
+/// Correct names by IANA zone.
 pub type ZoneNames = BTreeMap<String, ZoneName>;
 
-/// Why a name listed under this offset (minutes east of UTC) must not be used for the zone; `None` = it may.
+/// Why a name listed under this offset (minutes east of UTC) must not be used for the zone; `None` if it may be used.
 #[must_use]
 pub fn why_not(iana: &str, listed: i32) -> Option<String> {
     let Some(zone) = super::iana(iana) else { return Some(format!("{iana} is no IANA zone")) };

@@ -1,13 +1,13 @@
-//! POSIX TZ strings: `std offset [dst [offset] [,start[/time],end[/time]]]`, as strictly as a typing error wants and as
-//! widely as devices write them (no rule at all, hour 24, a leading `+`).
+//! Parses POSIX TZ strings: `std offset [dst [offset] [,start[/time],end[/time]]]`. Strict enough to detect typing
+//! errors, and lenient enough for the strings that devices send (no rule at all, hour 24, a leading `+`).
 
 use std::fmt;
 
 const TWO: i32 = 120;
-/// Phones move their clock by five hours at most.
+/// Maximum clock change that phones support, in minutes.
 const MOST_SAVED: i32 = 300;
 
-/// What a string says.
+/// A parsed string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Posix {
     /// Minutes east of UTC in standard time.
@@ -26,7 +26,7 @@ struct Summer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     day: Day,
-    /// After midnight; may be negative or beyond 24 hours.
+    /// Minutes after midnight; may be negative or beyond 24 hours.
     minutes: i32,
 }
 
@@ -34,9 +34,9 @@ struct Moment {
 enum Day {
     /// The `week`th (5 = last) `weekday` (0 = Sunday) of the month.
     Weekday { month: u16, week: u16, weekday: u16 },
-    /// 1..=365, never a 29th of February.
+    /// 1..=365, never February 29.
     Julian(u16),
-    /// 0..=365, leap days count.
+    /// 0..=365, counting leap days.
     OfYear(u16),
 }
 
@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Posix, &'static str> {
     rest.name()?;
     let summer = rest.offset()?.map_or(offset + 60, |minutes| -minutes);
     let (start, end) = if rest.0.is_empty() {
-        // Without days it is the rule of the United States, as the C library takes it.
+        // Without days, use the rule of the United States, like the C library.
         let weekday = |month, week| Moment { day: Day::Weekday { month, week, weekday: 0 }, minutes: TWO };
         (weekday(3, 2), weekday(11, 1))
     } else {
@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> Result<Posix, &'static str> {
     }
 }
 
-/// Everything said out: abbreviation, both offsets, both moments.
+/// Writes the complete form: abbreviation, both offsets, both moments.
 impl fmt::Display for Posix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<STD>{}", Clock(-self.offset))?;

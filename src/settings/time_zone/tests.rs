@@ -1,4 +1,4 @@
-//! Corpus and properties; what phones show of it is tested where files are rendered.
+//! Corpus and property tests. How phones display the zones is tested together with rendering.
 
 use jiff::{
     Timestamp,
@@ -48,7 +48,7 @@ fn strings_devices_sends() {
 fn names_give_the_law_of_the_place() {
     for (name, expected) in [
         ("Europe/Berlin", "60 +60 3/5/7@120 10/5/7@180"),
-        // Irish law calls summer the standard; phones count from the lower offset.
+        // Irish law defines summer time as standard time, but phones need the lower offset.
         ("Europe/Dublin", "0 +60 3/5/7@60 10/5/7@120"),
         ("Europe/Bucharest", "120 +60 3/5/7@180 10/5/7@240"),
         ("America/Montreal", "-300 +60 3/2/7@120 11/1/7@120"),
@@ -68,25 +68,27 @@ fn names_give_the_law_of_the_place() {
 
 #[test]
 fn laws_no_rule_can_say_hold_until_the_next_changes() {
-    // Saturday before the last Sunday of March, at 23:00: the fourth Saturday, but for years where that is the 21st.
+    // Saturday before the last Sunday of March, at 23:00: the fourth Saturday, except in years in which that is the
+    // 21st.
     assert_eq!(shown("America/Nuuk", NOW), "-120 +60 3/4/6@1380 10/5/7@0 for now");
-    // Thursday's hour 24: Friday 0:00, the last but where October ends on a Thursday.
+    // Hour 24 of a Thursday: Friday 0:00, the last Friday unless October ends on a Thursday.
     assert_eq!(shown("Africa/Cairo", NOW), "120 +60 4/5/5@0 10/5/5@0 for now");
-    // One hour back for Ramadan: each change named by the day it really has.
+    // One hour back for Ramadan: each change is named by its actual day.
     assert_eq!(shown("Africa/Casablanca", "2025-11-01T00:00:00Z"), "0 +60 4/1/7@120 2/3/7@180 for now");
     assert_eq!(shown("Africa/Casablanca", "2026-02-20T00:00:00Z"), "0 +60 3/4/7@120 2/3/7@180 for now");
 }
 
 #[test]
 fn a_law_that_ends_is_told_in_time() {
-    // Turkey kept summer time for good in 2016: first one more start (and the end that was, late for an election).
+    // Turkey made summer time permanent in 2016: there is one more start. The end is that of 2015, which was delayed by
+    // an election.
     assert_eq!(shown("Europe/Istanbul", "2016-01-10T00:00:00Z"), "120 +60 3/5/7@180 11/2/7@240 for now");
     assert_eq!(shown("Europe/Istanbul", "2016-10-31T00:00:00Z"), "180");
-    // So does Morocco in 2026, the other way round.
+    // Morocco makes the opposite change in 2026.
     assert_eq!(shown("Africa/Casablanca", "2026-04-01T00:00:00Z"), "0 +60 3/4/7@120 9/3/7@120 for now");
     assert_eq!(shown("Africa/Casablanca", NOW), "0");
     assert_eq!(shown("America/Vancouver", NOW), "-420");
-    // Samoa skipped a day: told when it has happened.
+    // Samoa skipped a day. The rule changes only after that.
     assert_eq!(shown("Pacific/Fakaofo", "2011-12-01T00:00:00Z"), "-660 for now");
     assert_eq!(shown("Pacific/Fakaofo", "2012-01-02T00:00:00Z"), "780");
 }
@@ -145,7 +147,7 @@ fn names_are_withheld_where_firmware_may_be_wrong() {
     }
 }
 
-/// A string of the grammar, spelt in every way it allows.
+/// A string of the POSIX TZ grammar in all its notations.
 fn posix() -> impl Strategy<Value = String> {
     let name = prop_oneof!["[A-Z]{3,5}", "<[+-][0-9]{2,4}>"];
     let offset = prop_oneof!["[+-]?(1[0-4]|[0-9])", "[+-]?0?[0-9]:[0-5][0-9]"];
@@ -173,7 +175,7 @@ proptest! {
         let _ = Zone::read(&text);
     }
 
-    /// Another reader of the same grammar sees the same clock in every string we accept.
+    /// Another parser of the same grammar derives the same clock from every accepted string.
     #[test]
     fn strings_mean_what_the_standard_says(text in posix(), seconds in 1_700_000_000_i64..1_900_000_000) {
         if let (Ok(read), Ok(truth)) = (Zone::read(&text), TimeZone::posix(&text)) {
@@ -182,7 +184,7 @@ proptest! {
         }
     }
 
-    /// Nearly all of what the grammar allows is accepted: only clocks moved by more than five hours are not.
+    /// Nearly everything that the grammar allows is accepted, except clock changes of more than five hours.
     #[test]
     fn what_is_refused_moves_the_clock_too_far(text in posix()) {
         if let Err(error) = Zone::read(&text) {
@@ -190,7 +192,7 @@ proptest! {
         }
     }
 
-    /// Whatever the law, the phone's rule agrees with it on the day it is told.
+    /// The phone's rule matches the zone on the day for which it was computed.
     #[test]
     fn a_rule_is_right_on_its_day(text in posix(), days in 19_700_i64..22_000) {
         if let Ok(zone) = Zone::read(&text) {

@@ -1,4 +1,4 @@
-//! The file of a backup:
+//! The format of a backup file:
 //!
 //! ```text
 //! gangway backup 1
@@ -7,7 +7,7 @@
 //! the SQLite database, to the end of the file
 //! ```
 //!
-//! The second line holds the digest of the database, so that whoever cannot wrap the key cannot change anything.
+//! The second line has the digest of the database. Without the passphrase nothing can be changed unnoticed.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -21,14 +21,14 @@ use zeroize::Zeroizing;
 use super::passphrase_key::Stretching;
 
 const FIRST: &str = "gangway backup 1\n";
-/// How every backup begins, whatever its version.
+/// The first bytes of every backup, of any version.
 const ANY: &[u8] = b"gangway backup ";
-/// How an SQLite database begins.
+/// The first bytes of an SQLite database.
 const SQLITE: &[u8] = b"SQLite format 3\0";
-/// No line of the head is longer.
+/// Maximum length of a line of the head, in bytes.
 const LINE: u64 = 1024 * 1024;
 
-/// What a backup holds, for people.
+/// Description of a backup's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     /// When it was made.
@@ -43,7 +43,7 @@ pub struct Contents {
     pub instances: Vec<String>,
 }
 
-/// The second line.
+/// The second line of the file.
 #[derive(Serialize, Deserialize)]
 struct Head {
     #[serde(flatten)]
@@ -53,45 +53,45 @@ struct Head {
     stretching: Stretching,
 }
 
-/// Why a file is no backup that can be restored.
+/// Why a file cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
-    /// It begins with something else.
+    /// The file is not a backup.
     #[error("it is no backup of gangway")]
     Foreign,
-    /// Of a later kind.
+    /// The backup has a later format version.
     #[error("a later version of gangway made it: restore it with that version")]
     Newer,
     /// The head cannot be read.
     #[error("its head is damaged: use another backup")]
     Head,
-    /// The end is missing.
+    /// The file is truncated.
     #[error("it ends after {found} of {wanted} bytes of the database: it was not copied completely, fetch it again")]
     Short {
-        /// Bytes there are.
+        /// Number of bytes found.
         found: u64,
-        /// Bytes there should be.
+        /// Number of bytes expected.
         wanted: u64,
     },
-    /// A bit is wrong, or more follows than should.
+    /// The content was altered, or data follows after its end.
     #[error("its checksum is wrong: it was damaged on the way or on the disk, use another copy")]
     Checksum,
-    /// The wrapped key does not open.
+    /// The wrapped key cannot be opened.
     #[error("the passphrase is wrong, or somebody changed the head of the file")]
     Passphrase,
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
 }
 
-/// Length and SHA-256.
+/// The length and the SHA-256 digest.
 pub(super) fn digest(from: &mut impl Read) -> io::Result<(u64, String)> {
     let mut counted = Counted::new(io::sink(), |_| ());
     io::copy(from, &mut counted)?;
     Ok(counted.finish())
 }
 
-/// The lines before the database.
+/// Formats the lines before the database.
 pub(super) fn head(
     contents: &Contents,
     bytes: u64,
@@ -107,15 +107,15 @@ pub(super) fn head(
     Ok(format!("{text}{wrapped}\n"))
 }
 
-/// A file as it begins.
+/// A file whose type has been detected.
 pub(super) enum Opened<R> {
     /// A backup.
     Backup(Box<Archive<R>>),
-    /// A bare database: a copy gangway made by itself.
+    /// A plain database: an automatic copy.
     Database(R),
 }
 
-/// A backup of which the head is read.
+/// A backup whose head has been read.
 pub(super) struct Archive<R> {
     head: Head,
     authenticated: String,
@@ -123,7 +123,7 @@ pub(super) struct Archive<R> {
     from: R,
 }
 
-/// Reads the beginning.
+/// Reads the start of the file.
 pub(super) fn open<R: BufRead>(mut from: R) -> Result<Opened<R>, Damage> {
     let begins = from.fill_buf()?;
     if begins.starts_with(SQLITE) {
@@ -150,7 +150,7 @@ pub(super) fn open<R: BufRead>(mut from: R) -> Result<Opened<R>, Damage> {
 }
 
 impl<R: Read> Archive<R> {
-    /// What it holds, as its head says; true once [`Archive::key_file`] has opened.
+    /// The content according to the head. Not authenticated before [`Archive::key_file`] succeeds.
     pub(super) fn contents(&self) -> &Contents {
         &self.head.contents
     }
@@ -165,7 +165,7 @@ impl<R: Read> Archive<R> {
     pub(super) fn extract(&mut self, to: impl Write, mut progress: impl FnMut(u64, u64)) -> Result<(), Damage> {
         let wanted = self.head.bytes;
         let mut counted = Counted::new(to, |done| progress(done, wanted));
-        // One byte more shows that something follows.
+        // Reading one more byte shows whether data follows.
         io::copy(&mut self.from.by_ref().take(wanted.saturating_add(1)), &mut counted)?;
         counted.flush()?;
         let (found, sha256) = counted.finish();
@@ -176,7 +176,7 @@ impl<R: Read> Archive<R> {
     }
 }
 
-/// Passes bytes on, counts them and digests them.
+/// Forwards bytes, counting and digesting them.
 struct Counted<W, F> {
     to: W,
     tell: F,

@@ -1,5 +1,5 @@
-//! Putting restored files into the place of those that are there. Once `restored/` exists with everything in it, the
-//! restoration is decided; moving is repeated after a crash until it is done. What was there is kept beside.
+//! Moves restored files into place. Once `restored/` exists with all its files, the restore is final: after a crash,
+//! moving is repeated until it completes. The previous files are kept in a separate directory.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -10,19 +10,19 @@ use std::{
 
 use crate::store::{DATABASE, error::StoreError, files::failed, key_file::KEY, snapshots};
 
-/// Where restored files wait to be moved.
+/// The directory of restored files that are not moved yet.
 const DECIDED: &str = "restored";
-/// Names, inside of it, the directory for what was there before.
+/// File inside [`DECIDED`] with the name of the directory for the previous files.
 const ASIDE: &str = "aside";
 
-/// Whether a restoration into `dir` was decided and has not come to its end.
+/// Whether a restore into `dir` was started and has not completed.
 #[must_use]
 pub(in crate::store) fn is_unfinished(dir: &Path) -> bool {
     dir.join(DECIDED).exists()
 }
 
-/// Decides for the files in `ready` (database and key) and moves them into place; what was there goes to the directory
-/// `aside` of the data directory.
+/// Commits to the files in `ready` (database and key) and moves them into place. The previous files are moved to the
+/// directory `aside` in the data directory.
 pub(super) fn swap(dir: &Path, ready: &Path, aside: &str) -> Result<(), StoreError> {
     let fail = || failed("put the restored files into", dir);
     fs::write(ready.join(ASIDE), aside).map_err(fail())?;
@@ -31,7 +31,7 @@ pub(super) fn swap(dir: &Path, ready: &Path, aside: &str) -> Result<(), StoreErr
     finish(dir).map(drop)
 }
 
-/// Moves what is left to be moved. Returns where the earlier files are now, if there were any.
+/// Moves the remaining files. Returns where the previous files are now, if there were any.
 pub(super) fn finish(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
     let fail = || failed("put the restored files into", dir);
     let decided = dir.join(DECIDED);
@@ -45,13 +45,13 @@ pub(super) fn finish(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
         fs::rename(there, aside.join(name))
     };
     let moving = || -> io::Result<()> {
-        // The database comes last: as long as it waits, everything there is old.
+        // The database is moved last. Until then all files in place are the old ones.
         if decided.join(DATABASE).exists() {
             for name in [format!("{DATABASE}-wal"), format!("{DATABASE}-shm"), DATABASE.to_owned()] {
                 put_aside(&name)?;
             }
             if decided.join(KEY).exists() {
-                // Only the old key opens the old copies.
+                // The old copies can be unsealed only with the old key.
                 put_aside(snapshots::DIRECTORY)?;
                 put_aside(KEY)?;
                 fs::rename(decided.join(KEY), dir.join(KEY))?;
@@ -75,7 +75,7 @@ fn sync(dir: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A directory in use and files to take its place.
+    /// A directory in use, and files to replace its content.
     fn prepared() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         for name in ["gangway.db", "gangway.db-wal", "seal.key"] {
@@ -106,7 +106,7 @@ mod tests {
         assert_swapped(dir.path());
     }
 
-    /// After every single move the process may die; the next one goes on.
+    /// The process may die after any move; the next one continues.
     #[test]
     fn a_swap_that_died_anywhere_is_finished() {
         let moves: &[(&str, &str)] = &[

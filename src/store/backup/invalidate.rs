@@ -1,18 +1,18 @@
-//! What a restored record must not go on with. The world went on after the backup was made: a window it knows as open
-//! was closed, a code it knows as unused is spent, a token of a program was taken back. All of that would come to life
-//! again, so it is ended before anybody is served.
+//! Invalidates parts of a restored record that may be obsolete since the backup was made: an open bootstrap window may
+//! have been closed, an unused code may have been used, and an API token may have been revoked. They are invalidated
+//! before any phone or client is served.
 
 use jiff::Timestamp;
 
 use crate::{base::i18n::MessageTemplate, phone::record::Phone, store::NewEvent};
 
-/// What its time line says of it.
+/// The event added to the phone's timeline.
 pub const RESTORED: MessageTemplate = MessageTemplate {
     key: "happened.restored",
     english: "Restored from a backup of {made}: what happened to the phone since then is not known here.",
 };
 
-/// Ends it in one record, and says so in its time line.
+/// Invalidates such parts of one record and adds an event to its timeline.
 pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.buried.is_some() {
         return;
@@ -20,11 +20,11 @@ pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events
     if phone.window.is_open(now) {
         phone.window.closed = Some(now);
     }
-    // Never sent again: a request that repeats it is answered from the record.
+    // The code is never sent again. A request that repeats it is answered from the record.
     if let Some(code) = phone.code.take() {
         phone.sysclient.spent.add(code);
     }
-    // Compared at once instead of within a day: the entry may lead elsewhere by now.
+    // Compare the entry now instead of within a day: it may have another target by now.
     if phone.redirect_entry.is_some() && phone.redirect.next_attempt.is_none_or(|next| next > now) {
         phone.redirect.next_attempt = Some(now);
     }

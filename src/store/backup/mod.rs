@@ -1,4 +1,4 @@
-//! Backup and restore: one file with the whole database and, wrapped with a passphrase, the key that opens it.
+//! Backup and restore: one file with the whole database and its key, which is wrapped with a passphrase.
 
 mod archive;
 mod invalidate;
@@ -24,24 +24,24 @@ pub use self::{
 };
 use super::{Store, error::StoreError, files::failed, schema, vacuum_into};
 
-/// The shortest passphrase, in characters.
+/// Minimum length of a passphrase, in characters.
 pub const PASSPHRASE_LEAST: usize = 12;
 
-/// How far a backup or a restoration is.
+/// Progress of a backup or restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// The database is being copied.
     Copying,
-    /// So many bytes of so many are written or read.
+    /// This many bytes of the total have been written or read.
     Bytes(u64, u64),
-    /// What was read is being looked through.
+    /// The data read is being verified.
     Checking,
-    /// So many phones of so many are made to forget what is not safe to know.
+    /// Obsolete parts have been invalidated in this many phones of the total.
     Phones(u64, u64),
 }
 
 impl Store {
-    /// Writes a backup into the new file `to` (mode 0600) while the gateway works. The file is complete or not there.
+    /// Writes a backup to the new file `to` (mode 0600) while the gateway runs. The file is complete or does not exist.
     ///
     /// # Errors
     /// When `to` exists or cannot be written, or the database is damaged.
@@ -78,7 +78,7 @@ impl Store {
         let key = self.inner.keyring.to_text();
         let written = write(&copied.0, &partial.0, &contents, &key, passphrase, &mut progress);
         written.map_err(failed("write the backup", to))?;
-        // Not over a file that came meanwhile.
+        // A hard link does not overwrite a file that was created meanwhile.
         fs::hard_link(&partial.0, to).map_err(failed("write the backup", to))?;
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("write the backup", to))?;
@@ -86,7 +86,7 @@ impl Store {
     }
 }
 
-/// Puts the archive together.
+/// Assembles the archive.
 fn write(
     database: &Path,
     to: &Path,
@@ -117,7 +117,7 @@ fn write(
     file.sync_all()
 }
 
-/// A file beside another one that goes with this value.
+/// A temporary file beside another one. It is removed on drop.
 struct Beside(PathBuf);
 
 impl Beside {

@@ -1,5 +1,5 @@
-//! The sealing key under a passphrase: Argon2id (RFC 9106) makes the key of an XChaCha20-Poly1305, which authenticates
-//! the head of the backup with it.
+//! Wraps the sealing key with a passphrase: Argon2id (RFC 9106) derives the key of an XChaCha20-Poly1305, which also
+//! authenticates the head of the backup.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 const NONCE: usize = 24;
-/// What a file may ask of us at most: a hostile one must not take all memory or an hour.
+/// Upper limits for the parameters in a file: a malicious file must not use up all memory or take an hour.
 const MOST_MEMORY_KIB: u32 = 1024 * 1024;
 const MOST_PASSES: u32 = 32;
 
-/// How the passphrase becomes a key; written into the file, so that later versions may ask for more.
+/// Parameters of the key derivation. They are stored in the file, so that later versions may require more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stretching {
     /// Always `argon2id`.
@@ -53,7 +53,7 @@ impl Stretching {
         Some(key)
     }
 
-    /// Wraps the text of a key file; `head` is authenticated with it. Base64.
+    /// Wraps the text of a key file and authenticates `head` with it. Returns Base64.
     pub(super) fn wrap(&self, passphrase: &Secret, head: &[u8], key_file: &str) -> Option<String> {
         let key = self.key(passphrase)?;
         let nonce: [u8; NONCE] = rand::random();
@@ -62,7 +62,7 @@ impl Stretching {
         Some(BASE64_STANDARD.encode([&nonce[..], &wrapped].concat()))
     }
 
-    /// Opens what [`Stretching::wrap`] made; `None` for another passphrase or another head.
+    /// Opens what [`Stretching::wrap`] returned; `None` if the passphrase or the head differs.
     pub(super) fn unwrap(&self, passphrase: &Secret, head: &[u8], wrapped: &str) -> Option<Zeroizing<String>> {
         let bytes = BASE64_STANDARD.decode(wrapped).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE)?;
@@ -103,8 +103,8 @@ mod tests {
         assert!(greedy.wrap(&passphrase, b"", "x").is_none() && endless.wrap(&passphrase, b"", "x").is_none());
     }
 
-    /// The example of RFC 9106 uses secret and associated data, which are not used here; this is one of the reference
-    /// implementation's own: `echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1 -l 32`.
+    /// The example of RFC 9106 uses secret and associated data, which are not used here. This example is from the
+    /// reference implementation: `echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1 -l 32`.
     #[test]
     fn the_key_is_argon2id_of_the_passphrase() {
         let stretching = Stretching {

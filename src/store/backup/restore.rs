@@ -1,4 +1,4 @@
-//! Restoring: everything is made ready and looked through beside, only then put in place.
+//! Restores a backup: everything is prepared and verified in a staging directory before it is moved into place.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -30,47 +30,47 @@ use crate::store::{
     vacuum_into,
 };
 
-/// Where everything is made ready.
+/// The staging directory.
 const STAGING: &str = "restoring";
 
-/// What to restore where.
+/// What to restore, and where.
 pub struct Restore<'a> {
-    /// A backup, or a copy gangway made by itself.
+    /// A backup or an automatic copy.
     pub file: &'a Path,
-    /// The data directory; made when missing.
+    /// The data directory; created if missing.
     pub dir: &'a Path,
-    /// Directory of systemd's credentials, where there is one.
+    /// Directory of systemd's credentials, if there is one.
     pub credentials: Option<&'a Path>,
-    /// Take the place of the database that is there, which is kept beside.
+    /// Replace an existing database. The previous one is kept in a separate directory.
     pub replace: bool,
-    /// Who restores, for the audit.
+    /// Who restores; written to the audit.
     pub by: String,
     /// The time.
     pub clock: SharedClock,
 }
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Restored {
-    /// What the backup's head says; `None` for a copy gangway made by itself.
+    /// The contents according to the backup's head; `None` for an automatic copy.
     pub contents: Option<Contents>,
-    /// Phones in it.
+    /// Number of phones restored.
     pub phones: usize,
-    /// Tokens of scripts that were ended: some may have been revoked since the backup.
+    /// Number of API tokens deleted: some may have been revoked since the backup.
     pub tokens: u64,
-    /// When it was made.
+    /// When the backup was made.
     pub made: Timestamp,
-    /// Where the files are that were there before.
+    /// Where the previous files are.
     pub aside: Option<PathBuf>,
-    /// A credential of systemd holds another key than the backup: the gateway does not start before it holds the one
-    /// that is now in the data directory.
+    /// A systemd credential has another key than the backup. The gateway does not start until the credential has the
+    /// key that is now in the data directory.
     pub credential_differs: bool,
 }
 
-/// Why nothing was restored. What was there is there unchanged.
+/// Why nothing was restored. Existing files are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The file is no good.
+    /// The file cannot be restored.
     #[error("{} cannot be restored: {source}", file.display())]
     File {
         /// The file.
@@ -78,7 +78,7 @@ pub enum RestoreError {
         /// Why.
         source: Damage,
     },
-    /// Something is there already.
+    /// The directory has a database already.
     #[error(
         "{} holds a database already: restore into another directory (--dir), or say --replace; then what is there is kept \
          beside",
@@ -88,12 +88,12 @@ pub enum RestoreError {
         /// The data directory.
         dir: PathBuf,
     },
-    /// Some phones are not readable.
+    /// Some phones cannot be unsealed.
     #[error("{damaged} of {phones} phones in the backup do not open: use another backup, nothing was restored")]
     Phones {
-        /// How many.
+        /// Number of unreadable phones.
         damaged: usize,
-        /// Of how many.
+        /// Number of phones in the backup.
         phones: usize,
     },
     /// The passphrase was not given.
@@ -105,10 +105,10 @@ pub enum RestoreError {
 }
 
 impl Restore<'_> {
-    /// Restores. `passphrase` is asked only for a backup that needs one.
+    /// Restores the file. `passphrase` is called only for a backup that needs one.
     ///
     /// # Errors
-    /// See [`RestoreError`]; what was there before stays as it is then.
+    /// See [`RestoreError`]; existing files are unchanged then.
     pub async fn carry_out(
         &self,
         passphrase: impl FnOnce() -> Result<Secret, String>,
@@ -138,7 +138,7 @@ impl Restore<'_> {
         Ok(Restored { contents, phones, tokens, made, aside, credential_differs })
     }
 
-    /// Puts database and key into `staging`; what the backup says of itself and when it was made.
+    /// Puts database and key into `staging`. Returns the contents according to the backup's head and when it was made.
     fn unpack(
         &self,
         staging: &Path,
@@ -171,7 +171,7 @@ impl Restore<'_> {
         }
     }
 
-    /// Makes the records forget what is not safe to know, and leaves the result below `staging/ready`.
+    /// Invalidates obsolete parts of the records, and leaves the result below `staging/ready`.
     async fn quieten(
         &self,
         staging: &Path,
@@ -183,7 +183,7 @@ impl Restore<'_> {
         let phones = store.roster().all();
         let rows: i64 = {
             let mut writing = store.inner.writer.take().await;
-            // Whoever dies here leaves nothing that counts.
+            // A crash here leaves only the staging directory, so durability does not matter.
             let _ = sqlx::query("PRAGMA synchronous = OFF").execute(&mut *writing).await;
             sqlx::query_scalar("SELECT count(*) FROM phone")
                 .fetch_one(&mut *writing)
@@ -199,7 +199,7 @@ impl Restore<'_> {
             store.change_phone(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
             progress(Progress::Phones(done as u64 + 1, rows as u64));
         }
-        // One that was ended since would let somebody in again.
+        // A token that was revoked since the backup would become valid again.
         let tokens = sqlx::query("DELETE FROM token").execute(&mut *store.inner.writer.take().await).await;
         let tokens = tokens.attempt("end the tokens of scripts")?.rows_affected();
         let file = self.file.display();
@@ -227,7 +227,7 @@ impl Restore<'_> {
     }
 }
 
-/// Ends a restoration that was decided and interrupted. False when there is none.
+/// Completes a restore that was interrupted. Returns false when there is none.
 ///
 /// # Errors
 /// When a gateway serves from the directory, or files cannot be moved.
@@ -239,7 +239,7 @@ pub fn finish(dir: &Path) -> Result<bool, StoreError> {
     install::finish(dir).map(|_aside| true)
 }
 
-/// Pages, order, references, and that every sealed value opens with the key.
+/// Verifies pages, order and references, and that every sealed value can be unsealed with the key.
 async fn verify(staging: &Path) -> Result<(), RestoreError> {
     let keyring = key_file::keyring(staging, None, true)?;
     let mut database = vacuum_into::open(&staging.join(DATABASE)).await?;
@@ -251,14 +251,14 @@ async fn verify(staging: &Path) -> Result<(), RestoreError> {
             .fetch_one(&mut database)
             .await
             .attempt("look at the schema of the backup")?;
-        // An earlier schema may not have it yet.
+        // An earlier schema may lack this table.
         if exists == 0 {
             continue;
         }
         let mut from = 0;
         loop {
             let query = format!("{} OFFSET ?3", column.select());
-            // No key has this number and seals: every value is found.
+            // An empty key number matches no key, so the query returns every value.
             let rows = sqlx::query(AssertSqlSafe(query)).bind(Vec::<u8>::new()).bind(1000).bind(from);
             let rows = rows.fetch_all(&mut database).await.attempt("read the backup through")?;
             for row in &rows {

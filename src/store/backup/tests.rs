@@ -1,4 +1,4 @@
-//! A backup made beside a working gateway comes back whole elsewhere, and nothing that is not one does.
+//! A backup made while a gateway runs is restored completely elsewhere, and damaged files are rejected.
 
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
@@ -35,7 +35,7 @@ async fn open(dir: &Path) -> Store {
     Store::open(dir, clock(), &Tasks::new()).await.unwrap()
 }
 
-/// A data directory with a phone whose window is open, and something in every table.
+/// A data directory with a phone whose bootstrap window is open, and a row in every table.
 async fn site() -> Site {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("data")).await;
@@ -87,7 +87,7 @@ async fn a_backup_comes_back_on_another_host() {
         seen.contains(&Progress::Copying) && matches!(seen.last(), Some(Progress::Bytes(done, all)) if done == all)
     );
     assert_eq!(fs::metadata(site.backup()).unwrap().permissions().mode() & 0o777, 0o600);
-    // Neither key nor secrets stand in it, and nothing is left beside.
+    // The backup has neither the key nor secrets in plain text, and no temporary file is left.
     let bytes = fs::read(site.backup()).unwrap();
     let key = fs::read_to_string(site.dir.path().join("data").join(KEY)).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -107,12 +107,12 @@ async fn a_backup_comes_back_on_another_host() {
     assert_eq!(store.layers(site.instance).get("ldap_password").unwrap().expose(), "the-setting");
     assert_eq!(store.secret_fact(site.instance, "shared").unwrap().expose(), "the-fact");
     assert_eq!(store.upload(phone.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
-    // What may have happened since is not undone.
+    // State that may be obsolete is not restored.
     assert!(site.phone.window.is_open(clock().now()) && !phone.window.is_open(clock().now()));
     assert!(store.tokens(site.instance).is_empty() && site.store.tokens(site.instance).len() == 1);
     assert!(phone.code.is_none() && phone.sysclient.spent.holds(&Secret::new("the-code")));
     assert_eq!(store.events(phone.id, 1).await.unwrap()[0].kind, "restored");
-    // And it is passive until somebody says so, whatever restarts come between.
+    // It stays passive, even across restarts, until an administrator confirms.
     let sentence = open(&site.elsewhere()).await.restoration().unwrap().passive_sentence().unwrap();
     assert!(sentence.contains("--take-over"), "{sentence}");
     assert!(store.leave_passive().await.unwrap());
@@ -151,7 +151,7 @@ async fn what_is_damaged_or_not_ours_is_refused_and_changes_nothing() {
         assert!(error.contains(said), "{name}: {error}");
         assert!(!site.elsewhere().join(DATABASE).exists(), "{name}");
     }
-    // A head that tells another number of phones is not the one the key was wrapped with.
+    // A head with another number of phones is not the one the key was wrapped with.
     let text = String::from_utf8_lossy(&good[..head]).replace("\"phones\":1", "\"phones\":2");
     fs::write(&file, [text.as_bytes(), &good[head..]].concat()).unwrap();
     let error = carry_out(restore(&file, &site.elsewhere())).await.unwrap_err().to_string();
@@ -230,7 +230,7 @@ async fn damage_is_found_and_the_newest_copy_named() {
     let data = site.dir.path().join("data");
     site.store.look_for_damage(std::time::Duration::from_secs(10)).await.unwrap();
     let copy = site.store.copy_of_the_day(7).await.unwrap().unwrap();
-    // Everything into the file itself, then a page of a table is overwritten.
+    // Checkpoint everything into the file, then overwrite a page of a table.
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *site.store.inner.writer.take().await).await.unwrap();
     let mut bytes = fs::read(data.join(DATABASE)).unwrap();
     for page in bytes.chunks_mut(4096).skip(1) {

@@ -1,4 +1,4 @@
-//! The address a phone's own secret was set for, beside it.
+//! The address that a phone's own secret was set for is stored with it.
 
 use super::*;
 use crate::settings::{Defaults, Lookup};
@@ -10,7 +10,7 @@ async fn set(fixture: &Fixture, scope: &str, changes: &[(&str, Option<&str>)]) -
     fixture.store.set_settings(fixture.instance, &scope.parse().unwrap(), &changes).await.unwrap().len()
 }
 
-/// What the phone is given, here and in another process: the password and the server.
+/// The password and server given to the phone, checked in this process and in another one.
 async fn given(fixture: &Fixture, id: PhoneId) -> (String, String) {
     let of = |store: &Store| {
         let phone = store.roster().get(id).unwrap();
@@ -42,20 +42,20 @@ async fn a_phones_secret_is_withheld_from_another_address_until_it_is_set_again(
 
     fixture.store.change_phone(id, |phone, _| phone.model = Some("T46U".into())).await.unwrap();
     assert_eq!(given(&fixture, id).await, pair("", "evil.example"));
-    // Another model or category brings it back, or takes it away again.
+    // Changing the model or category restores the password or removes it again.
     fixture.store.change_phone(id, |phone, _| phone.model = Some("T54W".into())).await.unwrap();
     assert_eq!(given(&fixture, id).await, pair("p", "ldap.example.com"));
     assert_eq!(set(&fixture, "category:Lab", &[("ldap_server", Some("evil.example"))]).await, 0);
     fixture.store.change_phone(id, |phone, _| phone.category = Some("Lab".into())).await.unwrap();
     assert_eq!(given(&fixture, id).await, pair("", "evil.example"));
 
-    // The same text set again is for the address of now.
+    // Setting the same text again binds it to the current address.
     set(&fixture, &own, &[("ldap_password", Some("p"))]).await;
     assert_eq!(given(&fixture, id).await, pair("p", "evil.example"));
     fixture.store.change_phone(id, |phone, _| phone.category = None).await.unwrap();
     assert_eq!(given(&fixture, id).await, pair("", "ldap.example.com"));
 
-    // With the secret its binding goes.
+    // Removing the secret also removes its binding.
     set(&fixture, &own, &[("ldap_password", None)]).await;
     assert_eq!(stored(&fixture).await, 0);
 }

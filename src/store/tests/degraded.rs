@@ -1,10 +1,10 @@
-//! A database that is read but not written: what is in it is served, and it heals by itself.
+//! A database that can be read but not written is served, and recovers automatically.
 
 use std::fs;
 
 use super::*;
 
-/// Gives its tasks turns until the condition holds.
+/// Lets the tasks run until the condition is true.
 pub(super) async fn until(what: &str, clock: &ManualClock, is_so: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so() {
@@ -31,7 +31,7 @@ async fn left_behind() -> (TempDir, InstanceId) {
 #[tokio::test]
 async fn a_database_whose_log_cannot_be_made_is_served_and_heals() {
     let (dir, instance) = left_behind().await;
-    // In the way of the log: nobody can write, whoever they are. The store before may still be closing its own.
+    // A directory in place of the log prevents all writes. The previous store may still be closing its log.
     let log = dir.path().join("gangway.db-wal");
     while log.exists() {
         tokio::task::yield_now().await;
@@ -59,7 +59,7 @@ async fn a_database_whose_log_cannot_be_made_is_served_and_heals() {
 async fn what_a_damaged_database_still_holds_is_served_and_nothing_is_written_to_it() {
     let (dir, _) = left_behind().await;
     let path = dir.path().join(DATABASE);
-    // Without closing connections the log would repair what is damaged here.
+    // Wait until all connections are closed; otherwise the log would repair the damage made here.
     while dir.path().join("gangway.db-wal").exists() {
         tokio::task::yield_now().await;
     }
@@ -92,7 +92,7 @@ async fn what_a_damaged_database_still_holds_is_served_and_nothing_is_written_to
     assert!(fs::read(&path).unwrap() == before, "a damaged file is kept for inspection as it is");
 }
 
-/// Damage that comes while the gateway runs is noticed by the hourly look.
+/// The hourly check notices damage that occurs while the gateway runs.
 #[tokio::test]
 async fn damage_is_noticed_before_it_is_needed() {
     let clock = ManualClock::new(now());

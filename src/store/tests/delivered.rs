@@ -1,4 +1,4 @@
-//! Delivered files, what was going on by the hour, and when settings were changed.
+//! Delivered files, hourly activity, and the times of setting changes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What breaks below the store: a disk, a lock, a file, a future that nobody polls any more.
+//! Failures below the store: a disk, a lock, a file, a dropped future.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ async fn a_change_dropped_on_the_way_happens_as_a_whole_or_not_at_all() {
             phone.provisioning += 100;
             phone.accounts[0].flags_provisioning += 100;
         }));
-        // As when the other end of a request goes away, at any point of the way.
+        // Drop the future after any number of polls, as when the client disconnects.
         for _ in 0..polls {
             if futures_util::poll!(&mut changing).is_ready() {
                 break;
@@ -49,7 +49,7 @@ async fn a_truncated_log_opens_with_what_was_committed_before() {
         fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
     }
     let wal = fs::read(fixture.dir.path().join("gangway.db-wal")).unwrap();
-    // The first copy has the whole log: nothing was closed, as after a power loss.
+    // The first copy has the whole log. Nothing was closed, as after a power loss.
     let mut last = u32::MAX;
     for cut in [0, 1, 4096, 9000, 17_000, 30_001, wal.len() / 2] {
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! Databases as released versions left them, kept as text in `fixtures/schemas`: they never change, and every later version
-//! opens them. A release adds its own once: `GANGWAY_UPDATE_FIXTURES=1 cargo nextest run frozen` writes what is missing, never
-//! over what is there.
+//! Databases of released versions, stored as SQL text in `fixtures/schemas`. They never change, and every later version
+//! must open them. Each release adds its own once: `GANGWAY_UPDATE_FIXTURES=1 cargo nextest run frozen` writes missing
+//! files and never overwrites existing ones.
 
 use std::path::PathBuf;
 
@@ -22,14 +22,14 @@ fn file(version: i64) -> PathBuf {
     folder().join(format!("{version:04}.sql"))
 }
 
-/// What stands in every frozen database.
+/// Writes the content of every frozen database.
 async fn furnished(fixture: &Fixture) {
     for number in 1..=PHONES {
         let mut phone = fixture.phone(&format!("805ec00000{number:02x}"));
         if number > 1 {
             phone = full(phone);
             phone.buried = None;
-            // Nobody is called when a gateway is started with it.
+            // A gateway started with this database must not call another host.
             phone.sysclient.url = Some("wss://127.0.0.1:9/sysclients".into());
         }
         phone.model = Some("T46U".into());
@@ -39,7 +39,7 @@ async fn furnished(fixture: &Fixture) {
         account.username = format!("user{number}");
         account.cn = format!("User {number}");
         account.password = Secret::new(format!("password-{number}"));
-        // What the first schema could not say.
+        // The first schema could not store these.
         (account.orphaned, account.withheld) = (None, None);
         fixture.store.create_phone(phone, vec![NewEvent::new("made", "Made.")]).await.unwrap();
     }
@@ -52,7 +52,7 @@ async fn furnished(fixture: &Fixture) {
     fixture.store.save_upload(PhoneId(1), "a.log", b"the-upload").await.unwrap();
 }
 
-/// All of a database as SQL.
+/// The whole database as SQL.
 async fn text(connection: &mut SqliteConnection, version: i64) -> String {
     let mut text = format!(
         "-- A database of schema {version:04} with {PHONES} phones, as it was released; sealed with the key beside. Frozen: never edit it.\n"
@@ -103,7 +103,7 @@ async fn freeze(version: i64) {
     fs::copy(old.path().join(key_file::KEY), key).unwrap();
 }
 
-/// The frozen database of a version, in `dir`.
+/// Restores the frozen database of a version into `dir`.
 async fn thaw(version: i64, dir: &Path) {
     let text = fs::read_to_string(file(version)).unwrap();
     let mut connection = database(&dir.join(DATABASE)).await;
@@ -152,18 +152,19 @@ async fn every_released_database_opens_with_everything_in_it() {
         assert_eq!(store.layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
         assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
         assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
-        // The file as it was is kept beside, where anything was changed.
+        // The original file is kept as a copy if anything was migrated.
         assert_eq!(snapshots::list(dir.path()).len(), usize::from(version < newest()), "schema {version}");
-        // And it is written to as any other.
+        // It can be written like any other database.
         store.change_phone(PhoneId(1), |phone, _| phone.firmware = Some("108.87.0.1".into())).await.unwrap();
         assert_eq!(open(dir.path()).await.roster().get(PhoneId(1)).unwrap().firmware.as_deref(), Some("108.87.0.1"));
     }
 }
 
-/// Phones of a large site.
+/// Number of phones of a large site.
 const MANY: i64 = 10_000;
 
-/// Fills a frozen database up to [`MANY`] phones with what its own schema has, each with its own sealed values.
+/// Fills a frozen database up to [`MANY`] phones, limited to what its schema can store. Each phone has separate sealed
+/// values.
 async fn multiply(dir: &Path) {
     let keyring = key_file::keyring(dir, None, true).unwrap();
     let mut connection = database(&dir.join(DATABASE)).await;

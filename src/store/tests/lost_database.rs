@@ -1,4 +1,4 @@
-//! The files of the database change under the running gateway.
+//! The database files change while the gateway runs.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::{degraded::until, *};
 
 const FIRST: &str = "805ec0000001";
 
-/// A gateway that serves, with one phone.
+/// A serving gateway with one phone.
 struct Serving {
     fixture: Fixture,
     clock: ManualClock,
@@ -36,7 +36,7 @@ impl Serving {
         changed.map(|(phone, ())| phone.provisioning)
     }
 
-    /// Waits until it has mended a loss by itself; what it says of it.
+    /// Waits until the gateway has repaired a loss, and returns the result.
     async fn mended(&self) -> RecoveryResult {
         until("the loss is mended", &self.clock, || self.store().mended().is_some()).await;
         assert_eq!(self.store().condition(), Health::Healthy);
@@ -52,16 +52,16 @@ impl Serving {
         }
     }
 
-    /// What another process finds on disk.
+    /// The value another process finds on disk.
     async fn on_disk(&self) -> u32 {
         self.fixture.again().await.roster().get(self.phone).unwrap().provisioning
     }
 }
 
-/// Has files go.
+/// Removes or damages files.
 type Go<'a> = &'a dyn Fn(&Serving);
 
-/// Every way in which files of our own go: nothing that was committed is lost, and what comes after is on disk too.
+/// For every way to lose the gateway's own files: committed changes are kept, and later changes reach the disk too.
 #[tokio::test]
 async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
     let remove = |serving: &Serving, names: &[&str]| {
@@ -80,7 +80,7 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
         let serving = Serving::new().await;
         let expected = serving.count().await.unwrap() + 3;
         go(&serving);
-        // Before it is noticed, changes go into files without a name.
+        // Until the loss is noticed, changes are written to files without a name.
         for _ in 0..2 {
             serving.count().await.unwrap();
         }
@@ -90,12 +90,12 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
         assert_eq!(serving.on_disk().await, expected, "{way}");
         assert!(mended.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || mended.copy.exists(), "{mended:?}");
         assert!(mended.sentence().contains("Nothing was lost"), "{}", mended.sentence());
-        // Readers follow as well, and the copy is a file of its own.
+        // Readers use the copy too, and it is a separate file.
         serving.store().events(serving.phone, 10).await.unwrap();
         serving.store().look_for_damage(Duration::from_secs(60)).await.unwrap();
         let leftover = fs::read_dir(serving.fixture.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(leftover.into_iter().all(|name| !name.to_string_lossy().contains("partial")), "{way}");
-        // What another process writes now is seen here.
+        // Changes that another process makes now are seen here.
         let other = serving.fixture.again().await;
         other.change_phone(serving.phone, |phone, _| phone.provisioning = 77).await.unwrap();
         let seen = || serving.store().roster().get(serving.phone).unwrap().provisioning == 77;
@@ -103,7 +103,7 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
     }
 }
 
-/// The log was brought into the file before: nobody can read it any more, and memory is all there is.
+/// The log was checkpointed into the file before. The file cannot be read any more, so only memory is left.
 #[tokio::test]
 async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
     for cut in [0, 8192] {
@@ -113,7 +113,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("before.example"))).await.unwrap();
         store.set_setting(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example"))).await.unwrap();
         store.set_fact(instance, "dropped", Some("1")).await.unwrap();
-        // The newest copy knows less than memory.
+        // The newest copy has less than memory.
         store.copy_of_the_day(7).await.unwrap();
         serving.count().await.unwrap();
         let late = store.instance("example.org", "later").await.unwrap();
@@ -123,7 +123,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example"))).await.unwrap();
         store.set_setting(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
         store.set_setting(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
-        // A password and the server it belongs to, which is read after it.
+        // A password and the server it is bound to, which is written after the password.
         let own = Scope::Phone(FIRST.parse().unwrap());
         for (name, value) in [("ldap_server", "ldap.example.com"), ("ldap_password", "the-password")] {
             store.set_setting(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
         let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
         let (shown, _) = store.create_token(late, token).await.unwrap();
-        // Nothing is left in SQLite's cache either.
+        // Clear SQLite's cache as well.
         for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
             sqlx::query(order).execute(&mut *store.inner.writer.hold().await).await.unwrap();
         }
@@ -159,7 +159,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         assert_eq!(again.fact(instance, "dropped"), None);
         assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
         assert!(matches!(again.shown_token(late, shown.expose()), TokenCheck::Good(_)));
-        // What is changed afterwards counts as newer, here and on disk.
+        // Later changes count as newer, in memory and on disk.
         store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example"))).await.unwrap();
         assert_eq!(store.layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
         assert!(!serving.path("rescuing").exists());
@@ -194,19 +194,19 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
         })
     };
     assert!(!serving.path("gangway.db-wal").exists() && aside().is_some(), "our log is not beside the other file");
-    // What a command wrote there would be lost.
+    // A command would write to the wrong file, so it is rejected.
     let command = Store::open_with(serving.fixture.dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await;
     assert!(matches!(command, Err(StoreError::Lost { loss: Loss::Replaced })), "{command:?}");
     assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
 
-    // It goes away again: the copy takes the place.
+    // The other file is removed again: the copy is put in its place.
     fs::remove_file(&path).unwrap();
     serving.mended().await;
     assert_eq!(serving.count().await.unwrap(), 5);
     assert_eq!(serving.on_disk().await, 5);
 }
 
-/// `cp` over the database: the same file to the system, whole, and of another time.
+/// Like `cp` over the database: same inode, complete, but an older state.
 #[tokio::test]
 async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_memory_knows_comes_back() {
     let serving = Serving::new().await;
@@ -218,7 +218,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
         .execute(&mut *serving.store().inner.writer.hold().await)
         .await
         .unwrap();
-    // Nothing of it is cut off in between, as it would be where `cp` empties the file first.
+    // The file is not truncated first, as it would be if `cp` emptied it.
     let file = fs::File::options().write(true).open(serving.path("gangway.db")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &earlier, 0).unwrap();
     drop(file);
@@ -229,7 +229,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
     assert_eq!(serving.on_disk().await, 5);
     let found = serving.fixture.again().await.roster().get(second.id).unwrap().provisioning;
     assert_eq!(found, second.provisioning);
-    // It stays so.
+    // The result is stable.
     for _ in 0..40 {
         serving.clock.advance(Duration::from_secs(1));
         for _ in 0..100 {
@@ -240,7 +240,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
     assert_eq!(serving.store().condition(), Health::Healthy);
 }
 
-/// Files that are no copies of ours, or damaged ones, lie among the copies.
+/// There are foreign files and damaged copies among the copies.
 #[tokio::test]
 async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     let serving = Serving::new().await;
@@ -255,7 +255,7 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
         sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
     }
-    // No copy is of use at all.
+    // None of the copies is usable.
     fs::write(&copy, "no database").unwrap();
     fs::File::create(serving.path("gangway.db")).unwrap();
     let mended = serving.mended().await;
@@ -263,7 +263,7 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     assert_eq!(serving.on_disk().await, 4);
 }
 
-/// Only a lock that is held tells of a gateway: what one that was killed left in its file keeps nobody away.
+/// Only a held lock shows that a gateway is running. The lock file of a killed gateway does not block commands.
 #[tokio::test]
 async fn what_a_killed_gateway_left_in_its_lock_file_refuses_no_command() {
     let serving = Serving::new().await;
@@ -283,7 +283,7 @@ async fn what_a_killed_gateway_left_in_its_lock_file_refuses_no_command() {
 async fn the_very_files_put_back_are_gone_on_with() {
     let serving = Serving::new().await;
     let (dir, away) = (serving.fixture.dir.path().to_owned(), tempfile::tempdir().unwrap());
-    // A volume that is gone for a while: nothing is made in its place.
+    // A volume that is missing for a while: nothing is created in its place.
     let there = away.path().join("data");
     fs::rename(&dir, &there).unwrap();
     until("it is noticed", &serving.clock, || matches!(serving.store().condition(), Health::Lost { .. })).await;
@@ -313,7 +313,7 @@ async fn a_command_that_meets_a_loss_writes_nothing_and_mends_nothing() {
     assert!(!fixture.dir.path().join("gangway.db").exists() && snapshots::list(fixture.dir.path()).is_empty());
 }
 
-/// Growing, shrinking and emptying the log are no loss, however often it is looked.
+/// Growing, shrinking and emptying the log is not reported as a loss.
 #[tokio::test]
 async fn what_sqlite_does_to_its_files_is_no_loss() {
     let serving = Serving::new().await;
@@ -335,7 +335,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
     assert_eq!((serving.store().condition(), serving.store().mended()), (Health::Healthy, None));
 }
 
-/// A disk that takes nothing is told as soon as something was to be written, and no longer than it lasts.
+/// A disk that rejects writes is reported as soon as a write is due, and only as long as the problem lasts.
 #[tokio::test]
 async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     let serving = Serving::new().await;
@@ -351,13 +351,13 @@ async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     order("PRAGMA query_only = OFF").await;
     until("it is over", &serving.clock, || serving.store().condition() == Health::Healthy).await;
 
-    // Also where a statement is its own transaction.
+    // Also for statements that are their own transaction.
     order("PRAGMA query_only = ON").await;
     let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
     assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err());
     until("it is told", &serving.clock, told).await;
     order("PRAGMA query_only = OFF").await;
-    // The first change that works ends it.
+    // The first successful change ends the condition.
     serving.count().await.unwrap();
     until("it is over", &serving.clock, || serving.store().condition() == Health::Healthy).await;
 }

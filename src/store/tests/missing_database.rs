@@ -6,7 +6,7 @@ async fn first_open(dir: &Path) -> Result<Store, StoreError> {
     Store::open_with(dir, None, Arc::new(ManualClock::new(now())), &Tasks::new()).await
 }
 
-/// A directory in which a gateway has worked and made a copy; its database is gone.
+/// A directory in which a gateway has run and made a copy, with its database removed.
 async fn without_database() -> (TempDir, std::path::PathBuf) {
     let fixture = Fixture::new().await;
     fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
@@ -40,10 +40,10 @@ async fn no_empty_database_begins_where_one_was() {
         assert!(refused.contains(part), "{part}: {refused}");
     }
     assert_eq!(entries(), before, "nothing is made");
-    // Emptied is as good as gone: SQLite would throw the log away.
+    // An emptied database counts as missing: SQLite would discard the log.
     fs::write(dir.path().join(DATABASE), "").unwrap();
     assert!(matches!(first_open(dir.path()).await, Err(StoreError::DatabaseMissing { .. })));
-    // Each of both tells alone.
+    // The key alone or the copies alone are enough evidence.
     fs::remove_file(dir.path().join(key_file::KEY)).unwrap();
     let refused = first_open(dir.path()).await.unwrap_err().to_string();
     assert!(refused.contains("holds copies of a database, but"), "{refused}");
@@ -77,7 +77,7 @@ async fn an_administrator_begins_with_an_empty_database_and_only_where_there_is_
     assert!(matches!(begin().await, Err(StoreError::InUse { .. })));
 }
 
-/// The key comes after the database: who dies in between has not made a directory that refuses its first start.
+/// The key is created after the database. A crash in between does not make the directory reject its next start.
 #[tokio::test]
 async fn a_first_start_that_died_at_any_moment_is_a_first_start_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ async fn a_first_start_that_died_at_any_moment_is_a_first_start_again() {
     assert!(fs::metadata(dir.path().join(DATABASE)).unwrap().len() > 0, "SQLite has made the file");
     first_open(dir.path()).await.unwrap();
 
-    // With the schema, before and after the key.
+    // With the schema, without and with the key.
     for has_key in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         files::prepare_database(dir.path()).unwrap();
@@ -103,7 +103,7 @@ async fn a_first_start_that_died_at_any_moment_is_a_first_start_again() {
     }
 }
 
-/// A young database is a header alone, and everything is in the log: without the log there is no database.
+/// A new database file has only a header; everything else is in the log. Without the log there is no database.
 #[tokio::test]
 async fn a_database_that_is_empty_without_its_lost_log_is_no_database() {
     let (dir, copy) = without_database().await;

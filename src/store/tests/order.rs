@@ -1,10 +1,11 @@
-//! A receiver of a change finds what another process wrote before it, also when this process was faster than its watch.
+//! A receiver of a change finds what another process wrote before it, even if this process was faster than its check
+//! for external changes.
 
 use super::*;
 
 #[tokio::test]
 async fn a_change_of_ours_brings_in_what_another_process_wrote_before() {
-    // The clock stands: the watch does not look.
+    // The clock does not advance, so the check does not run.
     let fixture = Fixture::new().await;
     let (store, instance) = (&fixture.store, fixture.instance);
     let phone = store.create_phone(fixture.phone("805ec0123456"), Vec::new()).await.unwrap();
@@ -31,7 +32,7 @@ async fn a_change_of_ours_brings_in_what_another_process_wrote_before() {
     }
 }
 
-/// Both write without a pause, while the watches of both look.
+/// Both processes write without a pause while their checks for external changes run.
 #[tokio::test]
 async fn whenever_two_processes_write_a_change_is_heard_after_what_was_written_before_it() {
     let fixture = Fixture::with_clock(Arc::new(SystemClock)).await;

@@ -1,4 +1,4 @@
-//! Requests of phones: in memory at once, on disk a little later.
+//! Requests of phones are in memory at once and on disk a little later.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! Another key takes over: while others write, through every crash, and with nothing left of the old one.
+//! Key rotation: while other processes write, with crashes at every step, and without leaving values of the old key.
 
 use std::{collections::HashSet, ops::ControlFlow};
 
@@ -7,10 +7,10 @@ use sqlx::{Connection, Row, SqliteConnection};
 use super::*;
 use crate::store::{key_file, rotate::RotationStep, seal::Keyring, sealed_columns::SEALED};
 
-/// A store in which every sealed column holds something.
+/// A store with a value in every sealed column.
 async fn furnished() -> (Fixture, Phone) {
     let fixture = Fixture::new().await;
-    // A buried one keeps no file.
+    // A deleted phone keeps no file.
     let first = Phone { buried: None, ..full(fixture.phone("805ec0000001")) };
     let phone = fixture.store.create_phone(first, Vec::new()).await.unwrap();
     for number in 2..=20 {
@@ -65,9 +65,9 @@ async fn sealed_values(dir: &Path) -> Vec<Vec<u8>> {
 async fn every_column_of_bytes_is_in_the_list_of_what_is_sealed() {
     /// Bytes that are not sealed, and why.
     const OTHER: &[(&str, &str)] = &[
-        // A proof belongs to one key; it comes and goes with it.
+        // A proof belongs to one key and is removed with it.
         ("seal", "proof"),
-        // A keyed hash of 128 random bits: tells nobody anything.
+        // A keyed hash of 128 random bits: does not reveal anything.
         ("phone", "token_index"),
         // The hash of 256 random bits.
         ("token", "digest"),
@@ -92,7 +92,7 @@ async fn every_column_of_bytes_is_in_the_list_of_what_is_sealed() {
         );
     }
     assert!(columns.len() >= listed.len() + OTHER.len());
-    // What is listed really opens at the place the list tells.
+    // Every listed value can be unsealed at the listed place.
     let ring = Keyring::parse(&key_text(&fixture)).unwrap();
     for column in SEALED {
         let rows = sqlx::query(sqlx::AssertSqlSafe(column.select()));
@@ -127,18 +127,18 @@ async fn a_rotation_seals_everything_anew_and_leaves_nothing_of_the_old_key() {
         files.extend(fs::read(entry.unwrap().path()).unwrap());
     }
     let holds = |sealed: &[u8]| files.windows(sealed.len()).any(|window| window == sealed);
-    // A large value is spread over pages; the small ones show whether anything is left.
+    // A large value is spread over pages. The small ones show whether anything is left.
     let small = |values: &[Vec<u8>]| values.iter().filter(|value| value.len() < 200).cloned().collect::<Vec<_>>();
     assert!(small(&after).iter().any(|sealed| holds(sealed)), "the search finds what is there");
     assert!(!small(&before).iter().any(|sealed| holds(sealed)), "what the old key sealed is still in the files");
-    // The running gateway goes on, another process finds everything.
+    // The running gateway continues, and another process finds everything.
     assert_intact(&fixture.store, fixture.instance, &phone).await;
     assert_intact(&fixture.again().await, fixture.instance, &phone).await;
     let again = fixture.store.rotate_keys(|_| ()).await.unwrap();
     assert_eq!((again.key, again.was_interrupted), (3, false));
 }
 
-/// The gateway has the old key in its memory; the command beside it rotates.
+/// The gateway has the old key in memory; a command rotates the key in the same directory.
 #[tokio::test]
 async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
     let (fixture, phone) = furnished().await;
@@ -162,7 +162,7 @@ async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
             if seen.get() > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         command.rotate_until(stopping).await.unwrap();
-        // In the middle of it the gateway writes with the key that counts, and reads what the command sealed.
+        // During the rotation the gateway writes with the new key and reads values that the command has sealed.
         number += 1;
         let secret = Secret::new(format!("written-{number}"));
         gateway.set_setting(fixture.instance, &Scope::Instance, "ldap_user", Some(&secret)).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_rotation_that_died_anywhere_is_ended_by_the_next_one() {
             .unwrap();
         drop(dying);
         let died_early = seen > stop;
-        // A restart in between finds everything, whatever is half done.
+        // A restart in between finds everything at any step.
         let restarted = fixture.again().await;
         assert_intact(&restarted, fixture.instance, &phone).await;
         let lines = key_text(&fixture).lines().count();
@@ -237,12 +237,12 @@ async fn a_credential_of_systemd_is_rotated_by_a_second_line_in_it() {
     fs::write(&file, format!("{first}{second}")).unwrap();
     let rotation = store.rotate_keys(|_| ()).await.unwrap();
     assert_eq!((rotation.key, rotation.old_key_stays, rotation.resealed), (2, true, 1));
-    // The person takes the first line out.
+    // The administrator removes the first line.
     fs::write(&file, second).unwrap();
     assert_eq!(open().await.secret_fact(instance, "x").unwrap().expose(), "the-fact");
 }
 
-/// A database that went on with another key is not written to with the one it left.
+/// A database that uses another key by now is not written with the retired one.
 #[tokio::test]
 async fn nobody_seals_with_a_key_that_is_not_admitted() {
     let (fixture, phone) = furnished().await;
@@ -253,7 +253,7 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
     assert!(matches!(error, StoreError::KeyUnreadable { .. }), "{error}");
 }
 
-/// The same at every point, every time it is passed: also between two steps, and in the middle of one.
+/// The same at every fail point, each time it is passed, including between two steps and within one.
 #[cfg(debug_assertions)]
 #[tokio::test]
 async fn whenever_a_rotation_dies_the_next_one_ends_it() {

@@ -1,4 +1,4 @@
-//! Every released schema comes forward with everything in it. `GANGWAY_TEST_PHONES=10000` does it at full size and prints
+//! Every released schema is migrated without losing data. `GANGWAY_TEST_PHONES=10000` runs this at full size and prints
 //! the times.
 
 use std::collections::HashSet;
@@ -12,10 +12,10 @@ use crate::store::{
     snapshots,
 };
 
-/// The newest migration of each schema a database may have been left with. A release adds the one it ships.
+/// The newest migration of each released schema. A release adds the one it ships.
 pub(super) const RELEASED: [i64; 3] = [1, 2, 30];
 
-/// What is compared before and after.
+/// The row counts compared before and after.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Counts(Vec<(String, i64)>);
 
@@ -46,7 +46,7 @@ async fn counts(connection: &mut SqliteConnection, tables: &[String]) -> Counts 
     Counts(counts)
 }
 
-/// A database of schema `version` in `dir` with all rows of `from` that schema has a place for, and its key.
+/// Creates a database of schema `version` in `dir`, with its key and all rows of `from` that this schema can store.
 pub(super) async fn downgraded(from: &Fixture, version: i64, dir: &Path) -> (Vec<String>, Counts) {
     let known = MIGRATIONS.iter().filter(|migration| migration.version <= version).cloned().collect();
     let mut old = database(&dir.join(DATABASE)).await;
@@ -81,7 +81,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
     for count in 1..=phones {
         let mut phone = full(fixture.phone(&format!("805ec0{count:06x}")));
         phone.accounts[0].password = Secret::new(format!("password-{count}"));
-        // What the first schema could not say.
+        // The first schema could not store these.
         phone.accounts[0].orphaned = None;
         phone.accounts[0].withheld = None;
         phone.accounts[0].provisioning = phone.provisioning;
@@ -110,7 +110,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
         assert_eq!(store.layers(fixture.instance).get("ldap_password").unwrap().expose(), "the-setting");
         assert_eq!(store.secret_fact(fixture.instance, "shared").unwrap().expose(), "the-fact");
         assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
-        // The database as it was is kept, and can be gone back to.
+        // A copy of the original database is kept and can be restored.
         let kept = snapshots::list(dir.path());
         if version == newest() {
             assert_eq!(kept.len(), 0, "nothing is to be done");
@@ -132,7 +132,7 @@ async fn copies_before_a_change_are_bounded_and_without_one_nothing_is_changed()
     fixture.store.create_phone(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     downgraded(&fixture, 1, dir.path()).await;
-    // There is no room for the copy: a file stands where its directory should be.
+    // The copy cannot be made: there is a file in place of its directory.
     fs::write(dir.path().join(snapshots::DIRECTORY), "in the way").unwrap();
     let refused = Store::open_with(dir.path(), None, Arc::new(SystemClock), &Tasks::new()).await;
     assert!(matches!(refused, Err(StoreError::File { .. })));

@@ -1,4 +1,4 @@
-//! Tokens, the audit and files that are handed over.
+//! Tokens, the audit, and files passed from commands to the gateway.
 
 use super::*;
 
@@ -24,9 +24,9 @@ async fn a_token_lets_in_until_it_ends_and_is_written_nowhere() {
         assert_eq!(store.shown_token(instance, wrong), TokenCheck::Unknown, "{wrong}");
     }
     assert_eq!(store.shown_token(elsewhere, first.expose()), TokenCheck::Unknown, "nothing crosses between instances");
-    // A name is one token's.
+    // Token names are unique.
     assert!(store.create_token(instance, new("first", TokenScope::Write, None)).await.is_err());
-    // Not even the file tells a token.
+    // The token is not in any file.
     for entry in fs::read_dir(fixture.dir.path()).unwrap() {
         let bytes = fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(43).any(|part| part == &first.expose().as_bytes()[3..]), "the token is on disk");
@@ -96,7 +96,8 @@ async fn a_file_that_is_handed_over_is_taken_once_and_never_readable_on_disk() {
     assert_eq!(store.take_over(instance, "k1").await.unwrap(), None);
 }
 
-/// Another process made it just now: the watch, whose clock stands still here, does not know it yet.
+/// Another process has just created the token. The check for external changes does not know it yet, because the clock
+/// does not advance.
 #[tokio::test]
 async fn a_token_another_process_made_is_good_at_once_and_guesses_cost_little() {
     let fixture = Fixture::new().await;
@@ -108,7 +109,7 @@ async fn a_token_another_process_made_is_good_at_once_and_guesses_cost_little() 
         assert_eq!(store.shown_token(instance, text.expose()), TokenCheck::Unknown, "nobody has told it yet");
         assert_eq!(store.prove_token(instance, text.expose()).await, TokenCheck::Good(made), "round {round}");
     }
-    // A hundred guesses at the same time share a few looks.
+    // A hundred concurrent guesses share a few look-ups.
     let guess = format!("{TOKEN_PREFIX}{}", "x".repeat(43));
     let begun = std::time::Instant::now();
     let all = futures_util::future::join_all((0..100).map(|_| store.prove_token(instance, &guess))).await;

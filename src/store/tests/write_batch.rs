@@ -1,4 +1,4 @@
-//! Changes nobody waits for.
+//! Batched background changes.
 
 use super::*;
 
@@ -19,7 +19,7 @@ async fn changes_nobody_waits_for_are_written_together_and_none_is_lost() {
             events.push(NewEvent::new("delivered", format!("round {round}")));
         }
     };
-    // Two of each phone in one go, the second one right behind the first; every third phone gets a new name as well.
+    // Two changes of each phone at once, the second right after the first. Every third phone also gets a new name.
     let mut waiting = Vec::new();
     for round in [1, 2] {
         for (index, phone) in phones.iter().enumerate() {
@@ -47,7 +47,7 @@ async fn changes_nobody_waits_for_are_written_together_and_none_is_lost() {
         assert_eq!(record.revision > phone.revision, index % 3 == 0);
         assert_eq!(store.events(phone.id, 10).await.unwrap().len(), 2);
     }
-    // What waits when the gateway stops is written, too.
+    // Changes still queued when the gateway stops are written too.
     let last: Vec<_> = phones.iter().map(|phone| store.change_phone_later(phone.id, Box::new(delivered(3)))).collect();
     let (answers, _) = tokio::join!(futures_util::future::join_all(last), fixture.tasks.finish(Duration::from_secs(5)));
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");

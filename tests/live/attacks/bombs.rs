@@ -1,4 +1,4 @@
-//! Small things that become large in memory, or that nobody gets to the end of.
+//! Tests small input that expands in memory or takes unbounded time to process.
 
 use std::io::Write as _;
 
@@ -14,7 +14,7 @@ use crate::support::{
     socket,
 };
 
-/// Up to the limits of each door.
+/// The size limits of each interface.
 const CSV: usize = 8 << 20;
 const JSON: usize = 256 << 10;
 
@@ -55,7 +55,7 @@ async fn what_is_nested_too_deep_is_no_message() {
         let answer = script.send("PATCH", "/settings", &kind, body.as_bytes()).await;
         assert!(matches!(answer.status, 400 | 413 | 422), "{}: {}", &body[..20], answer.text());
     }
-    // The same at the page's socket, before and after the login.
+    // The same on the page's socket, before and after the login.
     let (stranger, _) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
     assert!(stranger.send_text(deep("{\"mt\":", 4_000)).await);
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
@@ -67,7 +67,7 @@ async fn what_is_nested_too_deep_is_no_message() {
     goes_on(&bench).await;
 }
 
-/// Nobody unpacks what a client has packed.
+/// Compressed request bodies are not decompressed.
 #[actix_rt::test]
 async fn packed_bodies_are_not_unpacked() {
     let bench = Bench::start().await;

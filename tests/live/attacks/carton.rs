@@ -1,5 +1,5 @@
-//! New phones that ask before they are entered are no attack. Trying one address after the other is one, and an
-//! administrator's word ends its freeze for the phone or network he names.
+//! Tests scan detection. New phones that connect before they are provisioned are not an attack. Trying one address
+//! after the other is an attack, and an administrator can lift its freeze for a phone or network.
 
 use gangway::{phone::facet::Wanted, store::TokenScope};
 use gangway_base::mac::Mac;
@@ -28,7 +28,7 @@ fn phones(bench: &Bench) -> String {
     format!("{}/phone", bench.gateway.instance_url())
 }
 
-/// What a desk phone gets without a token.
+/// The status of a desk phone's request without a token.
 fn fetched(bench: &Bench, mac: Mac) -> u16 {
     http::get(&format!("{}/{mac}.cfg", phones(bench)), &agent("SIP-T46U 108.86.0.20", mac)).status
 }
@@ -38,7 +38,7 @@ fn command(bench: &Bench, arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// Names one address after the other, as no phone does.
+/// Requests one address after the other, as no phone does.
 fn scan(bench: &Bench, block: &str, count: u32) {
     for number in 0..count {
         assert_eq!(http::get(&format!("{}/{block}{number:02x}.cfg", phones(bench)), SCANNER).status, 401);
@@ -49,7 +49,7 @@ fn names(message: &Value, key: &str) -> bool {
     message["notices"].as_array().is_some_and(|all| all.iter().any(|one| one["key"] == key))
 }
 
-/// Waits for the notices in which one of this kind is, or is not.
+/// Waits until a notice of this kind is present or absent.
 async fn until_noticed(page: &mut Page, key: &str, there: bool) -> Value {
     let now = page.ask("Notices", json!({})).await;
     if names(&now, key) == there {
@@ -63,7 +63,8 @@ async fn a_carton_that_is_plugged_in_early_does_not_freeze_its_site() {
     let bench = bench().await;
     bench.provisioned(mac(1), "user1").await;
     command(&bench, &["phones", "allow", &mac(1).to_string(), "--without-token", "--wait"]);
-    // Ten desk phones in a row and eight bases in steps of four, each as it starts: several names, again and again.
+    // Ten desk phones with consecutive addresses and eight bases in steps of four. Each requests several names
+    // repeatedly, as at its first boot.
     let desk = (0..10_u8).map(|n| ("SIP-T46U 108.86.0.20", [0x80, 0x5e, 0xc0, 0x55, 0x00, n]));
     let bases = (0..8_u8).map(|n| ("W70B 146.85.0.20", [0x80, 0x5e, 0xc0, 0x66, 0x00, 4 * n]));
     for _ in 0..3 {
@@ -103,7 +104,7 @@ async fn a_click_ends_a_freeze_for_its_phone_and_for_its_network() {
         [200, 401],
         "the phone that was meant, and no other"
     );
-    // A source that goes on scanning is frozen for it as well.
+    // A source that continues to scan is frozen for this phone as well.
     page.act(mac(2), "allow", json!({ "firstContact": true })).await;
     scan(&bench, "805ec0fff2", 20);
     assert_eq!(fetched(&bench, mac(2)), 401);
@@ -141,8 +142,8 @@ async fn a_frozen_address_is_thawed_by_page_and_by_rest() {
     assert_eq!(deeds, 3, "{audit:?}");
 }
 
-/// A refusal is written into the record up to 1.2 s later. A command whose change falls before that is acknowledged all the
-/// same.
+/// A rejection is written to the record up to 1.2 s later. A command whose change happens before that is still
+/// acknowledged.
 #[actix_rt::test]
 async fn a_command_beside_refusals_is_acknowledged() {
     let bench = bench().await;
@@ -182,7 +183,8 @@ async fn only_activating_ends_a_block() {
     assert_eq!(fetched(&bench, mac(1)), 200);
 }
 
-/// Answers without a file leave the window to the phone, and a file of ours that comes back is not kept.
+/// Answers without a file do not bind the bootstrap window. An upload of a file that the gateway itself delivers is not
+/// stored.
 #[actix_rt::test]
 async fn what_is_no_delivery_binds_nothing_and_what_is_no_upload_is_not_kept() {
     let bench = bench().await;
@@ -226,7 +228,8 @@ fn scan_as(bench: &Bench, clients: impl Fn(u32) -> String) {
     }
 }
 
-/// Every client can write the header: it changes nothing until phones of this site have proven themselves through its sender.
+/// Every client can send the forwarding header. It is ignored until phones of this site have authenticated through its
+/// sender.
 #[actix_rt::test]
 async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
     let bench = bench().await;
@@ -236,7 +239,7 @@ async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
     assert!(!names(&told, "unlisted-proxy"), "nor is he named as a proxy: {told}");
 }
 
-/// A redirect service discloses URLs, so a stranger may have several while their windows are open.
+/// A redirect service discloses URLs, so an unknown client may have several while their bootstrap windows are open.
 #[actix_rt::test]
 async fn redirect_urls_and_forwarding_headers_make_no_proxy() {
     let bench = bench().await;
@@ -255,7 +258,7 @@ async fn redirect_urls_and_forwarding_headers_make_no_proxy() {
             assert!(!names(&now, "unlisted-proxy"), "{method} of phone {number}: {now}");
         }
     }
-    // The invented clients are one device.
+    // The invented clients are treated as one device.
     scan_as(&bench, |number| format!("198.51.100.{number}"));
     let told = until_noticed(&mut page, "scanning", true).await;
     assert!(told["notices"].to_string().contains("127.0.0.1") && !names(&told, "unlisted-proxy"), "{told}");
@@ -293,7 +296,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     let check = String::from_utf8_lossy(&bench.gateway.command(&["check"]).stdout).into_owned();
     assert!(check.contains("proxy 127.0.0.1") && check.contains("only if it is your own"), "{check}");
 
-    // One client behind it scans: that one is frozen, and no other.
+    // If one client behind the proxy scans, only that client is frozen.
     bench.provisioned(mac(3), "user3").await;
     command(&bench, &["phones", "allow", &mac(3).to_string(), "--without-token", "--wait"]);
     scan_as(&bench, |_| "198.51.100.66".to_owned());
@@ -307,7 +310,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     assert_eq!([fetched("198.51.100.66"), fetched("198.51.100.8")], [401, 200]);
     drop(page);
 
-    // Listed, it is named no more, also in what was written down.
+    // After the proxy is listed in `trusted_proxies`, it is no longer reported, and its stored fact is removed.
     let options = Options { trusted_proxies: "127.0.0.1/32".into(), ..bench.gateway.options().clone() };
     bench.gateway.restart_with(options).await;
     bench.records().wait_no_facts("unlisted-proxy.").await;

@@ -1,4 +1,5 @@
-//! The data directory under a running gateway: files that go, files that come, a second gateway, a disk that takes nothing.
+//! Tests changes to the data directory under a running gateway: deleted files, added files, a second gateway, a
+//! read-only disk.
 
 use std::{
     fs,
@@ -30,7 +31,7 @@ fn said(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
-/// A gateway of its own process in a world, with one phone in service.
+/// A gateway in a separate process, with one phone in service.
 struct Scene {
     world: World,
     site: Site,
@@ -53,7 +54,7 @@ impl Scene {
         phone
     }
 
-    /// The interval has come: the phone is let in and gets what it has.
+    /// Checks that a poll is accepted and finds the file unchanged.
     async fn is_served(&self, when: &str) {
         let polled = self.phone.poll_once().await.unwrap();
         assert!(polled.unchanged && !polled.given_up, "{when}: {polled:#?}");
@@ -76,13 +77,13 @@ impl Scene {
     }
 }
 
-/// `/readyz`.
+/// Returns the answer of `/readyz`.
 fn ready(site: &Site) -> Value {
     let answer = get(site.ops, "/readyz").unwrap();
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Waits until `/readyz` says so.
+/// Waits until the answer of `/readyz` meets a condition.
 async fn until_ready_says(site: &Site, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
     loop {
@@ -155,7 +156,7 @@ async fn a_database_replaced_under_the_gateway_is_told_and_what_it_had_is_kept()
     process.kill();
     assert!(fs::read(scene.file("gangway.db")).unwrap() == theirs, "left alone");
 
-    // What `/readyz` says: stop, restore, go on.
+    // Follow the instructions of `/readyz`: stop, restore, continue.
     let why = now["missing"].to_string();
     let command = why.split("`gangway ").nth(1).unwrap().split('`').next().unwrap();
     let restored = scene.site.run(&command.split_whitespace().collect::<Vec<_>>());
@@ -168,7 +169,7 @@ async fn a_database_replaced_under_the_gateway_is_told_and_what_it_had_is_kept()
 #[actix_rt::test]
 async fn a_start_without_its_database_refuses_and_names_the_ways_on() {
     let (scene, process) = Scene::start().await;
-    // The copy of the day is made beside the start.
+    // The daily copy is made while the gateway starts.
     let begun = Instant::now();
     let copy = loop {
         let entries = fs::read_dir(scene.file("backups")).into_iter().flatten().flatten();
@@ -231,7 +232,7 @@ async fn a_second_gateway_is_refused_also_without_the_lock_file_and_through_a_li
     assert!(said(&refused).contains("already serves"), "{}", said(&refused));
 }
 
-/// Another gateway with its own ports on the same data: what it says before it ends.
+/// Starts another gateway with its own ports on the same data; returns its output.
 fn second(site: &Site, dir: &Path, data: &Path) -> String {
     let mine = fs::read_to_string(site.config()).unwrap();
     let other = mine
@@ -256,11 +257,11 @@ async fn a_token_is_good_the_moment_it_is_shown() {
         let answer = http::request("GET", &url, &[("Authorization", &format!("Bearer {}", token.trim()))], b"");
         assert_eq!(answer.status, 200, "round {round}: {}", answer.text());
     }
-    // Not one of these calls counted as a wrong token.
+    // None of these requests counted as a wrong token.
     let wrong = || http::request("GET", &url, &[("Authorization", "Bearer gw_wrong")], b"").status;
     assert_eq!((0..10).map(|_| wrong()).collect::<Vec<_>>(), [401; 10]);
     assert_eq!(wrong(), 429);
-    // From the address that is locked out a new token is good as soon as the watch has read it.
+    // A new token is accepted even from the locked-out address, as soon as the gateway has read it.
     let made = String::from_utf8(site.run(&["tokens", "create", "late"]).stdout).unwrap();
     let header = format!("Bearer {}", made.trim());
     let begun = Instant::now();
@@ -270,7 +271,7 @@ async fn a_token_is_good_the_moment_it_is_shown() {
     }
 }
 
-/// The disk takes nothing while the gateway runs: as soon as something was to be written, `/readyz` says so.
+/// The disk becomes read-only while the gateway runs. `/readyz` reports this at the first failed write.
 #[actix_rt::test]
 async fn a_full_disk_is_told_by_readiness_until_it_is_over() {
     let bench = Bench::start().await;

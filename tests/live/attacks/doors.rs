@@ -1,4 +1,5 @@
-//! Doors that stand open elsewhere: administration without login, default passwords, tokens of one stage in another.
+//! Tests weaknesses of other servers: administration without login, default passwords, tokens of one stage accepted in
+//! another.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::yealink_phone::model;
@@ -63,7 +64,7 @@ async fn there_is_no_default_password() {
     }
 }
 
-/// The first stage never prints what opens the next one.
+/// The first stage never reveals the credentials of the next one.
 #[actix_rt::test]
 async fn no_stage_gives_away_the_next_one() {
     let bench = Bench::start().await;
@@ -83,7 +84,7 @@ async fn no_stage_gives_away_the_next_one() {
         let all = format!("{:?}{}", answer.headers, answer.text());
         assert!(secrets.iter().all(|secret| !all.contains(secret)), "{name}: {all}");
     }
-    // One phone's token opens nothing of another phone.
+    // One phone's token is not accepted for another phone.
     bench.provisioned(crate::support::mac(2), "user2").await;
     let other = http::get(&format!("{}805ec0123402.cfg", bench.phone_url(mac)), AGENT);
     assert_eq!((other.status, other.body.len()), (404, 0));

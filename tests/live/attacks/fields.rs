@@ -1,4 +1,4 @@
-//! Values that want to be more than values, through the interfaces people and services have.
+//! Tests injection through field values, by all interfaces for users and services.
 
 use gangway::phone::facet::RedirectState;
 use gangway_sim::users::ProvisionRequest;
@@ -77,7 +77,7 @@ async fn settings_take_no_line_and_no_template() {
         let output = bench.gateway.command(&["settings", "set", name, value]);
         assert!(!output.status.success() && !output.stderr.is_empty(), "{name} = {value:?} was taken");
     }
-    // A template's language is a text like any other.
+    // Text in template syntax is treated like any other text.
     let mac = mac(1);
     let mut request = ProvisionRequest::new(&mac.to_string(), "user1", TITLE);
     request.patch.insert("cn".to_owned(), json!("{{ 7*191 }}{% include \"personal.cfg\" %}"));

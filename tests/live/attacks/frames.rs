@@ -1,5 +1,5 @@
-//! Websocket frames that announce more than they may, or never end: from strangers, and from a Devices service that was
-//! taken over. What counts is the memory of the process, and that everybody else is served meanwhile.
+//! Tests websocket frames that announce more than allowed or never end, sent by unknown clients and by a compromised
+//! Devices service. The process must not grow much, and other clients must be served in the meantime.
 
 use std::{
     fs,
@@ -31,11 +31,11 @@ use crate::support::{
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
 const SOCKETS: usize = 8;
-/// What each of them sends if it is let.
+/// Bytes that each socket tries to send.
 const FLOOD: usize = 100 << 20;
-/// Bytes the process may grow by.
+/// Maximum growth of the process, in bytes.
 const GROWTH: u64 = 32 << 20;
-/// Longer than anything here takes.
+/// Longer than any step of these tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 const UPGRADE: &str = "GET /example.com/gangway HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n";
@@ -43,7 +43,7 @@ const UPGRADE: &str = "GET /example.com/gangway HTTP/1.1\r\nHost: gw\r\nUpgrade:
 trait Wire: Read + Write + Send {}
 impl<T: Read + Write + Send> Wire for T {}
 
-/// How strangers come.
+/// How unknown clients connect.
 #[derive(Clone)]
 struct Door {
     address: SocketAddr,
@@ -64,7 +64,7 @@ impl Door {
         }
     }
 
-    /// An open websocket nobody has logged in on.
+    /// Opens a websocket without logging in.
     fn websocket(&self) -> Box<dyn Wire> {
         let mut wire = self.connect();
         wire.write_all(UPGRADE.as_bytes()).unwrap();
@@ -74,7 +74,7 @@ impl Door {
     }
 }
 
-/// Everything up to the empty line.
+/// Reads everything up to the empty line.
 fn head(wire: &mut impl Read) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") && wire.read_exact(&mut byte).is_ok() {
@@ -83,7 +83,7 @@ fn head(wire: &mut impl Read) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-/// The header of a binary frame with this length, and a mask as clients write it.
+/// The header of a binary frame with this length, with a mask as clients write it.
 fn header(length: u64, is_masked: bool) -> Vec<u8> {
     let mask = if is_masked { 0x80 } else { 0 };
     let mut bytes = match u16::try_from(length) {
@@ -96,7 +96,7 @@ fn header(length: u64, is_masked: bool) -> Vec<u8> {
     bytes
 }
 
-/// The code of the close frame that comes, whatever comes before it.
+/// Returns the code of the next close frame, skipping other frames.
 fn close_code(wire: &mut impl Read) -> Option<u16> {
     loop {
         let mut begin = [0; 2];
@@ -115,7 +115,7 @@ fn close_code(wire: &mut impl Read) -> Option<u16> {
     }
 }
 
-/// Sends until it is not let any more.
+/// Sends until the write fails; returns the number of bytes sent.
 fn flood(wire: &mut impl Write, bytes: &[u8]) -> usize {
     let mut sent = 0;
     while sent < FLOOD && wire.write_all(bytes).is_ok() {
@@ -124,19 +124,19 @@ fn flood(wire: &mut impl Write, bytes: &[u8]) -> usize {
     sent
 }
 
-/// A line of `/proc/PID/status`, in bytes.
+/// Returns a line of `/proc/PID/status`, in bytes.
 fn memory(process: &Process, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
     line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
 }
 
-/// Watches how far a process grows.
+/// Measures the growth of a process.
 struct Growth<'a>(&'a Process, u64);
 
 impl<'a> Growth<'a> {
     fn of(process: &'a Process) -> Self {
-        // The peak so far is forgotten.
+        // Reset the peak.
         fs::write(format!("/proc/{}/clear_refs", process.pid()), "5").unwrap();
         Self(process, memory(process, "VmRSS"))
     }
@@ -151,7 +151,7 @@ impl<'a> Growth<'a> {
     }
 }
 
-/// A phone's file, and a login with the right password.
+/// Checks that other clients are served: a phone's file, and a login with the correct password.
 async fn others_are_served(site: &Site, world: &World) {
     let common = format!("{}/{DOMAIN}/{INSTANCE}/phone/y000000000108.cfg", site.url());
     let answer = tokio::task::spawn_blocking(move || http::get(&common, AGENT)).await.unwrap();
@@ -160,7 +160,7 @@ async fn others_are_served(site: &Site, world: &World) {
     AppSession::open(&world.host(), &url, person("gangway-admin")).await.expect("a login").close().await;
 }
 
-/// A certificate for this machine below `dir`, and whom to trust for it.
+/// Creates a certificate for this machine below `dir`, and a client configuration that trusts it.
 fn certificate(dir: &Path) -> (String, Arc<ClientConfig>) {
     let mut ca = rcgen::CertificateParams::new(vec![]).unwrap();
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -179,7 +179,7 @@ fn certificate(dir: &Path) -> (String, Arc<ClientConfig>) {
     (format!("certificate = \"{}\"\nkey = \"{}\"\n", chain.display(), key.display()), Arc::new(config))
 }
 
-/// A real gateway with both kinds of doors.
+/// A real gateway with HTTP and HTTPS listeners.
 struct Attacked {
     world: World,
     site: Site,
@@ -205,7 +205,7 @@ impl Attacked {
         Self { world, site, process, doors, _dir: dir }
     }
 
-    /// Every socket does the same at once through one door; others are served until all have ended.
+    /// Runs the attack on all sockets at once through one listener. Others are served until all have ended.
     async fn flooded(&self, door: &Door, attack: impl Fn(usize, &mut Box<dyn Wire>) + Send + Sync + 'static) {
         let growth = Growth::of(&self.process);
         let attack = Arc::new(attack);
@@ -244,11 +244,11 @@ async fn unfinished_frames_of_strangers_fill_no_memory() {
     }
 }
 
-/// An upgrade that waits for its turn is not a websocket yet: frames before the answer end it.
+/// A pending upgrade is not a websocket yet. Frames sent before the answer close the connection.
 #[actix_rt::test]
 async fn upgrades_that_wait_keep_no_frames() {
     const UPGRADES: usize = 240;
-    // Of the 70 MiB that are sent nothing is kept; 257 connections with TLS take some 130 KiB each.
+    // None of the 70 MiB sent is kept; 257 connections with TLS take some 130 KiB each.
     const CONNECTIONS: u64 = 48 << 20;
     let attacked = Attacked::start().await;
     let frames = [header(1 << 20, true), vec![b'x'; 300 << 10]].concat();
@@ -263,7 +263,7 @@ async fn upgrades_that_wait_keep_no_frames() {
         let waiting: Vec<_> = (0..UPGRADES)
             .map(|_| {
                 let mut wire = door.connect();
-                // It may be closed by now.
+                // The connection may already be closed.
                 let _ = wire.write_all(UPGRADE.as_bytes()).and_then(|()| wire.write_all(&frames));
                 wire
             })
@@ -294,7 +294,7 @@ async fn frames_and_fragments_without_end_fill_no_memory() {
                 };
                 let bytes = unit.repeat((64 << 10) / unit.len());
                 let begun = Instant::now();
-                // What is refused is read and thrown away for a second, so that the goodbye arrives.
+                // After a rejection, input is read and discarded for a second, so that the close frame arrives.
                 while wire.write_all(&bytes).is_ok() {
                     assert!(begun.elapsed() < PATIENCE, "a stranger may send without end");
                 }
@@ -321,7 +321,7 @@ async fn a_refused_frame_is_answered_with_its_code_before_its_payload() {
         let mut wire = door.websocket();
         let _ = wire.write_all(&[0x8a, 0x80, 1, 2, 3, 4].repeat(32 * 4_096 / 6 + 1));
         assert_eq!(close_code(&mut wire), Some(1008), "more than a stranger may send in all");
-        // One of the greatest length is read, whatever it says.
+        // A frame of the maximum length is read, regardless of its content.
         let mut wire = door.websocket();
         wire.write_all(&[&header(4_096, true)[..], &[b'x'; 4_096], &[0x88, 0x80, 1, 2, 3, 4]].concat()).unwrap();
         assert_eq!(close_code(&mut wire), Some(1000));
@@ -344,7 +344,7 @@ async fn after_the_login_frames_may_be_as_long_as_messages_and_not_longer() {
     assert!(!until_closed(&mut page).await.iter().any(|message| message["mt"] == "HelloResult"));
 }
 
-/// A service that upgrades every websocket, and then begins a frame that it does not end.
+/// A service that accepts every websocket and then begins a frame that it never finishes.
 fn hostile(listener: &TcpListener, refused: &Arc<AtomicUsize>) {
     for (number, stream) in listener.incoming().enumerate() {
         let Ok(mut stream) = stream else { continue };
@@ -357,7 +357,7 @@ fn hostile(listener: &TcpListener, refused: &Arc<AtomicUsize>) {
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
             );
             let announced = [1 << 62, 1 << 32, (1 << 20) + 1, 1 << 20][number % 4];
-            // The header comes together with the answer, before anybody reads frames.
+            // The header arrives together with the answer, before the gateway reads frames.
             let _ = stream.write_all(&[answer.as_bytes(), &header(announced, false)].concat());
             if flood(&mut stream, &[0; 64 << 10]) < FLOOD {
                 refused.fetch_add(1, Ordering::Relaxed);
@@ -366,7 +366,7 @@ fn hostile(listener: &TcpListener, refused: &Arc<AtomicUsize>) {
     }
 }
 
-/// Devices answers, but it is another one now: at the link to its API and at the sysclient of every phone.
+/// A hostile Devices service answers on the API connection and on every phone's sysclient.
 #[actix_rt::test]
 async fn a_hostile_devices_fills_no_memory() {
     let world = world().users(SOCKETS).start().await.unwrap();

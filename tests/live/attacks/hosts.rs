@@ -1,4 +1,5 @@
-//! Where a stored secret travels: to the host it was set for, whoever names another one, by whichever way.
+//! Tests that a stored secret is sent only to the host it was set for, even if a client configures another host in any
+//! way.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +19,7 @@ use crate::support::{
     script::{Script, body, problem},
 };
 
-/// A server of the attacker's that keeps what it hears.
+/// A server of the attacker that records what it receives.
 struct Thief {
     url: String,
     heard: Arc<Mutex<Vec<u8>>>,
@@ -63,7 +64,7 @@ fn stored(bench: &Bench, name: &str) -> Option<String> {
     layers.rows().iter().find(|row| row.name == name).map(|row| row.value.expose().to_owned())
 }
 
-/// Another URL, then the account tried: the thief would hear `Authorization: Basic ...` otherwise.
+/// Sets another URL and tests the account. The attacker must not receive `Authorization: Basic ...`.
 #[actix_rt::test]
 async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     let bench = Bench::start().await;
@@ -91,12 +92,12 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     assert!(done.status.success() && said.contains(&format!("{PASSWORD} of instance is emptied")), "{said}");
     until_stored(&bench, PASSWORD, None).await;
 
-    // What belongs to the protocol goes with it; taking the URL back is another address, too.
+    // Settings that belong to the protocol are emptied with it. Removing the URL counts as a change of address, too.
     restore(&bench).await;
     let answer = page.ask("SettingsSet", json!({ "scope": "instance", "values": { URL: null } })).await;
     assert_eq!(answer["emptied"], lost, "{answer}");
 
-    // The same host, and a password in the same change: nothing is lost.
+    // The same host, or a new password in the same change, keeps the password.
     restore(&bench).await;
     let path = bench.world.rps.xmlrpc_url().replace("/xmlrpc", "/other");
     let answer = page.ask("SettingsSet", json!({ "scope": "instance", "values": { URL: path } })).await;
@@ -106,7 +107,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     assert_eq!(answer["emptied"], json!([]), "{answer}");
     let _tested = page.ask("RedirectTest", json!({ "vendor": "yealink" })).await;
 
-    // The thief heard the password meant for it, and never the other one.
+    // The attacker received the password that was set for its server, and never the other one.
     let heard = thief.heard();
     assert!(heard.contains("POST /xmlrpc"), "{heard}");
     let basic = |password: &str| {
@@ -118,7 +119,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     assert!(audit.contains(&format!("empty {PASSWORD} of instance")), "{audit}");
 }
 
-/// Waits until the serving process has what a command wrote.
+/// Waits until the serving process has read what a command wrote.
 async fn until_stored(bench: &Bench, name: &str, wanted: Option<&str>) {
     let mut changes = bench.records().store.settings_changes();
     while stored(bench, name).as_deref() != wanted {
@@ -127,7 +128,7 @@ async fn until_stored(bench: &Bench, name: &str, wanted: Option<&str>) {
     }
 }
 
-/// Whoever may set a value for one phone or vendor names a directory of his own there.
+/// A client that may change values for one phone or vendor sets its own LDAP server there.
 #[actix_rt::test]
 async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     let bench = Bench::start().await;
@@ -152,7 +153,7 @@ async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     };
     assert_eq!((held(0, "ldap.password"), held(1, "ldap.password")), ("CanaryLdap1".into(), "CanaryLdap1".into()));
 
-    // A narrower layer: the phone gets the server it is told, and not the password of the other one.
+    // Narrower layer: the phone gets the new server but not the password of the other one.
     let answer = set(&format!("phone:{own}"), json!({ "ldap_server": "evil.example.net" })).await;
     assert_eq!(answer["emptied"], json!([]), "what others have stays: {answer}");
     fetch().await;
@@ -161,7 +162,7 @@ async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     let notes = script.json(&format!("/phones/{own}/config")).await["notes"].to_string();
     assert!(notes.contains("set for another server"), "{notes}");
 
-    // The port and the encryption belong to the address.
+    // Port and encryption are part of the address.
     set(&format!("phone:{own}"), json!({ "ldap_server": null })).await;
     for (name, value) in [("ldap_port", "6360"), ("ldap_tls", "off")] {
         set(&format!("phone:{own}"), json!({ name: value })).await;
@@ -172,7 +173,7 @@ async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     fetch().await;
     assert_eq!(held(0, "ldap.password"), "CanaryLdap1");
 
-    // The layer of the secret: it is emptied there, and where a narrower layer had one for the same server.
+    // In the layer of the secret, the secret is emptied, and also in a narrower layer that had one for the same server.
     set(&format!("phone:{own}"), json!({ "ldap_password": "CanaryLdap2" })).await;
     let answer = set("vendor:yealink", json!({ "ldap_server": "evil.example.net" })).await;
     assert_eq!(answer["emptied"], json!([{ "scope": format!("phone:{own}"), "name": "ldap_password" }]));
@@ -183,7 +184,7 @@ async fn an_ldap_password_stays_with_its_server_in_every_layer() {
     assert_eq!(stored(&bench, "ldap_password"), None);
 }
 
-/// A model that the gateway learns from the phone's first request brings another address.
+/// The phone's first request reveals its model, and the model's layer has another address.
 #[actix_rt::test]
 async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     let bench = Bench::start().await;
@@ -198,7 +199,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     assert_eq!(records.store.roster().by_mac(records.instance, own).unwrap().model, None);
     set("instance", json!({ "ldap_server": "ldap.example.com" })).await;
     set(&format!("phone:{own}"), json!({ "ldap_password": "CanaryLdap1" })).await;
-    // The gateway does not know that this concerns the phone: it empties nothing.
+    // The gateway does not know yet that this applies to the phone, so it empties nothing.
     set("model:yealink/T46U", json!({ "ldap_server": "evil.example.net" })).await;
 
     let phone = bench.world.add_phone(own, model::T46U);
@@ -209,7 +210,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     let notes = script.json(&format!("/phones/{own}/config")).await["notes"].to_string();
     assert!(notes.contains("set it again for this phone"), "{notes}");
 
-    // The address it was set for holds again.
+    // The address for which the password was set is restored.
     set("model:yealink/T46U", json!({ "ldap_server": "LDAP.example.com" })).await;
     phone.poll_once().await.unwrap();
     assert_eq!(held("ldap.password"), "CanaryLdap1");
@@ -218,7 +219,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     assert_eq!((held("ldap.host"), held("ldap.password")), ("ldap.example.com".into(), "CanaryLdap1".into()));
 }
 
-/// Page, scripts and command judge an address by the same rule when it is set.
+/// Page, scripts and command apply the same rules to addresses.
 #[actix_rt::test]
 async fn three_ways_judge_an_address_alike() {
     let bench = Bench::start().await;
@@ -248,7 +249,7 @@ async fn three_ways_judge_an_address_alike() {
         assert!(!done.status.success() && said.contains(&sentence), "{url}: {said}");
     }
     assert_eq!(stored(&bench, URL), before);
-    // A vendor that is not there has no account.
+    // A vendor that is not installed has no account.
     let values = json!({ "redirect.gigaset.protocol": "gigaset-grape" });
     let refused = problem(&script.change("PATCH", "/settings", &json!({ "values": values })).await, 422);
     assert_eq!(refused["errors"][0]["code"], "unknown-vendor", "{refused}");
@@ -256,7 +257,8 @@ async fn three_ways_judge_an_address_alike() {
     assert!(!done.status.success() && String::from_utf8_lossy(&done.stderr).contains("no vendor 'gigaset'"));
 }
 
-/// Two settings that leave phones without anything are remarked by everyone who sets or looks.
+/// Contradictory settings that leave phones without a file or a password are reported when they are set and when they
+/// are viewed.
 #[actix_rt::test]
 async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() {
     let bench = Bench::start().await;
@@ -266,7 +268,7 @@ async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() 
     let answer = script.change("PATCH", "/settings?scope=vendor:yealink", &values).await;
     let remarks = body(&answer)["remarks"].to_string();
     assert!(remarks.contains("notice.certificate-without-tls") && remarks.contains("vendor:yealink"), "{remarks}");
-    // Once it is known it is not repeated with every change.
+    // A known contradiction is not reported again with every change.
     let answer = script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     let done = bench.gateway.command(&["settings", "set", "phone_admin_password", "from-devices"]);

@@ -1,5 +1,5 @@
-//! What no phone's file can carry is refused where it is entered, with a sentence, by every way; what is accepted
-//! renders for every vendor.
+//! Tests that values that no phone's file can represent are rejected by every input path with an error message, and
+//! that accepted values render for every vendor.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::support::{
     script::{Script, body, problem},
 };
 
-/// Settings by page, scripts and command: the same refusal, and nothing stored.
+/// The page, scripts and the command reject the same setting values and store nothing.
 #[actix_rt::test]
 async fn a_value_no_file_carries_is_refused_by_page_script_and_command() {
     let bench = Bench::start().await;
@@ -65,7 +65,7 @@ async fn a_value_no_file_carries_is_refused_by_page_script_and_command() {
     }
 }
 
-/// ProvisioningPhone: a sentence instead of `ok` and a phone that never gets a file.
+/// ProvisioningPhone answers with an error instead of `ok` and a phone that never gets a file.
 #[actix_rt::test]
 async fn users_is_told_what_cannot_be_given_to_the_phone() {
     let bench = Bench::start().await;
@@ -90,7 +90,8 @@ async fn users_is_told_what_cannot_be_given_to_the_phone() {
         assert!(!answer.ok && error.contains(word), "{field} {value:?}: {error}");
         assert!(bench.records().phone(mac(1)).is_none(), "{field} {value:?}");
     }
-    // A name is shown and proves nothing: the phone comes into service, the name without what cannot be written.
+    // A display name is not used for authentication. The phone is put into service, and the characters that cannot be
+    // written are removed from the name.
     let answer = bench.ask(request(&[("cn", "Anna\u{fffe}\u{2028} #1\nAtlantis\u{feff}")])).await;
     assert!(answer.ok, "{:?}", answer.error);
     let phone = bench.world.add_phone(mac(1), model::T46U);
@@ -98,7 +99,7 @@ async fn users_is_told_what_cannot_be_given_to_the_phone() {
     assert_eq!(bench.records().phone(mac(1)).unwrap().accounts[0].cn, "Anna #1 Atlantis");
 }
 
-/// A table of phones: the line, the column and the reason.
+/// The import of a table reports the line, the column and the reason.
 #[actix_rt::test]
 async fn a_table_names_the_line_that_no_file_carries() {
     let bench = Bench::start().await;
@@ -122,20 +123,20 @@ async fn a_table_names_the_line_that_no_file_carries() {
         let error = &told["errors"][0];
         assert_eq!((&error["field"], &error["text"]["key"]), (&json!(column), &json!(code)), "{line:?}: {told}");
     }
-    // A stored password belongs to its PBX: another one is not told it.
+    // A stored password belongs to its PBX and is not sent to another one.
     bench.provisioned(mac(1), "user1").await;
     let told = check(&format!("{};user1;n;;;evil.example.net;", mac(1))).await;
     assert_eq!(told["errors"][0]["text"]["key"], "import.password-of-pbx", "{told}");
     let told = check(&format!("{};user1;n;given;;other.example.net;", mac(1))).await;
     assert_eq!(told["errors"], json!([]), "{told}");
-    // What this vendor's format can hold is no fault, and a name is cleaned.
+    // Values that this vendor's format can represent are accepted, and a name is cleaned.
     for line in ["000413000001;u;n;pass #word;;;snom", "805ec0000001;u;na\u{ffff}me;p;;;"] {
         let told = check(line).await;
         assert_eq!(told["errors"], json!([]), "{line:?}: {told}");
     }
 }
 
-/// A value that was set before it was refused keeps nobody from starting, and is named.
+/// A value that was stored before it was rejected does not prevent the start, and it is reported.
 #[actix_rt::test]
 async fn a_value_of_earlier_times_is_remarked_and_stays() {
     let mut bench = Bench::start().await;
@@ -157,7 +158,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
     assert!(!notices.contains("Canary") && !checked.contains("Canary"));
     let layers = bench.records().store.layers(bench.records().instance);
     assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "$(id)");
-    // Taken back, the remark is gone, also of a vendor that is not there.
+    // After the values are removed, the remark disappears, even for a vendor that is not installed.
     let taken = json!({ "values": { "ntp_server_1": null, "ldap_password": null, "redirect.gigaset.protocol": null } });
     assert_eq!(script.change("PATCH", "/settings", &taken).await.status, 204);
     let begun = std::time::Instant::now();
@@ -167,7 +168,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
     }
 }
 
-/// Texts with what breaks files, among others.
+/// Texts that include characters that can break files.
 fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z#;/\\\\\"' =<>&%$()`\u{fffe}\u{ffff}\u{1ffff}\u{fdd0}\u{2028}\u{feff}\u{1b}\u{85}\u{a0}é]{0,12}",
@@ -188,7 +189,7 @@ impl Writer {
         Self { renderer: Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock)), registry }
     }
 
-    /// The vendors for whose phones there is no file with these values.
+    /// Returns the vendors for whose phones no file can be rendered with these values.
     fn without_file(
         &self,
         set: &[(&str, &str)],
@@ -292,7 +293,7 @@ fn every_request_that_is_accepted_renders_for_its_vendor() {
             (account.hwid, account.username, account.cn) = (read.hwid.clone(), read.username.clone(), read.cn.clone());
             (account.password, account.dns) = (read.password.clone(), read.dns.clone());
             accepted.set(accepted.get() + 1);
-            // What intake asks of the vendor the phone is for.
+            // The same check as at intake for the phone's vendor.
             exact.iter().all(|value| vendor.cannot_carry(value).is_none())
         });
         prop_assert!(failed.is_empty(), "{:?} = {:?}: {:?}", fields[place].0, value, failed);

@@ -1,4 +1,4 @@
-//! The limits of the machine: file descriptors, connections of one source, places before login.
+//! Tests the limits of the machine: file descriptors, connections per source, places before login.
 
 use std::{
     io::{Read, Write},
@@ -33,15 +33,15 @@ use crate::support::{
     records::{PATIENCE, Records},
 };
 
-/// A request that is not whole is let go after this.
+/// The timeout after which an incomplete request is dropped.
 const HALF_A_REQUEST: Duration = Duration::from_secs(10);
 const PHONES: u8 = 150;
-/// Soft and hard, for a process with so many phones.
+/// Soft and hard limits that are too low for this many phones.
 const TOO_FEW: &str = "ulimit -Sn 90 && ulimit -Hn 128";
 /// A soft limit that the process has to raise.
 const ENOUGH: &str = "ulimit -Sn 90 && ulimit -Hn 1024";
 
-/// Soft and hard limit of open files, as the kernel tells.
+/// Returns the soft and hard limits of open files, as reported by the kernel.
 fn limits(process: &Process) -> (u64, u64) {
     let text = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
     let row = text.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
@@ -69,10 +69,10 @@ fn the_soft_limit_is_raised_to_the_hard_one_and_too_few_descriptors_are_told() {
     assert!(text.contains("the limit of file descriptors is 128") && text.contains("ulimit -Hn"), "{text}");
 }
 
-/// All phones are provisioned, and are members of Devices in the end.
+/// Provisions all phones and waits until they are members of Devices.
 async fn provision_all(world: &World, records: &Records) {
     let numbers: Vec<u8> = (1..=PHONES).collect();
-    // Users may have so many requests open on its connection.
+    // Users may have this many open requests on its connection.
     for at_once in numbers.chunks(10) {
         let asking = at_once.iter().map(|number| {
             let request = ProvisionRequest::new(&mac(*number).to_string(), &format!("user{number}"), TITLE);
@@ -93,7 +93,7 @@ fn all_received(records: &Records) -> bool {
         .all(|number| records.phone(mac(number)).is_some_and(|phone| phone.devices.state == DevicesState::Received))
 }
 
-/// What the phone's record says of its connection to Devices.
+/// Returns whether the phone's record shows that its connection to Devices waits for a file descriptor.
 fn waits_for_a_descriptor(records: &Records, mac: Mac) -> bool {
     let phone = records.phone(mac).unwrap();
     phone.devices.error.as_deref().is_some_and(|error| error.contains("no free file descriptor"))
@@ -114,13 +114,13 @@ async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
     let process = site.serve_under(TOO_FEW);
     let waiting =
         |records: &Records| (1..=PHONES).filter(|number| waits_for_a_descriptor(records, mac(*number))).count();
-    // A few have a socket; how many depends on the number of threads that serve phones.
+    // A few phones have a socket. How many depends on the number of threads that serve phones.
     let many = usize::from(PHONES) / 2;
     records.wait_for("phones that wait", |records| (waiting(records) > many).then_some(())).await;
     world.wait_gateway().await.unwrap();
     let open = world.devices.board().read(|state| state.connections.len());
     assert!((1..90).contains(&open), "{open}");
-    // A phone that waits gets its file, and more than once.
+    // A waiting phone gets its file, more than once.
     let number = (1..=PHONES).find(|number| waits_for_a_descriptor(&records, mac(*number))).unwrap();
     let phone = records.phone(mac(number)).unwrap();
     let url = format!("{}/{DOMAIN}/gangway/phone/{}/{}.cfg", site.url(), phone.token.expose(), phone.mac);
@@ -129,7 +129,7 @@ async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(get(site.http, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
     }
-    // And the database takes a new one: Users is answered whatever the phone's connection waits for.
+    // The database accepts a new phone: Users is answered although the phone's connection waits.
     let another = mac(PHONES + 1);
     let request = ProvisionRequest::new(&another.to_string(), &format!("user{}", PHONES + 1), TITLE);
     let users = world.users.clone();
@@ -145,7 +145,7 @@ async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
     records.wait_for("all phones", |records| all_received(records).then_some(())).await;
 }
 
-/// As phones write a MAC in their User-Agent.
+/// A MAC as phones write it in their User-Agent.
 fn colons(mac: Mac) -> String {
     let text = mac.to_string();
     text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join(":")
@@ -161,7 +161,7 @@ fn half_heads_of_one_source_keep_no_other_source_out() {
     runtime.block_on(async {
         for _ in 0..1_100 {
             let mut stream = connect(IpAddr::from([127, 0, 0, 3]), site.http).await;
-            // One that is turned away may be closed by now.
+            // A rejected connection may already be closed.
             let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: g").await;
             held.push(stream);
         }
@@ -206,7 +206,7 @@ async fn connect(source: IpAddr, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-/// A websocket on which nobody logs in; `None` when there is no place for it at once.
+/// Opens a websocket without logging in; `None` if no place is free.
 async fn stranger(gateway: &Gateway, source: IpAddr) -> TcpStream {
     let mut stream = connect(source, gateway.address()).await;
     let upgrade = format!(
@@ -217,7 +217,7 @@ async fn stranger(gateway: &Gateway, source: IpAddr) -> TcpStream {
     stream
 }
 
-/// Waits for the answer of the gateway.
+/// Waits for the gateway's answer; returns whether the socket was accepted.
 async fn is_inside(stream: &mut TcpStream) -> bool {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -228,7 +228,7 @@ async fn is_inside(stream: &mut TcpStream) -> bool {
     bytes.starts_with(b"HTTP/1.1 101")
 }
 
-/// The session of a PBX's app object.
+/// Opens the session of a PBX's app object.
 async fn app_object(world: &World, gateway: &Gateway) -> Result<AppSession, OpenError> {
     app_object_with(world, gateway, PASSWORD).await
 }
@@ -258,7 +258,7 @@ async fn sixty_app_objects_of_one_address_get_in_at_once() {
     assert!(refused.is_empty(), "{refused:?}");
 }
 
-/// The address of a PBX is also that of everybody behind its router.
+/// The address of a PBX is shared by all clients behind its router.
 #[actix_rt::test]
 async fn wrong_passwords_do_not_keep_the_right_one_of_their_address_out() {
     let world = Arc::new(world().start().await.unwrap());
@@ -277,7 +277,7 @@ async fn wrong_passwords_do_not_keep_the_right_one_of_their_address_out() {
             })
         })
         .collect();
-    // From the 65th on a wrong password is held for half a minute where it may be.
+    // From the 65th on, a wrong password may be delayed for half a minute.
     let begun = Instant::now();
     while refused.load(Ordering::Relaxed) < 100 {
         assert!(begun.elapsed() < PATIENCE, "{}", refused.load(Ordering::Relaxed));
@@ -300,7 +300,7 @@ async fn strangers_of_many_sources_do_not_turn_a_pbx_away() {
         }
     }
     assert!(is_inside(&mut held[0]).await);
-    // Nothing is known of this PBX yet.
+    // The gateway does not know this PBX yet.
     app_object(&world, &gateway).await.unwrap();
 }
 

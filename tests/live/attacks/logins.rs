@@ -1,5 +1,5 @@
-//! Logins that are not what they say: members no digest covers, fields cut in another way than the PBX signed them,
-//! guesses, false domains; what is left of them in log, notice and audit.
+//! Tests forged logins: members that no digest covers, fields split differently from how the PBX signed them, guesses,
+//! and wrong domains. Also tests their traces in log, notices and audit.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ use crate::support::{
 const GUID: &str = "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e";
 const ADMIN: &str = "gangway-admin";
 const PROVIDER: &str = "gangway-yealink";
-/// What a terminal would act on, and a line of a log that was never written.
+/// Terminal control characters, and a forged log line.
 const FORGED: &str = "anna\n2026-11-30T000000Z  INFO all is well\u{1b}[31m\u{9b}2J\u{202e}";
 
 /// A login of an app object itself.
@@ -45,12 +45,13 @@ fn service(app: &str) -> LoginForm {
     LoginForm { sip: "users".into(), info: Some(json!({ "appobj": app, "pbx": "pbx", "cn": "users" })), ..person(app) }
 }
 
-/// A login that needs no PBX.
+/// A login by password, without a PBX.
 fn by_password(app: &str, guid: &str) -> LoginForm {
     LoginForm { app: app.into(), guid: guid.into(), ..typed(PASSWORD) }
 }
 
-/// Whether the login gets in. A refused one keeps its place for two seconds, and a source has a few: waits for one.
+/// Returns whether the login succeeds. A rejected login keeps its place for two seconds and a source has only a few, so
+/// this waits for one.
 async fn opens(bench: &Bench, form: LoginForm) -> bool {
     let began = Instant::now();
     loop {
@@ -67,7 +68,7 @@ async fn bench_with(instance: &str) -> Bench {
     Bench::start_in(world().start().await.unwrap(), options).await
 }
 
-/// `pbxObj` is covered by no digest: a login that makes one up, or leaves it out, is the same login.
+/// No digest covers `pbxObj`, so a login that invents or omits it is the same login.
 #[actix_rt::test]
 async fn an_object_made_up_opens_nothing() {
     let bench = bench_with("").await;
@@ -91,7 +92,7 @@ async fn an_object_made_up_opens_nothing() {
             assert_eq!(opens(&bench, form).await, expected, "{shown}");
         }
     }
-    // With one, an app object's own login is no session of a PBX, and nothing else.
+    // An app object's own login with `pbxObj` is neither a PBX session nor anything else.
     for app in [ADMIN, PROVIDER] {
         assert!(opens(&bench, object(app)).await);
         assert!(!opens(&bench, LoginForm { pbx_obj: Some(app.into()), ..object(app) }).await);
@@ -108,14 +109,14 @@ async fn people_come_from_admin_from_whatever_their_login_looks_like() {
             assert!(!opens(&bench, form).await, "{shown}");
         }
     }
-    // The PBX's own connections, and services, are not people.
+    // `admin_from` does not restrict the PBX's own connections and services.
     assert!(opens(&bench, object(ADMIN)).await);
     assert!(opens(&bench, service(PROVIDER)).await);
     let script = Script::new(&bench.gateway, "far", TokenScope::Write).await;
     assert_eq!(script.get("/phones").await.status, 403);
 }
 
-/// Every form of a guess counts, and no form gets in while its source waits.
+/// Every form of a guess counts, and no form succeeds while its source is throttled.
 #[actix_rt::test]
 async fn guesses_are_throttled_whatever_they_look_like() {
     let bench = bench_with("admin_password_login = true").await;
@@ -133,13 +134,13 @@ async fn guesses_are_throttled_whatever_they_look_like() {
         let shown = format!("{form:?}");
         assert!(!opens(&bench, form).await, "{shown}");
     }
-    // Nor can the password be asked about.
+    // AppCheckLogin does not check the password either.
     let digest = Sha256::digest(format!("{ADMIN}:::::1234:{PASSWORD}"));
     let digest = HEXLOWER.encode(&digest);
     let (mut socket, _) = challenged(&bench.world, &bench.gateway.socket_url()).await;
     assert!(socket.send(&json!({ "mt": "AppCheckLogin", "app": ADMIN, "challenge": "1234", "digest": digest })).await);
     assert_eq!(socket.next_of("AppCheckLoginResult").await.unwrap()["ok"], false);
-    // The PBX and services are let in as ever.
+    // The PBX and services are still accepted.
     assert!(opens(&bench, object(ADMIN)).await);
     assert!(opens(&bench, service(PROVIDER)).await);
     let lines = metrics(&bench.gateway);
@@ -151,7 +152,8 @@ fn metrics(gateway: &Gateway) -> String {
     text.lines().filter(|line| line.starts_with("gangway_logins")).collect::<Vec<_>>().join("\n")
 }
 
-/// Signs `fields` with the challenge as a PBX would, sends `sent` with that digest; whether it got in.
+/// Signs `fields` with the challenge as a PBX would and sends `sent` with that digest; returns whether the login
+/// succeeded.
 async fn cut_anew(bench: &Bench, fields: &str, mut sent: Value) -> bool {
     let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
     let digest = Sha256::digest(format!("{fields}:{challenge}:{PASSWORD}"));
@@ -162,7 +164,7 @@ async fn cut_anew(bench: &Bench, fields: &str, mut sent: Value) -> bool {
     answer.get("ok") == Some(&json!(true))
 }
 
-/// The digest has no escapes: what a PBX signed as a display name must not come in as a name, a GUID or `info`.
+/// The digest has no escaping. What a PBX signed as a display name must not be parsed as a name, a GUID or `info`.
 #[actix_rt::test]
 async fn what_a_pbx_signed_is_read_in_one_way_only() {
     let bench = bench_with("admin_password_login = true").await;
@@ -174,7 +176,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
     let zeros = "0".repeat(32);
     let false_info = json!({ "appobj": "anna", "appurl": "https://evil.example/a/b/gangway-admin" });
     for (dn, sent) in [
-        // Somebody else's name in the audit.
+        // Another user's name in the audit.
         (
             "x:alice:0:Alice Boss".to_owned(),
             json!({ "domain": moved, "sip": "alice", "guid": "0", "dn": "Alice Boss", "info": info, "pbxObj": ADMIN }),
@@ -183,7 +185,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
             format!("x:alice:{GUID}:Alice Boss"),
             json!({ "domain": moved, "sip": "alice", "guid": GUID, "dn": "Alice Boss", "info": info }),
         ),
-        // A false PBX.
+        // A forged PBX.
         (format!("x:{ADMIN}:0:d"), json!({ "domain": moved, "sip": ADMIN, "guid": "0", "dn": "d", "info": info })),
         (
             format!("x:{ADMIN}:{GUID}:d"),
@@ -193,7 +195,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
             format!("{DOMAIN}:{ADMIN}:{GUID}:d"),
             json!({ "app": before, "domain": DOMAIN, "sip": ADMIN, "guid": GUID, "dn": "d", "info": info }),
         ),
-        // A person without a PBX.
+        // A user without a PBX.
         (
             format!("x:anna:{zeros}:d"),
             json!({ "domain": moved, "sip": "anna", "guid": zeros, "dn": format!("d:{info}") }),
@@ -211,7 +213,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
         let shown = sent.to_string();
         assert!(!cut_anew(&bench, &format!("{before}:{dn}:{info}"), sent).await, "{shown}");
     }
-    // A page has the PBX sign a challenge of its choice: it might hold an `info` before ours.
+    // A page can have the PBX sign a challenge of its choice, which might contain an `info` before the PBX's own.
     let sent = json!({
         "app": ADMIN, "domain": DOMAIN, "sip": "anna", "guid": GUID, "dn": format!("d:{info}:x"), "info": false_info,
     });
@@ -227,7 +229,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
     assert!(store.facts_beginning("frame.hosts").iter().all(|(_, _, hosts)| !hosts.contains("evil")));
 }
 
-/// Two tenants may share a password by mistake: a PBX still enters its own only.
+/// Two tenants may share a password by mistake. A PBX can still log in only to its own domain.
 #[actix_rt::test]
 async fn a_login_is_of_one_domain() {
     let bench = bench_with("").await;
@@ -247,7 +249,7 @@ async fn notices(page: &mut Page) -> Vec<String> {
     all.map(|notice| notice["text"]["text"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Waits for what a page is shown; notices are made once a second.
+/// Waits for notices that meet a condition; notices are updated once a second.
 async fn notices_with(page: &mut Page, what: &str, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
     let waiting = async {
         loop {
@@ -260,7 +262,7 @@ async fn notices_with(page: &mut Page, what: &str, wanted: impl Fn(&[String]) ->
     tokio::time::timeout(PATIENCE, waiting).await.expect(what)
 }
 
-/// With a password of its own, the admin app is closed to the holder of the instance's, and the other way round.
+/// If the admin app has a separate password, the instance's password does not open it, and vice versa.
 #[actix_rt::test]
 async fn the_admin_app_has_a_password_of_its_own() {
     const OWN: &str = "another secret";
@@ -269,7 +271,7 @@ async fn the_admin_app_has_a_password_of_its_own() {
         Options { instance: format!("admin_password = \"{OWN}\"\nadmin_password_login = true"), ..Options::default() };
     let gateway = Gateway::start(&world, options).await;
     world.connect_gateway(&gateway.base());
-    // Its app object has the other password still.
+    // The admin app object still has the instance's password.
     world.pbx.wait_connected(PROVIDER).await.unwrap();
     let bench = Bench { gateway, world };
     let with = |form: LoginForm, password: &str| LoginForm { password: password.into(), ..form };
@@ -299,7 +301,7 @@ async fn the_admin_app_has_a_password_of_its_own() {
     notices_with(&mut page, "the end of that notice", |seen| !seen.iter().any(of_admin)).await;
 }
 
-/// The URL of an app object may point to the page, in any letters; everything works as with the bare name.
+/// The URL of an app object may end in the name of the page, in any case. The login works as with the bare name.
 #[actix_rt::test]
 async fn names_with_htm_serve_as_without() {
     let bench = bench_with("").await;
@@ -322,8 +324,8 @@ async fn names_with_htm_serve_as_without() {
     assert!(notices(&mut page).await.is_empty());
 }
 
-/// The first hour at a PBX depends on it: one line with everything, a notice with the cure, a count. Nothing a name
-/// holds makes a second line, in neither format of the log.
+/// Administrators need this to set up the connection to a PBX: one log line with all details, a notice with the
+/// solution, and a counter. No name can create a second line, in either log format.
 #[actix_rt::test]
 async fn a_refused_login_can_be_understood_and_forges_nothing() {
     for format in ["text", "json"] {
@@ -362,7 +364,7 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
         }
         assert!(lines[1].contains("right") && !lines[0].contains("right"), "{lines:?}");
 
-        // Once the login succeeds, its notice goes.
+        // After the login succeeds, its notice disappears.
         let open = AppSession::open(&world.host(), &url, object(PROVIDER)).await;
         assert!(open.is_ok());
         let said = notices_with(&mut page, "one notice", |seen| seen.len() == 1).await;
@@ -377,7 +379,7 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
     }
 }
 
-/// Names the PBX hands out may turn the reading direction, also on a terminal.
+/// Names from the PBX may contain characters that change the reading direction, even on a terminal.
 #[actix_rt::test]
 async fn a_name_does_not_turn_the_terminal() {
     let bench = bench_with("").await;

@@ -1,4 +1,4 @@
-//! What was done to other provisioning servers, tried on this one: a row of `docs/security.md` per test.
+//! Attacks known from other provisioning servers, tried on this one. Each row of `docs/security.md` has a test.
 
 mod bombs;
 mod carton;

@@ -1,4 +1,4 @@
-//! Names that try to leave their place, and names of what lies beside the files.
+//! Tests path traversal, and names of files next to the served ones.
 
 use std::{fs, path::Path};
 
@@ -37,7 +37,7 @@ const PLACES: &[&str] = &[
     "templates/yealink/desk/v81/personal.cfg",
     "vendors/yealink/vendor.toml",
 ];
-/// What stands in those files.
+/// Contents of those files.
 const LOOT: &[&str] = &[
     "root:",
     "[[instances]]",
@@ -94,7 +94,7 @@ async fn no_spelling_of_a_path_leaves_its_place() {
     assert!(asked > 500);
 }
 
-/// Everything below the directory with a name that holds `word`.
+/// Returns all files below the directory whose names contain `word`.
 fn found(dir: &Path, word: &str) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
@@ -136,7 +136,7 @@ async fn an_upload_names_no_file_of_ours() {
     }
     let dir = bench.gateway.config().parent().unwrap().to_owned();
     assert_eq!(found(&dir, "evil"), [""; 0]);
-    // A name that is allowed goes into the database, sealed, and not to the disk under its name.
+    // An upload with a permitted name is stored encrypted in the database, and not on disk under its name.
     assert_eq!(http::request("PUT", &format!("{url}{mac}-local.cfg"), &agent, b"evil marker of an upload").status, 204);
     assert_eq!(found(&dir, "local"), [""; 0]);
 }

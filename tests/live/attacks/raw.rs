@@ -1,4 +1,4 @@
-//! Bytes as they are, and every byte that comes back.
+//! Sends raw bytes and reads the raw answer.
 
 use std::{
     io::{Read, Write},
@@ -8,14 +8,14 @@ use std::{
 
 use crate::support::bench::Bench;
 
-/// Longer than anything here takes; a server that neither answers nor closes fails the test.
+/// Longer than any step of these tests. A server that neither answers nor closes fails the test.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn address(bench: &Bench) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], bench.gateway.port()))
 }
 
-/// Sends bytes and reads until the server closes. A server that refuses early may close before all is written.
+/// Sends bytes and reads until the server closes. A server that rejects early may close before all bytes are written.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = open(address);
     let _ = stream.write_all(bytes);
@@ -31,7 +31,7 @@ pub fn open(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The status lines in what came back.
+/// Returns the status codes in the answer.
 pub fn statuses(answer: &str) -> Vec<u16> {
     answer.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
 }

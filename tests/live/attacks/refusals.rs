@@ -1,4 +1,4 @@
-//! Whoever is refused learns nothing: byte for byte the same answer for what exists and what does not.
+//! Tests that a rejected client learns nothing: the answer is byte for byte the same for known and unknown phones.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use gangway_sim::yealink_phone::model;
 use super::raw;
 use crate::support::{bench::Bench, http, mac};
 
-/// The answer as it came, but for what is fresh in every one of them: date, nonce, and the order of the headers.
+/// Returns the answer without the parts that differ in every answer: date, nonce, and header order.
 pub fn bytes(bench: &Bench, method: &str, path: &str, agent: &str, headers: &str) -> String {
     let request =
         format!("{method} {path} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {agent}\r\nConnection: close\r\n{headers}\r\n");
@@ -110,7 +110,7 @@ async fn all_refusals_of_a_kind_are_the_same_bytes() {
         assert_eq!(missing.len(), 1, "{vendor}: {missing:#?}");
         assert!(missing.keys().next().unwrap().starts_with("HTTP/1.1 404"));
     }
-    // Wrong credentials: the same, whoever they are said to be of.
+    // Wrong credentials get the same answer, whichever phone they claim to belong to.
     let agent = [("User-Agent", "Yealink SIP-T46U 108.86.0.20")];
     let wrong = |mac: &str| {
         http::proven("GET", &format!("{}/phone/{mac}.cfg", bench.gateway.instance_url()), &agent, mac, "wrong").shape()

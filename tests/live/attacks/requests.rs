@@ -1,4 +1,4 @@
-//! Requests that are too large, too slow, or two in one.
+//! Tests requests that are too large, too slow, or two in one.
 
 use std::io::{Read, Write};
 
@@ -9,7 +9,7 @@ use crate::support::{bench::Bench, http, mac};
 
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
 
-/// The gateway goes on as if nothing had been.
+/// Checks that the gateway works as before.
 async fn goes_on(bench: &Bench) {
     assert_eq!(http::get(&format!("{}/healthz", bench.gateway.base()), "curl").status, 200);
     let common = format!("{}/phone/y000000000108.cfg", bench.gateway.instance_url());
@@ -47,7 +47,7 @@ async fn oversized_and_odd_requests_are_refused() {
         assert!(raw::statuses(&answer).iter().all(|status| (400..500).contains(status)), "{method}: {answer}");
         assert!(!answer.contains("gw\r\n"), "nothing is echoed: {answer}");
     }
-    // A body nobody asked for, and one that was promised and never comes.
+    // An unexpected body, and an announced body that never arrives.
     let promised = format!(
         "PUT /example.com/gangway/phone/{}/805ec0123401-local.cfg HTTP/1.1\r\nHost: gw\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n",
         "a".repeat(26)
@@ -57,8 +57,8 @@ async fn oversized_and_odd_requests_are_refused() {
     goes_on(&bench).await;
 }
 
-/// Of two readings of one request only the strict one counts: what hides behind the first is never answered as a
-/// request of its own.
+/// If a request can be parsed in two ways, only the strict one counts. A request hidden inside another is never
+/// answered as a separate request.
 #[actix_rt::test]
 async fn no_second_request_hides_in_a_first_one() {
     let bench = Bench::start().await;
@@ -94,7 +94,7 @@ async fn no_second_request_hides_in_a_first_one() {
     goes_on(&bench).await;
 }
 
-/// Hundreds of connections that never finish their request keep no phone waiting.
+/// Hundreds of connections that never finish their request do not delay a phone.
 #[actix_rt::test]
 async fn slow_ones_do_not_keep_others_waiting() {
     let bench = Bench::start().await;
@@ -108,7 +108,7 @@ async fn slow_ones_do_not_keep_others_waiting() {
         .collect();
     let phone = bench.installed(mac(1), model::T46U, "user1").await;
     assert!(phone.poll_once().await.unwrap().unchanged);
-    // Each of them is ended by us.
+    // The gateway closes each of them.
     for mut stream in slow {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
@@ -117,7 +117,7 @@ async fn slow_ones_do_not_keep_others_waiting() {
     goes_on(&bench).await;
 }
 
-/// What a request says about where it was sent to stands in no file.
+/// The Host header does not appear in any file.
 #[actix_rt::test]
 async fn the_host_header_writes_no_url() {
     let bench = Bench::start().await;

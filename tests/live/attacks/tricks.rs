@@ -1,4 +1,4 @@
-//! Requests whose parts say different things: two readers might take different ones, so here none counts.
+//! Tests requests with contradictory parts. Two parsers might use different parts, so the gateway uses none of them.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use data_encoding::HEXLOWER;
@@ -16,7 +16,7 @@ fn hash(text: &str) -> String {
     HEXLOWER.encode(&Md5::digest(text))
 }
 
-/// A right answer to a challenge (RFC 7616), to be bent.
+/// A correct answer to a challenge (RFC 7616) that tests can modify.
 #[derive(Clone)]
 struct Proof {
     user: String,
@@ -42,7 +42,7 @@ impl Proof {
     }
 }
 
-/// Answers of the phone itself, each of which some server took for another request or another user.
+/// The phone's own answers, modified in ways that some servers accepted for another request or another user.
 #[actix_rt::test]
 async fn a_bent_proof_opens_nothing() {
     let bench = Bench::start().await;
@@ -144,7 +144,7 @@ async fn a_bent_proof_opens_nothing() {
     assert_eq!(again.status, 200, "the phone itself goes on");
 }
 
-/// However a name is written, and in whatever version: the same for what exists and what does not.
+/// For every spelling of a name and every HTTP version, known and unknown phones get the same answer.
 #[actix_rt::test]
 async fn no_form_of_a_request_tells_known_from_unknown() {
     let bench = Bench::start().await;
@@ -195,8 +195,8 @@ async fn no_form_of_a_request_tells_known_from_unknown() {
     }
 }
 
-/// A token of REST counts in its one place: not in a URL, which is logged and handed on, not as a cookie, which a
-/// browser adds by itself.
+/// A REST token is accepted only in its header: not in a URL, which is logged and passed on, and not as a cookie, which
+/// a browser adds automatically.
 #[actix_rt::test]
 async fn a_token_counts_in_its_header_only() {
     let bench = Bench::start().await;
@@ -227,8 +227,8 @@ async fn a_token_counts_in_its_header_only() {
     }
 }
 
-/// A page of somebody else in the browser of somebody who may do everything: no answer is shared with it, and its
-/// websocket is a stranger's like any other.
+/// A foreign page in an administrator's browser: no answer is shared with it, and its websocket is treated like that of
+/// any unknown client.
 #[actix_rt::test]
 async fn a_foreign_page_gets_nothing() {
     let bench = Bench::start().await;
@@ -258,7 +258,7 @@ async fn a_foreign_page_gets_nothing() {
         [json!({ "mt": "Hello", "api": "gangway" }), json!({ "mt": "Settings", "api": "gangway", "scope": "instance" })]
     {
         let text = message.to_string();
-        // A text frame, masked with zeros.
+        // A text frame with a mask of zeros.
         said.extend([0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
         said.extend(text.as_bytes());
     }

@@ -1,5 +1,5 @@
-//! Under which URL a provider's phones reach the gateway: every way that tells it tells the same, and one provider's app
-//! object moves no other provider's phones.
+//! Tests which public URL a provider's phones use. Every source of the URL reports the same one, and one provider's app
+//! object does not move another provider's phones.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,7 +17,7 @@ use crate::support::{
     script::Script,
 };
 
-/// The two names of the gateway's own host.
+/// The two names of the gateway's host.
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 
 fn snom(number: u8) -> Mac {
@@ -33,7 +33,7 @@ fn connect(bench: &Bench, app: &str, host: &str) {
     bench.world.pbx.add_app(AppObject::new(app, &url, PASSWORD).connected().granting("devices-api"));
 }
 
-/// A gateway with these lines for its instance (`{port}` is its own), and app objects at these hosts.
+/// Starts a gateway with these lines for its instance (`{port}` is its own port) and with app objects at these hosts.
 async fn bench(instance: &str, yealink: &str, snom: Option<&str>) -> Bench {
     let providers: &[&str] = if snom.is_some() { &["yealink", "snom"] } else { &["yealink"] };
     let world = world().providers(providers).users(4).start().await.unwrap();
@@ -54,7 +54,7 @@ async fn bench(instance: &str, yealink: &str, snom: Option<&str>) -> Bench {
     bench
 }
 
-/// One phone, and how its kind asks.
+/// A phone and its vendor-specific request.
 struct One {
     vendor: &'static str,
     title: &'static str,
@@ -62,7 +62,7 @@ struct One {
     user: &'static str,
     agent: String,
     file: String,
-    /// How a file begins where it names the URL.
+    /// The prefix of the line in the file that contains the URL.
     line: &'static str,
 }
 
@@ -92,7 +92,7 @@ fn snom_phone() -> One {
     }
 }
 
-/// What stands behind the line's beginning in a file.
+/// Returns the text after the prefix of a line.
 fn named(text: &str, line: &str) -> String {
     let rest = text.lines().find_map(|one| one.trim_start().strip_prefix(line)).unwrap_or_else(|| panic!("{text}"));
     rest.split('<').next().unwrap().to_owned()
@@ -109,7 +109,7 @@ async fn command(bench: &Bench, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asks every way there is; the base each tells, with the token left out.
+/// Queries every source of the URL; returns the base of each, without the token.
 async fn told(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
     let mac = one.mac;
     let record = bench.records().phone(mac).unwrap();
@@ -166,7 +166,7 @@ async fn told(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
     told
 }
 
-/// A user provisions the phone, and its redirect service is told.
+/// Provisions the phone as a user and waits for its redirect entry.
 async fn provisioned(bench: &Bench, one: &One) {
     let answer = bench.ask(ProvisionRequest::new(&one.mac.to_string(), one.user, one.title)).await;
     assert!(answer.ok, "Users was told: {:?}", answer.error);
@@ -230,7 +230,8 @@ async fn one_providers_app_object_moves_its_own_phones_alone() {
     assert_eq!(new.redirect_entry, old.redirect_entry);
 }
 
-/// No app object of Snom's own: the URL of the others is not taken in its place, and what is missing is said.
+/// Without an app object of Snom, the URL of other providers is not used instead, and the missing app object is
+/// reported.
 #[actix_rt::test]
 async fn a_provider_without_an_app_object_has_no_url_and_every_way_says_so() {
     let bench = bench("", "127.0.0.1", None).await;
@@ -253,14 +254,15 @@ async fn a_provider_without_an_app_object_has_no_url_and_every_way_says_so() {
     let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(checked.contains("the phones of gangway-snom reach this gateway"), "{checked}");
 
-    // The app object is made: the phone goes on without a hand on it.
+    // After the app object is created, the phone continues without intervention.
     connect(&bench, "gangway-snom", "127.0.0.1");
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     let shown = page.ask("Phone", json!({ "mac": mac })).await;
     assert_eq!(shown["phone"]["manualUrl"], base(&bench.gateway, "127.0.0.1"), "{shown}");
 }
 
-/// Two PBXs name different URLs for one provider: its phones stay, the other's are not concerned, and it is shown.
+/// Two PBXs name different URLs for one provider. Its phones stay, other providers are not affected, and the conflict
+/// is shown.
 #[actix_rt::test]
 async fn a_conflict_is_shown_and_concerns_one_provider() {
     let [before, other] = HOSTS;

@@ -1,4 +1,4 @@
-//! Every command.
+//! Tests the audit entries of every command.
 
 use std::{collections::BTreeSet, fs, net::TcpListener, process::Output, sync::Arc};
 
@@ -14,15 +14,16 @@ use crate::support::{
     options::{DOMAIN, INSTANCE, Options},
 };
 
-/// What a command does.
+/// The effect of a command.
 enum Does {
-    /// It looks: no row of the database is another one after it.
+    /// Read-only: no database row changes.
     Looks(&'static [&'static str]),
-    /// It changes something; what the audit tells. `MAC` stands for the phone, `NEW` for a file that is not there.
+    /// Changes something; the second field is the expected audit entry. `MAC` is replaced by the phone, `NEW` by the
+    /// name of a file that does not exist.
     Changes(&'static [&'static str], &'static str),
-    /// It has a data directory of its own.
+    /// Uses a separate data directory.
     Elsewhere,
-    /// It is shown apart, as it ends or replaces the gateway.
+    /// Tested separately, because it stops or replaces the gateway.
     Apart,
 }
 
@@ -56,7 +57,7 @@ fn does(command: &str) -> Does {
     }
 }
 
-/// Every command that can be typed, subcommands with their parent's name.
+/// Returns all commands; subcommands are prefixed with their parent's name.
 fn commands() -> Vec<String> {
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
         for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
@@ -69,7 +70,7 @@ fn commands() -> Vec<String> {
     }
     let mut found = Vec::new();
     leaves(&CommandLine::command(), "", &mut found);
-    // What takes a phone out of service comes last, and the end of all last of these.
+    // Commands that take a phone out of service run last, and the final removal is the very last one.
     let last = ["phones block", "phones release", "phones remove"];
     found.sort_by_key(|command| last.iter().position(|one| one == command));
     found
@@ -120,7 +121,7 @@ async fn every_command_that_changes_something_is_written_down() {
     drop((audit, store));
     bench.gateway.stop();
 
-    // Nobody else writes now: what looks leaves every table as it was.
+    // No other writes happen now, so read-only commands must leave every table unchanged.
     for command in commands() {
         if let Does::Looks(arguments) = does(&command) {
             let before = dump(&data.join("gangway.db")).await;
@@ -133,14 +134,14 @@ async fn every_command_that_changes_something_is_written_down() {
         }
     }
 
-    // The whole gateway at once.
+    // Commands that affect the whole gateway.
     let (file, words) = (here.path().join("site.backup"), here.path().join("words"));
     fs::write(&words, "correct horse battery").unwrap();
     let secret = |more: &[&str]| -> Vec<String> {
         let all = [&[file.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()], more].concat();
         all.iter().map(|word| (*word).to_owned()).collect()
     };
-    // Serving is not what this is about: its port is taken, so that it ends at once.
+    // Serving itself is not tested here. Its port is in use, so the process ends at once.
     let _taken = TcpListener::bind(bench.gateway.address()).unwrap();
     let steps: [(&str, Vec<String>, &[&str]); 5] = [
         ("backup", secret(&[]), &["write everything into the backup"]),
@@ -158,7 +159,7 @@ async fn every_command_that_changes_something_is_written_down() {
         for deed in deeds {
             Audit { store: store.clone(), instance, seen: 0 }.assert_has(&what, deed, me).await;
         }
-        // The newest entry is of what was done last.
+        // The newest entry is that of the last action.
         let newest = store.audit(instance, None, 1).await.unwrap().remove(0);
         assert!(newest.deed.contains(deeds[deeds.len() - 1]), "{what}: {newest:?}");
     }

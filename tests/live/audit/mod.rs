@@ -1,5 +1,6 @@
-//! Whoever changes something or has a secret shown is written down: who, what, when, from where. The lists of what there
-//! is to do are the gateway's own (messages of the page, routes of REST, commands), so that nothing new goes without.
+//! Tests that every change and every revealed secret is recorded in the audit: who, what, when, from where. The lists
+//! of actions are the gateway's own (messages of the page, REST routes, commands), so a new action cannot be left
+//! untested.
 
 mod commands;
 mod page;
@@ -8,7 +9,7 @@ mod tables;
 
 use gangway::{phone::instance::InstanceId, store::AuditRow, store::Store};
 
-/// The audit of an instance, read as it grows.
+/// Reads the audit of an instance incrementally.
 struct Audit {
     store: Store,
     instance: InstanceId,
@@ -22,7 +23,7 @@ impl Audit {
         audit
     }
 
-    /// What came since the last look, oldest first.
+    /// Returns the entries since the last call, oldest first.
     async fn news(&mut self) -> Vec<AuditRow> {
         let mut rows = self.store.audit(self.instance, None, 500).await.unwrap();
         rows.retain(|row| row.id > self.seen);
@@ -31,7 +32,7 @@ impl Audit {
         rows
     }
 
-    /// That what was just done is written down, and by whom.
+    /// Checks that the last action is recorded with its author.
     async fn assert_has(&mut self, what: &str, deed: &str, (who, way, source): (&str, &str, &str)) {
         let rows = self.news().await;
         let is_it = |row: &&AuditRow| row.deed.contains(deed);
@@ -39,7 +40,7 @@ impl Audit {
         assert_eq!((row.who.as_str(), row.way.as_str(), row.source.as_str()), (who, way, source), "{what}: {row:?}");
     }
 
-    /// That looking leaves no trace here; the audit is for what counts.
+    /// Checks that reading leaves no audit entry; the audit records only significant actions.
     async fn assert_nothing(&mut self, what: &str) {
         let rows = self.news().await;
         assert!(rows.is_empty(), "{what} only looks: {rows:#?}");

@@ -1,4 +1,4 @@
-//! Every message of the page.
+//! Tests the audit entries of every message of the page.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
@@ -22,7 +22,7 @@ use crate::support::{
 
 const ANNA: (&str, &str, &str) = ("Anna Admin (anna.admin)", "page", "127.0.0.1");
 
-/// A request, and what the audit is to say of it. A message without a line here does not compile.
+/// A request and its expected audit entry. A new message without an entry here does not compile.
 fn request(message: Method, mac: Mac, token: &Value) -> (Value, &'static str) {
     let file = BASE64_STANDARD.encode("mac;user;password\n805ec0123409;user5;secret-5\n");
     match message {
@@ -104,7 +104,7 @@ async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
         }
     }
 
-    // What can be done to a phone: a new code for one that Devices does not know any more; nothing for a removed one.
+    // Actions on a phone: a new code for one that Devices no longer knows, nothing for a removed one.
     bench.world.devices.forget(&first.to_string());
     records.wait_phone(first, "removed in Devices", |phone| phone.devices.state == DevicesState::NotInDomain).await;
     let mut actions = Action::ALL.to_vec();

@@ -1,4 +1,4 @@
-//! Every route of REST.
+//! Tests the audit entries of every REST route.
 
 use gangway::{
     api::rest::{ROUTES, Route},
@@ -20,7 +20,7 @@ use crate::support::{
 const ROBOT: (&str, &str, &str) = ("token robot", "rest", "127.0.0.1");
 const CSV: &[(&str, &str)] = &[("Content-Type", "text/csv")];
 
-/// The query and body of a route that changes something, its answer, and what the audit is to say of it.
+/// Query and body of a route that changes something, the expected status, and the expected audit entry.
 fn change(route: &Route) -> (&'static str, Value, u16, &'static str) {
     match (route.method, route.path) {
         ("POST", "/phones/{mac}/actions/{action}") => ("", json!({}), 202, "Block"),
@@ -48,7 +48,7 @@ async fn every_change_by_rest_is_written_down() {
     let records = bench.records();
     let mut audit = Audit::new(&records.store, records.instance).await;
 
-    // A blocked phone does not come: blocking is last.
+    // A blocked phone does not connect, so blocking comes last.
     let mut routes: Vec<&Route> = ROUTES.into_iter().flatten().collect();
     routes.sort_by_key(|route| (route.method != "GET", route.path.contains("{action}")));
     for route in routes {

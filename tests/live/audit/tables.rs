@@ -1,10 +1,10 @@
-//! A database as text, to see whether something changed it.
+//! Dumps a database as text, to detect changes.
 
 use std::{collections::BTreeMap, path::Path};
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
-/// All rows of every table.
+/// Returns all rows of every table.
 pub async fn dump(database: &Path) -> BTreeMap<String, Vec<String>> {
     let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     let names: Vec<String> =

@@ -1,4 +1,5 @@
-//! Further ways on which a secret could come out: scripts, other services and their errors, imports, rotation, mistakes.
+//! Further channels through which a secret could leak: scripts, other services and their errors, imports, rotation,
+//! mistakes.
 
 use std::fs;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::Scene;
 use crate::support::{http, page::Page};
 
-/// Passwords of what a phone uses besides the PBX, as Devices deploys them.
+/// Passwords that Devices deploys for services other than the PBX.
 const TURN: &str = "M4rk<&\"'%+/=;turn 3c2d";
 const LOG_SERVER: &str = "M4rk<&\"'%+/=;log 9e0f";
 const SNOM_USER: &str = "M4rk<&\"'%+/=;snom 41aa";
@@ -21,7 +22,7 @@ const SNOM_RPS: &str = "M4rk<&\"'%snom-rps 77b0";
 const YMCS: &str = "M4rk-ymcs-secret-5f5f";
 const IMPORTED: &str = "M4rk<&'%+/=imported 12ab";
 const MISTYPED: &str = "M4rk-mistyped-secret-0c0c";
-/// Of the tokens the simulated cloud gives out.
+/// Prefix of the tokens issued by the simulated cloud.
 const CLOUD_TOKEN: &str = "of-the-simulator";
 
 impl Scene {
@@ -40,7 +41,7 @@ impl Scene {
         }
     }
 
-    /// Passwords Devices deploys; the phone has them with its next file.
+    /// Deploys passwords through Devices; the phone receives them with its next file.
     pub fn deploy(&self) {
         let media = json!({ "type": "MEDIA", "turnServer": "turn.example.com", "turnUsername": "turner", "turnPassword": TURN });
         let alarm = json!({ "type": "ALARM_SERVER", "logUrl": "https://log.example.com/", "logUser": "logger", "logPassword": LOG_SERVER });
@@ -62,7 +63,8 @@ impl Scene {
         }
     }
 
-    /// A Snom phone: SRAPS, then its older interface, and what both say to a wrong secret.
+    /// Provisions a Snom phone with SRAPS and with its older interface, and provokes the errors of both for a wrong
+    /// secret.
     pub async fn snom(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
         let mut page = Page::open(&self.world, &url).await;
@@ -100,7 +102,7 @@ impl Scene {
         self.told(&mut page, "Snom's older interface refuses", mac).await;
     }
 
-    /// Yealink's current cloud: a phone it wants a serial number for, and a wrong secret.
+    /// Uses Yealink's current cloud with a phone that requires a serial number, and with a wrong secret.
     pub async fn ymcs(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
         let mut page = Page::open(&self.world, &url).await;
@@ -126,13 +128,13 @@ impl Scene {
         self.told(&mut page, "YMCS refuses", mac).await;
     }
 
-    /// New credentials, used by the phone.
+    /// Rotates the phone's credentials and lets the phone use the new ones.
     pub async fn rotated(&mut self, mac: Mac, phone: &YealinkPhone) {
         let done = self.site.run(&["phones", "rotate", &mac.to_string()]);
         self.out.command("phones rotate", &done);
         let record = self.records.wait_phone(mac, "new credentials", |phone| phone.former.is_some()).await;
         self.marks.add("the rotated password", record.own.password.expose());
-        // The serving gateway hears of the command's change a moment late; until then the phone gets its old file.
+        // The serving gateway sees the command's change shortly afterwards. Until then the phone gets its old file.
         let used = async {
             while self.records.phone(mac).is_none_or(|phone| phone.former.is_some()) {
                 phone.poll_once().await.unwrap();
@@ -142,7 +144,7 @@ impl Scene {
         tokio::time::timeout(crate::support::records::PATIENCE, used).await.expect("the new credentials are used");
     }
 
-    /// A table with passwords, lines that are wrong among them.
+    /// Imports a table with passwords, including invalid lines.
     pub async fn imported(&mut self, good: Mac) -> String {
         let table = format!(
             "mac;user;password\n{good};user1;{IMPORTED}\nno-mac-at-all;user2;{IMPORTED}\n{good};{IMPORTED};{IMPORTED};{IMPORTED}\n"
@@ -158,7 +160,7 @@ impl Scene {
         table
     }
 
-    /// Every route that tells something, and what scripts are told of their mistakes.
+    /// Calls every route that returns data, and provokes the error messages for scripts.
     pub async fn scripts(&mut self, mac: Mac, table: &str) {
         let made = self.site.run(&["tokens", "create", "reader", "--scope", "write", "--json"]);
         let token: Value = serde_json::from_slice(&made.stdout).unwrap();
@@ -170,7 +172,7 @@ impl Scene {
             let headers = [("Authorization", bearer.as_str()), ("Content-Type", media)];
             http::request(method, &format!("{base}{path}"), &headers, body.as_bytes())
         };
-        // The gateway learns of the token within a second.
+        // The gateway sees the new token within a second.
         let known = async {
             while ask("GET", "/phones", "", "").status != 200 {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;

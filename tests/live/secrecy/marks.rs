@@ -1,4 +1,4 @@
-//! Secrets in every spelling in which they could come out.
+//! Searches for secrets in every encoding in which they could leak.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use base64::{
 };
 use data_encoding::{HEXLOWER, HEXUPPER};
 
-/// What is searched for.
+/// The secrets to search for, by name, with all their encodings.
 #[derive(Default)]
 pub struct Marks(Vec<(String, BTreeSet<String>)>);
 
@@ -18,9 +18,9 @@ impl Marks {
         self.0.push((name.to_owned(), spellings(secret)));
     }
 
-    /// Where in `bytes` a secret stands, as sentences.
+    /// Returns a description of each secret found in `bytes`.
     pub fn find(&self, place: &str, bytes: &[u8]) -> Vec<String> {
-        // Every spelling is ASCII: what is no text stands between, not inside of them.
+        // All encodings are ASCII, so invalid UTF-8 can occur between them but not inside.
         let text = String::from_utf8_lossy(bytes);
         let mut found = Vec::new();
         for (name, spellings) in &self.0 {
@@ -47,7 +47,7 @@ fn spellings(secret: &str) -> BTreeSet<String> {
         each(secret, |byte| format!("%{byte:02x}"), |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
         each(secret, |byte| format!("%{byte:02X}"), |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
             .replace("%20", "+"),
-        // XML with names, with decimal and with hexadecimal references.
+        // XML with named, decimal and hexadecimal references.
         xml(secret, ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"]),
         xml(secret, ["&amp;", "&lt;", "&gt;", "\"", "'"]),
         xml(secret, ["&amp;", "&lt;", "&gt;", "&quot;", "&#39;"]),
@@ -55,11 +55,11 @@ fn spellings(secret: &str) -> BTreeSet<String> {
         xml(secret, ["&#x26;", "&#x3C;", "&#x3E;", "&#x22;", "&#x27;"]),
         secret.replace('\\', "\\\\").replace('"', "\\\""),
         format!("{secret:?}").trim_matches('"').to_owned(),
-        // JSON as a page may get it.
+        // JSON as escaped for a web page.
         secret.replace('"', "\\\"").replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),
     ]
     .into();
-    // In the middle of a longer text a Base64 begins at any of three bits.
+    // Inside a longer text, the secret can begin at any of three Base64 offsets.
     for shift in 0..3_usize {
         let shifted = [&b"\0\0\0"[..shift], bytes].concat();
         let whole = shifted.len() / 3 * 3;

@@ -1,5 +1,5 @@
-//! The whole way of a phone with every secret a marked value, at the most talkative log level; afterwards everything that
-//! comes out of the gateway is searched for the marks, in every spelling.
+//! Runs a phone's whole lifecycle with marked values for all secrets, at the most verbose log level. Then searches all
+//! output of the gateway for these marks, in every encoding.
 
 mod channels;
 mod marks;
@@ -27,7 +27,7 @@ use crate::support::{
     records::Records,
 };
 
-/// Passwords as a careless generator makes them: every character that some format has to escape.
+/// Passwords with every character that some format must escape.
 const USER: &str = "M4rk<&\"'%+/=;user 7f3a";
 const LDAP: &str = "M4rk<&\"'%+/=;ldap 91bc";
 const SHARED: &str = "M4rk-shared-3e5d-bootstrap";
@@ -35,10 +35,10 @@ const ADMIN: &str = "M4rk<&>admin-66aa";
 const RPS: &str = "M4rk<&\"'%rps 0d1e";
 const PASSPHRASE: &str = "M4rk passphrase of the backup 55";
 const UPLOAD: &str = "M4rk-upload-8a8a";
-/// Not secret: shows that the search finds what is there.
+/// Not secret. Verifies that the search finds values that are present.
 const CONTROL: &str = "Contr0l <&\"'% name";
 
-/// What the gateway let out.
+/// Output of the gateway.
 #[derive(Default)]
 struct Let {
     out: Vec<(String, Vec<u8>)>,
@@ -55,7 +55,7 @@ impl Let {
         self.add(format!("{name}: stderr"), done.stderr.clone());
     }
 
-    /// Every file below, but the one that holds the sealing key.
+    /// Adds all files below a directory, except the file with the sealing key.
     fn files(&mut self, dir: &Path) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -67,7 +67,7 @@ impl Let {
         }
     }
 
-    /// What a diagnostics bundle holds, unpacked.
+    /// Adds the unpacked files of a diagnostics bundle.
     fn bundle(&mut self, name: &str, file: &Path) {
         for (part, text) in unpack(file) {
             self.add(format!("{name}: {part}"), text);
@@ -81,7 +81,7 @@ impl Let {
 }
 
 struct Scene {
-    // Ends before its directory does.
+    // Dropped before its directory.
     process: Process,
     world: World,
     site: Site,
@@ -131,7 +131,7 @@ impl Scene {
         scene
     }
 
-    /// From the MAC on the box to the first call, and what only this phone knows.
+    /// Installs a phone up to its first registration, and collects its individual secrets.
     async fn installed(&mut self, mac: Mac, user: &str) -> YealinkPhone {
         let code = self.world.devices.make_code(1, false);
         self.marks.add("the provisioning code", &code);
@@ -152,7 +152,7 @@ impl Scene {
         phone
     }
 
-    /// What strangers and mistaken phones are told.
+    /// Collects the answers to unknown clients and misconfigured phones.
     fn refusals(&mut self, mac: Mac) {
         let record = self.records.phone(mac).unwrap();
         let base = format!("{}/example.com/gangway/phone", self.site.url());
@@ -174,7 +174,7 @@ impl Scene {
         self.out.add("answer to wrong credentials", format!("{:?}{}", answer.headers, answer.text()));
     }
 
-    /// The page, all of it, with a secret revealed to a person.
+    /// Uses all functions of the page, including revealing a secret to a user.
     async fn page(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
         let mut page = Page::open(&self.world, &url).await;
@@ -209,7 +209,7 @@ impl Scene {
             let refused = page.ask("Reveal", json!({ "mac": mac, "line": line["n"] })).await;
             told.push(("Reveal of a line", refused));
         }
-        // What gangway generated for the phone is the one thing that is shown on demand; not the administrator's own.
+        // Only secrets that gangway generated for the phone can be revealed, not those of the administrator.
         let own = self.records.store.roster().by_mac(self.records.instance, mac).unwrap().own.clone();
         let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "files" })).await;
         assert_eq!(revealed["password"], own.password.expose(), "{revealed}");
@@ -225,7 +225,7 @@ impl Scene {
         }
     }
 
-    /// Mistakes at the redirect service.
+    /// Provokes errors at the redirect service.
     async fn redirect_errors(&mut self, mac: Mac, user: &str) {
         self.world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), "changed".into()));
         let request = ProvisionRequest::new(&mac.to_string(), user, TITLE);
@@ -258,7 +258,7 @@ impl Scene {
         self.out.add("check", [checked.stdout, checked.stderr].concat());
     }
 
-    /// What is given to others: with names and without, each with the whole log.
+    /// Creates the bundles that may be shared: with names and without, each with the whole log.
     fn bundles(&mut self, log: &str) {
         let beside = |name: &str| self.site.data().with_file_name(name);
         let (file, named, journal) = (beside("bundle.zip"), beside("named.zip"), beside("journal"));
@@ -349,7 +349,7 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene.bundles(&log);
     scene.out.add("the log", log);
 
-    // The search finds what is there: in the file of the phone, and a name that is no secret.
+    // Verify that the search finds values that are present: in the phone's file, and a name that is not secret.
     for (name, secret) in [("password", USER), ("admin password", ADMIN)] {
         let mut wanted = Marks::default();
         wanted.add(name, secret);
@@ -368,12 +368,12 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
             scene.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
         assert!(hit, "the control is not found in {place}: the search would miss a secret there, too");
     }
-    // In a bundle with aliases there is no name either.
+    // A bundle with aliases does not contain names either.
     let aliased: Vec<_> = scene.out.out.iter().filter(|(name, _)| name.starts_with("diagnostics: ")).collect();
     assert!(aliased.iter().any(|(name, _)| name.contains("log-1.txt")), "the bundle has its log");
     let named: Vec<String> = aliased.iter().flat_map(|(name, bytes)| control.find(name, bytes)).collect();
     assert!(named.is_empty(), "names came out:\n{}", named.join("\n"));
-    // What is planted is found: each secret, where it would stand.
+    // Verify that planted secrets are found at each place where they could occur.
     for (name, secret) in [("the user's password", USER), ("the redirect account's password", RPS)] {
         for (place, bytes) in
             scene.out.out.iter().filter(|(place, _)| place == "the log" || place.contains("gangway.db"))

@@ -1,4 +1,4 @@
-//! A gateway inside a world of simulators, connected to its PBX.
+//! A gateway and simulators, with the gateway connected to its PBX.
 
 use gangway::phone::facet::RedirectState;
 use gangway_base::mac::Mac;
@@ -18,13 +18,13 @@ use super::{
 /// Title of the provider in Profile and UsersAdmin.
 pub const TITLE: &str = "Yealink";
 
-/// Both together; the gateway ends first.
+/// The gateway and the simulators. The gateway is dropped first.
 pub struct Bench {
     pub gateway: Gateway,
     pub world: World,
 }
 
-/// A world that fits the gateways here.
+/// A simulated world that matches the gateways of these tests.
 pub fn world() -> WorldBuilder {
     World::builder().domain(DOMAIN).instance(INSTANCE, PASSWORD)
 }
@@ -34,7 +34,7 @@ impl Bench {
         Self::start_in(world().start().await.unwrap(), Options::default()).await
     }
 
-    /// In a world that was prepared, with options.
+    /// Starts a gateway with options in a prepared world.
     pub async fn start_in(world: World, options: Options) -> Self {
         let gateway = Gateway::start(&world, options).await;
         world.connect_gateway(&gateway.base());
@@ -46,23 +46,23 @@ impl Bench {
         self.gateway.records()
     }
 
-    /// Provisions as a user does in Profile, with a fresh code; returns what Users is told.
+    /// Provisions as a user does in Profile, with a fresh code; returns the answer that Users receives.
     pub async fn provision(&self, mac: Mac, user: &str) -> ProvisionAnswer {
         self.ask(ProvisionRequest::new(&mac.to_string(), user, TITLE)).await
     }
 
-    /// Sends a request and returns what Users is told.
+    /// Sends a request and returns the answer that Users receives.
     pub async fn ask(&self, request: ProvisionRequest) -> ProvisionAnswer {
         self.world.users.provision(request).await.expect("Users gets an answer")
     }
 
-    /// Provisions, and expects success.
+    /// Provisions and expects success.
     pub async fn provisioned(&self, mac: Mac, user: &str) {
         let answer = self.provision(mac, user).await;
         assert!(answer.ok, "Users was told: {:?}", answer.error);
     }
 
-    /// Brings a phone through every station.
+    /// Completes all installation steps of a phone.
     pub async fn installed(&self, mac: Mac, model: YealinkModel, user: &str) -> YealinkPhone {
         self.provisioned(mac, user).await;
         self.records().wait_redirect(mac, RedirectState::Redirected).await;
@@ -72,24 +72,24 @@ impl Bench {
         phone
     }
 
-    /// Where the redirection service sends a phone.
+    /// The URL that the redirection service returns to a phone.
     pub fn phone_url(&self, mac: Mac) -> String {
         self.world.rps.target(mac).expect("the phone has an entry at the redirection service")
     }
 
-    /// Waits until a phone has one sysclient, with its whole configuration; a second code may make a second one,
-    /// which replaces the first.
+    /// Waits until a phone has exactly one sysclient, with its whole configuration. A second code may create a second
+    /// sysclient, which replaces the first.
     pub async fn wait_single_sysclient(&self, mac: Mac) {
         wait_single_sysclient(&self.world, mac).await;
     }
 
-    /// What no test may ever cause: a write to the PBX that is not a flag of a device.
+    /// Checks that the gateway wrote nothing to the PBX except device flags.
     pub fn assert_no_violation(&self) {
         assert_eq!(self.world.pbx.violations(), Vec::<String>::new());
     }
 }
 
-/// Powers the phone on: it must find its file and register.
+/// Powers the phone on; it must find its file and register.
 pub async fn comes_up(phone: &YealinkPhone) {
     let report = phone.boot().await.unwrap();
     assert!(report.registered, "the phone does not register: {report:#?}");

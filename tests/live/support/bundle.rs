@@ -1,8 +1,8 @@
-//! What is in a diagnostics bundle.
+//! Reads diagnostics bundles.
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
-/// Its files, by their path.
+/// Returns the files of a bundle by path.
 pub fn unpack(path: &Path) -> BTreeMap<String, String> {
     let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
     let mut files = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! A neighbour's bad days: a proxy on loopback that passes on what is said, or does it badly. It runs on a thread of its
-//! own, so that it goes on whatever the test waits for.
+//! A loopback proxy between the gateway and a peer that injects faults. It runs on a separate thread, so it keeps
+//! running while the test waits.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,43 +11,43 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Longer than any pause of the gateway, of a call that is never answered and of the one after it.
+/// Longer than any pause of the gateway, an unanswered call and the next call together.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// How badly.
+/// The kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Not at all.
+    /// No fault.
     None,
     /// Every connection is closed.
     Away,
-    /// Every other connection is closed at once, from the first, and the rest after a second.
+    /// Every other connection, starting with the first, is closed at once; the rest are closed after a second.
     Flapping,
-    /// Whatever the neighbour says is replaced by noise of the same length.
+    /// Data from the peer is replaced by noise of the same length.
     Garbage,
-    /// One byte a second.
+    /// Data is passed on at one byte per second.
     Trickling,
-    /// Connections stand, and nothing arrives on either side until it is over.
+    /// Connections stay open, but no data is passed on in either direction until the fault ends.
     Silent,
 }
 
 impl Fault {
-    /// Through which nobody gets.
+    /// Faults that let no call succeed.
     pub const LASTING: [Self; 4] = [Self::Away, Self::Garbage, Self::Trickling, Self::Silent];
 }
 
-/// Who speaks to whom.
+/// Which side opens the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Neighbour {
-    /// It is called; a connection on which nothing is asked has not met a fault.
+    /// The gateway calls the peer. A connection without a request has not met a fault.
     Called,
-    /// A websocket is held to it.
+    /// The gateway holds a websocket open to the peer.
     Held,
-    /// It holds a websocket to the gateway.
+    /// The peer holds a websocket open to the gateway.
     Holding,
 }
 
-/// Stands between the gateway and one neighbour.
+/// A proxy between the gateway and one peer.
 pub struct Proxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
@@ -55,7 +55,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port and passes on to `upstream`.
+    /// Listens on a free port and forwards to `upstream`.
     pub fn start(neighbour: Neighbour, upstream: SocketAddr) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -70,7 +70,7 @@ impl Proxy {
         Self { address, fault, met: seen }
     }
 
-    /// The same URL through this proxy.
+    /// Returns the URL with this proxy's address.
     pub fn url(&self, url: &str) -> String {
         let mut url: url::Url = url.parse().unwrap();
         url.set_port(Some(self.address.port())).unwrap();
@@ -81,7 +81,7 @@ impl Proxy {
         self.fault.send_replace(fault);
     }
 
-    /// Waits until a connection has suffered from it.
+    /// Waits until a connection was affected by the fault.
     pub async fn met(&self, fault: Fault, who: &str) {
         let mut met = self.met.clone();
         let seen = timeout(PATIENCE, met.wait_for(|met| met.contains(&fault))).await;
@@ -108,7 +108,7 @@ impl Link {
         });
     }
 
-    /// Until the proxy is dropped.
+    /// Serves until the proxy is dropped.
     async fn serve(mut self, listener: TcpListener) {
         let mut connections = JoinSet::new();
         let mut flaps = 0_usize;
@@ -142,7 +142,7 @@ impl Link {
         }
     }
 
-    /// Returns when the connection is to end.
+    /// Returns when the connection should be closed.
     async fn cut(mut self) {
         loop {
             let fault = *self.fault.borrow_and_update();
@@ -175,7 +175,7 @@ impl Link {
                     if self.neighbour == Neighbour::Called || !is_neighbour {
                         continue;
                     }
-                    // Out of the blue.
+                    // Unsolicited data.
                     if fault == Fault::Garbage && to.write_all(&noise(64)).await.is_err() {
                         return;
                     }
@@ -192,7 +192,7 @@ impl Link {
         }
     }
 
-    /// False when the connection has ended.
+    /// Returns false if the connection has ended.
     async fn say(&mut self, mut said: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
         while let Some(first) = said.get(..1) {
             let fault = *self.fault.borrow_and_update();
@@ -228,7 +228,7 @@ impl Link {
     }
 }
 
-/// The same every time; neither HTTP nor a frame.
+/// Returns deterministic noise that is neither valid HTTP nor a valid frame.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {

@@ -1,4 +1,4 @@
-//! A gateway in this process, on a thread of its own, with a temporary data directory and real sockets.
+//! Runs a gateway in this process, on a separate thread, with a temporary data directory and real sockets.
 
 use std::{
     net::SocketAddr,
@@ -30,7 +30,7 @@ use super::{
     records::Records,
 };
 
-/// The gateway. Dropping it ends it.
+/// The gateway. Dropping it stops it.
 pub struct Gateway {
     running: Option<Running>,
     options: Options,
@@ -47,12 +47,12 @@ struct Running {
 }
 
 impl Gateway {
-    /// Starts one that knows the redirection service of `world`; the PBX is not connected yet.
+    /// Starts a gateway configured with the redirection service of `world`. The PBX is not connected yet.
     pub async fn start(world: &World, options: Options) -> Self {
         Self::start_with(options.redirecting(world)).await
     }
 
-    /// Starts one with exactly these options.
+    /// Starts a gateway with exactly these options.
     pub async fn start_with(options: Options) -> Self {
         watch_the_log();
         let dir = TempDir::new().unwrap();
@@ -62,7 +62,7 @@ impl Gateway {
         gateway
     }
 
-    /// Serves from a directory that holds data and `gangway.toml` already.
+    /// Serves from a directory that already contains data and `gangway.toml`.
     pub async fn serve_in(dir: TempDir, options: Options, http: SocketAddr, ops: SocketAddr) -> Self {
         watch_the_log();
         let mut gateway = Self { running: None, options, http, ops, dir };
@@ -70,28 +70,28 @@ impl Gateway {
         gateway
     }
 
-    /// Where it listens.
+    /// The HTTP address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.http
     }
 
-    /// Ends it in good order and starts it anew on the same data and port.
+    /// Shuts the gateway down cleanly and starts it again on the same data and port.
     pub async fn restart(&mut self) {
         self.stop();
         self.launch().await;
     }
 
-    /// Starts it after [`Gateway::stop`]; what was configured before stands.
+    /// Starts it after [`Gateway::stop`] with its previous configuration.
     pub async fn start_again(&mut self) {
         self.run(false).await;
     }
 
-    /// Errors in the log are part of this test.
+    /// Allows errors in the log for this test.
     pub fn expect_errors(&self) {
         EXPECTED.store(true, Ordering::Relaxed);
     }
 
-    /// What was logged as an error so far, by any gateway of this process.
+    /// The errors logged so far by all gateways of this process.
     pub fn errors(&self) -> Vec<String> {
         ERRORS.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -100,14 +100,14 @@ impl Gateway {
         self.dir.path().join("data")
     }
 
-    /// The same with other options.
+    /// Shuts the gateway down cleanly and starts it with other options.
     pub async fn restart_with(&mut self, options: Options) {
         self.stop();
         self.options = options;
         self.launch().await;
     }
 
-    /// Ends it in good order.
+    /// Shuts the gateway down cleanly.
     pub fn stop(&mut self) {
         if let Some(Running { records, tasks, thread, .. }) = self.running.take() {
             tasks.ask_to_stop();
@@ -125,17 +125,17 @@ impl Gateway {
         format!("http://{}", self.http)
     }
 
-    /// A page of the operator's listener.
+    /// The URL of a page of the operator's listener.
     pub fn ops_url(&self, page: &str) -> String {
         format!("http://{}/{page}", self.ops)
     }
 
-    /// Where phones ask by SIP PnP.
+    /// The address that phones query by SIP PnP.
     pub fn pnp(&self) -> SocketAddr {
         self.running.as_ref().unwrap().pnp[0]
     }
 
-    /// All places where phones could ask so.
+    /// All addresses that phones can query by SIP PnP.
     pub fn pnps(&self) -> &[SocketAddr] {
         &self.running.as_ref().unwrap().pnp
     }
@@ -144,12 +144,12 @@ impl Gateway {
         self.http.port()
     }
 
-    /// Where app objects and pages live.
+    /// Base URL of app objects and pages.
     pub fn instance_url(&self) -> String {
         format!("{}/{DOMAIN}/{INSTANCE}", self.base())
     }
 
-    /// Where an AppWebsocket is opened.
+    /// URL for AppWebsockets.
     pub fn socket_url(&self) -> String {
         self.instance_url().replacen("http", "ws", 1)
     }
@@ -162,7 +162,7 @@ impl Gateway {
         self.dir.path().join("gangway.toml")
     }
 
-    /// Runs a command of the real binary beside this gateway.
+    /// Runs a command of the real binary next to this gateway.
     pub fn command(&self, arguments: &[&str]) -> Output {
         process::run(&self.config(), arguments)
     }
@@ -218,11 +218,11 @@ impl Drop for Gateway {
     }
 }
 
-/// What gateways of this process logged as errors: nothing here is one, however the world around behaves.
+/// Errors logged by gateways of this process. Unless a test expects errors, no behaviour of its peers may cause one.
 static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static EXPECTED: AtomicBool = AtomicBool::new(false);
 
-/// Keeps errors; `RUST_LOG=gangway=debug` shows what the gateway says.
+/// Collects errors. `RUST_LOG=gangway=debug` prints the gateway's log.
 fn watch_the_log() {
     let shown = std::env::var_os("RUST_LOG").map(|_| {
         tracing_subscriber::fmt::layer()
@@ -230,7 +230,7 @@ fn watch_the_log() {
             .with_filter(tracing_subscriber::EnvFilter::from_default_env())
     });
     let errors = Errors.with_filter(tracing_subscriber::filter::LevelFilter::ERROR);
-    // Another test of this process may have been first; it watches for both.
+    // Another test of this process may have installed its subscriber first; it collects for both.
     let _ = tracing_subscriber::registry().with(errors).with(shown).try_init();
 }
 

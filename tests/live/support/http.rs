@@ -1,4 +1,4 @@
-//! Requests as a phone or a stranger makes them: one connection each, nothing hidden.
+//! HTTP requests as sent by a phone or an unknown client: one connection per request, with all details visible.
 
 use std::{
     io::{Read, Write},
@@ -13,11 +13,11 @@ use url::Url;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What came back.
+/// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// As sent, names in lower case, in order.
+    /// Headers in the order sent, with lower-case names.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -31,7 +31,8 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// What tells one refusal from another: everything but what is random (the order of headers is) or the time.
+    /// The distinguishing properties of a rejection, without those that are random (including the header order) or
+    /// depend on the time.
     pub fn shape(&self) -> (u16, Vec<String>, usize) {
         let names = self.headers.iter().map(|(name, value)| match name.as_str() {
             "date" | "www-authenticate" | "x-request-id" => name.clone(),
@@ -43,7 +44,7 @@ impl Answer {
     }
 }
 
-/// GET with a User-Agent.
+/// Sends a GET request with a User-Agent.
 pub fn get(url: &str, agent: &str) -> Answer {
     request("GET", url, &[("User-Agent", agent)], b"")
 }
@@ -53,7 +54,7 @@ pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// A request that answers the Digest challenge it is met with (RFC 2617, `qop=auth`).
+/// Sends a request that answers the server's Digest challenge (RFC 2617, `qop=auth`).
 pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, password: &str) -> Answer {
     let challenge = request(method, url, headers, b"");
     assert_eq!(challenge.status, 401, "a challenge");
@@ -64,7 +65,7 @@ pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, pas
     let path = Url::parse(url).unwrap().path().to_owned();
     let secret = md5(&format!("{user}:{realm}:{password}"));
     let asked = md5(&format!("{method}:{path}"));
-    // An answer works once, so each is another one.
+    // A digest answer is valid only once, so each request needs a new one.
     let cnonce = format!("{:016x}", rand::random::<u64>());
     let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
     let authorization = format!(
@@ -80,7 +81,7 @@ fn md5(text: &str) -> String {
     HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
-/// Any request.
+/// Sends any request.
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let url = Url::parse(url).unwrap();
     let address = url.socket_addrs(|| None).unwrap();
@@ -97,7 +98,7 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     }
     head += "\r\n";
     stream.write_all(head.as_bytes()).unwrap();
-    // A server that refuses a long body may close before it has read all of it.
+    // A server that rejects a long body may close before it has read all of it.
     let _ = stream.write_all(body);
     let mut raw = Vec::new();
     let _ = stream.read_to_end(&mut raw);

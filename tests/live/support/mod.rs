@@ -1,5 +1,5 @@
-//! What every test here needs: a world of simulators, a gateway in it (in this process or as the real binary), and
-//! ways to wait for what the gateway records. Nothing here sleeps; everything waits for a condition.
+//! Support for the end-to-end tests: simulators, a gateway (in this process or as the real binary), and functions that
+//! wait for the gateway's records. Everything waits for conditions instead of sleeping.
 
 pub mod bench;
 pub mod bundle;
@@ -18,13 +18,13 @@ use std::future::Future;
 use gangway_base::mac::Mac;
 use tokio::task::JoinHandle;
 
-/// The phones of a test: addresses out of a real block of the vendor.
+/// Returns a test MAC address from a real address block of the vendor.
 pub fn mac(number: u8) -> Mac {
     Mac::new([0x80, 0x5e, 0xc0, 0x12, 0x34, number]).unwrap()
 }
 
-/// Starts something that is to be under way while the test goes on; it ends with the test.
-#[expect(clippy::disallowed_methods, reason = "a test's own task belongs to no gateway")]
+/// Starts a background task that ends with the test.
+#[expect(clippy::disallowed_methods, reason = "the task belongs to the test, not to a gateway")]
 pub fn in_background<T: 'static>(work: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     actix_rt::spawn(work)
 }

@@ -1,4 +1,4 @@
-//! How a gateway under test is configured.
+//! Configuration of a gateway under test.
 
 use std::{
     fs,
@@ -10,19 +10,19 @@ use gangway::{phone::instance::InstanceId, settings::Scope, store::Store};
 use gangway_base::clock::ManualClock;
 use gangway_sim::world::World;
 
-/// Domain, instance and shared password of every world and every gateway here.
 /// Log directives of every site.
 pub const LOG: &str = "info,gangway=debug";
+/// Domain, instance and shared password of every simulated world and every gateway in these tests.
 pub const DOMAIN: &str = "example.com";
 pub const INSTANCE: &str = "gangway";
 pub const PASSWORD: &str = "shared password";
 
-/// What differs from the usual configuration.
+/// Differences from the default configuration.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `[net] connects_per_second`.
     pub connects_per_second: u32,
-    /// `[net] allow`: the simulators live on loopback.
+    /// `[net] allow`; needed because the simulators listen on loopback.
     pub allow: Vec<String>,
     /// `[net] trusted_proxies`.
     pub trusted_proxies: String,
@@ -36,12 +36,12 @@ pub struct Options {
     pub sections: String,
     /// Settings of the instance, written before the PBX connects.
     pub settings: Vec<(String, String)>,
-    /// Another clock than the computer's, for a gateway in this process.
+    /// A manual clock in place of the system clock, for a gateway in this process.
     pub clock: Option<ManualClock>,
 }
 
 impl Default for Options {
-    /// Phones come over plain HTTP: the simulators have no certificates.
+    /// Phones use plain HTTP, because the simulators have no certificates.
     fn default() -> Self {
         Self {
             connects_per_second: 500,
@@ -58,7 +58,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same with accounts at the redirection services of `world`.
+    /// Adds accounts at the redirection services of `world`.
     pub fn redirecting(mut self, world: &World) -> Self {
         for (name, value) in [
             ("protocol", "yealink-xmlrpc".to_owned()),
@@ -79,7 +79,7 @@ impl Options {
         self
     }
 
-    /// Writes `gangway.toml` for a gateway with its data beside it.
+    /// Writes `gangway.toml` for a gateway whose data is in the same directory.
     pub fn write(&self, dir: &Path, http: SocketAddr, ops: SocketAddr) {
         let vendors = self.vendors.as_ref().map(|dir| format!("[vendors]\ndir = \"{}\"\n", dir.display()));
         let vendors = vendors.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The admin page as the gateway sees it: an AppWebsocket logged in to `gangway-admin`, message by message.
+//! A client of the admin page's API: an AppWebsocket logged in to `gangway-admin`.
 
 use std::collections::VecDeque;
 
@@ -19,11 +19,11 @@ use super::{
 pub struct Page {
     session: AppSession,
     asked: u32,
-    /// What came while an answer was waited for.
+    /// Messages that arrived while waiting for an answer.
     later: VecDeque<Value>,
 }
 
-/// A login the PBX makes for a person who may open this app.
+/// A login made by the PBX for a user who may open this app.
 pub fn person(app: &str) -> LoginForm {
     LoginForm {
         app: app.into(),
@@ -37,7 +37,7 @@ pub fn person(app: &str) -> LoginForm {
     }
 }
 
-/// The login without a PBX.
+/// A login by password, without a PBX.
 pub fn typed(password: &str) -> LoginForm {
     LoginForm {
         app: "gangway-admin".into(),
@@ -66,7 +66,7 @@ impl Page {
         message
     }
 
-    /// Sends a request without waiting; its `src`.
+    /// Sends a request without waiting for the answer; returns its `src`.
     pub async fn send(&mut self, mt: &str, body: Value) -> String {
         self.asked += 1;
         let src = self.asked.to_string();
@@ -76,12 +76,12 @@ impl Page {
         src
     }
 
-    /// Sends a text as it is.
+    /// Sends a text unchanged.
     pub async fn send_text(&mut self, text: String) {
         assert!(self.session.send_text(text).await);
     }
 
-    /// Asks, and returns every part of the answer.
+    /// Sends a request and returns all parts of the answer.
     pub async fn parts(&mut self, mt: &str, body: Value) -> Vec<Value> {
         let src = self.send(mt, body).await;
         let (name, mut parts) = (format!("{mt}Result"), Vec::new());
@@ -100,12 +100,12 @@ impl Page {
         }
     }
 
-    /// Asks what is answered in one part, or begins with it.
+    /// Sends a request and returns the first part of the answer.
     pub async fn ask(&mut self, mt: &str, body: Value) -> Value {
         self.parts(mt, body).await.remove(0)
     }
 
-    /// Asks for a list, all parts joined.
+    /// Requests a list and joins all parts.
     pub async fn rows(&mut self, mt: &str, body: Value, name: &str) -> Vec<Value> {
         let parts = self.parts(mt, body).await;
         parts
@@ -114,7 +114,7 @@ impl Page {
             .collect()
     }
 
-    /// Waits until something is told.
+    /// Waits for a matching message.
     pub async fn told(&mut self, mt: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         while let Some(message) = self.later.pop_front() {
             if message["mt"] == mt && wanted(&message) {
@@ -129,7 +129,7 @@ impl Page {
         }
     }
 
-    /// Opens a phone's page and waits until its sentence names this cause; the sentence.
+    /// Opens a phone's page and waits until its status names this cause; returns the status.
     pub async fn until_cause(&mut self, mac: Mac, cause: &str) -> Value {
         let shown = self.ask("Phone", json!({ "mac": mac.spelled("-"), "subscribe": true })).await;
         assert_eq!(shown.get("error"), None, "{shown}");
@@ -152,7 +152,7 @@ impl Page {
         }
     }
 
-    /// Subscribes to the list until so many phones match the query: the list follows the records a moment later.
+    /// Subscribes to the list until this many phones match the query. The list is updated shortly after the records.
     pub async fn until_total(&mut self, query: Value, total: u64) {
         let parts = self.parts("Devices", json!({ "query": query, "subscribe": true })).await;
         let (src, shown) = (parts[0]["src"].clone(), parts[0]["total"].clone());
@@ -161,7 +161,7 @@ impl Page {
         }
     }
 
-    /// Asks for the connections until those to the PBX and to Devices are up: they come one after the other.
+    /// Queries the connections until those to the PBX and to Devices are up. They are opened one after the other.
     pub async fn until_devices(&mut self) -> Vec<Value> {
         let complete = async {
             loop {
@@ -175,7 +175,7 @@ impl Page {
         tokio::time::timeout(PATIENCE, complete).await.expect("Devices is connected")
     }
 
-    /// Presses a button; what will happen.
+    /// Triggers a button; returns the announced effect.
     pub async fn act(&mut self, mac: Mac, action: &str, more: Value) -> String {
         let mut body = json!({ "mac": mac, "action": action });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -184,7 +184,7 @@ impl Page {
         answer["will"]["text"].as_str().unwrap().to_owned()
     }
 
-    /// The time line of a phone.
+    /// The timeline of a phone.
     pub async fn timeline(&mut self, mac: Mac) -> Vec<Value> {
         self.later.clear();
         let src = self.send("Phone", json!({ "mac": mac })).await;

@@ -1,4 +1,4 @@
-//! The real binary as a child process: what a crash, a signal or a wrong file does shows only there.
+//! Runs the real binary as a child process, to test crashes, signals and invalid files.
 
 use std::{
     fs,
@@ -24,10 +24,10 @@ use super::{
     records::Records,
 };
 
-/// Longest wait for anything local.
+/// Timeout for local operations.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A data directory and a configuration file that outlive the processes using them.
+/// A data directory and a configuration file that outlive the processes that use them.
 pub struct Site {
     dir: TempDir,
     pub http: SocketAddr,
@@ -40,13 +40,13 @@ pub struct Process {
     log: PathBuf,
 }
 
-/// First of the ports for gateways: below those the system gives to whoever connects, so that nobody takes one
-/// between this choice and the gateway's start.
+/// First of the ports for gateways. It is below the system's ephemeral ports, so no other process takes a port between
+/// this choice and the gateway's start.
 const PORTS: u32 = 20_000;
-/// Ports of one process before it comes into those of the next.
+/// Number of ports per test process.
 const OWN_PORTS: u32 = 8;
 
-/// A port that is free now and that no other test will choose.
+/// Returns a port that is free now and that no other test will choose.
 pub fn free_port() -> SocketAddr {
     static CHOSEN: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id() % 1500 * OWN_PORTS;
@@ -60,7 +60,7 @@ pub fn free_port() -> SocketAddr {
 }
 
 impl Site {
-    /// A site with one instance, configured by `options`.
+    /// Creates a site with one instance, configured by `options`.
     pub fn new(options: &Options) -> Self {
         let dir = TempDir::new().unwrap();
         let (http, ops) = (free_port(), free_port());
@@ -68,7 +68,7 @@ impl Site {
         Self { dir, http, ops }
     }
 
-    /// A site in `world` whose gateway serves, with the PBX connected.
+    /// Creates a site in `world` and starts its gateway, with the PBX connected.
     pub async fn serving(world: &World, options: Options) -> (Self, Process) {
         let options = options.redirecting(world);
         let site = Self::new(&options);
@@ -79,7 +79,7 @@ impl Site {
         (site, process)
     }
 
-    /// The records, read through a store of our own beside the process; the settings of `options` are written.
+    /// Returns the records, read through a separate store next to the process. Also writes the settings of `options`.
     pub async fn records(&self, options: &Options) -> Records {
         let store = Store::open(&self.data(), Arc::new(SystemClock), &Tasks::new()).await.unwrap();
         let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
@@ -87,7 +87,7 @@ impl Site {
         Records { store, instance }
     }
 
-    /// The most talkative log there is.
+    /// Sets the most verbose log level.
     pub fn log_everything(&self) {
         let text = fs::read_to_string(self.config()).unwrap();
         assert!(text.contains(LOG), "the configuration has another log level by now");
@@ -112,23 +112,23 @@ impl Site {
         self.serve_with(&[])
     }
 
-    /// The same with further arguments.
+    /// Starts `gangway serve` with further arguments.
     pub fn serve_as(&self, arguments: &[&str]) -> Process {
         let arguments = [&["serve"], arguments].concat();
         self.start(command(&self.config(), &arguments, &[]))
     }
 
-    /// The same with variables in its environment.
+    /// Starts `gangway serve` with these environment variables.
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Process {
         self.start(command(&self.config(), &["serve"], variables))
     }
 
-    /// The same under limits, as `ulimit` of a shell sets them.
+    /// Starts `gangway serve` under limits set by a shell's `ulimit`.
     pub fn serve_under(&self, ulimit: &str) -> Process {
         self.start(shell(ulimit, &["serve"], &self.config()))
     }
 
-    /// Runs another command of the binary to its end, under limits.
+    /// Runs another command of the binary under limits and waits for it.
     pub fn run_under(&self, ulimit: &str, arguments: &[&str]) -> Output {
         shell(ulimit, arguments, &self.config()).output().unwrap()
     }
@@ -148,13 +148,13 @@ impl Site {
         Process { child, log }
     }
 
-    /// Runs another command of the binary to its end.
+    /// Runs another command of the binary and waits for it.
     pub fn run(&self, arguments: &[&str]) -> Output {
         run(&self.config(), arguments)
     }
 }
 
-/// The binary in place of a shell that has set limits.
+/// The command that sets limits in a shell and then executes the binary.
 fn shell(ulimit: &str, arguments: &[&str], config: &Path) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{ulimit} && exec \"$0\" \"$@\"");
@@ -174,23 +174,23 @@ pub fn run(config: &Path, arguments: &[&str]) -> Output {
 }
 
 impl Process {
-    /// Its number.
+    /// The process ID.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGKILL: no goodbye of any kind.
+    /// Sends SIGKILL, which allows no shutdown.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits until it has died by itself; the signal.
+    /// Waits until the process has terminated itself; returns the signal.
     pub fn died(mut self) -> Option<i32> {
         self.child.wait().unwrap().signal()
     }
 
-    /// SIGTERM; the time it took to end and its exit code.
+    /// Sends SIGTERM; returns the time until the process ended and its exit code.
     pub fn terminate(mut self) -> (Duration, Option<i32>) {
         let started = Instant::now();
         let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
@@ -199,18 +199,18 @@ impl Process {
         (started.elapsed(), status.code())
     }
 
-    /// Its number.
+    /// The process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGHUP: reads its files again.
+    /// Sends SIGHUP, which makes the gateway reload its files.
     pub fn hang_up(&self) {
         let done = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
 
-    /// What it logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -226,7 +226,7 @@ impl Drop for Process {
     }
 }
 
-/// A plain GET on loopback; status line and body, `None` when nobody listens.
+/// Sends a plain GET on loopback; returns status line and body, or `None` if no server listens.
 pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -236,7 +236,7 @@ pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     Some(answer)
 }
 
-/// Permission bits of a file.
+/// Returns the permission bits of a file.
 pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -1,5 +1,5 @@
-//! What the gateway has recorded, and waiting for it: read from its own store, or from a second one beside the
-//! process under test.
+//! The gateway's records and functions that wait for changes to them. They are read from the gateway's store, or from a
+//! second store next to the process under test.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use gangway::{
 use gangway_base::mac::Mac;
 use tokio::sync::broadcast::error::RecvError;
 
-/// Longer than any pause of the gateway between two attempts at something that is away.
+/// Longer than any pause of the gateway between two retries.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// One instance's records.
+/// The records of one instance.
 #[derive(Clone)]
 pub struct Records {
     pub store: Store,
@@ -29,7 +29,7 @@ impl Records {
         self.store.roster().by_mac(self.instance, mac)
     }
 
-    /// Waits until `look` finds something; `what` names it when it does not happen.
+    /// Waits until `look` returns a value; `what` names the condition in the panic message.
     pub async fn wait_for<R>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<R>) -> R {
         let mut changes = self.store.changes();
         let search = async {
@@ -49,7 +49,7 @@ impl Records {
         }
     }
 
-    /// Waits until no fact begins so.
+    /// Waits until no fact has this prefix.
     pub async fn wait_no_facts(&self, prefix: &str) {
         self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
     }
@@ -60,7 +60,7 @@ impl Records {
         self.store.fact(self.instance, key).unwrap()
     }
 
-    /// Waits until the facts of the store are so.
+    /// Waits until the facts of the store meet a condition.
     pub async fn wait_facts(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
         let mut changes = self.store.facts_changes();
         let search = async {
@@ -73,7 +73,7 @@ impl Records {
         }
     }
 
-    /// Waits until the record of a phone is as wanted, and returns it.
+    /// Waits until the record of a phone meets a condition; returns the record.
     pub async fn wait_phone(&self, mac: Mac, what: &str, wanted: impl Fn(&Phone) -> bool) -> Arc<Phone> {
         let what = format!("{mac}: {what}");
         self.wait_for(&what, |records| records.phone(mac).filter(|phone| wanted(phone))).await
@@ -97,7 +97,7 @@ impl Records {
         self.wait_phone(mac, &format!("PBX flags '{}'", state.text()), is).await
     }
 
-    /// Waits until every station is passed: configuration, redirect, delivery, flags, registration.
+    /// Waits until all steps are done: configuration, redirect, delivery, flags, registration.
     pub async fn wait_done(&self, mac: Mac) -> Arc<Phone> {
         self.wait_phone(mac, "every station passed", |phone| {
             phone.devices.state == DevicesState::Received
@@ -119,7 +119,7 @@ impl Records {
         rows.into_iter().map(|row| row.entry).collect()
     }
 
-    /// The time line of a phone, newest first.
+    /// The timeline of a phone, newest entry first.
     pub async fn events(&self, mac: Mac) -> Vec<EventRow> {
         match self.phone(mac) {
             Some(phone) => self.store.events(phone.id, 100).await.unwrap(),
@@ -127,7 +127,7 @@ impl Records {
         }
     }
 
-    /// Every phone in a few lines, for a test that failed.
+    /// A short description of every phone, for the message of a failed test.
     async fn describe(&self) -> String {
         let mut text = String::new();
         for phone in self.store.roster().in_instance(self.instance) {

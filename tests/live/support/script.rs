@@ -1,4 +1,4 @@
-//! A script at the REST api.
+//! A client of the REST API.
 
 use gangway::store::{NewToken, Store, TokenScope};
 use serde_json::Value;
@@ -8,13 +8,13 @@ use super::{
     http::{Answer, request},
 };
 
-/// A script with its token.
+/// A client with its token.
 pub struct Script {
     base: String,
     token: String,
 }
 
-/// A token made as the page and the command make it, without their sentence in the audit.
+/// Creates a token as the page and the command do, but without an audit entry.
 pub async fn token(gateway: &Gateway, name: &str, scope: TokenScope, expires: Option<jiff::Timestamp>) -> String {
     let (store, instance): (&Store, _) = (&gateway.records().store, gateway.records().instance);
     let new = NewToken { name: name.into(), scope, expires, created_by: "a test".into() };
@@ -34,7 +34,7 @@ impl Script {
         format!("{}{path}", self.base)
     }
 
-    /// Any request; what the world answers goes on meanwhile.
+    /// Sends any request. The simulators keep running in the meantime.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let (method, url, body) = (method.to_owned(), self.url(path), body.to_vec());
         let mut headers: Vec<(String, String)> =
@@ -55,7 +55,7 @@ impl Script {
         self.send("GET", path, &[], b"").await
     }
 
-    /// GET that must succeed.
+    /// Sends a GET request that must succeed.
     pub async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -71,7 +71,7 @@ pub fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
 }
 
-/// A refusal as it must be.
+/// Checks that a rejection has the expected form.
 pub fn problem(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");

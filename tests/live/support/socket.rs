@@ -1,11 +1,11 @@
-//! An AppWebsocket in the hands of somebody who may not be who he says: message by message.
+//! An AppWebsocket driven message by message, for clients that may use a false identity.
 
 use data_encoding::HEXLOWER;
 use gangway_sim::{session::AppSession, world::World};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Opens a socket without logging in and asks for the challenge.
+/// Opens a socket without logging in and requests the challenge.
 pub async fn challenged(world: &World, url: &str) -> (AppSession, String) {
     let mut socket = AppSession::open_without_login(&world.host(), url).await.unwrap();
     assert!(socket.send(&json!({ "mt": "AppChallenge" })).await);
@@ -13,10 +13,11 @@ pub async fn challenged(world: &World, url: &str) -> (AppSession, String) {
     (socket, answer["challenge"].as_str().unwrap().to_owned())
 }
 
-/// The GUID in logins made by hand.
+/// The GUID in hand-made logins.
 const GUID: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
-/// An `AppLogin` whose info object is exactly this text; SDK page "AppWebsocket": the digest covers it as sent.
+/// An `AppLogin` with exactly this text as its info object. According to the SDK page "AppWebsocket", the digest covers
+/// the text as sent.
 pub fn login_text(app: &str, sip: &str, info: &str, pbx_obj: Option<&str>, challenge: &str, password: &str) -> String {
     let digest = Sha256::digest(format!("{app}:example.com:{sip}:{GUID}::{info}:{challenge}:{password}"));
     let digest = HEXLOWER.encode(&digest);
@@ -27,7 +28,7 @@ pub fn login_text(app: &str, sip: &str, info: &str, pbx_obj: Option<&str>, chall
     )
 }
 
-/// Every message until the socket ends.
+/// Returns all messages until the socket is closed.
 pub async fn until_closed(socket: &mut AppSession) -> Vec<Value> {
     let mut seen = Vec::new();
     let listening = async {

@@ -6,7 +6,7 @@ use super::state::{Device, DevicesState};
 use crate::crypt;
 
 impl DevicesState {
-    /// Answers one request; unknown ones with nothing.
+    /// Answers one request; returns nothing for unknown requests.
     pub(super) fn answer(&mut self, message: &Value) -> Vec<Value> {
         let mt = message["mt"].as_str().unwrap_or_default();
         let content = match mt {
@@ -37,7 +37,8 @@ impl DevicesState {
         vec![result(message, content)]
     }
 
-    /// "If not given, the domain of the currently logged in user is used": ours logs in with the instance's password.
+    /// "If not given, the domain of the currently logged in user is used". The gateway logs in with the instance's
+    /// password.
     fn domain_meant(&self, message: &Value) -> u64 {
         let own = self.domains.first().map(|domain| domain.id).unwrap_or_default();
         message["domainId"].as_u64().unwrap_or(own)
@@ -70,7 +71,7 @@ impl DevicesState {
         json!({ "code": code, "validUntil": valid_until.as_second() })
     }
 
-    /// The list in pieces of 50; the final one carries `last`.
+    /// Lists devices in messages of 50; the last one has `last`.
     fn device_results(&self, message: &Value) -> Vec<Value> {
         let domain = message["domainId"].as_u64();
         let domains: Option<Vec<u64>> =

@@ -20,7 +20,7 @@ pub(super) mod event {
     pub(in crate::devices) const SHUTDOWN: u32 = 4;
 }
 
-/// What a device sent.
+/// A frame from a device.
 #[derive(Debug, PartialEq)]
 pub(super) enum Frame {
     Admin {
@@ -32,11 +32,11 @@ pub(super) enum Frame {
         event: u32,
         data: Vec<u8>,
     },
-    /// Too short, unknown, or not the JSON it should be.
+    /// Too short, unknown, or with invalid JSON.
     Odd,
 }
 
-/// An administrative message.
+/// Writes an administrative message.
 pub(super) fn write_admin(kind: u16, content: &Value) -> Vec<u8> {
     let [high, low] = kind.to_be_bytes();
     let mut frame = vec![1, high, low];
@@ -44,7 +44,7 @@ pub(super) fn write_admin(kind: u16, content: &Value) -> Vec<u8> {
     frame
 }
 
-/// A tunnel message.
+/// Writes a tunnel message.
 pub(super) fn write_tunnel(session: u32, event: u32, data: &[u8]) -> Vec<u8> {
     let mut frame = vec![2];
     frame.extend_from_slice(&session.to_be_bytes());
@@ -53,7 +53,7 @@ pub(super) fn write_tunnel(session: u32, event: u32, data: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Reads what a device sent.
+/// Parses a frame from a device.
 pub(super) fn read(bytes: &[u8]) -> Frame {
     match bytes {
         [1, high, low, json @ ..] => match serde_json::from_slice(json) {

@@ -1,5 +1,5 @@
-//! A simulated Devices service: our reading of the SDK pages "Devices" (AppWebsocket) and "sysclient" (binary
-//! websocket, one per device).
+//! A simulated Devices service, written from the SDK pages "Devices" (AppWebsocket) and "sysclient" (binary websocket,
+//! one per device).
 
 mod api;
 mod api_socket;
@@ -30,7 +30,7 @@ use crate::{
 const CODE: Duration = Duration::from_secs(15 * 60);
 const ROLLOUT_CODE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A running Devices service. Cheap to clone; all clones are one.
+/// A running Devices service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Devices {
     board: Board<DevicesState>,
@@ -39,7 +39,7 @@ pub struct Devices {
     path: String,
 }
 
-/// What the websocket handlers need.
+/// State shared by the websocket handlers.
 #[derive(Debug, Clone)]
 pub(super) struct Inside {
     board: Board<DevicesState>,
@@ -64,51 +64,51 @@ impl Devices {
         Ok(Self { board, gates, server, path: format!("{domain}/devices") })
     }
 
-    /// Everything it knows and has recorded; to look into and to wait on.
+    /// The service's state and records. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<DevicesState> {
         &self.board
     }
 
-    /// The gates: `password`, `config` and `last` hold a sysclient before that is sent (each also as
-    /// `<gate>:<hwid>`), `<mt>` an AppWebsocket request before its answer.
+    /// The gates: `password`, `config` and `last` hold a sysclient before that message is sent (each also as
+    /// `<gate>:<hwid>`); `<mt>` holds an AppWebsocket request before its answer.
     #[must_use]
     pub fn gates(&self) -> &Gates {
         &self.gates
     }
 
-    /// The URL for its app object at the PBX: `http://127.0.0.1:<port>/<domain>/devices/innovaphone-devices-api`.
+    /// The URL of its app object at the PBX: `http://127.0.0.1:<port>/<domain>/devices/innovaphone-devices-api`.
     #[must_use]
     pub fn app_url(&self) -> String {
         format!("{}/{}/innovaphone-devices-api", self.server.base(), self.path)
     }
 
-    /// Changes the instance path (`<domain>/<instance>`): the old address answers nothing any more.
+    /// Changes the instance path (`<domain>/<instance>`); the old address is no longer served.
     pub fn move_path(&mut self, path: &str) {
         self.path = path.trim_matches('/').into();
         let path = format!("/{}", self.path);
         self.board.change(|state| state.only_path = Some(path));
     }
 
-    /// Closes all sockets and refuses new ones.
+    /// Closes all sockets and rejects new ones.
     pub async fn stop(&self) {
         self.server.stop().await;
-        // The sockets' own thread ends a moment later; until then their devices would count as connected.
+        // The thread of the sockets ends a moment later. Until then their devices would count as connected.
         let _ = self.board.wait("all sockets to close", |state| state.connections.is_empty().then_some(())).await;
     }
 
-    /// Comes back on the same port.
+    /// Starts the service again on the same port.
     pub async fn start_again(&self) -> io::Result<()> {
         self.server.start_again().await
     }
 
-    /// Moves to another port, for good; tell the PBX the new [`Devices::app_url`].
+    /// Moves to another port permanently. The PBX needs the new [`Devices::app_url`].
     pub async fn move_away(&self) -> io::Result<()> {
         self.stop().await;
         self.server.move_away().await
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut DevicesSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
@@ -123,7 +123,7 @@ impl Devices {
         })
     }
 
-    /// Adds a category to a domain; `config` says whether it is for provisioning.
+    /// Adds a category to a domain; `config` marks it as a category for provisioning.
     #[must_use]
     pub fn add_category(&self, domain: u64, name: &str, config: bool) -> u64 {
         self.board.change(|state| {
@@ -133,7 +133,7 @@ impl Devices {
         })
     }
 
-    /// A new provisioning code for a category (by id), valid 15 minutes or, with `rollout`, 7 days.
+    /// Creates a provisioning code for a category (by id), valid 15 minutes or, with `rollout`, 7 days.
     #[must_use]
     pub fn make_code(&self, category: u64, rollout: bool) -> String {
         self.board.change(|state| state.make_code(category, rollout).0)
@@ -149,8 +149,8 @@ impl Devices {
         });
     }
 
-    /// Adds or replaces (same type and categories) a configuration item and sends it to every connected device it
-    /// concerns.
+    /// Adds a configuration item, or replaces one with the same type and categories, and sends it to all connected
+    /// devices it applies to.
     pub fn push_item(&self, item: &ConfigItem) {
         self.board.change(|state| {
             state.items.retain(|old| old.content["type"] != item.content["type"] || old.categories != item.categories);
@@ -159,12 +159,12 @@ impl Devices {
         });
     }
 
-    /// Takes all items of a type away; nothing is sent (no such message is documented).
+    /// Removes all items of a type. Nothing is sent, because no such message is documented.
     pub fn remove_items(&self, kind: &str) {
         self.board.change(|state| state.items.retain(|item| item.content["type"] != kind));
     }
 
-    /// An administrator deletes the device: it is forgotten and its connection closed.
+    /// Deletes the device as an administrator does: removes it and closes its connection.
     pub fn forget(&self, hw_id: &str) {
         self.board.change(|state| {
             if let Some(device) = state.devices.remove(hw_id) {
@@ -174,7 +174,7 @@ impl Devices {
         });
     }
 
-    /// Closes the connection of one device without forgetting it.
+    /// Closes the connection of one device without deleting the device.
     pub fn disconnect(&self, hw_id: &str) {
         self.board.change(|state| state.close_connections(Some(hw_id)));
     }
@@ -184,29 +184,29 @@ impl Devices {
         self.board.change(|state| state.close_connections(None));
     }
 
-    /// An administrator adds a connected, unknown device to a category: it gets a password in the middle of its
-    /// session, then its configuration.
+    /// Adds a connected, unknown device to a category as an administrator does. The device receives a password during
+    /// its session, then its configuration.
     pub fn adopt(&self, hw_id: &str, category: u64) {
         self.board.change(|state| state.adopt(hw_id, category));
     }
 
-    /// Distributes another administrative password.
+    /// Changes the administrative password and distributes it.
     pub fn set_admin_password(&self, password: &str) {
         self.board.change(|state| state.change_admin_password(password));
     }
 
-    /// Sends bytes to the device's own web server through the tunnel and collects its answer.
+    /// Sends bytes to the device's web server through the tunnel and collects its answer.
     pub async fn tunnel_request(&self, hw_id: &str, request: &[u8]) -> Result<Vec<u8>, TunnelError> {
         tunnel::exchange(&self.board, hw_id, request).await
     }
 
-    /// Sends any bytes as one binary message to a device; false when it is not connected.
+    /// Sends any bytes as one binary message to a device; returns false if it is not connected.
     #[must_use]
     pub fn send_raw(&self, hw_id: &str, bytes: Vec<u8>) -> bool {
         self.board.change(|state| state.send_to(hw_id, bytes))
     }
 
-    /// What happened to a device, in order.
+    /// The events of a device, in order.
     #[must_use]
     pub fn seen(&self, hw_id: &str) -> Vec<Seen> {
         self.board.read(|state| state.seen.iter().filter(|seen| seen.hw_id == hw_id).cloned().collect())
@@ -218,7 +218,7 @@ impl Devices {
         self.board.read(|state| state.count(hw_id, station))
     }
 
-    /// Waits until a device is connected and has its whole configuration.
+    /// Waits until a device is connected and has received its whole configuration.
     pub async fn wait_configured(&self, hw_id: &str) -> Result<(), NotInTime> {
         let done = |state: &DevicesState| state.connection(hw_id).filter(|found| found.configured).map(|_| ());
         self.board.wait(&format!("the configuration of {hw_id} being sent"), done).await
@@ -235,7 +235,7 @@ impl Devices {
     }
 }
 
-/// One listener for both kinds of websocket, as on an App Platform.
+/// Accepts both kinds of websocket on one listener, as an App Platform does.
 fn accept(inside: &Inside, request: &HttpRequest, body: web::Payload) -> actix_web::Result<HttpResponse> {
     let path = request.path().trim_end_matches('/');
     let elsewhere =
@@ -245,7 +245,7 @@ fn accept(inside: &Inside, request: &HttpRequest, body: web::Payload) -> actix_w
     }
     let (response, session, stream) = actix_ws::handle(request, body)?;
     let stream = stream.max_frame_size(2 << 20).aggregate_continuations().max_continuation_size(2 << 20);
-    // The listener's own threads end with it, and these tasks with them.
+    // The listener's threads end with the listener, and these tasks end with the threads.
     let tasks = gangway_base::tasks::Tasks::new();
     if path.ends_with("/sysclients") {
         tasks.spawn_local("sim sysclient", sysclient::converse(inside.clone(), session, stream));
@@ -255,14 +255,14 @@ fn accept(inside: &Inside, request: &HttpRequest, body: web::Payload) -> actix_w
     Ok(response)
 }
 
-/// A random sysclient password, 32 characters.
+/// Returns a random sysclient password of 32 characters.
 fn sysclient_password() -> String {
     let mut text = crypt::guid();
     text.replace_range(0..4, "aZ!_");
     text
 }
 
-/// A JSON object without its `null` members.
+/// Removes the `null` members of a JSON object.
 fn without_nulls(mut value: Value) -> Value {
     if let Some(members) = value.as_object_mut() {
         members.retain(|_, member| !member.is_null());

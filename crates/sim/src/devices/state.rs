@@ -1,4 +1,4 @@
-//! What the Devices service knows: domains, categories, codes, devices, items, connections.
+//! State of the Devices service: domains, categories, codes, devices, items, connections.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Domain {
     pub id: u64,
     /// Its name.
     pub name: String,
-    /// Its own password, besides the instance password.
+    /// Domain password, accepted in addition to the instance password.
     pub password: Option<String>,
 }
 
@@ -29,17 +29,17 @@ pub struct Category {
     pub id: u64,
     /// The domain it belongs to.
     pub domain: u64,
-    /// Its name; unique in its domain only.
+    /// Name, unique only within its domain.
     pub name: String,
-    /// For provisioning and device configurations; else for update or backup jobs.
+    /// True for provisioning and device configurations; false for update or backup jobs.
     pub config: bool,
 }
 
-/// A device configuration: one JSON object as it is sent, with plain passwords (`turnPassword`, `logPassword`),
-/// which are encrypted for each device.
+/// A device configuration: one JSON object as it is sent. Its plain passwords (`turnPassword`, `logPassword`) are
+/// encrypted for each device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigItem {
-    /// Categories it is for; empty means all.
+    /// Categories it applies to; empty means all.
     pub categories: Vec<u64>,
     /// `type` and its fields.
     pub content: Value,
@@ -50,28 +50,28 @@ pub struct ConfigItem {
 pub struct Device {
     /// Number.
     pub id: u64,
-    /// Hardware id as it identified itself.
+    /// Hardware id from the device's identify message.
     pub hw_id: String,
-    /// Domain and category it was provisioned into.
+    /// Domain that the device was provisioned into.
     pub domain: u64,
-    /// See `domain`.
+    /// Category that the device was provisioned into.
     pub category: u64,
-    /// As told in identify.
+    /// Product from identify.
     pub product: String,
-    /// As told in identify.
+    /// Version from identify.
     pub version: String,
-    /// As told in identify (`platform.type`).
+    /// `platform.type` from identify.
     pub kind: String,
-    /// True for devices of other makers.
+    /// True for devices of other vendors.
     pub other: bool,
-    /// The secret both sides keep.
+    /// The sysclient password that Devices and the device share.
     pub password: String,
-    /// Connected and proven.
+    /// True while the device is connected and authenticated.
     pub online: bool,
 }
 
 impl Device {
-    /// The `device` object of the AppWebsocket API.
+    /// Returns the `device` object of the AppWebsocket API.
     pub(super) fn describe(&self) -> Value {
         json!({
             "id": self.id, "hwId": self.hw_id, "domainId": self.domain, "product": self.product,
@@ -86,26 +86,26 @@ impl Device {
 pub struct Code {
     /// Category it provisions into.
     pub category: u64,
-    /// Not accepted from then on.
+    /// When the code expires.
     pub valid_until: Timestamp,
-    /// Hardware id of the device that used it up.
+    /// Hardware id of the device that used the code.
     pub used_by: Option<String>,
 }
 
-/// Where a device's connection has come to.
+/// Progress of a device's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Station {
-    /// Identify with a code that was accepted.
+    /// Identify with an accepted code.
     IdentifiedWithCode,
-    /// Identify with a code that is unknown, used or expired: silence follows.
+    /// Identify with an unknown, used or expired code. The service does not answer.
     CodeRefused,
-    /// Identify without code and digest: a challenge was sent.
+    /// Identify without code and digest. The service sent a challenge.
     Challenged,
-    /// Identify with the right digest.
+    /// Identify with the correct digest.
     Proven,
-    /// Identify with a wrong digest: silence follows.
+    /// Identify with a wrong digest. The service does not answer.
     DigestRefused,
-    /// Another connection of the same device was still open when it identified.
+    /// The device identified while another of its connections was still open.
     Duplicate,
     /// The sysclient password was sent.
     PasswordSent,
@@ -115,71 +115,71 @@ pub enum Station {
     Closed,
 }
 
-/// One thing that happened on a sysclient connection.
+/// One event on a sysclient connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// When.
+    /// Time of the event.
     pub at: Timestamp,
-    /// Which connection.
+    /// Number of the connection.
     pub connection: u64,
     /// Hardware id; empty before identify.
     pub hw_id: String,
-    /// What.
+    /// The station that was reached.
     pub station: Station,
 }
 
 /// An open sysclient connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Hardware id, once it has identified itself.
+    /// Hardware id, once the device has identified itself.
     pub hw_id: Option<String>,
-    /// Inside its domain.
+    /// True once the device is authenticated in its domain.
     pub proven: bool,
-    /// Has been sent its whole configuration.
+    /// True once the whole configuration was sent.
     pub configured: bool,
-    /// Fields of the last identify.
+    /// Fields of the last identify message.
     pub identify: Value,
     pub(super) challenge: Option<String>,
     pub(super) out: mpsc::Sender<Outgoing>,
     pub(super) tunnels: BTreeMap<u32, mpsc::Sender<(u32, Vec<u8>)>>,
 }
 
-/// To one connection.
+/// Output to one connection.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Frame(Bytes),
     Close,
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone, Default)]
 pub struct DevicesSwitches {
-    /// GetUserInfo is unknown (the 13r1 edition only has GetLoginInfo).
+    /// GetUserInfo is unknown (the 13r1 edition has only GetLoginInfo).
     pub only_login_info: bool,
-    /// `last` is inside `config` instead of beside it.
+    /// `last` is inside `config` instead of next to it.
     pub last_inside_config: bool,
-    /// The burst of items ends with a message that has `last` but no `config`.
+    /// The initial items end with a message that has `last` but no `config`.
     pub bare_last: bool,
-    /// Sysclient connections are accepted but nothing is ever said there.
+    /// Sysclient connections are accepted but never answered.
     pub mute: bool,
 }
 
-/// Everything the service knows and has recorded.
+/// State and records of the service.
 #[derive(Debug)]
 pub struct DevicesState {
     /// Instance password.
     pub password: String,
-    /// Domains; the first is the instance's own.
+    /// Domains; the first is the instance domain.
     pub domains: Vec<Domain>,
     /// Categories.
     pub categories: Vec<Category>,
-    /// Codes given out.
+    /// Provisioning codes issued.
     pub codes: BTreeMap<String, Code>,
     /// Known devices by hardware id.
     pub devices: BTreeMap<String, Device>,
     /// Configurations in the order they are sent.
     pub items: Vec<ConfigItem>,
-    /// Administrative password the domain distributes.
+    /// Administrative password that the domain distributes.
     pub admin_password: Option<String>,
     /// Open sysclient connections.
     pub connections: BTreeMap<u64, Connection>,
@@ -187,19 +187,19 @@ pub struct DevicesState {
     pub connects: Vec<Timestamp>,
     /// Largest number of connections open at once.
     pub most_connections: usize,
-    /// What happened on them.
+    /// Events on the connections.
     pub seen: Vec<Seen>,
-    /// Close frames that came: the hardware id (`None` on an AppWebsocket) and the code, 1005 where there was none.
+    /// Received close frames: the hardware id (`None` on an AppWebsocket) and the code, 1005 if there was none.
     pub goodbyes: Vec<(Option<String>, u16)>,
-    /// Frames that made no sense.
+    /// Number of invalid frames.
     pub odd_frames: usize,
-    /// Websocket pings answered on AppWebsockets.
+    /// Number of Websocket pings answered on AppWebsockets.
     pub api_pings: usize,
-    /// The same on sysclients.
+    /// Number of Websocket pings answered on sysclient connections.
     pub pings: usize,
     /// Messages received on AppWebsockets.
     pub requests: Vec<Value>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: DevicesSwitches,
     pub(super) subscribers: BTreeMap<u64, (mpsc::Sender<String>, Value)>,
     pub(super) only_path: Option<String>,
@@ -207,7 +207,7 @@ pub struct DevicesState {
     next_id: u64,
 }
 
-/// The clock that decides about codes.
+/// The clock that decides whether codes are valid.
 pub(super) struct Time(pub(super) SharedClock);
 
 impl std::fmt::Debug for Time {
@@ -260,7 +260,7 @@ impl DevicesState {
         (code, valid_until)
     }
 
-    /// Uses up a code; `None` when it is unknown, expired or already used.
+    /// Marks a code as used; `None` if it is unknown, expired or already used.
     pub(super) fn spend_code(&mut self, code: &str, hw_id: &str) -> Option<u64> {
         let now = self.clock.0.now();
         let entry = self.codes.get_mut(code).filter(|entry| entry.used_by.is_none() && now < entry.valid_until)?;
@@ -311,7 +311,7 @@ impl DevicesState {
         }
     }
 
-    /// The items of a category as this device is sent them, passwords encrypted with its own.
+    /// The items of a category as sent to this device, with passwords encrypted by its password.
     pub(super) fn items_for(&self, device: &Device) -> Vec<Value> {
         let concerned = |item: &&ConfigItem| item.categories.is_empty() || item.categories.contains(&device.category);
         self.items.iter().filter(concerned).map(|item| encrypted(&item.content, &device.password)).collect()
@@ -333,7 +333,7 @@ impl DevicesState {
         }
     }
 
-    /// Creates the device or gives it a new password and place.
+    /// Creates the device, or gives an existing one a new password and category.
     pub(super) fn enter(&mut self, hw_id: &str, category: u64, identify: &Value) -> Device {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let known = self.devices.get(hw_id).map(|device| device.id);
@@ -384,14 +384,14 @@ impl DevicesState {
         }
     }
 
-    /// The message that carries the administrative password to one device.
+    /// The message that sends the administrative password to one device.
     pub(super) fn admin_password_for(&self, device: &Device) -> Option<Value> {
         let seed = crypt::digits(16);
         let pwd = crypt::encrypt(&seed, &device.password, self.admin_password.as_deref()?);
         Some(json!({ "seed": seed, "pwd": pwd }))
     }
 
-    /// Tells everybody who asked for updates.
+    /// Notifies all subscribers of updates.
     pub(super) fn indicate(&mut self, mt: &str, content: &Value) {
         for (out, src) in self.subscribers.values() {
             let mut message = json!({ "mt": mt, "src": src });
@@ -403,7 +403,7 @@ impl DevicesState {
     }
 }
 
-/// The messages of the initial burst; the final one carries `last`.
+/// The messages of the initial configuration; the last one has `last`.
 pub(super) fn burst(items: &[Value], switches: &DevicesSwitches) -> Vec<Value> {
     let mut messages: Vec<Value> = items.iter().map(|item| json!({ "config": item })).collect();
     if switches.bare_last || messages.is_empty() {

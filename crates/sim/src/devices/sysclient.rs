@@ -1,5 +1,5 @@
-//! One sysclient connection: identify, password or challenge, configuration, tunnel. After an unknown code or a
-//! wrong digest there is silence: the SDK page knows no refusal.
+//! One sysclient connection: identify, password or challenge, configuration, tunnel. An unknown code or a wrong digest
+//! is not answered, because the SDK page defines no rejection message.
 
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, Session};
 use gangway_base::tasks::Tasks;
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{board::Board, crypt};
 
-/// Frames waiting for one device.
+/// Capacity of the frame queue of one device.
 const QUEUE: usize = 256;
 
-/// What to do after an identify.
+/// The reaction to an identify message.
 enum Step {
     Silence,
     Challenge(String),
-    /// With the first password to be sent, or without.
+    /// Sends the configuration; the flag says whether the first password is sent before it.
     Configure(Device, bool),
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn converse(inside: Inside, mut session: Session, mut stream: A
     }
 }
 
-/// The entry of a connection in the state; goes when the conversation ends, however it ends.
+/// The connection's entry in the state. Dropping it removes the entry, however the connection ends.
 struct Open {
     id: u64,
     board: Board<DevicesState>,

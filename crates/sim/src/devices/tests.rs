@@ -1,4 +1,4 @@
-//! The service against clients written by hand: bytes, not the gateway's types.
+//! Tests the service with hand-written clients that use raw bytes instead of the gateway's types.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ async fn identify(socket: &mut impl Socket, extra: Value) {
     assert!(socket.send(Message::Binary(frame.into())).await.is_ok());
 }
 
-/// Number and content of the next administrative message; `None` when the connection ends.
+/// Returns number and content of the next administrative message; `None` if the connection ends.
 async fn next(socket: &mut impl Socket) -> Option<(u8, Value)> {
     loop {
         match tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap()? {
@@ -109,7 +109,7 @@ async fn a_reconnect_proves_itself_by_digest() {
     let digest = crypt::hash(&["805ec0112233", "T54W", "96.86", challenge, &password]);
     identify(&mut socket, json!({ "digest": digest })).await;
     assert_eq!(next(&mut socket).await.unwrap().0, 6);
-    // The challenge is used up: the same digest proves nothing any more.
+    // The challenge is used up, so the same digest is no longer accepted.
     identify(&mut socket, json!({ "digest": digest })).await;
     let refused = |state: &DevicesState| (state.count("805ec0112233", Station::DigestRefused) == 1).then_some(());
     devices.board().wait("a refusal", refused).await.unwrap();

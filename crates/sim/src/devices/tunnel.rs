@@ -1,4 +1,4 @@
-//! HTTP through the sysclient connection, from the Devices side.
+//! HTTP through the sysclient connection, on the Devices side.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::board::Board;
 const PATIENCE: Duration = Duration::from_secs(15);
 const QUEUE: usize = 256;
 
-/// Why no answer came through the tunnel.
+/// Why the tunnel returned no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TunnelError {
     /// No open connection.
     #[error("the device is not connected")]
     NotConnected,
-    /// Nothing within 15 seconds.
+    /// No answer within 15 seconds.
     #[error("the device did not answer through its tunnel")]
     TimedOut,
     /// The connection ended.
@@ -27,7 +27,7 @@ pub enum TunnelError {
     Closed,
 }
 
-/// Sends one request and collects the answer until the device ends it: by an empty piece or a shutdown.
+/// Sends one request and collects the answer until the device ends it with an empty message or a shutdown.
 pub(super) async fn exchange(board: &Board<DevicesState>, hw_id: &str, request: &[u8]) -> Result<Vec<u8>, TunnelError> {
     let (answers, mut events) = mpsc::channel(QUEUE);
     let (connection, session) = board.change(|state| {

@@ -1,4 +1,4 @@
-//! The part of PbxAdminApi that concerns devices (SDK page "PbxAdminApi"), and the watch over what is written.
+//! The part of PbxAdminApi that concerns devices (SDK page "PbxAdminApi"), and the checks on what the gateway writes.
 
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ impl PbxState {
         json!({})
     }
 
-    /// By guid, then cn, then h323.
+    /// Finds a user by guid, then by cn, then by h323.
     fn find(&self, message: &Value) -> Option<&PbxUser> {
         let key = |name: &str| message[name].as_str().filter(|text| !text.is_empty());
         if let Some(guid) = key("guid") {

@@ -1,4 +1,4 @@
-//! The connection the PBX keeps for one app object: login, PbxInfo, AppInfo, then requests from the gateway.
+//! The PBX's connection for one app object: login, PbxInfo, AppInfo, then requests from the gateway.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     session::{AppSession, Sender},
 };
 
-/// The answer to `message`: its name with `Result`, `api` and `src` echoed, and `content`.
+/// The answer to `message`: its name with `Result` appended, `api` and `src` echoed, and `content`.
 pub(super) fn result(message: &Value, content: Value) -> Value {
     let mut answer = json!({});
     if let Some(api) = message.get("api") {
@@ -32,7 +32,7 @@ pub(super) fn result(message: &Value, content: Value) -> Value {
     answer
 }
 
-/// Keeps the connection of one app object up until the object is gone.
+/// Keeps the connection of one app object open until the object is removed.
 pub(super) async fn keep_up(tasks: Tasks, board: Board<PbxState>, gates: Gates, name: String, born: u64) {
     let own = |state: &PbxState| state.links.get(&name).is_some_and(|link| link.born == born);
     let (mut pause, _) = board.read(|state| state.switches.reconnect);
@@ -180,7 +180,7 @@ async fn request(board: &Board<PbxState>, gates: &Gates, name: &str, key: &str, 
     }
 }
 
-/// The information is kept at every app object whose start page was asked for.
+/// Stores the information at every app object whose start page was asked for.
 fn app_info(state: &mut PbxState, name: &str, message: &Value) {
     let published = message.get("serviceInfo").cloned();
     let Some(app) = state.apps.get_mut(name) else { return };

@@ -1,5 +1,5 @@
-//! A simulated PBX: our reading of the SDK pages "AppWebsocket", "Services" and "PbxAdminApi". It connects out to
-//! the gateway for every app object with the Websocket mark, serves Services and PbxAdminApi there, and takes the
+//! A simulated PBX, written from the SDK pages "AppWebsocket", "Services" and "PbxAdminApi". It connects to the gateway
+//! for every app object with the Websocket mark, serves Services and PbxAdminApi on that connection, and accepts
 //! registrations of simulated phones.
 
 mod admin_api;
@@ -23,7 +23,7 @@ pub use state::{Direction, PbxConfig, PbxState, PbxSwitches, Recorded};
 
 use crate::{board::Board, gate::Gates, host::HostHandle, server::SimServer};
 
-/// A running PBX. Cheap to clone; all clones are one.
+/// A running PBX. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Pbx {
     host: HostHandle,
@@ -41,7 +41,7 @@ impl Pbx {
         Ok(Self { host: host.clone(), board, gates: Gates::default(), server })
     }
 
-    /// Everything the PBX knows and has recorded; to look into and to wait on.
+    /// State and records of the PBX. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<PbxState> {
         &self.board
@@ -53,7 +53,7 @@ impl Pbx {
         &self.gates
     }
 
-    /// Where simulated phones register (`POST`, JSON); stands for the PBX's SIP port.
+    /// URL at which simulated phones register (`POST`, JSON). It represents the PBX's SIP port.
     #[must_use]
     pub fn register_url(&self) -> String {
         format!("{}/register", self.server.base())
@@ -67,7 +67,7 @@ impl Pbx {
         guid
     }
 
-    /// Adds an app object (one of the same name is replaced) and, with the Websocket mark, connects it.
+    /// Adds an app object, replacing one of the same name. Connects it if it has the Websocket mark.
     pub fn add_app(&self, app: AppObject) {
         let name = app.name.clone();
         let connects = app.websocket;
@@ -90,7 +90,7 @@ impl Pbx {
         }
     }
 
-    /// Takes an app object away; its connection ends.
+    /// Removes an app object and ends its connection.
     pub fn remove_app(&self, name: &str) {
         self.board.change(|state| {
             state.apps.remove(name);
@@ -99,7 +99,7 @@ impl Pbx {
         });
     }
 
-    /// Changes an app object in place; who subscribed to services hears of it.
+    /// Changes an app object in place and notifies subscribers of Services.
     pub fn edit_app(&self, name: &str, edit: impl FnOnce(&mut AppObject)) {
         self.board.change(|state| {
             if let Some(app) = state.apps.get_mut(name) {
@@ -109,7 +109,7 @@ impl Pbx {
         });
     }
 
-    /// Drops the connection of one app object; it comes back by itself.
+    /// Drops the connection of one app object; the PBX reconnects.
     pub fn drop_link(&self, name: &str) {
         self.board.change(|state| {
             if let Some(link) = state.links.get_mut(name) {
@@ -118,7 +118,7 @@ impl Pbx {
         });
     }
 
-    /// Restarts: every connection and every registration is lost, the connections come back by themselves.
+    /// Simulates a restart: drops every connection and every registration. The connections are opened again.
     pub fn restart(&self) {
         self.board.change(|state| {
             state.regs.clear();
@@ -126,7 +126,7 @@ impl Pbx {
         });
     }
 
-    /// Goes away until [`Pbx::come_back`].
+    /// Goes offline until [`Pbx::come_back`].
     pub fn go_away(&self) {
         self.board.change(|state| {
             state.switches.away = true;
@@ -135,17 +135,17 @@ impl Pbx {
         });
     }
 
-    /// Comes back after [`Pbx::go_away`].
+    /// Goes online again after [`Pbx::go_away`].
     pub fn come_back(&self) {
         self.board.change(|state| state.switches.away = false);
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut PbxSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
 
-    /// Gives a user another name and long name, as an administrator would.
+    /// Changes a user's name and long name, as an administrator would.
     pub fn rename_user(&self, guid: &str, h323: &str, cn: &str) {
         self.edit_user(guid, |user| {
             user.h323 = h323.into();
@@ -153,7 +153,7 @@ impl Pbx {
         });
     }
 
-    /// Deletes a device entry from whichever user has it.
+    /// Deletes a device entry from the user that has it.
     pub fn delete_device(&self, hw: &str) {
         self.board.change(|state| {
             for user in &mut state.users {
@@ -176,7 +176,7 @@ impl Pbx {
         self.board.change(|state| state.users.iter_mut().find(|user| user.guid == guid).map(edit));
     }
 
-    /// The device entry with this hardware id, as it stands now.
+    /// The current device entry with this hardware id.
     #[must_use]
     pub fn device(&self, hw: &str) -> Option<Value> {
         self.board.read(|state| state.device(hw).cloned())
@@ -188,7 +188,7 @@ impl Pbx {
         self.board.read(|state| state.regs.iter().find(|reg| reg.hw.eq_ignore_ascii_case(hw)).cloned())
     }
 
-    /// What the gateway wrote that it must never write; empty is good.
+    /// Forbidden writes by the gateway; should be empty.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.board.read(|state| state.violations.clone())
@@ -205,13 +205,13 @@ impl Pbx {
         self.board.wait(&format!("the provider '{title}'"), |state| state.provider(title)).await
     }
 
-    /// The login of app object `from` at the service of app object `to`, as GetServiceLogin would give it.
+    /// The login of app object `from` at the service of app object `to`, as GetServiceLogin would return it.
     #[must_use]
     pub fn service_login(&self, from: &str, to: &str) -> Option<ServiceLogin> {
         self.board.read(|state| state.service_login(from, to))
     }
 
-    /// How long the PBX waits before it connects again after a failure: from `first`, doubling up to `most`.
+    /// Sets how long the PBX waits before it reconnects after a failure: `first`, then doubled up to `most`.
     pub fn set_reconnect(&self, first: Duration, most: Duration) {
         self.switch(|switches| switches.reconnect = (first, most));
     }

@@ -1,4 +1,4 @@
-//! The objects a PBX keeps: users with their devices, and apps.
+//! The objects of a PBX: users with their devices, and apps.
 
 use serde_json::{Map, Value, json};
 
@@ -20,15 +20,14 @@ pub struct PbxUser {
 }
 
 impl PbxUser {
-    /// A user with a random guid and without devices.
+    /// Creates a user with a random guid and without devices.
     #[must_use]
     pub fn new(h323: &str, cn: &str, password: &str) -> Self {
         let (h323, cn, password) = (h323.into(), cn.into(), password.into());
         Self { guid: crypt::guid(), h323, cn, password, devices: Vec::new() }
     }
 
-    /// The same with a softphone entry that carries every known member and one unknown to us, so that a careless
-    /// writer is caught losing something.
+    /// Adds a softphone entry with every known member and one unknown member, to detect a writer that loses members.
     #[must_use]
     pub fn with_crowded_devices(mut self) -> Self {
         self.devices.push(json!({
@@ -61,16 +60,16 @@ pub struct AppObject {
     pub services: bool,
     /// Apps ticked in the object's Apps tab: the services it may see.
     pub grants: Vec<String>,
-    /// Connect to the whole URL instead of cutting the app's name.
+    /// Connect to the whole URL instead of removing the app's name from it.
     pub whole_url: bool,
-    /// Call the app by the last component of the URL as it stands there, `.htm` and letters included.
+    /// Use the last component of the URL unchanged as the app's name, including `.htm` and its case.
     pub name_as_configured: bool,
-    /// What the app published as `serviceInfo`; learned from AppInfoResult.
+    /// The `serviceInfo` that the app published in AppInfoResult.
     pub service_info: Option<Value>,
 }
 
 impl AppObject {
-    /// An object without marks and grants.
+    /// Creates an object without marks and grants.
     #[must_use]
     pub fn new(name: &str, url: &str, password: &str) -> Self {
         Self {
@@ -89,13 +88,13 @@ impl AppObject {
         }
     }
 
-    /// The same with the marks Websocket, Admin and Services.
+    /// Sets the marks Websocket, Admin and Services.
     #[must_use]
     pub fn connected(self) -> Self {
         Self { websocket: true, admin: true, services: true, ..self }
     }
 
-    /// The same with one more app ticked in its Apps tab.
+    /// Ticks one more app in the object's Apps tab.
     #[must_use]
     pub fn granting(mut self, app: &str) -> Self {
         self.grants.push(app.into());
@@ -108,7 +107,7 @@ impl AppObject {
         if self.name_as_configured { last } else { last.strip_suffix(".htm").unwrap_or(last) }
     }
 
-    /// Where the PBX opens the websocket: the URL without its last component, `http` replaced by `ws`.
+    /// The URL at which the PBX opens the websocket: the URL without its last component, `http` replaced by `ws`.
     pub(crate) fn websocket_url(&self) -> String {
         let whole = self.url.replacen("http", "ws", 1);
         if self.whole_url {
@@ -118,13 +117,12 @@ impl AppObject {
     }
 }
 
-/// True when the device entry carries this hardware id.
+/// True if the device entry has this hardware id.
 pub(crate) fn is_hw(device: &Value, hw: &str) -> bool {
     device["hw"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(hw))
 }
 
-/// What an update lost or broke in a device array, as sentences; `mr`, `tls` and `trusted` may be cleared by
-/// leaving them away.
+/// Describes what an update lost or broke in a device array. `mr`, `tls` and `trusted` may be cleared by omitting them.
 pub(super) fn losses(before: &[Value], after: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     let none = Map::new();

@@ -1,4 +1,5 @@
-//! Where simulated phones register. Stands for the PBX's SIP port: the same decisions, carried by one HTTP request.
+//! Accepts registrations of simulated phones. It represents the PBX's SIP port and makes the same decisions, over one
+//! HTTP request.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -6,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::{objects::is_hw, registration::Registration, state::PbxState};
 use crate::board::Board;
 
-/// What a phone sends: the contents of its SIP account.
+/// A registration request: the contents of the phone's SIP account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct RegisterRequest {
     /// User part of the address of record.
     pub(crate) username: String,
-    /// Name for the digest.
+    /// User name for digest authentication.
     pub(crate) authname: String,
-    /// Hardware id, when the phone sends one of its own.
+    /// Hardware id, if the phone sends one.
     #[serde(default)]
     pub(crate) hwid: String,
     /// The account's password.
     pub(crate) password: String,
     /// `udp`, `tcp` or `tls`.
     pub(crate) transport: String,
-    /// The registrar's name as the phone was told.
+    /// The registrar's name as configured on the phone.
     pub(crate) domain: String,
     /// The phone's address.
     #[serde(default)]
@@ -30,12 +31,12 @@ pub(crate) struct RegisterRequest {
     pub(crate) off: bool,
 }
 
-/// What the PBX says to a registration.
+/// The PBX's answer to a registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterAnswer {
-    /// Registered.
+    /// True if the phone is registered.
     pub ok: bool,
-    /// Why not.
+    /// Reason of a rejection.
     #[serde(default)]
     pub reason: String,
 }

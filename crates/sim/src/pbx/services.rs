@@ -1,12 +1,12 @@
-//! The Services API (SDK page "Services"): which services an app sees, and logins at them.
+//! The Services API (SDK page "Services"): lists the services an app sees and creates logins at them.
 
 use serde_json::{Value, json};
 
 use super::{objects::AppObject, state::PbxState};
 use crate::{crypt, login::LoginForm};
 
-/// A login made by the PBX for one app at another. Hand its form to `AppSession::open`: the one who uses it here
-/// knows the shared password, which stands for the key a real service would unwrap.
+/// A login made by the PBX for one app at another. Pass its form to `AppSession::open`. The caller knows the shared
+/// password, which replaces the key that a real service would decrypt.
 #[derive(Debug, Clone)]
 pub struct ServiceLogin {
     /// The login.

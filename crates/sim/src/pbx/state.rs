@@ -1,4 +1,4 @@
-//! What the PBX knows.
+//! State of the PBX.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,7 +16,7 @@ pub struct PbxConfig {
     pub domain: String,
     /// PBX name.
     pub name: String,
-    /// The PBX's address as phones are told; "DNS" field.
+    /// The PBX's address as configured on phones; the "DNS" field.
     pub dns: String,
 }
 
@@ -26,20 +26,20 @@ impl Default for PbxConfig {
     }
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone)]
 pub struct PbxSwitches {
-    /// `mr` of an UpdateObject is silently not stored.
+    /// UpdateObject silently does not store `mr`.
     pub mr_does_not_stick: bool,
     /// ServicesInfo carries the ids directly in `info` instead of in `info.apis`.
     pub flat_services_info: bool,
-    /// GetObjectResult holds only the properties asked for, not even the guid.
+    /// GetObjectResult has only the requested properties, not even the guid.
     pub bare_properties: bool,
     /// UpdateObject fails with this error.
     pub update_error: Option<String>,
-    /// No connection is made or kept.
+    /// The PBX is offline: it makes and keeps no connection.
     pub away: bool,
-    /// First and longest pause before connecting again.
+    /// First and longest pause before reconnecting.
     pub reconnect: (Duration, Duration),
 }
 
@@ -56,7 +56,7 @@ impl Default for PbxSwitches {
     }
 }
 
-/// Which way a recorded message went.
+/// Direction of a recorded message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the gateway.
@@ -65,12 +65,12 @@ pub enum Direction {
     Sent,
 }
 
-/// A message as it passed an app object's connection.
+/// A message on an app object's connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// Name of the app object.
     pub app: String,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// The message.
     pub message: Value,
@@ -79,23 +79,23 @@ pub struct Recorded {
 /// The connection of one app object.
 #[derive(Debug, Clone, Default)]
 pub struct Link {
-    /// Logged in right now.
+    /// True while the connection is logged in.
     pub connected: bool,
-    /// AppInfoResult has arrived on the present connection.
+    /// True if AppInfoResult has arrived on the current connection.
     pub info_seen: bool,
-    /// How often a connection was tried.
+    /// Number of connection attempts.
     pub attempts: u64,
-    /// How often a login succeeded.
+    /// Number of successful logins.
     pub logins: u64,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// A change of this number ends the present connection.
+    /// A change of this number ends the current connection.
     pub(super) epoch: u64,
-    /// Tells an object from an earlier one of the same name, whose task may not have ended yet.
+    /// Distinguishes an object from an earlier one of the same name, whose task may not have ended yet.
     pub(super) born: u64,
 }
 
-/// Everything the PBX knows and has recorded.
+/// State and records of the PBX.
 #[derive(Debug)]
 pub struct PbxState {
     /// Names and addresses.
@@ -108,15 +108,15 @@ pub struct PbxState {
     pub links: BTreeMap<String, Link>,
     /// Registered phones.
     pub regs: Vec<Registration>,
-    /// Refused registrations: who, and why.
+    /// Rejected registrations with their reasons.
     pub refused_regs: Vec<String>,
     /// Every message on every connection, in order.
     pub recorded: Vec<Recorded>,
-    /// What must never be written.
+    /// Writes that must never happen.
     pub violations: Vec<String>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: PbxSwitches,
-    /// Counts changes that subscribers of Services hear of.
+    /// Counts the changes that subscribers of Services are notified of.
     pub(super) services_version: u64,
 }
 
@@ -136,7 +136,7 @@ impl PbxState {
         }
     }
 
-    /// The device entry with this hardware id, whoever has it.
+    /// The device entry with this hardware id, of any user.
     #[must_use]
     pub fn device(&self, hw: &str) -> Option<&Value> {
         self.users.iter().flat_map(|user| &user.devices).find(|device| is_hw(device, hw))
@@ -158,7 +158,7 @@ impl PbxState {
         self.apps.values().find(publishes).map(|app| app.name.clone())
     }
 
-    /// The messages with this `mt` that came from the gateway.
+    /// The messages with this `mt` received from the gateway.
     #[must_use]
     pub fn received(&self, mt: &str) -> Vec<Value> {
         let wanted = |seen: &&Recorded| seen.direction == Direction::Received && seen.message["mt"] == mt;

@@ -1,33 +1,33 @@
-//! The SIP accounts a device reads out of its settings, exactly as they stand there.
+//! The SIP accounts of a device, exactly as its settings specify them.
 
 use super::{model::SnomKind, settings::SnomSettings};
 
-/// One account that is on.
+/// One enabled account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnomAccount {
-    /// Identity of a desk phone, extension of a base; from 1.
+    /// Identity of a desk phone or extension of a base, from 1.
     pub index: u32,
-    /// What the display shows.
+    /// Display name.
     pub display_name: String,
     /// User part of the address of record.
     pub user_name: String,
-    /// Name for the digest.
+    /// User name for digest authentication.
     pub auth_name: String,
     /// Password.
     pub password: String,
     /// The registrar's name.
     pub server: String,
-    /// Where requests are sent: the outbound proxy when there is one.
+    /// Where requests are sent: the outbound proxy if there is one.
     pub target: String,
-    /// Port of the target; 0 when the file names none.
+    /// Port of the target; 0 if the file has none.
     pub port: u16,
     /// `udp`, `tcp` or `tls`.
     pub transport: String,
-    /// The handset of a base; `None` when no handset uses the account.
+    /// The handset of a base; `None` if no handset uses the account.
     pub handset: Option<String>,
 }
 
-/// `host`, `host:port`, `host:port;transport=tls`.
+/// Parses `host`, `host:port` and `host:port;transport=tls`.
 fn outbound(text: &str) -> (String, u16, String) {
     let mut parts = text.split(';');
     let place = parts.next().unwrap_or_default();
@@ -39,7 +39,7 @@ fn outbound(text: &str) -> (String, u16, String) {
     (host.to_owned(), port.parse().unwrap_or_default(), transport.to_owned())
 }
 
-/// The accounts that are on, at most `count`.
+/// Returns the enabled accounts, at most `count`.
 pub(super) fn accounts(settings: &SnomSettings, kind: SnomKind, count: u32) -> Vec<SnomAccount> {
     let read = match kind {
         SnomKind::Desk => identity,
@@ -58,7 +58,7 @@ fn identity(settings: &SnomSettings, index: u32) -> Option<SnomAccount> {
         index,
         display_name: text("user_realname"),
         user_name: text("user_name"),
-        // Without a name of its own the digest uses that of the account.
+        // Without a separate digest name, the account name is used.
         auth_name: get("user_pname").or(get("user_name")).unwrap_or_default().to_owned(),
         password: text("user_pass"),
         server: outbound(server).0,
@@ -111,7 +111,8 @@ fn module(settings: &SnomSettings, index: u32) -> Option<SnomAccount> {
         target: proxy.unwrap_or(server).to_owned(),
         port: port.and_then(|port| port.parse().ok()).unwrap_or_default(),
         transport: get("transport_mode").unwrap_or("udp").to_owned(),
-        // Handsets use the accounts assigned to them; every handset is assigned all of them unless a file says less.
+        // Handsets use the accounts assigned to them. Each handset is assigned all accounts unless a file restricts
+        // them.
         handset: Some("1".to_owned()),
     })
 }

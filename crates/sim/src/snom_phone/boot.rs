@@ -1,5 +1,5 @@
-//! The sequence: the redirection service while no settings URL is known, the file of the model, the phone's own file,
-//! files these name, registration.
+//! The boot sequence: the redirection service while no settings URL is known, the model's file, the phone's own file,
+//! files that these name, registration.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
@@ -14,50 +14,50 @@ use crate::{fetch, pbx::RegisterAnswer};
 
 /// How often a file may name another settings URL within one check.
 const MOVES: usize = 4;
-/// Further files one check fetches at most.
+/// Maximum number of further files per check.
 const FILES: usize = 16;
 
-/// What one request for a file came to.
+/// One request for a file and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnomFetch {
-    /// The name as it was asked for.
+    /// The requested name.
     pub file: String,
-    /// The HTTP status; 0 when there was no answer.
+    /// The HTTP status; 0 if there was no answer.
     pub status: u16,
 }
 
-/// What became of one account.
+/// One account and the result of its registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnomRegistration {
-    /// What the file said.
+    /// The account as read from the settings.
     pub account: SnomAccount,
-    /// What the PBX said; an error is the reason.
+    /// The answer of the PBX; an error holds the reason.
     pub outcome: Result<(), String>,
 }
 
-/// What the phone did after power on or when its interval came.
+/// What the phone did at power-on or at the end of its polling interval.
 #[derive(Debug, Clone, Default)]
 pub struct SnomBootReport {
-    /// Every request for a file, challenges included.
+    /// All requests for files, including challenged ones.
     pub requests: Vec<SnomFetch>,
-    /// The bodies of the files that were answered 200.
+    /// Names and bodies of the files answered with 200.
     pub files: Vec<(String, String)>,
-    /// Files it ignored, with the reason.
+    /// Ignored files with the reason.
     pub ignored: Vec<(String, String)>,
-    /// Asked before it knew a settings URL of its own.
+    /// True if the phone had no settings URL and asked the redirection service.
     pub redirected: bool,
-    /// True when no setting has changed.
+    /// True if no setting has changed.
     pub unchanged: bool,
-    /// Accounts that are on, and what the PBX said.
+    /// Enabled accounts and the answers of the PBX.
     pub registrations: Vec<SnomRegistration>,
-    /// At least one account is on, and all are registered.
+    /// True if at least one account is enabled and all enabled accounts are registered.
     pub registered: bool,
-    /// A transfer failed; the phone keeps its settings and asks again next time.
+    /// True if a transfer failed. The phone keeps its settings and retries at the next check.
     pub failed: bool,
 }
 
 impl SnomBootReport {
-    /// The requests as pairs of file and status.
+    /// The requests as (file, status) pairs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
         self.requests.iter().map(|fetched| (fetched.file.as_str(), fetched.status)).collect()
@@ -82,7 +82,7 @@ pub(super) async fn check(phone: &SnomPhone, powered_on: bool) -> SnomBootReport
         report.redirected |= !own;
         report.failed = !fetch_files(phone, &mut report, &base).await;
         let moved = phone.board.read(|flash| settings_url(flash, phone.model.kind).is_some_and(|url| url != base));
-        // What the redirection service said is asked at once; a file that names another URL counts from the next time.
+        // A URL from the redirection service is used at once. A URL named in a file is used from the next check on.
         if own || !moved {
             break;
         }
@@ -104,7 +104,7 @@ fn settings_url(flash: &SnomFlash, kind: SnomKind) -> Option<&str> {
     })
 }
 
-/// The files a settings URL stands for, and the place they come from.
+/// The file names that a settings URL implies, and the base URL they are fetched from.
 fn names(phone: &SnomPhone, url: &str) -> Vec<String> {
     let mac = phone.mac.spelled("");
     if url.contains("{mac}") {
@@ -116,7 +116,7 @@ fn names(phone: &SnomPhone, url: &str) -> Vec<String> {
         if phone.model.kind == SnomKind::Vtech {
             return vec![url.to_owned()];
         }
-        // A file without the MAC: that file, then the one of the phone beside it.
+        // A file name without the MAC: that file first, then the phone's own file next to it.
         let own = match last.rsplit_once('.') {
             Some((stem, ending)) => format!("{stem}-{mac}.{ending}"),
             None => last.clone(),
@@ -127,7 +127,7 @@ fn names(phone: &SnomPhone, url: &str) -> Vec<String> {
     phone.model.files(phone.mac).map(|file| format!("{base}/{file}")).to_vec()
 }
 
-/// False when a transfer failed.
+/// Returns false if a transfer failed.
 async fn fetch_files(phone: &SnomPhone, report: &mut SnomBootReport, base: &str) -> bool {
     let mut waiting = names(phone, base);
     let mut fetched = 0;
@@ -154,11 +154,11 @@ fn file_name(url: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
-/// `user:password@` of the URL, else what the settings hold.
+/// Returns `user:password@` from the URL, else the credentials from the settings.
 fn credentials(phone: &SnomPhone, url: &mut Url) -> Option<(String, String)> {
     let inside =
         (!url.username().is_empty()).then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
-    // Neither fails for a URL with a host.
+    // Neither call fails for a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     let stored = || {
@@ -182,7 +182,7 @@ fn decoded(text: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Asks for one file: without credentials first, with them when the server asks for Basic. Digest is not known.
+/// Requests one file: first without credentials, then with them if the server requests Basic. Digest is not supported.
 async fn ask(phone: &SnomPhone, report: &mut SnomBootReport, url: &str) -> Ending {
     let Ok(mut url) = Url::parse(url) else { return Ending::Failed };
     let credentials = credentials(phone, &mut url);
@@ -214,7 +214,7 @@ async fn ask(phone: &SnomPhone, report: &mut SnomBootReport, url: &str) -> Endin
     Ending::NotThere
 }
 
-/// Registers every account that is on, exactly as the file says.
+/// Registers every enabled account exactly as the file specifies it.
 async fn register(phone: &SnomPhone, report: &mut SnomBootReport) {
     let found = phone.board.read(|flash| accounts(&flash.settings, phone.model.kind, phone.model.accounts));
     for account in found {

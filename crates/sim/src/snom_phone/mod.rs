@@ -1,6 +1,5 @@
-//! A simulated Snom device, desk phone or DECT base: our reading of the vendor's settings pages and of what published
-//! traces show. It boots as such a device does, believes its files, and registers at the simulated PBX with exactly
-//! what they say.
+//! A simulated Snom desk phone or DECT base, written from the vendor's settings pages and published traces. It boots as
+//! a real device does, applies its files, and registers at the simulated PBX with exactly the accounts they specify.
 
 mod accounts;
 mod boot;
@@ -22,7 +21,7 @@ use crate::{
     yealink_phone::SipNetwork,
 };
 
-/// A phone or base. Cheap to clone; all clones are one.
+/// A phone or base. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct SnomPhone {
     host: HostHandle,
@@ -32,19 +31,19 @@ pub struct SnomPhone {
     board: Board<SnomFlash>,
 }
 
-/// What it keeps, and what it did.
+/// The device's persistent state and its boot reports.
 #[derive(Debug, Clone, Default)]
 pub struct SnomFlash {
-    /// Where it asks while it knows no settings URL.
+    /// URL of the redirection service, used while the device has no settings URL.
     pub redirection_url: Option<String>,
     /// Its settings.
     pub settings: SnomSettings,
-    /// What it did, in order.
+    /// Reports of all checks, in order.
     pub reports: Vec<SnomBootReport>,
 }
 
 impl SnomPhone {
-    /// A factory-fresh device in its box.
+    /// Creates a factory-fresh device.
     #[must_use]
     pub fn new(
         host: &HostHandle,
@@ -57,30 +56,30 @@ impl SnomPhone {
         Self { host: host.clone(), mac, model, network, board: Board::new(flash) }
     }
 
-    /// Its address.
+    /// The device's MAC address.
     #[must_use]
     pub fn mac(&self) -> Mac {
         self.mac
     }
 
-    /// Its model.
+    /// The device's model.
     #[must_use]
     pub fn model(&self) -> SnomModel {
         self.model
     }
 
-    /// What it keeps and did; to look into and to wait on.
+    /// The phone's flash and boot reports. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<SnomFlash> {
         &self.board
     }
 
-    /// Forgets everything but the redirection service's address.
+    /// Resets everything except the redirection service's address.
     pub fn factory_reset(&self) {
         self.board.change(|flash| flash.settings = SnomSettings::default());
     }
 
-    /// A person, or DHCP, gives it a settings URL.
+    /// Sets a settings URL, as a user or DHCP would.
     pub fn set_server(&self, url: &str) {
         let name = match self.model.kind {
             SnomKind::Desk | SnomKind::Rtx => "setting_server",
@@ -89,14 +88,14 @@ impl SnomPhone {
         self.board.change(|flash| flash.settings.set(name, url));
     }
 
-    /// A person changes a setting on the phone; false where its files forbid it.
+    /// Changes a setting on the phone as a user does; returns false if the phone's files forbid it.
     #[must_use]
     pub fn change(&self, name: &str, value: &str) -> bool {
         self.board.change(|flash| flash.settings.set(name, value))
     }
 
-    /// Reads a file as it would, without fetching anything, and tells what it would register. An error says why the
-    /// file would be ignored.
+    /// Parses a file as the phone would, without fetching anything, and returns the accounts it would register. An
+    /// error states why the phone would ignore the file.
     pub fn read(model: SnomModel, file: &str) -> Result<(SnomSettings, Vec<SnomAccount>), String> {
         let mut settings = SnomSettings::default();
         settings.apply(file, model.kind)?;
@@ -104,12 +103,12 @@ impl SnomPhone {
         Ok((settings, found))
     }
 
-    /// Powers it on: asks the redirection service while it knows no URL, fetches its files, registers.
+    /// Powers the device on: it asks the redirection service if it has no URL, fetches its files and registers.
     pub async fn boot(&self) -> Result<SnomBootReport, HostGone> {
         self.check(true).await
     }
 
-    /// What it does when its interval has come; nothing when it does not poll.
+    /// Runs the check at the end of the polling interval. Does nothing if polling is off.
     pub async fn poll_once(&self) -> Result<SnomBootReport, HostGone> {
         if self.board.read(|flash| flash.settings.polling_seconds(self.model.kind)).is_none() {
             return Ok(SnomBootReport::default());
@@ -117,7 +116,7 @@ impl SnomPhone {
         self.check(false).await
     }
 
-    /// True when every account that is on was registered by the last check.
+    /// True if the last check registered every enabled account.
     #[must_use]
     pub fn is_registered(&self) -> bool {
         self.board.read(|flash| flash.reports.last().is_some_and(|report| report.registered))

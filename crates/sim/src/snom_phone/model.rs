@@ -1,8 +1,8 @@
-//! The models: how a phone of each calls itself and which files it asks for.
+//! The device models: their User-Agents and file names.
 
 use gangway_base::mac::Mac;
 
-/// Which kind of settings file a device understands.
+/// The kind of settings file a device reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnomKind {
     /// A desk phone: identities by `idx`.
@@ -20,11 +20,11 @@ pub struct SnomModel {
     pub name: &'static str,
     /// Firmware of the User-Agent.
     pub firmware: &'static str,
-    /// What stands between firmware and MAC in a desk phone's User-Agent.
+    /// The text between firmware and MAC in a desk phone's User-Agent.
     pub platform: &'static str,
-    /// Identities (desk phones) or accounts (bases) it holds.
+    /// Number of identities (desk phones) or accounts (bases).
     pub accounts: u32,
-    /// The kind of its files.
+    /// The kind of its settings files.
     pub kind: SnomKind,
 }
 
@@ -34,9 +34,9 @@ const fn desk(name: &'static str, firmware: &'static str, platform: &'static str
 
 /// D785, firmware 10.
 pub const D785: SnomModel = desk("D785", "10.1.33.33", "2010.12-00004-g9ba52f5", 12);
-/// D713: its platform holds a date in parentheses.
+/// D713. Its platform contains a date in parentheses.
 pub const D713: SnomModel = desk("D713", "10.4.5.6", "10.4.5-v10-rc2 (Mar 12 2025 - 10:11:12)", 6);
-/// D865, the generation with the web page of its own accounts.
+/// D865, the generation with a separate web page for accounts.
 pub const D865: SnomModel = desk("D865", "10.1.175.16", "2010.12-00004-g9ba52f5", 12);
 /// D315, the smallest.
 pub const D315: SnomModel = desk("D315", "10.1.25.0", "2010.12-00004-g9ba52f5", 4);
@@ -52,12 +52,12 @@ pub const M400: SnomModel =
 pub const M100KLE: SnomModel =
     SnomModel { name: "M100KLE", firmware: "1.0.5.2-0", platform: "", accounts: 4, kind: SnomKind::Vtech };
 
-/// All of them.
+/// All models.
 pub const ALL: &[SnomModel] = &[D785, D713, D865, D315, OLD_710, M900, M400, M100KLE];
 
 impl SnomModel {
-    /// The User-Agent of the device with this MAC. How the VTech bases call themselves is not published: they send
-    /// none here, so that only their file names tell.
+    /// The User-Agent of the device with this MAC. That of the VTech bases is not published, so they send none here and
+    /// can only be recognized by their file names.
     #[must_use]
     pub fn user_agent(&self, mac: Mac) -> Option<String> {
         let Self { name, firmware, platform, .. } = self;
@@ -71,7 +71,7 @@ impl SnomModel {
         }
     }
 
-    /// The files it asks for when its URL names none: for all of the model, then for itself.
+    /// The files it requests if its URL names none: the model's file, then its own file.
     #[must_use]
     pub fn files(&self, mac: Mac) -> [String; 2] {
         let (name, mac) = (self.name, mac.spelled(""));

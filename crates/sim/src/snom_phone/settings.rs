@@ -1,5 +1,5 @@
-//! The phone's settings: what its files say. Names with an index are written `name[index]`, nested modules of the
-//! VTech bases with slashes: `sip_account/1/user_id`.
+//! The phone's settings as read from its files. Names with an index are written `name[index]`; nested modules of the
+//! VTech bases are written with slashes: `sip_account/1/user_id`.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use super::{
     xml::{self, Element},
 };
 
-/// What may be done with a setting on the phone itself and by later files.
+/// Who may change a setting: the user on the phone, or later files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Permission {
-    /// `R`, `&` or a blank: a person cannot change it.
+    /// `R`, `&` or a blank: the user cannot change it.
     #[default]
     ReadOnly,
-    /// `RW`, `$` or empty: a person may, the next file overwrites it.
+    /// `RW`, `$` or empty: the user can change it, but the next file overwrites the change.
     Overwritten,
-    /// `!`: what a person has set stays.
+    /// `!`: a change by the user is kept.
     UserWins,
 }
 
@@ -33,17 +33,17 @@ pub struct Setting {
 /// A function key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// From 0.
+    /// Index, from 0.
     pub index: u32,
-    /// `active` or the number of an identity.
+    /// `active`, or the number of an identity.
     pub context: String,
-    /// What the display shows beside it.
+    /// The label on the display.
     pub label: String,
-    /// Type and value, e.g. `speed 0123`.
+    /// Type and value, such as `speed 0123`.
     pub action: String,
 }
 
-/// What the phone keeps in its flash.
+/// The settings that the phone keeps in flash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnomSettings {
     values: BTreeMap<String, Setting>,
@@ -52,7 +52,7 @@ pub struct SnomSettings {
 }
 
 impl SnomSettings {
-    /// Applies a file; the further files it lists are returned. An error says why the phone ignores it.
+    /// Applies a file and returns the further files it lists. An error states why the phone ignores the file.
     pub(super) fn apply(&mut self, file: &str, kind: SnomKind) -> Result<Vec<String>, String> {
         let root = xml::read(file)?;
         let mut further = Vec::new();
@@ -62,7 +62,7 @@ impl SnomSettings {
                     self.block(block, kind, &mut further);
                 }
             }
-            // A block may be a file of its own.
+            // A block may also be a separate file.
             "phone-settings" | "functionKeys" | "setting-files" | "certificates" | "firmware-settings" => {
                 self.block(&root, kind, &mut further);
             }
@@ -126,7 +126,7 @@ impl SnomSettings {
         }
     }
 
-    /// A setting by its exact name; `None` when it is missing or empty.
+    /// A setting by its exact name; `None` if it is missing or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|setting| setting.value.as_str()).filter(|value| !value.is_empty())
@@ -143,12 +143,12 @@ impl SnomSettings {
         self.values.iter().map(|(name, setting)| (name.as_str(), setting.value.as_str()))
     }
 
-    /// Its function keys that are programmed.
+    /// The programmed function keys.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.keys.values()
     }
 
-    /// Certificates it was given.
+    /// The number of certificates installed by files.
     #[must_use]
     pub fn certificates(&self) -> usize {
         self.certificates
@@ -160,7 +160,7 @@ impl SnomSettings {
         self.values.is_empty()
     }
 
-    /// A person (or DHCP) sets a value; false where a file made it read-only.
+    /// Sets a value as a user or DHCP does; returns false if a file made it read-only.
     pub(super) fn set(&mut self, name: &str, value: &str) -> bool {
         let free = self.values.get(name).is_none_or(|kept| kept.permission != Permission::ReadOnly);
         if free {
@@ -170,7 +170,7 @@ impl SnomSettings {
         free
     }
 
-    /// Seconds between two checks, when it polls.
+    /// Seconds between two checks; `None` if polling is off.
     #[must_use]
     pub fn polling_seconds(&self, kind: SnomKind) -> Option<u64> {
         let number = |name: &str| self.get(name)?.parse::<u64>().ok().filter(|number| *number > 0);

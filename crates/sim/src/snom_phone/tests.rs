@@ -1,4 +1,4 @@
-//! The device against a small file server that asks for Basic and hands out what a test puts there.
+//! Tests the device with a small file server that requires Basic and serves files set by the test.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::{
 
 const MAC: &str = "000413112233";
 
-/// Files by path, the credentials they need, and who asked.
+/// Files by path, the required credentials, and the recorded User-Agents.
 #[derive(Debug, Default)]
 struct Files {
     files: HashMap<String, String>,
@@ -130,7 +130,7 @@ async fn a_fresh_phone_is_led_to_its_files_and_registers() {
     assert!(report.registered, "{report:?}");
     let agents = bench.files.read(|files| files.agents.clone());
     assert!(agents.iter().all(|agent| agent.starts_with("Mozilla/4.0 (compatible; snomD785-SIP 10.1.33.33 ")));
-    // From now on its own URL counts, with its own credentials when it is asked for them.
+    // From now on the phone uses its own URL, and its own credentials when the server requests them.
     bench.login("own", "key");
     let report = phone.poll_once().await.unwrap();
     assert!(report.unchanged && report.registered && !report.redirected);
@@ -207,7 +207,7 @@ async fn a_base_registers_one_account_per_handset() {
     assert!(report.registered && report.registrations.len() == 2, "{report:?}");
     let agents = bench.files.read(|files| files.agents.clone());
     assert_eq!(agents[0], "Mozilla/4.0 (compatible; Snom M900 05.20.0001 000413112233)");
-    // An account no handset uses rings nowhere.
+    // An account that no handset uses is not registered.
     let lonely = extension(1, "alice", "");
     bench.file(&format!("/b/{name}"), &format!("<phone-settings>{server}{lonely}</phone-settings>"));
     assert!(!base.boot().await.unwrap().registered);

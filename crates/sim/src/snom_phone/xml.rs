@@ -1,17 +1,17 @@
-//! The phone's own reading of XML: elements, attributes, texts. What the settings pages of the vendor do not mention
-//! (document types, namespaces, processing instructions) makes it ignore the file.
+//! The phone's XML parser: elements, attributes, texts. XML features that the vendor's settings pages do not mention
+//! (document types, namespaces, processing instructions) make it reject the file.
 
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) name: String,
     pub(super) attributes: Vec<(String, String)>,
-    /// Its own text, without that of its children.
+    /// Its own text, without the text of its children.
     pub(super) text: String,
     pub(super) children: Vec<Element>,
 }
 
-/// Nesting deeper than this is refused.
+/// Maximum nesting depth; deeper input is rejected.
 const DEEPEST: usize = 16;
 
 impl Element {
@@ -21,7 +21,7 @@ impl Element {
     }
 }
 
-/// The root element of a file.
+/// Parses a file and returns its root element.
 pub(super) fn read(file: &str) -> Result<Element, String> {
     let mut reader = Reader { rest: file };
     if let Some(after) = reader.rest.strip_prefix("<?xml ") {
@@ -39,7 +39,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// White space and comments.
+    /// Skips white space and comments.
     fn skip_between(&mut self) -> Result<(), String> {
         loop {
             self.rest = self.rest.trim_start();
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Entities and character references.
+/// Resolves entities and character references.
 fn resolve(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

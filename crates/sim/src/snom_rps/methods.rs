@@ -1,4 +1,4 @@
-//! The methods and their words.
+//! The XML-RPC methods and the texts of their answers.
 
 use super::state::{SnomEntry, SnomRpsState};
 use crate::xmlrpc::{Value, XmlRpcReply};
@@ -68,7 +68,7 @@ impl SnomRpsState {
     }
 }
 
-/// 12 hex digits without separators, in either case.
+/// Parses 12 hex digits without separators, in either case.
 fn mac_of(text: &str) -> Result<String, &'static str> {
     let is_mac = text.len() == 12 && text.chars().all(|c| c.is_ascii_hexdigit());
     if is_mac { Ok(text.to_lowercase()) } else { Err("malformed_mac") }

@@ -1,5 +1,5 @@
-//! A simulated Snom redirection service: our reading of the portal's XML-RPC page. Answers are compact, with typed
-//! texts; the path needs its slash and the request its content type, as the page says.
+//! A simulated Snom redirection service, written from the portal's XML-RPC page. Answers are compact, with typed texts.
+//! As documented there, the path needs its slash and the request its content type.
 
 mod methods;
 mod state;
@@ -19,7 +19,7 @@ use crate::{
     xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
-/// A running redirection service. Cheap to clone; all clones are one.
+/// A running redirection service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct SnomRps {
     board: Board<SnomRpsState>,
@@ -44,49 +44,49 @@ impl SnomRps {
             };
             services
                 .route("/xmlrpc/", web::post().to(call))
-                // Of old: /<model>/<model>.php?mac=<MAC>
+                // The legacy path /<model>/<model>.php?mac=<MAC>
                 .route("/{model}/{file}.php", web::get().to(ask));
         })
         .await?;
         Ok(Self { board, server })
     }
 
-    /// Everything it knows and has recorded; to look into and to wait on.
+    /// The service's state and records. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<SnomRpsState> {
         &self.board
     }
 
-    /// The address clients of the XML-RPC interface use.
+    /// URL of the XML-RPC interface.
     #[must_use]
     pub fn xmlrpc_url(&self) -> String {
         format!("{}/xmlrpc/", self.server.base())
     }
 
-    /// The address factory-fresh phones ask, without path.
+    /// Base URL that factory-fresh phones contact, without a path.
     #[must_use]
     pub fn phone_url(&self) -> String {
         self.server.base()
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut SnomRpsSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
 
-    /// A phone that belongs to another customer.
+    /// Adds a phone that belongs to another customer.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         let entry = SnomEntry { owner: "somebody else".into(), url: url.into() };
         self.board.change(|state| state.phones.insert(mac.to_string(), entry));
     }
 
-    /// Where a phone is sent now.
+    /// The URL a phone is currently redirected to.
     #[must_use]
     pub fn target(&self, mac: Mac) -> Option<String> {
         self.board.read(|state| state.phones.get(&mac.to_string()).map(|entry| entry.url.clone()))
     }
 
-    /// The names of the methods called so far, without namespace.
+    /// The names of the methods called so far, without the namespace.
     #[must_use]
     pub fn methods(&self) -> Vec<String> {
         self.board.read(|state| state.calls.iter().map(|call| call.method.clone()).collect())
@@ -127,7 +127,7 @@ fn account(board: &Board<SnomRpsState>, request: &HttpRequest) -> Option<String>
     right.then_some(user)
 }
 
-/// What a factory-fresh phone gets: a body that sets `setting_server`; an unknown phone gets an empty page.
+/// The answer to a factory-fresh phone: a body that sets `setting_server`. An unknown phone gets an empty page.
 fn redirect(board: &Board<SnomRpsState>, query: &[(String, String)]) -> HttpResponse {
     let mac = query.iter().find(|(key, _)| key == "mac").map_or("", |(_, value)| value.as_str());
     let mac = mac.parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();

@@ -1,22 +1,22 @@
-//! What the redirection service knows.
+//! State of the redirection service.
 
 use std::collections::BTreeMap;
 
 use crate::xmlrpc::Value;
 
-/// A phone that is registered.
+/// A registered phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnomEntry {
     /// The account it belongs to.
     pub owner: String,
-    /// Where it is sent.
+    /// URL the phone is redirected to.
     pub url: String,
 }
 
-/// A call as it came, and what was answered.
+/// A received call and the answer to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnomCall {
-    /// Without `redirect.`.
+    /// Method name without `redirect.`.
     pub method: String,
     /// The parameters.
     pub params: Vec<Value>,
@@ -24,18 +24,18 @@ pub struct SnomCall {
     pub answer: String,
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone, Default)]
 pub struct SnomRpsSwitches {
-    /// Every call gets this HTTP status.
+    /// Every call is answered with this HTTP status.
     pub status: Option<u16>,
-    /// Registering an own phone says `Ok` and keeps the URL it had.
+    /// Registering an own phone again answers `Ok` but keeps the old URL.
     pub keeps_first_url: bool,
-    /// `checkPhone` does not know foreign phones; only registering tells.
+    /// `checkPhone` reports foreign phones as unknown; only registering reveals them.
     pub sneaky: bool,
 }
 
-/// Everything the service knows and has recorded.
+/// State and records of the service.
 #[derive(Debug)]
 pub struct SnomRpsState {
     /// Passwords by user.
@@ -44,11 +44,11 @@ pub struct SnomRpsState {
     pub phones: BTreeMap<String, SnomEntry>,
     /// Calls in order.
     pub calls: Vec<SnomCall>,
-    /// Calls with wrong or no credentials.
+    /// Number of calls with wrong or missing credentials.
     pub refused_logins: usize,
-    /// MACs of phones that asked where to go, in order.
+    /// MACs of phones that asked for a redirect, in order.
     pub phone_requests: Vec<String>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: SnomRpsSwitches,
 }
 

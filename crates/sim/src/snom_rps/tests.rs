@@ -1,4 +1,4 @@
-//! The service against an XML-RPC client that knows nothing of us: python's.
+//! Tests the service with an independent XML-RPC client: Python's.
 
 use std::process::{Command, Stdio};
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::state::{SrapsEndpoint, SrapsState};
 
-/// Entries of a page when nobody asks for more or fewer.
+/// Default page size.
 const PAGE: usize = 20;
 
 pub(super) struct SrapsReply {
@@ -100,7 +100,7 @@ fn endpoint(
     }
 }
 
-/// The object a PUT replaces what is there with.
+/// Validates the object of a PUT, which replaces the existing one.
 fn accepted(state: &SrapsState, mac: &str, body: &[u8]) -> Result<Map<String, Value>, String> {
     let object =
         serde_json::from_slice::<Map<String, Value>>(body).map_err(|error| format!("no JSON object: {error}"))?;
@@ -133,7 +133,7 @@ fn accepted(state: &SrapsState, mac: &str, body: &[u8]) -> Result<Map<String, Va
     Ok(object)
 }
 
-/// As it is shown: with fields nobody wrote.
+/// The object as returned by the API, including fields that no client wrote.
 fn shown(mac: &str, entry: &SrapsEndpoint) -> Value {
     let mut object = entry.body.as_object().cloned().unwrap_or_default();
     object.insert("mac".into(), mac.to_uppercase().into());

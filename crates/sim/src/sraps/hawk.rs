@@ -1,5 +1,5 @@
-//! The server's side of Hawk, written from the scheme's description: what is signed, in which order things are
-//! refused, and with which words. Payloads are always validated.
+//! The server side of Hawk, written from the scheme's description: what is signed, the order of the checks, and the
+//! error texts. Payloads are always validated.
 
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -8,21 +8,21 @@ use sha2::{Digest as _, Sha256};
 
 use super::state::SrapsState;
 
-/// How far a client's clock may be off, in seconds.
+/// Maximum clock difference to a client, in seconds.
 const SKEW: i64 = 60;
 
-/// What was signed, line by line; the hash is replaced for the answer.
+/// The signed fields, line by line; the hash is replaced for the answer.
 #[derive(Debug, Clone)]
 pub(super) struct Artifacts {
     before_hash: String,
     hash: String,
 }
 
-/// Why a request is not believed.
+/// Why a request was rejected.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) error: &'static str,
-    /// Our time and its proof, for a client whose clock is off.
+    /// The server's time and its signature, for a client whose clock is wrong.
     pub(super) time: Option<(i64, String)>,
 }
 
@@ -30,7 +30,7 @@ fn refused(error: &'static str) -> Refused {
     Refused { error, time: None }
 }
 
-/// The account, what was signed, and the secret it was signed with.
+/// Verifies a request and returns the account, the signed fields and the secret.
 pub(super) fn check(
     state: &mut SrapsState,
     request: &HttpRequest,
@@ -89,7 +89,7 @@ pub(super) fn check(
     result
 }
 
-/// The header that proves an answer.
+/// The header that authenticates an answer.
 pub(super) fn sign_answer(request: &Artifacts, secret: &str, kind: &str, body: &[u8]) -> String {
     let hash = payload_hash(kind, body);
     let artifacts = Artifacts { hash, ..request.clone() };

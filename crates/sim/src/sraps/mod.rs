@@ -1,6 +1,6 @@
-//! A simulated SRAPS (Snom's Secure Redirection and Provisioning Service) and its twin for Gigaset phones, GRAPE: our
-//! reading of what published clients of the REST interface send and expect. Companies, their endpoints, the long paged
-//! list of settings, Hawk with payload validation and a clock of its own.
+//! A simulated SRAPS (Snom's Secure Redirection and Provisioning Service) and GRAPE, the same service for Gigaset
+//! phones, written from what published clients of the REST interface send and expect. It has companies with their
+//! endpoints, the long paged list of settings, Hawk with payload validation, and a separate clock.
 
 mod api;
 mod hawk;
@@ -31,10 +31,10 @@ use crate::{
     server::{SimServer, out_of_order},
 };
 
-/// The largest body of a request.
+/// Maximum size of a request body.
 const LARGEST: usize = 256 * 1024;
 
-/// A running service. Cheap to clone; all clones are one.
+/// A running service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Sraps {
     board: Board<SrapsState>,
@@ -43,12 +43,12 @@ pub struct Sraps {
 }
 
 impl Sraps {
-    /// Starts Snom's service with one access key, of a company of its own.
+    /// Starts Snom's service with one access key that belongs to a separate company.
     pub async fn start(host: &HostHandle, id: &str, secret: &str) -> io::Result<Self> {
         Self::start_as(host, Flavour::Snom, id, secret).await
     }
 
-    /// The same for either vendor.
+    /// Starts the service of either vendor.
     pub async fn start_as(host: &HostHandle, flavour: Flavour, id: &str, secret: &str) -> io::Result<Self> {
         let board = Board::new(SrapsState::new(flavour, id, secret));
         let gates = Gates::default();
@@ -73,26 +73,26 @@ impl Sraps {
         Ok(Self { board, gates, server })
     }
 
-    /// Everything it knows and has recorded; to look into and to wait on.
+    /// The service's state and records. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<SrapsState> {
         &self.board
     }
 
-    /// The gates: `<METHOD> <path below /api/v1/>` holds a call before it is carried out, with ` answer` behind it
-    /// afterwards.
+    /// The gates: `<METHOD> <path below /api/v1/>` holds a call before it is carried out; with ` answer` appended it
+    /// holds the answer.
     #[must_use]
     pub fn gates(&self) -> &Gates {
         &self.gates
     }
 
-    /// The address clients of the REST interface use.
+    /// Base URL of the REST interface.
     #[must_use]
     pub fn api_url(&self) -> String {
         format!("{}/api/v1/", self.server.base())
     }
 
-    /// The address factory-fresh phones have as their settings URL.
+    /// The preset settings URL of factory-fresh phones.
     #[must_use]
     pub fn phone_url(&self) -> String {
         self.server.base()
@@ -103,17 +103,17 @@ impl Sraps {
         self.server.stop().await;
     }
 
-    /// Comes back on the same port.
+    /// Starts the service again on the same port.
     pub async fn start_again(&self) -> io::Result<()> {
         self.server.start_again().await
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut SrapsSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
 
-    /// A phone that belongs to another company.
+    /// Adds a phone that belongs to another company.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         self.board.change(|state| {
             let entry = state.endpoint("somebody-else", url);
@@ -121,7 +121,7 @@ impl Sraps {
         });
     }
 
-    /// Somebody sends one of our phones elsewhere in the portal.
+    /// Redirects a phone of this company elsewhere, as a user of the portal would.
     pub fn redirect_in_portal(&self, mac: Mac, url: &str) {
         self.board.change(|state| {
             let uuid = state.target_uuid();
@@ -135,12 +135,12 @@ impl Sraps {
         });
     }
 
-    /// Somebody removes a phone in the portal.
+    /// Removes a phone, as a user of the portal would.
     pub fn remove_in_portal(&self, mac: Mac) {
         self.board.change(|state| state.endpoints.remove(&mac.to_string()));
     }
 
-    /// Where a phone is sent now.
+    /// The URL a phone is currently redirected to.
     #[must_use]
     pub fn target(&self, mac: Mac) -> Option<String> {
         self.board.read(|state| state.target(&mac.to_string()))

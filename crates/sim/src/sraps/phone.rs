@@ -1,5 +1,5 @@
-//! What a factory-fresh phone gets: settings that name its settings URL. It asks for the files it would ask any server
-//! for (`/snom<MODEL>-<MAC>.htm`), of old for `/<model>/<model>.php?mac=<MAC>`.
+//! Answers factory-fresh phones with settings that contain their settings URL. A phone requests the same files as from
+//! any server (`/snom<MODEL>-<MAC>.htm`); older ones request `/<model>/<model>.php?mac=<MAC>`.
 
 use actix_web::{HttpRequest, HttpResponse};
 use gangway_base::mac::Mac;
@@ -18,13 +18,13 @@ pub(super) fn ask(board: &Board<SrapsState>, request: &HttpRequest) -> HttpRespo
     });
     match target {
         Some(url) => HttpResponse::Ok().content_type("text/xml").body(settings(&url)),
-        // Of old an unknown phone got an empty page.
+        // On the legacy path an unknown phone gets an empty page.
         None if is_old => HttpResponse::Ok().finish(),
         None => HttpResponse::NotFound().finish(),
     }
 }
 
-/// The MAC at the end of a file's name.
+/// Returns the MAC at the end of a file name.
 fn in_name(path: &str) -> Option<Mac> {
     let name = path.rsplit('/').next()?.split('.').next()?;
     let last = name.get(name.len().checked_sub(12)?..)?;

@@ -1,10 +1,10 @@
-//! What the service knows.
+//! State of the service.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-/// Whose phones it serves.
+/// The vendor whose phones it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// Snom's SRAPS.
@@ -20,54 +20,54 @@ pub struct SrapsAccount {
     pub secret: String,
     /// The company it belongs to.
     pub company: String,
-    /// False for the role `None`: it may look but not write.
+    /// False for the role `None`, which may read but not write.
     pub may_write: bool,
 }
 
-/// A phone somebody has claimed.
+/// A phone that a company has claimed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SrapsEndpoint {
     /// The company it belongs to.
     pub company: String,
-    /// The object as it was written last.
+    /// The last object written.
     pub body: Value,
 }
 
-/// A call that was believed.
+/// An authenticated call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SrapsCall {
     /// The access key.
     pub account: String,
-    /// The verb.
+    /// The HTTP method.
     pub method: String,
-    /// Below `/api/v1/`, with the query.
+    /// Path below `/api/v1/`, with the query.
     pub path: String,
     /// The status of the answer.
     pub status: u16,
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone)]
 pub struct SrapsSwitches {
     /// Every call gets this HTTP status and a web page.
     pub status: Option<u16>,
-    /// How far its clock is ahead, in seconds.
+    /// How far the service's clock is ahead, in seconds.
     pub clock_ahead: i64,
-    /// Every time is stale.
+    /// Every timestamp is rejected as stale.
     pub always_stale: bool,
-    /// The time it tells is signed with another secret.
+    /// The time it reports is signed with a wrong secret.
     pub forge_time: bool,
     /// Answers carry `Server-Authorization`.
     pub sign_answers: bool,
     /// The field of error bodies: `message`, `error` or `detail`.
     pub error_field: &'static str,
-    /// The status for a phone of somebody else (the documents do not tell).
+    /// The status for a phone of another company (undocumented).
     pub foreign_status: u16,
-    /// Looking at a phone of somebody else says that it is not there: only writing shows it.
+    /// Reading a phone of another company returns that it does not exist; only a write reveals it.
     pub hides_foreign: bool,
-    /// Where links lead instead of to itself.
+    /// Target of links, instead of the service itself.
     pub links_to: Option<String>,
-    /// The largest page it gives.
+    /// Maximum page size.
     pub largest_page: usize,
 }
 
@@ -88,7 +88,7 @@ impl Default for SrapsSwitches {
     }
 }
 
-/// A setting phones know.
+/// A phone setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) uuid: String,
@@ -96,7 +96,7 @@ pub(super) struct Known {
     pub(super) section: &'static str,
 }
 
-/// Everything the service knows and has recorded.
+/// State and records of the service.
 #[derive(Debug)]
 pub struct SrapsState {
     /// Access keys by id.
@@ -105,18 +105,18 @@ pub struct SrapsState {
     pub endpoints: BTreeMap<String, SrapsEndpoint>,
     /// Calls in order.
     pub calls: Vec<SrapsCall>,
-    /// The words of refused signatures, in order.
+    /// Error texts of rejected signatures, in order.
     pub refused: Vec<&'static str>,
     /// Paths factory-fresh phones asked for, in order.
     pub phone_requests: Vec<String>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: SrapsSwitches,
     pub(super) settings: Vec<Known>,
     pub(super) nonces: HashSet<String>,
     flavour: Flavour,
 }
 
-/// As many settings as the service had in spring 2026.
+/// Number of settings that the service had in spring 2026.
 const SETTINGS: usize = 1179;
 
 impl SrapsState {
@@ -125,7 +125,7 @@ impl SrapsState {
         let mut settings: Vec<Known> = (0..SETTINGS)
             .map(|number| Known { uuid: uuid(number), name: format!("setting_{number}"), section: "phone-settings" })
             .collect();
-        // The name once more in another section first, and both of them beyond the first page of any size.
+        // The name also occurs earlier in another section. Both entries are beyond the first page of any size.
         settings[1040] = Known { uuid: uuid(1040), name: target_name(flavour).into(), section: "gui-languages" };
         settings[1105] = Known { uuid: uuid(1105), name: target_name(flavour).into(), section: "phone-settings" };
         if flavour == Flavour::Gigaset {
@@ -145,7 +145,7 @@ impl SrapsState {
         }
     }
 
-    /// The setting that sends a phone somewhere.
+    /// The UUID of the setting that redirects a phone.
     pub(super) fn target_uuid(&self) -> String {
         let name = target_name(self.flavour);
         let found = self.settings.iter().find(|known| known.name == name && known.section == "phone-settings");

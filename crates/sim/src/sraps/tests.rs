@@ -1,4 +1,5 @@
-//! The simulator through its front door, signed by the crate `hawk`: neither our client nor its own code.
+//! Tests the simulator over HTTP with requests signed by the crate `hawk`, which is independent of the gateway's client
+//! and of the simulator's code.
 
 use std::time::UNIX_EPOCH;
 

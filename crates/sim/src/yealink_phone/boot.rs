@@ -1,4 +1,4 @@
-//! The sequence: redirection service, `<mac>.boot`, `y000000000000.boot`, common file, `<mac>.cfg`, registration.
+//! The boot sequence: redirection service, `<mac>.boot`, `y000000000000.boot`, common file, `<mac>.cfg`, registration.
 
 use serde_json::json;
 use url::Url;
@@ -10,61 +10,61 @@ use super::{
 };
 use crate::{fetch, pbx::RegisterAnswer};
 
-/// Tries of a failed transfer before the phone gives up until its next boot.
+/// How often a failed transfer is tried before the phone gives up until its next boot.
 const TRIES: usize = 3;
 
-/// What one request for a file came to.
+/// One request for a file and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YealinkFetch {
-    /// The name as it was asked for.
+    /// The requested name.
     pub file: String,
-    /// The HTTP status; 0 when there was no answer.
+    /// The HTTP status; 0 if there was no answer.
     pub status: u16,
 }
 
-/// What became of one account.
+/// One account and the result of its registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YealinkRegistration {
-    /// What the file said.
+    /// The account as read from the settings.
     pub account: YealinkAccount,
-    /// What the PBX said; an error is the reason.
+    /// The answer of the PBX; an error holds the reason.
     pub outcome: Result<(), String>,
 }
 
-/// What the phone did after power on or when its interval came.
+/// What the phone did at power-on or at the end of its polling interval.
 #[derive(Debug, Clone, Default)]
 pub struct YealinkBootReport {
-    /// Status of the redirection service, when it was asked.
+    /// Status of the redirection service's answer, if the service was asked.
     pub redirect_status: Option<u16>,
-    /// Every request for a file, challenges included.
+    /// All requests for files, including challenged ones.
     pub requests: Vec<YealinkFetch>,
-    /// The bodies of the files that were answered 200.
+    /// Names and bodies of the files answered with 200.
     pub files: Vec<(String, String)>,
-    /// True when nothing had changed since the last time.
+    /// True if nothing has changed since the last check.
     pub unchanged: bool,
-    /// Accounts that are on, and what the PBX said.
+    /// Enabled accounts and the answers of the PBX.
     pub registrations: Vec<YealinkRegistration>,
-    /// At least one account is on, and all are registered.
+    /// True if at least one account is enabled and all enabled accounts are registered.
     pub registered: bool,
-    /// The transfer failed three times.
+    /// True if the transfer failed three times.
     pub given_up: bool,
 }
 
 impl YealinkBootReport {
-    /// The requests as pairs of file and status.
+    /// The requests as (file, status) pairs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
         self.requests.iter().map(|fetched| (fetched.file.as_str(), fetched.status)).collect()
     }
 }
 
-/// Where the phone asks for files.
+/// The server that the phone requests files from.
 struct Server {
     base: String,
     credentials: Option<Credentials>,
 }
 
-/// How a file request ended.
+/// Result of a file request.
 enum Ending {
     Found(String),
     NotThere,
@@ -89,7 +89,7 @@ pub(super) async fn check(phone: &YealinkPhone, powered_on: bool) -> YealinkBoot
     report
 }
 
-/// The present server: URL, and credentials out of the URL or from the settings.
+/// The current server: its URL, and credentials from the URL or the settings.
 fn server(phone: &YealinkPhone) -> Option<Server> {
     let old = phone.model.old;
     phone.board.read(|flash: &YealinkFlash| {
@@ -110,7 +110,7 @@ fn split_credentials(text: &str) -> (String, Option<Credentials>) {
     if credentials.is_none() {
         return (text.to_owned(), None);
     }
-    // Neither fails for a URL that carried a user name.
+    // Neither call fails for a URL that had a user name.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     (url.into(), credentials)
@@ -150,7 +150,7 @@ async fn ask_redirection(phone: &YealinkPhone, report: &mut YealinkBootReport) {
     }
 }
 
-/// False when a transfer failed for good.
+/// Returns false if a transfer failed permanently.
 async fn fetch_files(phone: &YealinkPhone, report: &mut YealinkBootReport) -> bool {
     let mac = phone.mac.to_string();
     if !phone.model.old {
@@ -174,7 +174,7 @@ async fn fetch_files(phone: &YealinkPhone, report: &mut YealinkBootReport) -> bo
     true
 }
 
-/// A boot file was there: only what it includes is fetched.
+/// Fetches only the files that the boot file includes.
 async fn fetch_included(phone: &YealinkPhone, report: &mut YealinkBootReport, boot: &str) -> bool {
     let mut changed = false;
     for line in boot.lines().filter_map(|line| line.trim().strip_prefix("include:config")) {
@@ -189,7 +189,7 @@ async fn fetch_included(phone: &YealinkPhone, report: &mut YealinkBootReport, bo
     true
 }
 
-/// Applies a file unless it is the same as last time.
+/// Applies a file unless it is unchanged since the last check.
 fn take(phone: &YealinkPhone, name: &str, file: &str) -> bool {
     let hash = md5(file);
     phone.board.change(|flash| {
@@ -202,7 +202,8 @@ fn take(phone: &YealinkPhone, name: &str, file: &str) -> bool {
     })
 }
 
-/// Asks for one file: without credentials first, with them after a challenge; three times when the transfer fails.
+/// Requests one file: first without credentials, then with them after a challenge. A failed transfer is tried three
+/// times.
 async fn ask(phone: &YealinkPhone, report: &mut YealinkBootReport, name: &str) -> Ending {
     let Some(Server { base, credentials }) = server(phone) else { return Ending::Failed };
     let url = if name.contains("://") { name.to_owned() } else { format!("{}/{name}", base.trim_end_matches('/')) };
@@ -217,7 +218,7 @@ async fn ask(phone: &YealinkPhone, report: &mut YealinkBootReport, name: &str) -
         };
         let mut answer = fetch::get(&url, &[("User-Agent", &agent)]).await;
         note(report, answer.as_ref().map_or(0, |answer| answer.status));
-        // A second answer to the same challenge is only given when the server calls the first nonce stale.
+        // The phone answers a second challenge only if the server calls the first nonce stale.
         for _ in 0..2 {
             let Some(challenge) = challenge(&answer) else { break };
             let Some(header) = credentials.as_ref().and_then(|own| own.answer(&challenge, "GET", &uri)) else { break };
@@ -245,7 +246,7 @@ fn challenge(answer: &Result<fetch::FetchResponse, String>) -> Option<String> {
     Some(answer.header("www-authenticate").to_owned())
 }
 
-/// Registers every account that is on, exactly as the file says.
+/// Registers every enabled account exactly as the file specifies it.
 async fn register(phone: &YealinkPhone, report: &mut YealinkBootReport) {
     let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
     for account in accounts {

@@ -1,5 +1,4 @@
-//! How the phone proves itself to an HTTP server: Digest (MD5, with qop=auth when offered) or Basic, whichever the
-//! server asks for.
+//! HTTP authentication of the phone: Digest (MD5, with qop=auth when offered) or Basic, depending on the challenge.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use data_encoding::HEXLOWER;
@@ -7,7 +6,7 @@ use md5::{Digest, Md5};
 
 use crate::crypt;
 
-/// A name and a password.
+/// A user name and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) user: String,
@@ -15,7 +14,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// The `Authorization` header that answers a challenge; `None` when the phone knows no such scheme.
+    /// The `Authorization` header that answers a challenge; `None` if the phone does not support the scheme.
     pub(super) fn answer(&self, challenge: &str, method: &str, uri: &str) -> Option<String> {
         self.answer_with(challenge, method, uri, &crypt::digits(16))
     }
@@ -56,7 +55,7 @@ pub(super) fn md5(text: &str) -> String {
     HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
-/// A parameter of a challenge, quoted or not.
+/// Returns a parameter of a challenge, quoted or not.
 fn parameter(challenge: &str, name: &str) -> Option<String> {
     let mut rest = challenge;
     while !rest.is_empty() {
@@ -88,7 +87,7 @@ mod tests {
                          opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"";
         let answer = own.answer(challenge, "GET", "/dir/index.html").unwrap();
         assert!(answer.contains("response=\"670fd8c2df070c60b045671b8b24ff02\""), "{answer}");
-        // The example of RFC 2617, 3.5.
+        // The example of RFC 2617, section 3.5.
         let challenge = format!("{challenge}, qop=\"auth,auth-int\"");
         let answer = own.answer_with(&challenge, "GET", "/dir/index.html", "0a4f113b").unwrap();
         assert!(answer.contains("response=\"6629fae49393a05397450978507c4ef1\""), "{answer}");

@@ -1,5 +1,5 @@
-//! A simulated Yealink desk phone or DECT base: our reading of what published traces and the vendor's templates show. It boots as
-//! a phone does, believes its files, and registers at the simulated PBX with exactly what they say.
+//! A simulated Yealink desk phone or DECT base, written from published traces and the vendor's templates. It boots as a
+//! real phone does, applies its files, and registers at the simulated PBX with exactly the accounts they specify.
 
 mod boot;
 mod credentials;
@@ -20,10 +20,10 @@ use crate::{
     host::{HostGone, HostHandle},
 };
 
-/// What stands for DNS and SIP: the registration URLs of the simulated PBXs by the names phones are told.
+/// Replaces DNS and SIP: maps the names given to phones to the registration URLs of the simulated PBXs.
 pub type SipNetwork = Board<HashMap<String, String>>;
 
-/// A phone. Cheap to clone; all clones are one.
+/// A phone. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct YealinkPhone {
     host: HostHandle,
@@ -33,52 +33,52 @@ pub struct YealinkPhone {
     board: Board<YealinkFlash>,
 }
 
-/// What the phone keeps, and what it did.
+/// The phone's persistent state and its boot reports.
 #[derive(Debug, Clone, Default)]
 pub struct YealinkFlash {
-    /// Base URL of the redirection service it asks when it knows no server.
+    /// Base URL of the redirection service, used while the phone knows no server.
     pub rps_url: Option<String>,
-    /// Where it says that it listens for SIP; the PBX sees its address when it says nothing.
+    /// The SIP address that the phone reports. If unset, the PBX uses the address it sees.
     pub sip_address: Option<String>,
     /// Its settings.
     pub settings: YealinkSettings,
-    /// Hashes of the last common and MAC file.
+    /// Hashes of the last common file and MAC file.
     pub(super) hashes: HashMap<String, String>,
-    /// Pause between two tries of a failed transfer.
+    /// Pause between tries of a failed transfer.
     pub(super) retry_pause: Duration,
     /// True after the phone has given up until its next boot.
     pub given_up: bool,
-    /// What it did, in order.
+    /// Reports of all checks, in order.
     pub reports: Vec<YealinkBootReport>,
 }
 
 impl YealinkPhone {
-    /// A factory-fresh phone in its box.
+    /// Creates a factory-fresh phone.
     #[must_use]
     pub fn new(host: &HostHandle, mac: Mac, model: YealinkModel, rps_url: Option<String>, network: SipNetwork) -> Self {
         let flash = YealinkFlash { rps_url, retry_pause: Duration::from_millis(20), ..YealinkFlash::default() };
         Self { host: host.clone(), mac, model, network, board: Board::new(flash) }
     }
 
-    /// Its address.
+    /// The phone's MAC address.
     #[must_use]
     pub fn mac(&self) -> Mac {
         self.mac
     }
 
-    /// Its model.
+    /// The phone's model.
     #[must_use]
     pub fn model(&self) -> YealinkModel {
         self.model
     }
 
-    /// What it keeps and did; to look into and to wait on.
+    /// The phone's flash and boot reports. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<YealinkFlash> {
         &self.board
     }
 
-    /// Forgets everything but the redirection service's address.
+    /// Resets everything except the redirection service's address.
     pub fn factory_reset(&self) {
         self.board.change(|flash| {
             flash.settings = YealinkSettings::default();
@@ -87,7 +87,7 @@ impl YealinkPhone {
         });
     }
 
-    /// A person (or DHCP) gives it a provisioning URL and, perhaps, credentials.
+    /// Sets a provisioning URL and optional credentials, as a user or DHCP would.
     pub fn set_server(&self, url: &str, credentials: Option<(&str, &str)>) {
         let old = self.model.old;
         self.board.change(|flash| {
@@ -99,13 +99,13 @@ impl YealinkPhone {
         });
     }
 
-    /// Powers it on: asks the redirection service when it knows no server, fetches its files, registers.
+    /// Powers the phone on: it asks the redirection service if it knows no server, fetches its files and registers.
     pub async fn boot(&self) -> Result<YealinkBootReport, HostGone> {
         self.board.change(|flash| flash.given_up = false);
         self.check(true).await
     }
 
-    /// What it does when its interval has come; nothing when repeating is off or it has given up.
+    /// Runs the check at the end of the polling interval. Does nothing if polling is off or the phone has given up.
     pub async fn poll_once(&self) -> Result<YealinkBootReport, HostGone> {
         let due = self.board.read(|flash| !flash.given_up && flash.settings.repeat_minutes(self.model.old).is_some());
         if !due {
@@ -114,13 +114,13 @@ impl YealinkPhone {
         self.check(false).await
     }
 
-    /// The handsets that have an account, as its settings leave them; none for a desk phone.
+    /// The handsets that have an account according to the settings; empty for a desk phone.
     #[must_use]
     pub fn handsets(&self) -> Vec<Handset> {
         self.board.read(|flash| flash.settings.handsets(&self.model))
     }
 
-    /// True when every account that is on was registered by the last check.
+    /// True if the last check registered every enabled account.
     #[must_use]
     pub fn is_registered(&self) -> bool {
         self.board.read(|flash| flash.reports.last().is_some_and(|report| report.registered))

@@ -1,14 +1,15 @@
-//! The models: how a phone of each calls itself and which common file it asks for.
+//! The phone models: their User-Agents and common file names.
 
 /// What kind of device a model is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum YealinkKind {
     /// A desk phone.
     Desk,
-    /// A DECT base with a server per account; each handset is told which accounts it rings for and dials out with.
+    /// A DECT base with a server per account. Its settings assign each handset the accounts it receives calls for and
+    /// the account it dials out with.
     Base,
-    /// The base or manager of a larger DECT system: accounts take their server from a template, and account N is
-    /// handset N.
+    /// The base or manager of a larger DECT system. Accounts take their server from a template, and account N belongs
+    /// to handset N.
     System,
 }
 
@@ -17,13 +18,13 @@ pub enum YealinkKind {
 pub struct YealinkModel {
     /// Name without brand.
     pub name: &'static str,
-    /// Model as the User-Agent spells it.
+    /// Model name as in the User-Agent.
     pub agent: &'static str,
     /// Firmware of the User-Agent.
     pub firmware: &'static str,
     /// Number in the name of the common file.
     pub file: u16,
-    /// Accounts it holds.
+    /// Number of accounts.
     pub accounts: usize,
     /// Firmware before V80: no boot files, old parameter names.
     pub old: bool,
@@ -63,7 +64,7 @@ pub const W52P_OLD: YealinkModel =
 pub const W90DM: YealinkModel =
     YealinkModel { kind: YealinkKind::System, ..desk("W90DM", "Yealink W90DM", "130.85.0.15", 130, 250) };
 
-/// All of them.
+/// All models.
 pub const ALL: &[YealinkModel] = &[T46U, T54W, T31P, T58W, T48G_OLD, T28P, W70B, W52P_OLD, W90DM];
 
 impl YealinkModel {

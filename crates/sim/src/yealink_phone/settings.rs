@@ -1,4 +1,4 @@
-//! The phone's settings: what its files say, in the old and the new spelling.
+//! The phone's settings as read from its files, with old and new parameter names.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::model::{YealinkKind, YealinkModel};
 /// First line of every file; a file without it is ignored.
 const HEADER: &str = "#!version:1.0.0.1";
 
-/// What the phone keeps in its flash.
+/// The settings that the phone keeps in flash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct YealinkSettings(BTreeMap<String, String>);
 
@@ -18,11 +18,11 @@ pub struct YealinkAccount {
     pub line: usize,
     /// User part of the address of record.
     pub user_name: String,
-    /// Name for the digest.
+    /// User name for digest authentication.
     pub auth_name: String,
     /// Password.
     pub password: String,
-    /// Where it registers: the outbound proxy when one is enabled, else the server.
+    /// Where the account registers: the outbound proxy if one is enabled, else the server.
     pub target: String,
     /// The server's name.
     pub server: String,
@@ -30,21 +30,21 @@ pub struct YealinkAccount {
     pub transport: &'static str,
 }
 
-/// A handset of a base, as the settings leave it.
+/// A handset of a base according to the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handset {
     /// Number, from 1.
     pub number: usize,
-    /// What it calls itself.
+    /// The handset's name.
     pub name: String,
-    /// Accounts it rings for.
+    /// Accounts it receives calls for.
     pub rings_for: Vec<usize>,
     /// The account it dials out with.
     pub dials_with: Option<usize>,
 }
 
 impl YealinkSettings {
-    /// Applies a file; false when the phone ignores it for want of the first line.
+    /// Applies a file; returns false if the phone ignores it because the first line is missing.
     pub(super) fn apply(&mut self, file: &str) -> bool {
         let mut lines = file.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         if lines.next() != Some(HEADER) {
@@ -57,7 +57,8 @@ impl YealinkSettings {
             }
             let Some((key, value)) = line.split_once('=') else { continue };
             let (key, value) = (key.trim(), value.trim());
-            // `%NULL%` gives back the factory value, an empty one clears; either way nothing is left here.
+            // `%NULL%` restores the factory value and an empty value clears the setting. Either way the setting is
+            // removed.
             if value.is_empty() || value == "%NULL%" {
                 self.0.remove(key);
             } else {
@@ -73,7 +74,7 @@ impl YealinkSettings {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Number of settings.
+    /// The number of settings.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -89,7 +90,7 @@ impl YealinkSettings {
         self.0.insert(key.into(), value.into());
     }
 
-    /// A setting of auto-provisioning: phones with old firmware know it without `static.`.
+    /// A setting of auto-provisioning. Phones with old firmware use the name without `static.`.
     pub(super) fn provisioning(&self, name: &str, old: bool) -> Option<&str> {
         let prefix = if old { "" } else { "static." };
         self.get(&format!("{prefix}auto_provision.{name}"))
@@ -100,24 +101,24 @@ impl YealinkSettings {
         self.set(&format!("{prefix}auto_provision.{name}"), value);
     }
 
-    /// Minutes between two checks, when repeating is on.
+    /// Minutes between two checks; `None` if polling is off.
     #[must_use]
     pub fn repeat_minutes(&self, old: bool) -> Option<u32> {
         let minutes = |text: Option<&str>| text.unwrap_or("1440").parse().ok();
         if old && matches!(self.get("auto_provision.mode"), Some("4" | "6")) {
             return minutes(self.get("auto_provision.schedule.periodic_minute"));
         }
-        // An old base has the switch of later phones, without `static.`.
+        // Old bases have the same switch as newer phones, but without `static.`.
         let on = self.provisioning("repeat.enable", old) == Some("1");
         on.then(|| minutes(self.provisioning("repeat.minutes", old))).flatten()
     }
 
-    /// The accounts that are on.
+    /// The enabled accounts.
     pub(super) fn accounts(&self, model: &YealinkModel) -> Vec<YealinkAccount> {
         (1..=model.accounts).filter_map(|line| self.account(line, model)).collect()
     }
 
-    /// The handsets of a base that have an account; none for a desk phone.
+    /// The handsets of a base that have an account; empty for a desk phone.
     #[must_use]
     pub fn handsets(&self, model: &YealinkModel) -> Vec<Handset> {
         let is_on = |line: usize| self.get(&format!("account.{line}.enable")) == Some("1");
@@ -125,7 +126,7 @@ impl YealinkSettings {
         match model.kind {
             YealinkKind::Desk => Vec::new(),
             YealinkKind::Base => {
-                // Without the switch the base takes accounts, but leaves its handsets as they are.
+                // Without this switch the base applies accounts but leaves its handsets unchanged.
                 if self.provisioning("handset_configured.enable", model.old) != Some("1") {
                     return Vec::new();
                 }
@@ -166,7 +167,7 @@ impl YealinkSettings {
         }
         let new_server = || get("sip_server.1.address");
         let (server, transport, proxy) = match model.kind {
-            // Servers of its own an account of such a system does not know.
+            // Accounts of such a system have no server settings; they use a template.
             YealinkKind::System => {
                 let template = get("sip_server.template")?;
                 let get = |name: &str| self.get(&format!("template.{template}.{name}"));

@@ -1,4 +1,4 @@
-//! The phone against a small file server that asks for Digest and hands out what a test puts there.
+//! Tests the phone with a small file server that requires Digest and serves files set by the test.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::{
 
 const MAC: &str = "805ec0112233";
 
-/// Files by name, the credentials they need, and who asked.
+/// Files by name, the required credentials, and the recorded User-Agents.
 #[derive(Debug, Default)]
 struct Files {
     files: HashMap<String, String>,
@@ -145,7 +145,7 @@ async fn a_fresh_phone_is_led_to_its_files_and_registers() {
     assert_eq!(bench.pbx.registration(MAC).unwrap().transport, "tls");
     let agents = bench.files.read(|files| files.agents.clone());
     assert!(agents.iter().all(|agent| agent == "Yealink SIP-T54W 96.86.0.70 80:5e:c0:11:22:33"));
-    // From now on its own credentials count, and unchanged files mean nothing to do.
+    // From now on the phone uses its own credentials. It does nothing if the files are unchanged.
     bench.login("own", "key");
     let report = phone.poll_once().await.unwrap();
     assert!(report.unchanged && report.registered && report.redirect_status.is_none());

@@ -1,4 +1,4 @@
-//! The methods and their texts, blanks and all.
+//! The XML-RPC methods and the exact texts of their answers, including blanks.
 
 use gangway_base::mac::Mac;
 

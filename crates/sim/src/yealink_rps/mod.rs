@@ -1,6 +1,6 @@
-//! A simulated Yealink redirection service: our reading of its XML-RPC interface (document of version 1.3, and 1.6
-//! for the unique URL) and of the texts that published clients met in practice. Answers have the form of the Apache
-//! XML-RPC library: the text beside the boolean has no type element.
+//! A simulated Yealink redirection service, written from the documents of its XML-RPC interface (version 1.3, and 1.6
+//! for the unique URL) and the texts that published clients met in practice. Answers have the form of the Apache
+//! XML-RPC library: the text next to the boolean has no type element.
 
 mod methods;
 mod state;
@@ -21,7 +21,7 @@ use crate::{
     xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
-/// A running redirection service. Cheap to clone; all clones are one.
+/// A running redirection service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct YealinkRps {
     board: Board<RpsState>,
@@ -55,25 +55,25 @@ impl YealinkRps {
         Ok(Self { board, gates, server })
     }
 
-    /// Everything it knows and has recorded; to look into and to wait on.
+    /// The service's state and records. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<RpsState> {
         &self.board
     }
 
-    /// The gates: `<method>` holds a call before it is carried out, `<method> answer` afterwards.
+    /// The gates: `<method>` holds a call before it is carried out, `<method> answer` holds the answer.
     #[must_use]
     pub fn gates(&self) -> &Gates {
         &self.gates
     }
 
-    /// The address clients of the XML-RPC interface use.
+    /// URL of the XML-RPC interface.
     #[must_use]
     pub fn xmlrpc_url(&self) -> String {
         format!("{}/xmlrpc", self.server.base())
     }
 
-    /// The address factory-fresh phones ask, without path.
+    /// Base URL that factory-fresh phones contact, without a path.
     #[must_use]
     pub fn phone_url(&self) -> String {
         self.server.base()
@@ -84,30 +84,30 @@ impl YealinkRps {
         self.server.stop().await;
     }
 
-    /// Comes back on the same port.
+    /// Starts the service again on the same port.
     pub async fn start_again(&self) -> io::Result<()> {
         self.server.start_again().await
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut RpsSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
 
-    /// A phone that belongs to another customer.
+    /// Adds a phone that belongs to another customer.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         let entry =
             RpsEntry { owner: "somebody else".into(), server: "elsewhere".into(), unique_url: Some(url.into()) };
         self.board.change(|state| state.phones.insert(mac.to_string(), entry));
     }
 
-    /// A server name that belongs to another customer: names are unique over all of them.
+    /// Adds a server name that belongs to another customer. Server names are unique across all customers.
     pub fn add_foreign_server(&self, name: &str, url: &str) {
         let server = RpsServer { owner: "somebody else".into(), url: url.into() };
         self.board.change(|state| state.servers.insert(name.into(), server));
     }
 
-    /// Where a phone is sent now.
+    /// The URL a phone is currently redirected to.
     #[must_use]
     pub fn target(&self, mac: Mac) -> Option<String> {
         self.board.read(|state| state.target(&mac.to_string()))
@@ -161,7 +161,7 @@ fn account(board: &Board<RpsState>, request: &HttpRequest) -> Option<String> {
     right.then_some(user)
 }
 
-/// What a factory-fresh phone gets: a redirect to its provisioning URL.
+/// The answer to a factory-fresh phone: a redirect to its provisioning URL.
 fn redirect(board: &Board<RpsState>, query: &[(String, String)]) -> HttpResponse {
     let field = |name: &str| query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
     let mac = field("mac").parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();

@@ -1,33 +1,33 @@
-//! What the redirection service knows.
+//! State of the redirection service.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::xmlrpc::Value;
 
-/// A phone that is registered.
+/// A registered phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpsEntry {
     /// The account it belongs to.
     pub owner: String,
     /// Name of the server entry.
     pub server: String,
-    /// Its own URL, which wins over the server's.
+    /// The phone's own URL. It takes precedence over the server's.
     pub unique_url: Option<String>,
 }
 
 /// A server entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpsServer {
-    /// The account that made it.
+    /// The account that created it.
     pub owner: String,
-    /// Where its phones are sent.
+    /// URL that its phones are redirected to.
     pub url: String,
 }
 
-/// A call as it came, and what was answered.
+/// A received call and the answer to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Without `redirect.`.
+    /// Method name without `redirect.`.
     pub method: String,
     /// The parameters.
     pub params: Vec<Value>,
@@ -35,10 +35,10 @@ pub struct Call {
     pub answer: String,
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone, Default)]
 pub struct RpsSwitches {
-    /// Every call gets this HTTP status.
+    /// Every call is answered with this HTTP status.
     pub status: Option<u16>,
     /// Every call takes this long (one minute at most).
     pub slow: Option<Duration>,
@@ -46,11 +46,11 @@ pub struct RpsSwitches {
     pub no_unique_url: bool,
     /// Answers are indented.
     pub pretty: bool,
-    /// Override takes a phone over from another customer (the documents disagree).
+    /// Override takes a phone from another customer (the documents contradict each other).
     pub override_takes_over: bool,
 }
 
-/// Everything the service knows and has recorded.
+/// State and records of the service.
 #[derive(Debug)]
 pub struct RpsState {
     /// Passwords by user.
@@ -59,15 +59,15 @@ pub struct RpsState {
     pub servers: BTreeMap<String, RpsServer>,
     /// Phones by MAC (12 lower-case hex digits), of all customers.
     pub phones: BTreeMap<String, RpsEntry>,
-    /// MACs that are Yealink's; empty means every MAC.
+    /// MAC prefixes that belong to Yealink; empty accepts every MAC.
     pub known_ouis: Vec<String>,
     /// Calls in order.
     pub calls: Vec<Call>,
-    /// Calls with wrong or no credentials.
+    /// Number of calls with wrong or missing credentials.
     pub refused_logins: usize,
-    /// MACs of phones that asked where to go, in order.
+    /// MACs of phones that asked for a redirect, in order.
     pub phone_requests: Vec<String>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: RpsSwitches,
 }
 

@@ -1,4 +1,4 @@
-//! The service against an XML-RPC client that knows nothing of us: python's.
+//! Tests the service with an independent XML-RPC client: Python's.
 
 use std::process::{Command, Stdio};
 
@@ -48,7 +48,7 @@ async fn a_foreign_client_gets_along_with_it() {
         let run = move || Command::new("python3").args(["-c", SCRIPT, &url]).output();
         let output = actix_web::web::block(run).await.unwrap().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        // The client strips nothing: an untyped text beside the boolean arrives as it was sent.
+        // The client does not trim: an untyped text next to the boolean arrives as it was sent.
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(
             lines,

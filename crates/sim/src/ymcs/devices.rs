@@ -8,7 +8,7 @@ use super::{
     state::{YmcsDevice, YmcsState},
 };
 
-/// 12 to 17 characters that are a MAC.
+/// Returns the MAC, if the field has 12 to 17 characters and is valid.
 fn mac_of(body: &Value) -> Option<String> {
     let mac = text(body, "mac");
     let mac = (12..=17).contains(&mac.len()).then(|| mac.parse::<Mac>().ok()).flatten()?;
@@ -34,13 +34,13 @@ fn record(mac: &str, device: &YmcsDevice) -> Value {
 
 impl YmcsState {
     pub(super) fn list_devices(&self, body: &Value) -> Reply {
-        // The filter is fuzzy: any part of a MAC.
+        // The filter matches any part of a MAC.
         let part = body.get("filter").map(|filter| text(filter, "mac").to_lowercase()).unwrap_or_default();
         let own = self.devices.iter().filter(|(mac, device)| device.is_ours && mac.contains(&part));
         Reply::page(body, own.map(|(mac, device)| record(mac, device)).collect())
     }
 
-    /// Why a phone cannot be added: code and text.
+    /// Returns code and text of the reason why a phone cannot be added.
     fn obstacle(&self, mac: &str) -> Option<(u32, &'static str)> {
         match self.devices.get(mac) {
             Some(device) if device.is_ours => Some((800_003, "The device already exists")),

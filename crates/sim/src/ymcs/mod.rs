@@ -1,5 +1,5 @@
-//! A simulated Yealink management cloud (YMCS), version 2 of its interface as far as the redirection service goes: our
-//! reading of the vendor's reference and of what published clients met in practice.
+//! A simulated Yealink management cloud (YMCS): the redirection part of version 2 of its interface, written from the
+//! vendor's reference and from what published clients met in practice.
 
 mod devices;
 mod reply;
@@ -19,7 +19,7 @@ pub use state::{YmcsCall, YmcsDevice, YmcsServer, YmcsState, YmcsSwitches};
 use self::reply::Reply;
 use crate::{board::Board, host::HostHandle, server::SimServer};
 
-/// A running service. Cheap to clone; all clones are one.
+/// A running service. Cheap to clone; all clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Ymcs {
     board: Board<YmcsState>,
@@ -48,7 +48,7 @@ impl Ymcs {
         Ok(Self { board, server })
     }
 
-    /// Everything it knows and has recorded; to look into and to wait on.
+    /// The service's state and records. Tests can read it and wait for changes.
     #[must_use]
     pub fn board(&self) -> &Board<YmcsState> {
         &self.board
@@ -60,7 +60,7 @@ impl Ymcs {
         self.server.base()
     }
 
-    /// The address factory-fresh phones ask, without path.
+    /// Base URL that factory-fresh phones contact, without a path.
     #[must_use]
     pub fn phone_url(&self) -> String {
         self.server.base()
@@ -71,22 +71,22 @@ impl Ymcs {
         self.server.stop().await;
     }
 
-    /// Comes back on the same port.
+    /// Starts the service again on the same port.
     pub async fn start_again(&self) -> io::Result<()> {
         self.server.start_again().await
     }
 
-    /// Changes a behaviour.
+    /// Changes the selected behaviours.
     pub fn switch(&self, set: impl FnOnce(&mut YmcsSwitches)) {
         self.board.change(|state| set(&mut state.switches));
     }
 
-    /// Every token given so far has expired.
+    /// Expires all tokens issued so far.
     pub fn expire_tokens(&self) {
         self.board.change(|state| state.tokens.clear());
     }
 
-    /// A phone that belongs to another organisation.
+    /// Adds a phone that belongs to another organisation.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         self.board.change(|state| {
             let id = state.fresh_id();
@@ -95,18 +95,18 @@ impl Ymcs {
         });
     }
 
-    /// What is printed on a phone's label.
+    /// Sets the serial number that is printed on a phone's label.
     pub fn print_serial(&self, mac: Mac, serial: &str) {
         self.board.change(|state| state.labels.insert(mac.to_string(), serial.into()));
     }
 
-    /// Where a phone is sent now.
+    /// The URL a phone is currently redirected to.
     #[must_use]
     pub fn target(&self, mac: Mac) -> Option<String> {
         self.board.read(|state| state.target(&mac.to_string()))
     }
 
-    /// Verb and path of every call so far, tokens included.
+    /// HTTP method and path of every call so far, including token requests.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
         self.board.read(|state| state.calls.iter().map(|call| call.what.clone()).collect())
@@ -184,7 +184,8 @@ fn token(state: &mut YmcsState, authorization: &str, body: &Value) -> Reply {
     Reply { status: 200, body }
 }
 
-/// What a factory-fresh phone gets: a redirect to its provisioning URL, credentials in it where the entry has some.
+/// The answer to a factory-fresh phone: a redirect to its provisioning URL, with the entry's credentials if it has
+/// some.
 fn redirect(board: &Board<YmcsState>, query: &[(String, String)]) -> HttpResponse {
     let mac = query.iter().find(|(key, _)| key == "mac").map_or("", |(_, value)| value.as_str());
     let mac = mac.parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Answers in the service's form.
+//! Answers in the format of the service.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    /// `Null` for none.
+    /// `Null` means no body.
     pub(super) body: Value,
 }
 
@@ -28,7 +28,7 @@ impl Reply {
         Self { status, body: json!({"code": code, "requestId": "sim", "message": message, "details": []}) }
     }
 
-    /// A parameter that was not liked.
+    /// The answer to an invalid parameter.
     pub(super) fn parameter(field: &str) -> Self {
         let details = json!([{"field": field, "message": "is not valid"}]);
         Self {
@@ -37,7 +37,7 @@ impl Reply {
         }
     }
 
-    /// A page out of all rows that fit; no rows are null.
+    /// One page of all matching rows; `null` for an empty page.
     pub(super) fn page(body: &Value, rows: Vec<Value>) -> Self {
         let number = |name: &str| body.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
         let (skip, limit) = (number("skip").unwrap_or(0), number("limit").unwrap_or(20));
@@ -50,7 +50,7 @@ impl Reply {
         Self::ok(json!({"skip": skip, "limit": limit, "total": total, "data": data}))
     }
 
-    /// A bulk result: 200 even when nothing worked.
+    /// A bulk result. The status is 200 even if every item failed.
     pub(super) fn bulk(total: usize, errors: &[Value]) -> Self {
         let failed = errors.len();
         Self::ok(json!({"total": total, "successCount": total - failed, "failureCount": failed, "errors": errors}))

@@ -7,7 +7,7 @@ use super::{
     state::{YmcsServer, YmcsState},
 };
 
-/// Which field is not as the reference wants it.
+/// Returns the name of the first field that violates the reference.
 fn problem(body: &Value) -> Option<&'static str> {
     let fits = |name: &str, most: usize| text(body, name).len() <= most;
     if text(body, "serverName").is_empty() || !fits("serverName", 20) {
@@ -61,7 +61,7 @@ impl YmcsState {
     }
 
     pub(super) fn change_server(&mut self, id: &str, body: &Value) -> Reply {
-        // Name and URL are both wanted even when only one of them changes.
+        // Name and URL are both required even if only one of them changes.
         if let Some(field) = problem(body) {
             return Reply::parameter(field);
         }

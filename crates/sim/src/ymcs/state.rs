@@ -1,25 +1,25 @@
-//! What the service knows.
+//! State of the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// A phone that is registered.
+/// A registered phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct YmcsDevice {
     /// Its id in paths.
     pub id: String,
-    /// Whether it is on our account.
+    /// Whether it belongs to the test's account.
     pub is_ours: bool,
     /// Serial number, when it was added with one.
     pub serial: Option<String>,
-    /// Its own URL, which wins over the server's.
+    /// The phone's own URL. It takes precedence over the server's.
     pub unique_url: Option<String>,
     /// Server entry.
     pub server_id: Option<String>,
-    /// Credentials beside the URL.
+    /// Credentials sent with the URL.
     pub credentials: Option<(String, String)>,
-    /// What the phone asks for when it was added without its serial number.
+    /// The PIN that the phone asks for if it was added without its serial number.
     pub pin: Option<String>,
 }
 
@@ -28,18 +28,18 @@ pub struct YmcsDevice {
 pub struct YmcsServer {
     /// Its id in paths.
     pub id: String,
-    /// Whether it is on our account.
+    /// Whether it belongs to the test's account.
     pub is_ours: bool,
-    /// Where its phones are sent.
+    /// URL that its phones are redirected to.
     pub url: String,
-    /// Credentials beside the URL.
+    /// Credentials sent with the URL.
     pub credentials: Option<(String, String)>,
 }
 
-/// A call as it came, and how it was answered.
+/// A received call and the status of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct YmcsCall {
-    /// Verb and path below `/v2/`.
+    /// HTTP method and path below `/v2/`.
     pub what: String,
     /// The body.
     pub body: Value,
@@ -47,16 +47,16 @@ pub struct YmcsCall {
     pub status: u16,
 }
 
-/// Behaviours a test can choose.
+/// Behaviours that tests can select.
 #[derive(Debug, Clone)]
 pub struct YmcsSwitches {
-    /// Every call gets this HTTP status.
+    /// Every call is answered with this HTTP status.
     pub status: Option<u16>,
-    /// Every call is one too many.
+    /// Every call is rejected as exceeding the rate limit.
     pub too_many: bool,
-    /// No token is taken, however fresh.
+    /// Every token is rejected, even a fresh one.
     pub no_token_holds: bool,
-    /// How long tokens say they hold, in seconds.
+    /// Token lifetime that the service reports, in seconds.
     pub expires_in: u32,
     /// Yealink lets this account add phones by their MAC alone.
     pub mac_only: bool,
@@ -68,14 +68,14 @@ impl Default for YmcsSwitches {
     }
 }
 
-/// Everything the service knows and has recorded.
+/// State and records of the service.
 #[derive(Debug)]
 pub struct YmcsState {
     /// Access key id and secret.
     pub key: (String, String),
-    /// Tokens that hold.
+    /// Valid tokens.
     pub tokens: BTreeSet<String>,
-    /// Tokens given so far.
+    /// Number of tokens issued so far.
     pub tokens_given: usize,
     /// Nonces seen.
     pub nonces: BTreeSet<String>,
@@ -83,13 +83,13 @@ pub struct YmcsState {
     pub devices: BTreeMap<String, YmcsDevice>,
     /// Server entries by name, of all organisations.
     pub servers: BTreeMap<String, YmcsServer>,
-    /// Serial numbers the vendor knows, by MAC; a phone without one here may have any.
+    /// Serial numbers known to the vendor, by MAC. A phone without an entry accepts any serial number.
     pub labels: BTreeMap<String, String>,
     /// Calls in order.
     pub calls: Vec<YmcsCall>,
-    /// MACs of phones that asked where to go, in order.
+    /// MACs of phones that asked for a redirect, in order.
     pub phone_requests: Vec<String>,
-    /// Behaviours.
+    /// The selected behaviours.
     pub switches: YmcsSwitches,
     next_id: u32,
 }

@@ -1,4 +1,4 @@
-//! The service against an HTTP client that knows nothing of us: python's.
+//! Tests the service with an independent HTTP client: Python's.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,5 @@
-//! AppInfo: the PBX asks after login what an app is; the answer publishes the app's APIs at the app object.
+//! AppInfo: after login the PBX asks for information about an app. The result publishes the app's APIs at the app
+//! object.
 
 use serde_json::{Map, Value, json};
 
@@ -8,10 +9,10 @@ use crate::lenient_json;
 /// Name of the API that makes an app a provisioning provider.
 pub const PROVISIONING_API: &str = "com.innovaphone.provisioning";
 
-/// The question: which app (name of its start page).
+/// The request. It names the app by its start page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppInfo {
-    /// The app's name; empty when the PBX named none.
+    /// The app's name; empty if the PBX sent none.
     pub app: String,
 }
 
@@ -23,20 +24,20 @@ impl AppInfo {
     }
 }
 
-/// The answer.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppInfoResult {
-    /// Not offered to users as an app of its own.
+    /// Do not offer the app to users as a separate app.
     pub hidden: bool,
     /// Published service APIs by id.
     pub service_apis: Map<String, Value>,
-    /// Also write the key as `seviceInfo`, as the vendor's page prints it in one place. For old PBX firmware, off by
-    /// default.
+    /// Also write the key as `seviceInfo`, a typo that the vendor's documentation has in one place. For old PBX
+    /// firmware; off by default.
     pub misspelt_too: bool,
 }
 
 impl AppInfoResult {
-    /// The answer of a provisioning provider: `title` is what people choose as manufacturer.
+    /// The result for a provisioning provider. `title` is what users select as manufacturer.
     #[must_use]
     pub fn provider(title: &str) -> Self {
         let mut apis = Map::new();
@@ -44,13 +45,13 @@ impl AppInfoResult {
         Self { hidden: true, service_apis: apis, misspelt_too: false }
     }
 
-    /// The answer of an app with a page and without APIs.
+    /// The result for an app with a page and without APIs.
     #[must_use]
     pub fn page() -> Self {
         Self::default()
     }
 
-    /// Writes the answer to `request`.
+    /// Writes the result for `request`.
     pub fn answer(&self, request: &Envelope) -> Outgoing {
         let answer = request
             .answer("AppInfoResult")

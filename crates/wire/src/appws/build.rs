@@ -1,10 +1,11 @@
-//! CheckBuild: a page asks whether it was loaded from the current build.
+//! CheckBuild: a page checks whether it was loaded from the current build.
 
 use url::Url;
 
-/// Where the page should be loaded from instead; `None` when it is current. `page` is the full URL of the start page:
-/// a path component before the file name that consists of hex digits only is a build number and must be ours; where
-/// there is none ours is put in. `build` must consist of hex digits itself, else nothing is ever redirected.
+/// Returns the URL that the page should be loaded from, or `None` if it is current. `page` is the full URL of the start
+/// page. A path component before the file name that consists only of hex digits is a build number and must equal
+/// `build`; if there is none, `build` is inserted. `build` must consist of hex digits too, otherwise this function
+/// never redirects.
 #[must_use]
 pub fn redirect(page: &str, build: &str) -> Option<String> {
     let is_build = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_hexdigit());

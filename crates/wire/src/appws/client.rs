@@ -1,5 +1,6 @@
-//! The asking end of one AppWebsocket as a state machine: gangway as client of another service (Devices). The login
-//! comes from the PBX: the challenge goes there (GetServiceLogin), its answer is forwarded.
+//! The client end of one AppWebsocket as a state machine. gangway uses it as a client of another service (Devices). The
+//! PBX creates the login: the challenge is sent to the PBX (GetServiceLogin), and its result is forwarded to the
+//! service.
 
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use super::{
 };
 use crate::lenient_json;
 
-/// Time from opening the socket to being logged in.
+/// Time limit from opening the socket to the completed login.
 pub const LOGIN_TIME: Duration = Duration::from_secs(20);
-/// A KeepAlive goes out after this time without traffic in either direction, as vendor pages do.
+/// A KeepAlive is sent after this time without traffic in either direction, as vendor pages do.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// What to do, in this order.
+/// What the caller must do, in the given order.
 #[derive(Debug)]
 pub enum Action {
     /// Send a text message.
@@ -38,23 +39,23 @@ pub enum Action {
     Deliver(Box<Envelope>),
     /// A message was ignored; count it.
     Ignored,
-    /// Close; why, as a sentence.
+    /// Close the socket for this reason.
     Close(CloseReason),
 }
 
-/// Why the socket ends.
+/// Why the socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CloseReason {
     /// The login took too long.
     #[error("the login did not complete within 20 seconds")]
     LoginTime,
-    /// The other service refused the login.
+    /// The other service rejected the login.
     #[error("the service refused the login: check that its app object is ticked in the Apps tab of ours")]
     Refused,
     /// A message longer than allowed.
     #[error("the service sent a message longer than allowed")]
     TooLarge,
-    /// Neither pings nor KeepAlives are answered any more.
+    /// The peer no longer answers pings or KeepAlives.
     #[error("the service does not answer any more")]
     Dead,
 }
@@ -63,7 +64,7 @@ pub enum CloseReason {
 #[derive(Debug)]
 pub struct Session {
     phase: Phase,
-    /// End of the login, or time of the next KeepAlive.
+    /// Deadline of the login, or time of the next KeepAlive.
     timer: Timestamp,
     /// Time of the next websocket ping.
     ping: Timestamp,
@@ -81,7 +82,7 @@ enum Phase {
 }
 
 impl Session {
-    /// A socket that was just opened, and what to say first.
+    /// Creates the session of a newly opened socket and returns the first actions.
     #[must_use]
     pub fn open(now: Timestamp) -> (Self, Vec<Action>) {
         let session = Self {
@@ -94,7 +95,7 @@ impl Session {
         (session, vec![Action::Send(Outgoing::new(None, "AppChallenge").text())])
     }
 
-    /// The login that was needed. Anywhere else than after [`Action::NeedLogin`] it does nothing.
+    /// Sends the requested login. Does nothing unless [`Action::NeedLogin`] is pending.
     pub fn login(&mut self, login: &Login) -> Vec<Action> {
         if self.phase != Phase::WaitForLogin {
             return Vec::new();
@@ -103,18 +104,18 @@ impl Session {
         vec![Action::Send(login.to_message())]
     }
 
-    /// When [`Session::on_timer`] wants to be called; `None` = never.
+    /// The time at which [`Session::on_timer`] must be called; `None` means never.
     #[must_use]
     pub fn timer(&self) -> Option<Timestamp> {
         (self.phase != Phase::Closed).then_some(self.timer.min(self.ping))
     }
 
-    /// We sent something ourselves: puts off the KeepAlive.
+    /// Records that the caller sent a message, which postpones the KeepAlive.
     pub fn sent(&mut self, now: Timestamp) {
         self.traffic(now);
     }
 
-    /// The time of [`Session::timer`] may have come.
+    /// Checks the timers. Call it at the time that [`Session::timer`] returns.
     pub fn on_timer(&mut self, now: Timestamp) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
@@ -140,19 +141,19 @@ impl Session {
         actions
     }
 
-    /// The answer to a ping came.
+    /// Handles a pong.
     pub fn on_pong(&mut self) {
         self.pings.answered();
         self.keep_alives.received();
     }
 
-    /// Something came that is no message of this protocol: whoever sent it is there.
+    /// Records that the peer is alive after receiving data that is not a message of this protocol.
     pub fn received(&mut self) {
         self.pings.received();
         self.keep_alives.received();
     }
 
-    /// A text message came.
+    /// Handles a text message.
     pub fn on_text(&mut self, text: &str, now: Timestamp) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return vec![Action::Ignored];
@@ -165,7 +166,7 @@ impl Session {
             Err(EnvelopeError::Json(_)) => return vec![Action::Ignored],
         };
         match (self.phase, message.mt.as_str()) {
-            // An answer to a KeepAlive is never answered: two polite ends would not stop.
+            // A KeepAlive response is never answered: otherwise two peers would answer each other forever.
             (_, "KeepAlive") => {
                 self.keep_alives.answered();
                 Vec::new()

@@ -1,6 +1,6 @@
-//! The AppWebsocket api of the Devices app (SDK page "Devices"). The page's examples disagree with its tables (result
-//! examples carry the name of the request, an object is printed as an array of one, ids are numbers or texts), so
-//! results are read by their shape.
+//! The AppWebsocket API of the Devices app (SDK page "Devices"). The examples of that page contradict its tables:
+//! result examples have the name of the request, an object is printed as an array of one, and ids are numbers or
+//! strings. Results are therefore parsed by their shape.
 
 use std::fmt;
 
@@ -12,22 +12,22 @@ use super::{
 };
 use crate::lenient_json;
 
-/// Asks for our own rights and the key for passthrough URLs.
+/// Requests our own rights and the key for passthrough URLs.
 pub fn get_user_info(src: &str) -> Outgoing {
     Outgoing::request(None, "GetUserInfo", src)
 }
 
-/// The name the 13r1 edition gives [`get_user_info`]; to try when the newer one stays unanswered.
+/// The 13r1 name of [`get_user_info`]. Try it if the newer request is not answered.
 pub fn get_login_info(src: &str) -> Outgoing {
     Outgoing::request(None, "GetLoginInfo", src)
 }
 
-/// Asks for the domains; with `updates` also for later changes.
+/// Requests the domains; with `updates` also later changes.
 pub fn get_domains(src: &str, updates: bool) -> Outgoing {
     Outgoing::request(None, "GetDomains", src).maybe("recvUpdates", updates.then_some(true))
 }
 
-/// Asks for devices; with `updates` also for later changes. `domains` empty means all.
+/// Requests devices; with `updates` also later changes. An empty `domains` means all.
 pub fn get_devices(src: &str, updates: bool, domains: &[u64]) -> Outgoing {
     let list = domains.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     Outgoing::request(None, "GetDevices", src)
@@ -35,12 +35,12 @@ pub fn get_devices(src: &str, updates: bool, domains: &[u64]) -> Outgoing {
         .maybe("domainIds", (!list.is_empty()).then_some(list))
 }
 
-/// Asks for the categories suitable for phones; without a domain those of the domain our login belongs to.
+/// Requests the categories suitable for phones. Without a domain, Devices uses the domain our login belongs to.
 pub fn get_provisioning_categories(src: &str, domain: Option<u64>) -> Outgoing {
     Outgoing::request(None, "GetProvisioningCategories", src).maybe("domainId", domain).field("type", "PHONE")
 }
 
-/// Asks for a new provisioning code for a category, by the category's name in its domain. The code is valid for 15
+/// Requests a new provisioning code for a category, which is given by its name in its domain. The code is valid for 15
 /// minutes, with `rollout` for 7 days.
 pub fn get_provisioning_code(
     src: &str,
@@ -63,90 +63,90 @@ pub struct Domain {
     pub id: u64,
     /// Name.
     pub name: String,
-    /// The domain of the Devices instance itself.
+    /// Whether this is the domain of the Devices instance itself.
     pub is_instance_domain: bool,
-    /// Does it distribute an administrative password?
+    /// Whether it distributes an administrative password.
     pub deploys_admin_passwords: bool,
 }
 
 /// A provisioning category.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
-    /// Id, as text (numbers and texts occur).
+    /// Id, as a string (Devices sends numbers and strings).
     pub id: String,
     /// Domain it belongs to.
     pub domain_id: Option<u64>,
-    /// Name; unique in its domain only.
+    /// Name; unique only within its domain.
     pub name: String,
-    /// It is used for provisioning and device configurations. Other categories sort update and backup jobs: Devices makes
-    /// no code for them.
+    /// Whether it is used for provisioning and device configurations. Other categories select devices for update and
+    /// backup jobs; Devices creates no codes for them.
     pub config: bool,
 }
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Id, as text.
+    /// Id, as a string.
     pub id: String,
     /// Hardware id: the MAC of a phone, as Devices spells it.
     pub hw_id: String,
-    /// Name people gave it.
+    /// Name given by an administrator.
     pub name: Option<String>,
-    /// Domain; `None` when in none.
+    /// Domain; `None` if the device is in no domain.
     pub domain_id: Option<u64>,
-    /// Product as told by the device.
+    /// Product as reported by the device.
     pub product: String,
-    /// Version as told by the device.
+    /// Version as reported by the device.
     pub version: String,
     /// `PHONE`, `GW`, ...
     pub kind: String,
-    /// Connected now.
+    /// Whether it is currently connected.
     pub online: bool,
-    /// Not made by innovaphone, as our phones.
+    /// Not made by innovaphone, like our phones.
     pub other: bool,
-    /// Its categories where the answer tells them, as texts.
+    /// Ids of its categories as strings, if the response contains them.
     pub categories: Vec<String>,
 }
 
 /// A message of Devices.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DevicesMessage {
-    /// Who we are.
+    /// The user of this connection.
     UserInfo {
         /// Key of passthrough URLs, valid while this socket is open.
         key: SessionKey,
-        /// Administrator.
+        /// Whether the user is an administrator.
         admin: bool,
     },
-    /// Domains; a list may come in several messages, the final one is `last`.
+    /// Domains. A list may be split over several messages; the final one has `last`.
     Domains {
         /// This part of the list.
         domains: Vec<Domain>,
-        /// Complete.
+        /// The list is complete.
         last: bool,
     },
-    /// Devices; a list may come in several messages, the final one is `last`.
+    /// Devices. A list may be split over several messages; the final one has `last`.
     Devices {
         /// This part of the list.
         devices: Vec<Device>,
-        /// Complete.
+        /// The list is complete.
         last: bool,
     },
-    /// Categories; a list may come in several messages, the final one is `last`.
+    /// Categories. A list may be split over several messages; the final one has `last`.
     Categories {
         /// This part of the list.
         categories: Vec<Category>,
-        /// Complete.
+        /// The list is complete.
         last: bool,
     },
     /// A provisioning code.
     ProvisioningCode {
         /// The code.
         code: gangway_base::secret::Secret,
-        /// Unix seconds.
+        /// Expiry in Unix seconds.
         valid_until: Option<u64>,
     },
-    /// The device that used a code; `None` = none yet.
+    /// The device that used a code; `None` if the code is unused.
     ProvisionedDevice(Option<Device>),
     /// Indication: a device used a code.
     DeviceProvisioned(Option<Device>),
@@ -161,7 +161,7 @@ pub enum DevicesMessage {
 }
 
 impl DevicesMessage {
-    /// Reads a message; `None` for one that is not of this api or lacks what makes it useful.
+    /// Parses a message. `None` if it is not of this API or lacks required data.
     #[must_use]
     pub fn parse(message: &Envelope) -> Option<Self> {
         let body = &message.body;
@@ -221,7 +221,7 @@ impl fmt::Debug for DevicesMessage {
     }
 }
 
-/// The list `name`. Without it the message is a request that came back, or an empty final part.
+/// Parses the list `name`. If it is missing, the message is an echoed request or an empty final part.
 fn read<T>(body: &Value, name: &str, row: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     if body.get(name).is_none() && body.get("last").is_none() {
         return None;
@@ -250,7 +250,7 @@ impl Category {
             id: lenient_json::text(row, "id")?,
             domain_id: lenient_json::number(row, "domainId"),
             name: lenient_json::text_or_empty(row, "name"),
-            // An edition that does not tell offers no others.
+            // Editions that do not send `config` offer only such categories.
             config: row.get("config").is_none_or(lenient_json::is_true),
         })
     }
@@ -314,7 +314,7 @@ mod tests {
         }
     }
 
-    /// As the api's own example prints it, and an update category beside it.
+    /// The category as printed in the API documentation, and an update category.
     #[test]
     fn a_category_says_whether_it_is_for_provisioning() {
         let text = r#"{"mt":"GetProvisioningCategories","last":true,"categories":[

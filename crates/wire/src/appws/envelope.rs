@@ -1,5 +1,5 @@
-//! The envelope every AppWebsocket message has: `mt` (type), `api` (sub-protocol), `src` (request id). Answers carry
-//! `api` and `src` of the request back unchanged.
+//! The envelope of every AppWebsocket message: `mt` (type), `api` (sub-protocol), `src` (request id). Responses repeat
+//! `api` and `src` of the request unchanged.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde_json::{Value, value::RawValue};
 
 use crate::lenient_json;
 
-/// The longest message we send, in bytes: a JS-runtime service takes no more than 65,535 characters.
+/// The longest message that gangway sends, in bytes: a JS-runtime service accepts at most 65,535 characters.
 pub const OUT_LIMIT: usize = 65_535;
-/// The longest message we read after login, in bytes.
+/// The longest message that is accepted after login, in bytes.
 pub const IN_LIMIT: usize = 1 << 20;
-/// The longest message we read before login, in bytes.
+/// The longest message that is accepted before login, in bytes.
 pub const PRE_LOGIN_LIMIT: usize = 4_096;
 
 /// Why a message could not be read or written.
@@ -21,12 +21,12 @@ pub enum EnvelopeError {
     /// Longer than allowed.
     #[error("the message has {size} bytes, {limit} are allowed")]
     TooLarge {
-        /// Bytes it has.
+        /// Actual length in bytes.
         size: usize,
-        /// Bytes allowed.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// No JSON object, or a reserved member twice or of the wrong type.
+    /// Not a JSON object, or a reserved member is duplicated or of the wrong type.
     #[error("the message is no JSON object of the expected form: {0}")]
     Json(#[source] serde_json::Error),
 }
@@ -38,9 +38,9 @@ pub struct Envelope {
     pub mt: String,
     /// Sub-protocol; `None` for the service's own messages.
     pub api: Option<String>,
-    /// Request id exactly as it stood in the message; any JSON value.
+    /// Request id exactly as received; any JSON value.
     pub src: Option<Box<RawValue>>,
-    /// The whole message, read.
+    /// The whole message, parsed.
     pub body: Value,
     /// The whole message, as received.
     pub raw: String,
@@ -56,44 +56,44 @@ struct Head<'a> {
 }
 
 impl Envelope {
-    /// Reads a message of at most `limit` bytes.
+    /// Parses a message of at most `limit` bytes.
     ///
     /// # Errors
-    /// When it is longer, no JSON object, without `mt`, or `mt`, `api` or `src` occur twice (two readers might then
-    /// take different ones).
+    /// If the message is too long, is not a JSON object, lacks `mt`, or has `mt`, `api` or `src` more than once (two
+    /// parsers might use different values).
     pub fn parse(text: &str, limit: usize) -> Result<Self, EnvelopeError> {
         if text.len() > limit {
             return Err(EnvelopeError::TooLarge { size: text.len(), limit });
         }
         let body: Value = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
-        // An array would be taken for the members in their order.
+        // serde would accept an array as the members in order.
         if !body.is_object() {
             return Err(EnvelopeError::Json(serde::de::Error::custom("no object")));
         }
         let head: Head<'_> = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
-        // An empty api addresses nobody else.
+        // An empty API counts as missing.
         let api = head.api.filter(|api| !api.is_empty());
         Ok(Self { mt: head.mt, api, src: head.src.map(ToOwned::to_owned), body, raw: text.to_owned() })
     }
 
-    /// The request id when it is a text or a number: what our own requests carry.
+    /// The request id if it is a string or number, as in our own requests.
     #[must_use]
     pub fn src_text(&self) -> Option<String> {
         lenient_json::text(&self.body, "src")
     }
 
-    /// The `error` a result carries, if any.
+    /// The `error` of a result, if any.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         lenient_json::error(&self.body)
     }
 
-    /// Starts an answer: `mt` as given, `api` and `src` of this message.
+    /// Starts a response with the given `mt` and with `api` and `src` of this message.
     pub fn answer(&self, mt: &str) -> Outgoing {
         Outgoing::start(self.api.as_deref(), mt, self.src.as_deref())
     }
 
-    /// An answer that only carries an error sentence.
+    /// A response that only contains an error message.
     pub fn error_answer(&self, mt: &str, sentence: &str) -> Outgoing {
         self.answer(mt).field("error", sentence)
     }
@@ -101,7 +101,7 @@ impl Envelope {
 
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The body may hold passwords.
+        // The body may contain passwords.
         f.debug_struct("Envelope").field("mt", &self.mt).field("api", &self.api).finish_non_exhaustive()
     }
 }
@@ -117,12 +117,12 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A message of ours without request id.
+    /// A message without request id.
     pub fn new(api: Option<&str>, mt: &str) -> Self {
         Self::start(api, mt, None)
     }
 
-    /// A request of ours; `src` comes back in the result and all indications that follow from it.
+    /// A request. The result and all indications that follow from it repeat `src`.
     pub fn request(api: Option<&str>, mt: &str, src: &str) -> Self {
         let request = Self::new(api, mt).field("src", src);
         Self { head: request.text.len(), ..request }
@@ -141,7 +141,7 @@ impl Outgoing {
         Self { head: text.len(), text, failed: false }
     }
 
-    /// Adds a member. A value that cannot be written as JSON (a map with keys that are no texts) spoils the message.
+    /// Adds a member. A value that cannot be serialized as JSON (a map with non-string keys) invalidates the message.
     pub fn field(mut self, name: &str, value: impl Serialize) -> Self {
         match serde_json::to_string(&value) {
             Ok(value) => {
@@ -155,7 +155,7 @@ impl Outgoing {
         self
     }
 
-    /// Adds a member when there is a value.
+    /// Adds a member if there is a value.
     pub fn maybe(self, name: &str, value: Option<impl Serialize>) -> Self {
         match value {
             Some(value) => self.field(name, value),
@@ -163,7 +163,7 @@ impl Outgoing {
         }
     }
 
-    /// The text of the message.
+    /// Returns the text of the message.
     ///
     /// # Errors
     /// [`EnvelopeError::TooLarge`] beyond [`OUT_LIMIT`].
@@ -175,8 +175,8 @@ impl Outgoing {
         Ok(self.text)
     }
 
-    /// For messages whose size is bounded by what is in them: should one be too long against expectation, an error
-    /// with the same `mt`, `api` and `src` takes its place, so that the other end does not wait for nothing.
+    /// Returns the text of a message whose content is bounded in size. If the message is unexpectedly too long, it is
+    /// replaced by an error with the same `mt`, `api` and `src`, so that the peer does not wait in vain.
     #[must_use]
     pub fn text(self) -> String {
         let head =
@@ -189,11 +189,11 @@ impl Outgoing {
         })
     }
 
-    /// Spreads `rows` over as many messages as [`OUT_LIMIT`] demands: each is this message plus the array `name`; the
-    /// last one, and only that, carries `"last":true`. No rows give one message with an empty array.
+    /// Splits `rows` over as many messages as [`OUT_LIMIT`] requires. Each is this message plus the array `name`; only
+    /// the last one has `"last":true`. Without rows there is one message with an empty array.
     ///
     /// # Errors
-    /// [`EnvelopeError::TooLarge`] when a single row does not fit into a message.
+    /// [`EnvelopeError::TooLarge`] if a single row does not fit into a message.
     pub fn split<T: Serialize>(self, name: &str, rows: &[T]) -> Result<Vec<String>, EnvelopeError> {
         let mut head = self.text;
         head.push(',');

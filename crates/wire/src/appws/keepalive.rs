@@ -1,16 +1,16 @@
-//! Whether a peer is still there: a machine that lost its power or its way says no goodbye. Not every peer answers
-//! websocket pings (RFC 6455 demands it) or KeepAlives, so that only one that has answered before is expected to answer
-//! again.
+//! Detects dead peers: a machine that loses power or network does not close its connections. Not every peer answers
+//! websocket pings (which RFC 6455 requires) or KeepAlives, so only a peer that has answered before is expected to
+//! answer again.
 
 use std::time::Duration;
 
-/// Between two websocket pings, so that a dead peer is noticed and middleboxes keep the connection.
+/// Interval between websocket pings. They detect dead peers and make middleboxes keep the connection open.
 pub const PING: Duration = Duration::from_secs(30);
 
-/// Pings in a row without any sign of life after which the peer is gone.
+/// Number of consecutive pings without received data after which the peer counts as dead.
 const UNANSWERED: u8 = 3;
 
-/// What was heard between pings.
+/// Tracks which pings were answered.
 #[derive(Debug, Default)]
 pub struct Keepalive {
     answers_pings: bool,
@@ -18,18 +18,18 @@ pub struct Keepalive {
 }
 
 impl Keepalive {
-    /// Something came.
+    /// Records that data was received.
     pub fn received(&mut self) {
         self.unanswered = 0;
     }
 
-    /// The answer to a ping (or a KeepAlive) came.
+    /// Records the response to a ping (or a KeepAlive).
     pub fn answered(&mut self) {
         self.answers_pings = true;
         self.unanswered = 0;
     }
 
-    /// It is time for the next question; false when the peer is gone instead.
+    /// Records that the next ping is due. Returns false if the peer is dead instead.
     #[must_use]
     pub fn ping(&mut self) -> bool {
         if self.answers_pings && self.unanswered >= UNANSWERED {

@@ -1,4 +1,4 @@
-//! AppLogin: proving to know the instance password without sending it.
+//! AppLogin: proves knowledge of the instance password without sending it.
 
 use std::{borrow::Cow, fmt};
 
@@ -17,35 +17,35 @@ use super::{
     services::GetServiceLoginResult,
 };
 
-/// The GUID of a login by password.
+/// The GUID of a password login.
 const NOBODY: &str = "00000000000000000000000000000000";
 
-/// A challenge for one connection: 16 decimal digits (more than 16 characters are not allowed, and vendor code uses
-/// digits only).
+/// A challenge for one connection: 16 decimal digits. More than 16 characters are not allowed, and vendor code uses
+/// digits only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge(String);
 
 impl Challenge {
-    /// A random one.
+    /// Creates a random challenge.
     #[must_use]
     pub fn random<R: Rng>(random: &mut R) -> Self {
         Self((0..16).map(|_| char::from(b'0' + random.random_range(0..10_u8))).collect())
     }
 
-    /// A given one, for replaying captures.
+    /// Wraps an existing challenge, for replaying captures.
     #[must_use]
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// The challenge as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The content of an AppLogin message, not yet proven.
+/// The content of an AppLogin message, not yet authenticated.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Login {
     /// Name of the app's start page, usually without `.htm`.
@@ -58,9 +58,9 @@ pub struct Login {
     pub guid: String,
     /// Display name.
     pub dn: String,
-    /// The `info` object exactly as it stood in the message; `None` when there was none (an empty object is some).
+    /// The `info` object exactly as received; `None` if it was missing (an empty object is `Some`).
     pub info_raw: Option<String>,
-    /// The proof, 64 hex digits.
+    /// The digest, 64 hex digits.
     pub digest: String,
     /// Object that grants access. **Untrusted**: not covered by the digest.
     pub pbx_obj: Option<String>,
@@ -87,11 +87,11 @@ struct Wire<'a> {
 }
 
 impl Login {
-    /// Reads an AppLogin from the text of the message, keeping `info` as it stands there. Members that are no text
-    /// count as empty, unknown ones are ignored.
+    /// Parses an AppLogin from the text of the message and keeps the raw text of `info`. Members that are not strings
+    /// count as empty; unknown members are ignored.
     ///
     /// # Errors
-    /// When the text is no JSON object or names a member twice.
+    /// If the text is not a JSON object or has a duplicate member.
     pub fn parse(text: &str) -> Result<Self, EnvelopeError> {
         let wire: Wire<'_> = serde_json::from_str(text).map_err(EnvelopeError::Json)?;
         let read = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
@@ -107,7 +107,7 @@ impl Login {
         })
     }
 
-    /// The login another service gets from us: a GetServiceLogin answer, every field unchanged and `info` byte for
+    /// The login to send to another service: a GetServiceLogin result with every field unchanged and `info` byte for
     /// byte.
     #[must_use]
     pub fn forward(answer: &GetServiceLoginResult) -> Self {
@@ -123,28 +123,28 @@ impl Login {
         }
     }
 
-    /// Fills in the digest for a login with the password itself.
+    /// Sets the digest for a login with the password itself.
     #[must_use]
     pub fn signed(mut self, challenge: &str, password: &Secret) -> Self {
         self.digest = HEXLOWER.encode(&self.digest_over(self.info_raw.as_deref(), challenge, password));
         self
     }
 
-    /// The `info` object read; `None` when there is none or it is no object.
+    /// The parsed `info` object; `None` if it is missing or not an object.
     #[must_use]
     pub fn info(&self) -> Option<Info> {
         let value: Value = serde_json::from_str(self.info_raw.as_deref()?).ok()?;
         value.is_object().then(|| Info::read(&value))
     }
 
-    /// Decides the kind, with `info` as [`Self::info`] read it.
+    /// Derives the kind of login. `info` is the result of [`Self::info`].
     #[must_use]
     pub fn kind(&self, info: Option<&Info>) -> LoginKind {
         let Some(info) = info else {
             let is_typed = self.info_raw.is_none() && self.guid == NOBODY;
             return if is_typed { LoginKind::PasswordLogin } else { LoginKind::Other };
         };
-        // Names of PBX objects are the same in whatever letters.
+        // Names of PBX objects are case-insensitive.
         let is_object =
             info.appobj.as_deref().is_some_and(|name| !name.is_empty() && name.eq_ignore_ascii_case(&self.sip));
         let is_granted = self.pbx_obj.as_deref().is_some_and(|name| !name.is_empty());
@@ -156,15 +156,16 @@ impl Login {
         }
     }
 
-    /// Judges the form of what the digest covers, which has no escapes: with a colon in the wrong field, what a PBX
-    /// signed as a display name could be sent as the name, the GUID or `info`. Every login a PBX signs has an `info`
-    /// object behind the display name, so one that holds `:{` holds what stood there.
+    /// Validates the format of the fields that the digest covers, because the digest input has no escapes: with a colon
+    /// in the wrong field, a display name signed by a PBX could be sent as the name, the GUID or `info`. Every login
+    /// that a PBX signs has an `info` object after the display name, so a display name that contains `:{` contains the
+    /// signed `info`.
     ///
     /// # Errors
-    /// The field that no PBX would have signed so, or the domain of another instance than `domain`.
+    /// The field that no PBX would have signed like this, or a domain that differs from `domain`.
     pub fn check(&self, domain: &str) -> Result<(), LoginRejection> {
         let is_guid = |text: &str| text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-        // Someone who types the password may not know the domain; the URL names the instance.
+        // A user who types the password may not know the domain; the URL identifies the instance.
         let is_typed = self.info_raw.is_none() && self.domain.is_empty();
         let faults = [
             (self.app.contains(':'), LoginRejection::ColonInApp),
@@ -177,11 +178,12 @@ impl Login {
         faults.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, refusal)| Err(refusal))
     }
 
-    /// Does the digest prove the knowledge of `password`? The comparison takes the same time wherever the two differ.
+    /// Checks whether the digest proves knowledge of `password`. The comparison takes constant time.
     ///
-    /// The digest covers `info` as JSON text without optional whitespace. It is taken as it was received, and where
-    /// that fails as a compact encoding with the same order of members (a sender may hash before it pretty-prints).
-    /// An empty password never matches: the vendor's page library would log in to such a service with anything.
+    /// The digest covers `info` as JSON text without optional whitespace. The text is tried as received first. If it
+    /// does not match, a compact encoding with the same order of members is tried, because a sender may hash before it
+    /// pretty-prints. An empty password never matches, because the vendor's page library would log in to such a service
+    /// with any password.
     #[must_use]
     pub fn proves(&self, challenge: &str, password: &Secret) -> bool {
         let mut given = [0_u8; 32];
@@ -198,7 +200,7 @@ impl Login {
         self.digest_over(Some(&compact), challenge, password).ct_eq(&given).into()
     }
 
-    /// The message.
+    /// Writes the message.
     #[must_use]
     pub fn to_message(&self) -> String {
         let mut text = String::from(r#"{"mt":"AppLogin""#);
@@ -238,7 +240,7 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The digest would let a reader of logs guess the password offline.
+        // The digest would allow a reader of the logs to guess the password offline.
         let Self { app, domain, sip, guid, dn, info_raw, digest: _, pbx_obj } = self;
         f.debug_struct("Login")
             .field("app", app)
@@ -252,7 +254,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// The same JSON without optional whitespace and escapes; `None` when that changes nothing.
+/// The same JSON without optional whitespace and escapes; `None` if it is unchanged.
 fn compact(raw: &str) -> Option<String> {
     let value: Value = serde_json::from_str(raw).ok()?;
     let text = value.to_string();
@@ -359,8 +361,8 @@ mod tests {
         ];
         for (login, expected) in cases {
             assert_eq!(kind(login), expected, "{login}");
-            // A name that grants access, made up or left out, changes nothing, but that an app object's own login
-            // with one is nothing at all.
+            // Adding `pbxObj` does not change the kind, except that an app object's own login becomes
+            // [`LoginKind::Other`].
             let granted = login.replacen("{", r#"{"pbxObj":"x","#, 1);
             if !login.contains("pbxObj") && expected != LoginKind::PbxSession {
                 assert_eq!(kind(&granted), expected, "{granted}");
@@ -420,8 +422,8 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
-        /// Wherever the text a PBX signed is cut anew, and whatever challenge the client gave the PBX to sign, it stays
-        /// the login of the same name at the same app, with the same `info`.
+        /// However the client splits the text that a PBX signed, and whichever challenge it had the PBX sign, an
+        /// accepted login has the same name, the same app and the same `info`.
         #[test]
         fn what_was_signed_is_read_in_one_way_only(
             dn in "[a:{}\",x0 ]{0,12}|[a-z]{1,3}(:[a-z0-9]{0,6}){1,4}|a:\\{\"appobj\":\"s\"\\}|a:[0]{32}:b",
@@ -434,7 +436,7 @@ mod tests {
             const OURS: &str = "1234567890123456";
             let info = serde_json::json!({ "appobj": "gw", "cn": cn, "groups": [] }).to_string();
             let fields = format!("gangway-admin:d:s:5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e:{dn}:{info}:{before}");
-            // The client's own reading of the same bytes.
+            // Split the same bytes at positions chosen by the client.
             let colons: Vec<usize> = fields.match_indices(':').map(|(at, _)| at).collect();
             let end = fields.trim_end_matches(':').len();
             let part = |from: usize, to: usize| fields.get(from..to).unwrap_or_default().to_owned();

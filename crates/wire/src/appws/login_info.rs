@@ -1,29 +1,30 @@
-//! Who logged in: the `info` object of an AppLogin and what follows from it.
+//! The authenticated identity of an AppLogin: its `info` object and the kind of login derived from it.
 
 use serde_json::Value;
 
 use super::session_key::SessionKey;
 use crate::lenient_json;
 
-/// What kind of login this is; it decides what the session may do. Only fields the digest covers give a login its kind.
-/// `pbxObj`, which no digest covers, takes away and never gives: no login gains anything by it, or by its absence.
+/// The kind of a login, which decides what the session may do. The kind is derived only from fields that the digest
+/// covers. `pbxObj`, which the digest does not cover, can only take rights away: neither its presence nor its absence
+/// gives a login more rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginKind {
-    /// A PBX's app object: `sip` equal to `info.appobj`, and no `pbxObj`.
+    /// A PBX's app object: `sip` equals `info.appobj`, and there is no `pbxObj`.
     PbxSession,
-    /// Another service, with a login the PBX made (GetServiceLogin): `info` without `groups`, and another `sip` than
-    /// `info.appobj`. A person's login may look the same: not every edition tells `groups`.
+    /// Another service with a login created by the PBX (GetServiceLogin): `info` without `groups`, and `sip` differs
+    /// from `info.appobj`. A user's login may look the same, because not all PBX editions send `groups`.
     ServiceLogin,
-    /// A person's page in myApps: as a service, and `info.groups` is there.
+    /// A user's page in myApps: like a service, but with `info.groups`.
     UserLogin,
-    /// The password typed by a person, no PBX involved: no `info`, a GUID of 32 zeros.
+    /// The password was typed by a user and no PBX was involved: no `info`, a GUID of 32 zeros.
     PasswordLogin,
-    /// None of these.
+    /// None of the above.
     Other,
 }
 
 impl LoginKind {
-    /// The word for it in the log and in messages.
+    /// The name used in the log and in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,28 +37,28 @@ impl LoginKind {
     }
 }
 
-/// The `info` object. Covered by the digest; members of another type than expected count as missing.
+/// The `info` object. The digest covers it. Members of an unexpected type count as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Info {
     /// SIP/H.323 name of the app object that grants access.
     pub appobj: Option<String>,
-    /// Its display name.
+    /// Display name of that object.
     pub appdn: Option<String>,
-    /// The URL configured at the app object: how the PBX's users reach us.
+    /// The URL configured at the app object, under which the PBX's users reach gangway.
     pub appurl: Option<String>,
     /// PBX name.
     pub pbx: Option<String>,
-    /// Long name of the one logging in.
+    /// Long name of the user or object that logs in.
     pub cn: Option<String>,
-    /// No licence. Always so for unlicensed third-party apps; means nothing for a free app.
+    /// There is no licence. Always set for unlicensed third-party apps; irrelevant for a free app.
     pub unlicensed: bool,
     /// The PBX is in test mode.
     pub testmode: bool,
     /// Number of service licences.
     pub lics: Option<u64>,
-    /// Groups of the user; present (maybe empty) on user logins only.
+    /// Groups of the user; present (possibly empty) on user logins only.
     pub groups: Option<Vec<Value>>,
-    /// Apps allowed by our app object's Apps tab, by name; on logins of a PBX.
+    /// Apps allowed in the Apps tab of our app object, by name; only on logins of a PBX.
     pub apps: Vec<AllowedApp>,
 }
 
@@ -71,7 +72,7 @@ pub struct AllowedApp {
 }
 
 impl Info {
-    /// Reads the object.
+    /// Parses the object.
     #[must_use]
     pub fn read(value: &Value) -> Self {
         Self {
@@ -83,7 +84,7 @@ impl Info {
             unlicensed: lenient_json::flag(value, "unlicensed"),
             testmode: lenient_json::flag(value, "testmode"),
             lics: lenient_json::number(value, "lics"),
-            // Any `groups`, of whatever type, marks a user: the safe reading.
+            // A `groups` member of any type marks a user login, which is the safe interpretation.
             groups: value.get("groups").map(|groups| groups.as_array().cloned().unwrap_or_default()),
             apps: lenient_json::rows(value, "apps")
                 .iter()
@@ -95,10 +96,10 @@ impl Info {
     }
 }
 
-/// A login that was proven by its digest.
+/// A login that was authenticated by its digest.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// The app logged in to, under the name it has here: authority comes from it, because the PBX checked the
+    /// The app logged in to, under its canonical name. Authority derives from the app, because the PBX checked the
     /// permission for it.
     pub app: String,
     /// PBX domain.
@@ -109,13 +110,13 @@ pub struct Identity {
     pub guid: String,
     /// Display name.
     pub dn: String,
-    /// The `info` object, if there was one.
+    /// The `info` object, if present.
     pub info: Option<Info>,
-    /// What follows from all that.
+    /// The kind of login, derived from the fields above.
     pub kind: LoginKind,
-    /// **Untrusted**: not covered by the digest. Use `info.appobj`.
+    /// **Untrusted**: not covered by the digest. Use `info.appobj` instead.
     pub untrusted_pbx_obj: Option<String>,
-    /// The key of this connection.
+    /// The session key of this connection.
     pub key: SessionKey,
 }
 

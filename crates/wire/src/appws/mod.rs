@@ -1,6 +1,6 @@
 //! AppWebsocket, innovaphone's JSON protocol between PBX, app services and pages (SDK page "AppWebsocket"): login,
-//! session keys, the envelope every message has, both ends of a socket as state machines, and the messages gangway
-//! exchanges over it.
+//! session keys, the message envelope, both ends of a socket as state machines, and the messages that gangway
+//! exchanges.
 
 pub mod app_info;
 pub mod build;

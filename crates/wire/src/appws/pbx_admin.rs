@@ -1,7 +1,7 @@
-//! The PBX's api `PbxAdminApi`, as far as gangway edits user objects: read an object, set three flags on one of its
-//! devices, write the devices back, ask for registrations (SDK page "PbxAdminApi").
+//! The PBX's `PbxAdminApi` as far as gangway uses it to edit user objects: reads an object, sets three flags on one of
+//! its devices, writes the devices back, and requests registrations (SDK page "PbxAdminApi").
 //!
-//! Needs PBX firmware 13r3: older ones deliver `devices` as XML text, which must never be written back.
+//! Requires PBX firmware 13r3. Older versions send `devices` as XML text, which must never be written back.
 
 use serde_json::{Map, Value};
 
@@ -11,13 +11,13 @@ use crate::lenient_json;
 /// Name of the sub-protocol.
 pub const API: &str = "PbxAdminApi";
 
-/// The GUID of an existing object. An UpdateObject without GUID would create an object, with `*` or `?` it would look
-/// for another one; none of these can be a value of this type.
+/// The GUID of an existing object. An UpdateObject without a GUID would create an object, and one with `*` or `?` would
+/// search for another object. This type cannot hold any of these values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Guid(String);
 
 impl Guid {
-    /// Takes hex digits (dashes allowed) holding at least 16 digits, not all zero; anything else is no GUID.
+    /// Accepts hex digits (dashes allowed) with at least 16 digits, not all zero; returns `None` otherwise.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
@@ -33,7 +33,7 @@ impl Guid {
     }
 }
 
-/// How an object is looked up.
+/// The key to look up an object with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ObjectKey<'a> {
     /// By GUID.
@@ -42,7 +42,7 @@ pub enum ObjectKey<'a> {
     H323(&'a str),
 }
 
-/// Asks for names and devices of a user object, without what templates add.
+/// Requests names and devices of a user object, without the settings that templates add.
 pub fn get_object(src: &str, key: &ObjectKey<'_>) -> Outgoing {
     let request = Outgoing::request(Some(API), "GetObject", src);
     let request = match key {
@@ -52,7 +52,7 @@ pub fn get_object(src: &str, key: &ObjectKey<'_>) -> Outgoing {
     request.field("properties", ["guid", "cn", "h323", "devices"]).field("template", "without")
 }
 
-/// Writes the complete devices of an existing object. Only devices from [`Devices::with_flags`] can be written.
+/// Writes the complete device list of an existing object. Only devices from [`Devices::with_flags`] can be written.
 pub fn update_devices(src: &str, guid: &Guid, devices: &EditedDevices) -> Outgoing {
     Outgoing::request(Some(API), "UpdateObject", src)
         .field("guid", guid.as_str())
@@ -60,26 +60,26 @@ pub fn update_devices(src: &str, guid: &Guid, devices: &EditedDevices) -> Outgoi
         .field("devices", &devices.0)
 }
 
-/// Asks where the devices of a user are registered from.
+/// Requests the addresses that a user's devices are registered from.
 pub fn get_regs(src: &str, guid: &Guid) -> Outgoing {
     Outgoing::request(Some(API), "GetRegs", src).field("guid", guid.as_str())
 }
 
-/// Why a result is of no use.
+/// Why a result cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
-    /// The PBX said so.
+    /// The PBX returned an error.
     #[error("the PBX refused: {0}")]
     Refused(String),
-    /// No object, or one without a usable GUID.
+    /// No object was found, or it has no usable GUID.
     #[error("the PBX knows no such object")]
     NotFound,
-    /// `devices` is no list of objects: firmware before 13r3. Writing it back would destroy it.
+    /// `devices` is not a list of objects: firmware before 13r3. Writing it back would destroy the devices.
     #[error("the PBX delivers the devices in the form of a firmware before 13r3: update the PBX firmware")]
     OldFirmware,
 }
 
-/// The answer to [`get_object`].
+/// The result of [`get_object`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetObjectResult {
     /// GUID of the object.
@@ -88,15 +88,15 @@ pub struct GetObjectResult {
     pub cn: String,
     /// H.323 name.
     pub h323: String,
-    /// Its devices.
+    /// The devices of the object.
     pub devices: Devices,
 }
 
 impl GetObjectResult {
-    /// Reads a GetObjectResult; `None` for any other message.
+    /// Parses a GetObjectResult; `None` for any other message.
     ///
     /// # Errors
-    /// [`AdminError`].
+    /// See [`AdminError`].
     #[must_use]
     pub fn parse(message: &Envelope) -> Option<Result<Self, AdminError>> {
         (message.mt == "GetObjectResult").then(|| Self::read(message))
@@ -117,29 +117,29 @@ impl GetObjectResult {
     }
 }
 
-/// Reads an UpdateObjectResult; `None` for any other message.
+/// Parses an UpdateObjectResult; `None` for any other message.
 ///
 /// # Errors
-/// [`AdminError::Refused`] with the PBX's words.
+/// [`AdminError::Refused`] with the PBX's error text.
 #[must_use]
 pub fn update_object_result(message: &Envelope) -> Option<Result<(), AdminError>> {
     (message.mt == "UpdateObjectResult")
         .then(|| message.error().map_or(Ok(()), |error| Err(AdminError::Refused(error))))
 }
 
-/// One registration of a GetRegsResult.
+/// A registration of a GetRegsResult.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     /// HW-ID.
     pub hw: String,
-    /// Address it registered from; may be empty.
+    /// Source address of the registration; may be empty.
     pub addr: String,
 }
 
-/// Reads a GetRegsResult; `None` for any other message.
+/// Parses a GetRegsResult; `None` for any other message.
 ///
 /// # Errors
-/// [`AdminError::Refused`] with the PBX's words.
+/// [`AdminError::Refused`] with the PBX's error text.
 #[must_use]
 pub fn get_regs_result(message: &Envelope) -> Option<Result<Vec<Registration>, AdminError>> {
     if message.mt != "GetRegsResult" {
@@ -156,7 +156,7 @@ pub fn get_regs_result(message: &Envelope) -> Option<Result<Vec<Registration>, A
         .collect()))
 }
 
-/// The flags gangway sets on a device of a user object.
+/// The flags that gangway sets on a device of a user object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceFlags {
     /// Media Relay (`mr`).
@@ -177,27 +177,27 @@ impl DeviceFlags {
     }
 }
 
-/// The devices of a user object as they were read: unknown members and the order are kept.
+/// The devices of a user object as they were read. Unknown members and the order are preserved.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Devices(Vec<Map<String, Value>>);
 
-/// Devices that came from reading and were changed: the only thing that may be written.
+/// Modified devices that were created by editing devices read from the PBX. Only these can be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EditedDevices(Vec<Map<String, Value>>);
 
-/// What reading back shows.
+/// The result of reading the flags back after a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadBack {
-    /// As written.
+    /// The flags are as written.
     Stuck,
     /// These flags (UI names) differ from what was written.
     DidNotStick(Vec<&'static str>),
-    /// The device is gone.
+    /// The device no longer exists.
     DeviceMissing,
 }
 
 impl Devices {
-    /// Reads the value of `devices`; missing or `null` is an empty list.
+    /// Parses the value of `devices`. Missing or `null` is an empty list.
     ///
     /// # Errors
     /// [`AdminError::OldFirmware`] for anything but a list of objects.
@@ -213,12 +213,13 @@ impl Devices {
             .map(Self)
     }
 
-    /// HW-IDs in their order.
+    /// The HW-IDs in order.
     pub fn hwids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|device| device.get("hw")?.as_str())
     }
 
-    /// The flags of the device `hwid` (compared without case); `None` when there is none. A missing flag is off.
+    /// The flags of the device `hwid` (compared case-insensitively); `None` if there is no such device. A missing flag
+    /// is off.
     #[must_use]
     pub fn flags(&self, hwid: &str) -> Option<DeviceFlags> {
         let device = self.0.iter().find(|device| is(device, hwid))?;
@@ -226,14 +227,14 @@ impl Devices {
         Some(DeviceFlags { media_relay: on("mr"), tls_only: on("tls"), reverse_proxy: on("trusted") })
     }
 
-    /// The devices with `flags` set on the device `hwid` (compared without case); everything else stays as it is.
-    /// `None` when there is no such device.
+    /// Returns the devices with `flags` set on the device `hwid` (compared case-insensitively) and everything else
+    /// unchanged. `None` if there is no such device.
     #[must_use]
     pub fn with_flags(&self, hwid: &str, flags: DeviceFlags) -> Option<EditedDevices> {
         let mut devices = self.0.clone();
         let device = devices.iter_mut().find(|device| is(device, hwid))?;
         for (name, _, wanted) in flags.members() {
-            // A missing flag is off already; adding it could only disturb a template.
+            // A missing flag is already off. Adding it could interfere with a template.
             if wanted || device.contains_key(name) {
                 device.insert(name.to_owned(), Value::Bool(wanted));
             }
@@ -241,7 +242,7 @@ impl Devices {
         Some(EditedDevices(devices))
     }
 
-    /// Compares what was read back after writing `flags`.
+    /// Compares the devices read back from the PBX with the written `flags`.
     #[must_use]
     pub fn compare(&self, hwid: &str, flags: DeviceFlags) -> ReadBack {
         let Some(found) = self.flags(hwid) else { return ReadBack::DeviceMissing };

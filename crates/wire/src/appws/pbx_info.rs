@@ -1,9 +1,9 @@
-//! PbxInfo: what a PBX says about itself right after its login.
+//! PbxInfo: the message in which a PBX describes itself directly after its login.
 
 use super::envelope::Envelope;
 use crate::lenient_json;
 
-/// The message of a PBX app object after login.
+/// The message that a PBX app object sends after login.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PbxInfo {
     /// System name.
@@ -39,7 +39,7 @@ impl PbxInfo {
         })
     }
 
-    /// Is `api` granted?
+    /// Returns whether `api` is granted.
     #[must_use]
     pub fn grants(&self, api: &str) -> bool {
         self.apis.iter().any(|granted| granted == api)

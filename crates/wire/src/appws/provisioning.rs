@@ -1,5 +1,5 @@
-//! The api `com.innovaphone.provisioning`: Users asks for a phone, we say what became of it (SDK tutorial
-//! "Provisioning API").
+//! The API `com.innovaphone.provisioning`: the Users service requests a phone, and gangway reports the result (SDK
+//! tutorial "Provisioning API").
 
 use gangway_base::{
     characters::{cleaned, unwritable},
@@ -14,16 +14,16 @@ use super::{
 };
 use crate::lenient_json;
 
-/// A request to provision a phone, read and decrypted.
+/// A parsed and decrypted request to provision a phone.
 #[derive(Debug, Clone)]
 pub struct ProvisioningPhone {
-    /// Address of the phone, in any spelling on the wire.
+    /// MAC address of the phone; any notation is accepted on the wire.
     pub mac: Mac,
-    /// Provisioning code of Devices: spent with the first use.
+    /// Provisioning code of Devices; valid for one use.
     pub code: Secret,
-    /// HW-ID Users wrote to the device on the user object.
+    /// HW-ID that Users wrote to the device on the user object.
     pub hwid: String,
-    /// H.323 name of the user; `usename` on the wire (sic), `username` is understood too.
+    /// H.323 name of the user. The wire name is `usename` (sic); `username` is accepted too.
     pub username: String,
     /// Long name of the user.
     pub cn: String,
@@ -35,34 +35,34 @@ pub struct ProvisioningPhone {
     pub dns: String,
 }
 
-/// What is wrong with a request. The sentences go back to the person in Profile or UsersAdmin.
+/// Why a request is invalid. The messages are returned to the user in Profile or UsersAdmin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProvisioningError {
-    /// No `mac`.
+    /// `mac` is missing.
     #[error("ProvisioningPhone names no MAC address (mac)")]
     MissingMac,
-    /// `mac` is no address of a phone.
+    /// `mac` is not the MAC address of a phone.
     #[error("{0}")]
     BadMac(#[from] MacError),
-    /// No `code`.
+    /// `code` is missing.
     #[error("ProvisioningPhone holds no provisioning code of Devices (code)")]
     MissingCode,
-    /// `code` is not made of digits and letters.
+    /// `code` contains characters other than digits and letters.
     #[error("the provisioning code is malformed: it consists of digits")]
     BadCode,
-    /// No `hwid`.
+    /// `hwid` is missing.
     #[error("ProvisioningPhone names no hardware id (hwid)")]
     MissingHwid,
-    /// No `usename` and no `username`.
+    /// Both `usename` and `username` are missing.
     #[error("ProvisioningPhone names no user (usename)")]
     MissingUser,
-    /// No `cn`.
+    /// `cn` is missing.
     #[error("ProvisioningPhone holds no long name of the user (cn)")]
     MissingName,
-    /// No `seed1`.
+    /// `seed1` is missing.
     #[error("ProvisioningPhone holds no seed for the user's password (seed1)")]
     MissingSeed,
-    /// No `password`.
+    /// `password` is missing.
     #[error("ProvisioningPhone holds no password of the user (password)")]
     MissingPassword,
     /// The password cannot be decrypted.
@@ -70,23 +70,24 @@ pub enum ProvisioningError {
         "the user's password could not be decrypted with the key of this connection: let the Users service connect anew"
     )]
     BadPassword,
-    /// No `domain`.
+    /// `domain` is missing.
     #[error("ProvisioningPhone names no PBX domain (domain)")]
     MissingDomain,
-    /// No `dns`.
+    /// `dns` is missing.
     #[error("ProvisioningPhone names no PBX address (dns): set the DNS name of the PBX")]
     MissingDns,
-    /// A field is too long to be a value of a phone's configuration, or holds what no phone's file can carry.
+    /// A field is too long for a value of a phone's configuration, or contains characters that no phone's file can
+    /// carry.
     #[error(
         "{0} holds a character no phone's file can carry, a blank before or after it, or more than 255 bytes: correct it"
     )]
     BadText(&'static str),
-    /// The password holds what no phone's file can carry.
+    /// The password contains characters that no phone's file can carry.
     #[error(
         "the user's password holds a character no phone can take, or a blank before or after it: choose another one"
     )]
     UnwritablePassword,
-    /// `dns` is no host.
+    /// `dns` is not a valid host.
     #[error("the DNS name of the PBX (dns) cannot be given to phones: {0}")]
     BadDns(#[from] HostError),
 }
@@ -95,13 +96,13 @@ pub enum ProvisioningError {
 const TEXT_LIMIT: usize = 255;
 
 impl ProvisioningPhone {
-    /// Is this message a ProvisioningPhone? Its `api` may be missing, `Provisioning` or anything else.
+    /// Checks whether this message is a ProvisioningPhone. Its `api` may be missing, `Provisioning` or anything else.
     #[must_use]
     pub fn is(message: &Envelope) -> bool {
         message.mt == "ProvisioningPhone"
     }
 
-    /// Reads the request, decrypting the password with the session key of the connection it came on.
+    /// Parses the request and decrypts the password with the session key of the connection it was received on.
     ///
     /// # Errors
     /// The first field that is missing or malformed.
@@ -123,7 +124,8 @@ impl ProvisioningPhone {
             ProvisioningError::MissingUser => field("username", ProvisioningError::MissingUser),
             other => Err(other),
         })?;
-        // A name is shown and proves nothing: what cannot be written of it is left out.
+        // The name is only displayed and never used for authentication, so characters that cannot be written are
+        // removed.
         let cn = lenient_json::text(body, "cn")
             .filter(|name| !name.trim().is_empty())
             .ok_or(ProvisioningError::MissingName)?;
@@ -137,7 +139,7 @@ impl ProvisioningPhone {
             return Err(ProvisioningError::MissingPassword);
         }
         if password.expose().len() > TEXT_LIMIT || password.expose().chars().any(char::is_control) {
-            // The usual look of a value decrypted with the wrong key.
+            // Typical of a value decrypted with the wrong key.
             return Err(ProvisioningError::BadPassword);
         }
         if !is_carried(password.expose()) {
@@ -158,12 +160,12 @@ impl ProvisioningPhone {
     }
 }
 
-/// Whether some format of phones' files can carry the text to the letter.
+/// Checks whether some file format of phones can carry the text unchanged.
 fn is_carried(text: &str) -> bool {
     text.len() <= TEXT_LIMIT && unwritable(text).is_none() && text.trim() == text
 }
 
-/// As much of a name as a field may have.
+/// Truncates a name to the length limit of a field.
 fn clipped(mut name: String) -> String {
     while name.len() > TEXT_LIMIT {
         name.pop();
@@ -171,8 +173,8 @@ fn clipped(mut name: String) -> String {
     name
 }
 
-/// The answer to `request`: `ok`, or `failed` with a sentence. Always send one: UsersAdmin goes on with the next phone
-/// only after it.
+/// The response to `request`: `ok`, or `failed` with a message. Always send one: UsersAdmin continues with the next
+/// phone only after receiving it.
 pub fn result(request: &Envelope, outcome: Result<(), &str>) -> Outgoing {
     let answer = request.answer("ProvisioningPhoneResult");
     match outcome {

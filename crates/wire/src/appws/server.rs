@@ -1,5 +1,6 @@
-//! The serving end of one AppWebsocket as a state machine: texts and the time in, actions out. Before login only the
-//! login's own messages are answered; what an identity may do is decided by whoever gets [`Action::Deliver`].
+//! The server end of one AppWebsocket as a state machine that takes messages and the time and returns actions. Before
+//! login it answers only the messages of the login. The receiver of [`Action::Deliver`] decides what an identity may
+//! do.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,95 +17,95 @@ use super::{
 };
 use crate::lenient_json;
 
-/// Time a socket has to log in.
+/// Time limit for the login after the socket was opened.
 pub const LOGIN_TIME: Duration = Duration::from_secs(10);
-/// Pause between the answer to a failed login and the end of the socket, and after a wrong check: slows down guessing, and
-/// the answer arrives.
+/// Delay before the socket is closed after a failed login, and pause after a wrong AppCheckLogin. It slows down
+/// guessing, and the response still reaches the client.
 pub const FAILED_LOGIN_PAUSE: Duration = Duration::from_secs(2);
-/// Messages a socket may send before login.
+/// Maximum number of messages before login.
 const PRE_LOGIN_MESSAGES: u32 = 32;
-/// Wrong AppCheckLogins a socket may send.
+/// Maximum number of wrong AppCheckLogins per socket.
 const WRONG_CHECKS: u32 = 3;
 
-/// An app that can be logged in to.
+/// An app that accepts logins.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// Its name here, whatever letters and suffix the login has it in.
+    /// Its canonical name, regardless of the letter case and suffix used in the login.
     pub name: String,
     /// The password of its app object.
     pub password: Secret,
 }
 
-/// Decides which logins there are: the apps that exist, and who may log in to which. The name of the app is where
-/// authority comes from.
+/// Decides which apps exist and who may log in to them. Authority derives from the name of the app.
 pub trait Apps: Send + Sync {
-    /// The app of this name; `None` when there is none.
+    /// Returns the app with this name; `None` if there is none.
     fn find(&self, name: &str) -> Option<App>;
 
-    /// Counts an attempt: a login, or a mere check of the password, as one of no kind.
+    /// Counts an attempt: a login, or a mere check of the password, which has kind [`LoginKind::Other`].
     ///
     /// # Errors
-    /// When the source has to wait, whether or not it had the right password.
+    /// If the source has to wait, even if its password was right.
     fn attempt(&self, app: Option<&App>, kind: LoginKind, is_proven: bool) -> Result<(), LoginRejection>;
 
-    /// May a proven login of this kind use this app?
+    /// Checks whether an authenticated login of this kind may use this app.
     ///
     /// # Errors
-    /// Why not.
+    /// Why the login is rejected.
     fn admit(&self, app: &App, kind: LoginKind) -> Result<(), LoginRejection>;
 }
 
-/// What all sockets of one instance share.
+/// The state shared by all sockets of one instance.
 pub struct Instance {
-    /// Domain of the instance, told to the client after login.
+    /// Domain of the instance, sent to the client after login.
     pub domain: String,
-    /// Its passwords, the shared one first. They tell what was wrong with a login; what proves it is [`App::password`].
+    /// The passwords of the instance, the shared one first. They are used to report what was wrong with a login; the
+    /// digest is verified with [`App::password`].
     pub passwords: Vec<Secret>,
     /// Build number in the path of our pages, hex; `None` without such paths.
     pub build: Option<String>,
-    /// Which apps there are.
+    /// The available apps.
     pub apps: Box<dyn Apps>,
 }
 
-/// What to do, in this order.
+/// What the caller must do, in the given order.
 #[derive(Debug)]
 pub enum Action {
     /// Send a text message.
     Send(String),
-    /// The login succeeded (its answer is sent before this).
+    /// The login succeeded. The response is sent before this action.
     LoggedIn(Box<Identity>),
-    /// A message for the apis; only after login.
+    /// A message for the APIs; only after login.
     Deliver(Box<Envelope>),
     /// A message was ignored; count it.
     Ignored(Ignored),
-    /// The login was turned away: log and count it.
+    /// The login was rejected: log and count it.
     Refused(Box<RejectedLoginAttempt>),
-    /// Close after the pause.
+    /// Close the socket after this delay.
     CloseAfter(Duration),
-    /// A wrong password was tried without a login; count it, hear nothing for the pause and keep the socket's place that
-    /// long, whether or not anybody is still there.
+    /// A wrong password was tried without a login. Count it, do not read from the socket for this time, and keep its
+    /// connection slot for as long, even if the peer disconnects.
     Pause(Duration),
-    /// Close now.
+    /// Close the socket now.
     Close(CloseReason),
 }
 
 /// Why a message was ignored. For counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ignored {
-    /// No message of the expected form.
+    /// Not a message of the expected form.
     Malformed,
-    /// Not to be said before login.
+    /// Not allowed before login.
     BeforeLogin,
     /// A login message after login.
     AfterLogin,
-    /// Something after the end.
+    /// A message after the session ended.
     Closing,
 }
 
-/// Why the socket ends.
+/// Why the socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CloseReason {
-    /// No login in time.
+    /// The client did not log in in time.
     #[error("no login within 10 seconds")]
     LoginTime,
     /// A message longer than allowed.
@@ -131,7 +132,8 @@ enum Phase {
     Closing,
 }
 
-/// A socket nobody logged in on yet. Holds the challenge, which is gone with the phase: it works once.
+/// The state of a socket before login. It owns the challenge, so the challenge is dropped with this phase and works
+/// only once.
 struct Unproven {
     challenge: Challenge,
     asked: bool,
@@ -140,7 +142,7 @@ struct Unproven {
 }
 
 impl Session {
-    /// A socket that was just opened. `challenge` must be fresh.
+    /// Creates the session of a newly opened socket. `challenge` must be fresh.
     #[must_use]
     pub fn new(instance: Arc<Instance>, challenge: Challenge, now: Timestamp) -> Self {
         let until = now.saturating_add(LOGIN_TIME).unwrap_or(Timestamp::MAX);
@@ -148,19 +150,19 @@ impl Session {
         Self { instance, phase, wrong_checks: 0 }
     }
 
-    /// The longest message to read now, in bytes; give it to the socket so that longer ones never get into memory.
+    /// The current message length limit, in bytes. Pass it to the socket so that longer messages are never buffered.
     #[must_use]
     pub fn limit(&self) -> usize {
         if self.is_logged_in() { IN_LIMIT } else { PRE_LOGIN_LIMIT }
     }
 
-    /// Did the login succeed?
+    /// Returns whether the login succeeded.
     #[must_use]
     pub fn is_logged_in(&self) -> bool {
         matches!(self.phase, Phase::LoggedIn)
     }
 
-    /// When [`Session::on_timer`] wants to be called; `None` = never.
+    /// The time at which [`Session::on_timer`] must be called; `None` means never.
     #[must_use]
     pub fn timer(&self) -> Option<Timestamp> {
         match &self.phase {
@@ -169,7 +171,7 @@ impl Session {
         }
     }
 
-    /// The time of [`Session::timer`] may have come.
+    /// Checks the login timeout. Call it at the time that [`Session::timer`] returns.
     pub fn on_timer(&mut self, now: Timestamp) -> Vec<Action> {
         match &self.phase {
             Phase::Before(unproven) if now >= unproven.until => self.close(CloseReason::LoginTime),
@@ -177,7 +179,7 @@ impl Session {
         }
     }
 
-    /// A text message came.
+    /// Handles a text message.
     pub fn on_text(&mut self, text: &str, now: Timestamp) -> Vec<Action> {
         if matches!(self.phase, Phase::Closing) {
             return vec![Action::Ignored(Ignored::Closing)];
@@ -204,7 +206,7 @@ impl Session {
     }
 
     fn on_message(&mut self, message: Envelope) -> Vec<Action> {
-        // Base messages have no api; with one they belong to somebody else.
+        // Base messages have no API. A message with an API is meant for another receiver.
         let base = if message.api.is_none() { message.mt.as_str() } else { "" };
         match base {
             "CheckBuild" => return self.check_build(&message),
@@ -260,7 +262,7 @@ impl Session {
         vec![Action::Send(answer.text()), Action::LoggedIn(Box::new(identity))]
     }
 
-    /// Whether a login gets in. The password counts first: a client without it learns nothing else.
+    /// Decides whether to accept a login. The password is checked first: a client without it learns nothing else.
     fn judge(
         &self,
         login: &Login,
@@ -283,15 +285,16 @@ impl Session {
         }
     }
 
-    /// A page asks whether it is of the current build.
+    /// Handles CheckBuild: a page checks whether it is from the current build.
     fn check_build(&self, message: &Envelope) -> Vec<Action> {
         let page = lenient_json::text_or_empty(&message.body, "url");
         let there = self.instance.build.as_deref().and_then(|build| build::redirect(&page, build));
         vec![Action::Send(message.answer("CheckBuildResult").maybe("url", there).text())]
     }
 
-    /// A plugin of the PBX Manager asks whether PBX and we have the same password. The digest covers a challenge of the
-    /// asker's choice; whether its domain takes part in it is not documented, so both are tried.
+    /// Handles AppCheckLogin: a plugin of the PBX Manager checks whether the PBX and gangway have the same password.
+    /// The digest covers a challenge chosen by the client. Whether it also covers the domain is not documented, so both
+    /// are tried.
     fn check_login(&mut self, message: &Envelope) -> Vec<Action> {
         let body = &message.body;
         let with_domain = Login {

@@ -1,4 +1,4 @@
-//! The PBX's api `Services`: which other services there are, and logins to them (SDK page "Services").
+//! The PBX's `Services` API: lists the other services and creates logins to them (SDK page "Services").
 
 use std::fmt;
 
@@ -17,38 +17,38 @@ pub const API: &str = "Services";
 /// Id of the Devices service.
 pub const DEVICES_API: &str = "com.innovaphone.devices";
 
-/// Asks for the services and every later change of them.
+/// Requests the list of services and all later changes.
 pub fn subscribe(src: &str) -> Outgoing {
     Outgoing::request(Some(API), "SubscribeServices", src)
 }
 
-/// Asks the PBX for a login to the service `app` ([`Service::name`]) that answers its `challenge`.
+/// Asks the PBX for a login to the service `app` ([`Service::name`]) that answers the service's `challenge`.
 pub fn get_service_login(src: &str, app: &str, challenge: &str) -> Outgoing {
     Outgoing::request(Some(API), "GetServiceLogin", src).field("app", app).field("challenge", challenge)
 }
 
-/// The list of services; always complete.
+/// The list of services. It is always complete.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ServicesInfo {
-    /// The services ticked in the Apps tab of our app object.
+    /// The services that are ticked in the Apps tab of our app object.
     pub services: Vec<Service>,
 }
 
 /// One service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// SIP name of its app object: what GetServiceLogin wants.
+    /// SIP name of its app object, as GetServiceLogin requires it.
     pub name: String,
     /// Display name.
     pub title: String,
-    /// Address as announced.
+    /// URL as announced.
     pub url: String,
-    /// What it published.
+    /// The `info` object it published.
     pub info: Value,
 }
 
 impl ServicesInfo {
-    /// Reads a ServicesInfo; `None` for any other message. Services without name are left out.
+    /// Parses a ServicesInfo; `None` for any other message. Services without a name are skipped.
     #[must_use]
     pub fn parse(message: &Envelope) -> Option<Self> {
         if message.mt != "ServicesInfo" {
@@ -65,7 +65,7 @@ impl ServicesInfo {
         Some(Self { services: services.collect() })
     }
 
-    /// The first service that publishes the API `id` and has a usable address.
+    /// The first service that publishes the API `id` and has a usable URL.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.model(id).is_some() && service.websocket().is_some())
@@ -73,27 +73,29 @@ impl ServicesInfo {
 }
 
 impl Service {
-    /// What it published for the API `id`: looked up in `info.apis` (seen on real systems), then in `info` (documented).
+    /// The data it published for the API `id`, looked up in `info.apis` (as real systems send it), then in `info` (as
+    /// documented).
     #[must_use]
     pub fn model(&self, id: &str) -> Option<&Value> {
         self.info.get("apis").and_then(|apis| apis.get(id)).or_else(|| self.info.get(id))
     }
 
-    /// Its AppWebsocket address: scheme `ws` or `wss`, the last component (the app) cut off, ending with `/`.
+    /// Its AppWebsocket URL: scheme `ws` or `wss`, the last component (the app) removed, ending with `/`.
     #[must_use]
     pub fn websocket(&self) -> Option<Url> {
         websocket_base(&self.url)
     }
 
-    /// The address of its sysclients: the same plus `sysclients`.
+    /// Its sysclient URL: the same plus `sysclients`.
     #[must_use]
     pub fn sysclients(&self) -> Option<Url> {
         self.websocket()?.join("sysclients").ok()
     }
 }
 
-/// Turns an app URL as configured in a PBX into the websocket address of the service: `http` -> `ws`, `https` ->
-/// `wss`, everything behind the last `/` of the path cut off, no query. `None` for other schemes and what is no URL.
+/// Converts an app URL as configured in a PBX into the websocket base URL of the service: `http` becomes `ws`, `https`
+/// becomes `wss`, and everything after the last `/` of the path and the query are removed. `None` for other schemes and
+/// invalid URLs.
 #[must_use]
 pub fn websocket_base(url: &str) -> Option<Url> {
     let mut url = Url::parse(url.trim()).ok()?;
@@ -114,28 +116,28 @@ pub fn websocket_base(url: &str) -> Option<Url> {
     Some(url)
 }
 
-/// A login to another service, made by the PBX.
+/// A login to another service, created by the PBX.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct GetServiceLoginResult {
     /// PBX domain.
     pub domain: String,
     /// SIP name of our app object.
     pub sip: String,
-    /// Its GUID.
+    /// GUID of our app object.
     pub guid: String,
-    /// Its display name.
+    /// Display name of our app object.
     pub dn: String,
     /// Object that grants access.
     pub pbx_obj: Option<String>,
     /// HTML name of the remote app (not its SIP name).
     pub app: String,
-    /// The `info` object, byte for byte.
+    /// The `info` object, byte for byte as received.
     pub info_raw: Option<String>,
-    /// The proof to forward.
+    /// The digest to forward.
     pub digest: String,
-    /// Seed under which `key` is hidden.
+    /// Seed that `key` is encrypted with.
     pub salt: String,
-    /// The session key of the socket to the other service, hidden with the session key of the PBX connection.
+    /// The session key of the socket to the other service, encrypted with the session key of the PBX connection.
     pub key: String,
 }
 
@@ -146,10 +148,10 @@ struct WithInfo<'a> {
 }
 
 impl GetServiceLoginResult {
-    /// Reads the result; `None` for any other message.
+    /// Parses the result; `None` for any other message.
     ///
     /// # Errors
-    /// The PBX's `error`, as a sentence; also when the digest is missing.
+    /// The PBX's `error` as a message. Also fails if the digest is missing.
     #[must_use]
     pub fn parse(message: &Envelope) -> Option<Result<Self, String>> {
         if message.mt != "GetServiceLoginResult" {
@@ -178,7 +180,7 @@ impl GetServiceLoginResult {
         }))
     }
 
-    /// The session key of the socket this login is used on.
+    /// The session key of the socket on which this login is used.
     #[must_use]
     pub fn session_key(&self, pbx: &SessionKey) -> SessionKey {
         unwrap_service_key(&self.salt, &self.key, pbx)

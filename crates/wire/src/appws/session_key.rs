@@ -1,4 +1,4 @@
-//! The session key both ends of an AppWebsocket derive from challenge and password, and what is hidden with it.
+//! The session key that both ends of an AppWebsocket derive from challenge and password, and the encryption with it.
 
 use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
@@ -22,28 +22,28 @@ impl SessionKey {
         Self(Secret::new(HEXLOWER.encode(&hash.finalize())))
     }
 
-    /// Takes a key that was handed over as text.
+    /// Wraps a key that was received as text.
     #[must_use]
     pub fn from_text(key: impl Into<Secret>) -> Self {
         Self(key.into())
     }
 
-    /// The key as text. Only for handing it to the one it belongs to.
+    /// The key as text. Use it only to pass the key to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// Hides `plain` under `seed`: lower-case hex of RC4 with the key `seed:session key`.
+    /// Encrypts `plain` with `seed`: lower-case hex of RC4 with the key `seed:session key`.
     #[must_use]
     pub fn encrypt(&self, seed: &str, plain: &str) -> String {
         inno_encrypt::encrypt(seed, &self.0, plain)
     }
 
-    /// Reads what the other end hid under `seed`.
+    /// Decrypts what the peer encrypted with `seed`.
     ///
     /// # Errors
-    /// When `hidden` is no hex, or the result no UTF-8.
+    /// If `hidden` is not hex, or the result is not UTF-8.
     pub fn decrypt(&self, seed: &str, hidden: &str) -> Result<Secret, SeededError> {
         inno_encrypt::decrypt(seed, &self.0, hidden)
     }
@@ -61,9 +61,9 @@ impl SessionKey {
     }
 }
 
-/// The session key for a socket to another service, from `salt` and `key` of a GetServiceLoginResult that came over
-/// the PBX connection with the key `pbx` (SDK page "AppWebsocketClient"). Where unwrapping does not give 64 hex digits
-/// the key is taken as it came: other vendor code does that, and no document decides between the two.
+/// Decrypts the session key for a socket to another service from `salt` and `key` of a GetServiceLoginResult received
+/// on the PBX connection with the key `pbx` (SDK page "AppWebsocketClient"). If decryption does not yield 64 hex
+/// digits, the key is used as received: other vendor code does so, and no document says which is right.
 #[must_use]
 pub fn unwrap_service_key(salt: &str, key: &str, pbx: &SessionKey) -> SessionKey {
     match pbx.decrypt(salt, key) {

@@ -1,9 +1,9 @@
-//! The fields of a Hawk header: `Hawk name="value", name="value"`.
+//! Parses the fields of a Hawk header: `Hawk name="value", name="value"`.
 
-/// A longer header is not read, as the reference server does not.
+/// Longest header that is parsed, in bytes. The reference server has the same limit.
 const LONGEST: usize = 4096;
 
-/// The fields of a header of this scheme, each at most once; `None` for another scheme and for what is not readable.
+/// Returns the fields of a Hawk header, each at most once. `None` for another scheme or a malformed header.
 pub(super) fn read(header: &str) -> Option<Vec<(&str, &str)>> {
     let header = header.trim();
     if header.len() > LONGEST {
@@ -22,7 +22,7 @@ pub(super) fn read(header: &str) -> Option<Vec<(&str, &str)>> {
         let (name, after) = rest.split_once("=\"")?;
         let (value, after) = after.split_once('"')?;
         let name = name.trim();
-        // The scheme knows no escapes for what it sends itself.
+        // The scheme defines no escapes for its own fields.
         if value.contains('\\') || fields.iter().any(|(have, _)| *have == name) {
             return None;
         }
@@ -31,7 +31,7 @@ pub(super) fn read(header: &str) -> Option<Vec<(&str, &str)>> {
     }
 }
 
-/// The value of a field; empty when it is missing.
+/// The value of a field; empty if it is missing.
 pub(super) fn field<'a>(fields: &[(&str, &'a str)], name: &str) -> &'a str {
     fields.iter().find(|(have, _)| *have == name).map_or("", |(_, value)| value)
 }

@@ -1,8 +1,8 @@
-//! Hawk (the scheme of the npm package `hawk`, header version 1, SHA-256) as its client side needs it: a request is
-//! signed with time and nonce given from outside, an answer is believed only as far as it is proven.
+//! The client side of Hawk (the scheme of the npm package `hawk`, header version 1, SHA-256). The caller provides time
+//! and nonce to sign a request. A response is trusted only as far as it is authenticated.
 //!
-//! The payload hash is always sent, also without a body: a server that validates payloads insists on it, one that does
-//! not ignores it.
+//! The payload hash is always sent, even without a body: servers that validate payloads require it, and others ignore
+//! it.
 
 mod artifacts;
 mod header;
@@ -22,7 +22,7 @@ pub use self::{
 /// An access key pair.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// The name of the pair; no secret.
+    /// The id of the pair; not secret.
     pub id: String,
     /// The secret.
     pub secret: Secret,

@@ -1,4 +1,4 @@
-//! What an answer proves: who sent it (`Server-Authorization`), and what time it is there (`WWW-Authenticate` of a 401).
+//! Verifies a response: who sent it (`Server-Authorization`), and the server's time (`WWW-Authenticate` of a 401).
 
 use super::{
     Key,
@@ -6,21 +6,21 @@ use super::{
     header::{field, read},
 };
 
-/// What `Server-Authorization` says about an answer.
+/// The result of checking `Server-Authorization`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// The server signed nothing; most do not.
+    /// The server did not sign the response; most servers do not.
     None,
-    /// Signed by who knows our secret, for exactly this request; the body too where `body` is set.
+    /// Signed with our secret for exactly this request, including the body if `body` is set.
     Good {
-        /// Whether the body is part of what was signed.
+        /// Whether the signature covers the body.
         body: bool,
     },
-    /// Signed by somebody else, for another request, or for another body.
+    /// Signed with another key, for another request, or for another body.
     Bad,
 }
 
-/// Checks the header of the answer to the request with these artifacts.
+/// Checks the header of the response to the request with these artifacts.
 #[must_use]
 pub fn check_answer(key: &Key, sent: &Artifacts, header: Option<&str>, content_type: &str, body: &[u8]) -> Proof {
     let Some(header) = header else { return Proof::None };
@@ -32,18 +32,18 @@ pub fn check_answer(key: &Key, sent: &Artifacts, header: Option<&str>, content_t
     if is_good { Proof::Good { body: !hash.is_empty() } } else { Proof::Bad }
 }
 
-/// What a refusal says about the clock.
+/// What a 401 response reports about the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stale {
-    /// It is about something else.
+    /// The 401 has another cause.
     No,
-    /// The server's time in Unix seconds, proven by our secret.
+    /// The server's time in Unix seconds, authenticated with our secret.
     Proven(i64),
-    /// A time nobody vouches for: not to be used.
+    /// An unauthenticated time, which must not be used.
     Unproven,
 }
 
-/// Reads the header `WWW-Authenticate` of a 401.
+/// Parses the `WWW-Authenticate` header of a 401.
 #[must_use]
 pub fn stale_clock(key: &Key, header: Option<&str>) -> Stale {
     let Some(fields) = header.and_then(read) else { return Stale::No };
@@ -53,7 +53,7 @@ pub fn stale_clock(key: &Key, header: Option<&str>) -> Stale {
     }
     let is_proven = is_same(&time_mac(ts, &key.secret), field(&fields, "tsm"));
     match ts.parse::<f64>() {
-        // Some servers count fractions of a second.
+        // Some servers send fractions of a second.
         Ok(seconds) if is_proven && seconds.is_finite() && (0.0..253_402_300_800.0).contains(&seconds) => {
             Stale::Proven(seconds as i64)
         }

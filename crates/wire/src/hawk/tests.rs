@@ -1,4 +1,4 @@
-//! Published vectors, and the crate `hawk` as an independent witness.
+//! Tests against published vectors and against the crate `hawk` as an independent implementation.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -85,7 +85,7 @@ fn a_time_is_believed_only_with_its_proof() {
     assert_eq!(stale_clock(&other, Some(&header)), Stale::Unproven);
 }
 
-/// The same request in the words of the crate `hawk`.
+/// Builds the same request with the crate `hawk`.
 fn theirs<'a>(url: &'a Url, method: &'a str, hash: &'a [u8]) -> hawk::Request<'a> {
     hawk::RequestBuilder::from_url(method, url).unwrap().hash(hash).request()
 }
@@ -118,7 +118,7 @@ proptest::proptest! {
         let mac = BASE64_STANDARD.encode(header.mac.clone().unwrap().as_ref() as &[u8]);
         proptest::prop_assert_eq!(ours.artifacts.mac("header", &key.secret), mac);
 
-        // What we send is read and believed there, and what is signed there is believed here.
+        // The crate accepts our requests, and we accept its signatures.
         let fields = ours.authorization.strip_prefix("Hawk ").unwrap();
         let read: hawk::Header = fields.parse().unwrap();
         let long_ago = Duration::from_secs(8_000_000_000);

@@ -1,4 +1,4 @@
-//! The entrance of a protected file: makes the one challenge and judges what a client answers.
+//! Authenticates requests for protected files: issues the challenge and verifies the client's response.
 
 use std::time::Duration;
 
@@ -12,45 +12,46 @@ use super::{
     replay_cache::{Answered, ReplayCache},
 };
 
-/// How clients prove themselves.
+/// How clients authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Password in the clear: over TLS only.
+    /// Password in clear text; only over TLS.
     Basic,
     /// Challenge and response.
     Digest(Algorithm),
 }
 
-/// What a request shows.
+/// The parts of a request that authentication needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// HTTP method.
     pub method: &'a str,
-    /// Request target as it came: path and query.
+    /// Request target as received: path and query.
     pub target: &'a str,
     /// Value of the `Authorization` header.
     pub authorization: Option<&'a str>,
 }
 
-/// The judgement. Only [`Outcome::Wrong`] is a strike: the others happen to honest phones.
+/// The result of authentication. Only [`Outcome::Wrong`] counts as a failed attempt; the others also occur with
+/// legitimate phones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing was shown that answers our kind of challenge.
+    /// The request contains no response to a challenge of the configured scheme.
     Missing,
-    /// This user's password is proven.
+    /// The password of this user is proven.
     Valid {
         /// The user.
         user: String,
     },
-    /// The nonce is not ours, too old or was used before: challenge again with `stale`.
+    /// The nonce is unknown, expired or already used: challenge again with `stale`.
     Stale,
-    /// Unknown user or wrong password; the same work was done for both.
+    /// Unknown user or wrong password. Both take the same amount of work.
     Wrong,
-    /// Not readable, or made for another file.
+    /// The header could not be parsed, or was made for another target.
     Malformed,
 }
 
-/// The entrance of one realm.
+/// Authenticates the requests of one realm.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     scheme: Scheme,
@@ -61,8 +62,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// `realm` goes into every password's verifier: keep it constant per instance. Characters that would need quoting
-    /// are left out of it. `lifetime` is how long a nonce is good for.
+    /// Creates an authenticator. `realm` enters every password's verifier, so keep it constant per instance; characters
+    /// that would need quoting are removed from it. `lifetime` is how long a nonce is valid.
     #[must_use]
     pub fn new(scheme: Scheme, realm: &str, key: NonceKey, lifetime: Duration) -> Self {
         let realm: String = realm.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
@@ -70,25 +71,26 @@ impl Authenticator {
         Self { scheme, realm, key, lifetime, nobody }
     }
 
-    /// Its scheme.
+    /// The authentication scheme.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Its realm.
+    /// The realm.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
     }
 
-    /// What to keep of a user's password to judge requests quickly.
+    /// The value to cache for a user, so that requests can be verified without the password.
     #[must_use]
     pub fn verifier(&self, user: &str, password: &Secret) -> Verifier {
         Verifier::new(algorithm(self.scheme), user, &self.realm, password)
     }
 
-    /// The value of the `WWW-Authenticate` header of a 401; `stale` after [`Outcome::Stale`]. `random` must be.
+    /// The value of the `WWW-Authenticate` header of a 401. Set `stale` after [`Outcome::Stale`]. `random` must be
+    /// random.
     #[must_use]
     pub fn challenge(&self, now: Timestamp, random: u64, stale: bool) -> String {
         let realm = &self.realm;
@@ -103,8 +105,8 @@ impl Authenticator {
         }
     }
 
-    /// Judges a request. `lookup` gives the verifier ([`Guard::verifier`]) of a user name. An answer works as long as its
-    /// nonce: who minds asks [`Shown::is_replay`], too.
+    /// Authenticates a request. `lookup` returns the verifier ([`Authenticator::verifier`]) of a user name. A response
+    /// is accepted for as long as its nonce is valid; to reject replays, also call [`PresentedCredentials::is_replay`].
     pub fn check(
         &self,
         request: &Request<'_>,
@@ -121,10 +123,10 @@ impl Authenticator {
         Outcome::Valid { user: shown.user().to_owned() }
     }
 
-    /// Reads what a request shows, once for all accounts it may be held against.
+    /// Parses the credentials of a request once, so that they can be checked against several accounts.
     ///
     /// # Errors
-    /// What it is when it is no answer to a challenge of ours: [`Outcome::Missing`], [`Outcome::Stale`] or
+    /// If the request contains no response to a challenge of this realm: [`Outcome::Missing`], [`Outcome::Stale`] or
     /// [`Outcome::Malformed`].
     pub fn shown<'a>(&'a self, request: &Request<'a>, now: Timestamp) -> Result<PresentedCredentials<'a>, Outcome> {
         let Some(header) = request.authorization else { return Err(Outcome::Missing) };
@@ -138,13 +140,15 @@ impl Authenticator {
                 let asked = Asked::new(algorithm, request.method, &fields.uri);
                 Answer::Digest { fields, count, issued, asked }
             }
-            // Another scheme, such as Basic sent unasked from a URL: no answer to our challenge, so no strike.
+            // Another scheme, such as Basic sent unsolicited because of a URL: not a response to the challenge, so not
+            // a failed attempt.
             _ => return Err(Outcome::Missing),
         };
         Ok(PresentedCredentials { guard: self, answer })
     }
 
-    /// Whether the fields answer a challenge of ours for this request; the nonce count and the nonce's Unix second.
+    /// Checks that the fields answer one of our challenges for this request. Returns the nonce count and the Unix
+    /// second in which the nonce was issued.
     fn answers(
         &self,
         algorithm: Algorithm,
@@ -152,7 +156,7 @@ impl Authenticator {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<(u32, i64), Outcome> {
-        // Some phones leave the algorithm out; then it is the one they were offered.
+        // Some phones omit the algorithm; it is then the one they were offered.
         if fields.algorithm.as_ref().is_some_and(|name| !name.eq_ignore_ascii_case(algorithm.name())) {
             return Err(Outcome::Malformed);
         }
@@ -167,7 +171,7 @@ impl Authenticator {
     }
 }
 
-/// A readable answer to our challenge, made for this request.
+/// A parsed response to our challenge, made for this request.
 pub struct PresentedCredentials<'a> {
     guard: &'a Authenticator,
     answer: Answer<'a>,
@@ -179,7 +183,7 @@ enum Answer<'a> {
 }
 
 impl PresentedCredentials<'_> {
-    /// Whom it claims to come from.
+    /// The user name the client claims.
     #[must_use]
     pub fn user(&self) -> &str {
         match &self.answer {
@@ -188,17 +192,18 @@ impl PresentedCredentials<'_> {
         }
     }
 
-    /// Whether it proves this account; for another user's and for none (no password) the same work is done.
+    /// Checks whether the credentials prove this account. Another user or an empty password takes the same amount of
+    /// work.
     #[must_use]
     pub fn is_of(&self, user: &str, password: &Secret) -> bool {
         let known = user == self.user() && !password.is_empty();
         let verifier = self.guard.verifier(self.user(), password);
-        // Both are looked at in any case.
+        // No short circuit: both checks always run.
         known & self.fits(Some(&verifier))
     }
 
-    /// Whether an answer that proves `account` was used before; it counts as used from now on. Basic has nothing that
-    /// could be used up.
+    /// Checks whether a response that proves `account` was used before, and marks it as used. Always false for Basic,
+    /// which has no nonce.
     #[must_use]
     pub fn is_replay(&self, account: i64, replays: &ReplayCache, now: Timestamp) -> bool {
         match &self.answer {
@@ -222,7 +227,7 @@ impl PresentedCredentials<'_> {
     }
 }
 
-/// Basic uses the verifier, too, so that no clear password needs to be kept; with the better hash.
+/// Basic uses a verifier with SHA-256, so that no clear text password has to be kept.
 fn algorithm(scheme: Scheme) -> Algorithm {
     match scheme {
         Scheme::Basic => Algorithm::Sha256,
@@ -230,7 +235,7 @@ fn algorithm(scheme: Scheme) -> Algorithm {
     }
 }
 
-/// The nonce count; 0 in the old form without qop. `None` when it is missing or no number.
+/// The nonce count; 0 in the old form without qop. `None` if it is missing or not a hex number.
 fn count(fields: &DigestFields<'_>) -> Option<u32> {
     match (&fields.qop, &fields.nc) {
         (None, _) => Some(0),
@@ -241,7 +246,8 @@ fn count(fields: &DigestFields<'_>) -> Option<u32> {
     }
 }
 
-/// Is `uri` of the proof the target of the request? Phones write it absolute or encoded differently at times.
+/// Checks whether `uri` of the response is the target of the request. Some phones send it absolute or encoded
+/// differently.
 fn same_target(uri: &str, target: &str) -> bool {
     if uri == target {
         return true;
@@ -272,7 +278,7 @@ mod tests {
         Authenticator::new(scheme, "gangway \"example\"", NonceKey::new(&[7; 32]), HOUR)
     }
 
-    /// Answers a challenge as a phone does.
+    /// Answers a challenge like a phone.
     fn answer(guard: &Authenticator, challenge: &str, user: &str, password: &str, nc: u32, uri: &str) -> String {
         let Scheme::Digest(algorithm) = guard.scheme() else { panic!() };
         let nonce = challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();

@@ -1,5 +1,5 @@
-//! The Digest computation. What depends on user, realm and password alone (HA1) is computed once and kept, so that
-//! judging a request costs two short hashes and no allocation.
+//! The Digest computation. HA1, which depends only on user, realm and password, is computed once and cached, so that
+//! checking a request costs two short hashes and no allocation.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::header::DigestFields;
 
-/// The hash of a Digest.
+/// The hash algorithm of a Digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// MD5: what Yealink understands.
+    /// MD5, which Yealink phones support.
     Md5,
     /// SHA-256.
     Sha256,
@@ -31,7 +31,7 @@ impl Algorithm {
         }
     }
 
-    /// Length of its hashes as hex text.
+    /// Length of the hash in hex digits.
     fn hex_length(self) -> usize {
         match self {
             Self::Md5 => 32,
@@ -40,7 +40,7 @@ impl Algorithm {
     }
 }
 
-/// What is kept to check one user's password, for both schemes: HA1 (hex) for Digest. As secret as the password.
+/// The stored value that verifies one user's password with either scheme: HA1 (hex). It is as secret as the password.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Verifier {
     #[zeroize(skip)]
@@ -49,21 +49,21 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Computes it.
+    /// Computes the verifier.
     #[must_use]
     pub fn new(algorithm: Algorithm, user: &str, realm: &str, password: &Secret) -> Self {
         let parts = [user.as_bytes(), realm.as_bytes(), password.expose().as_bytes()];
         Self { algorithm, ha1: hash(algorithm, &parts) }
     }
 
-    /// Its algorithm.
+    /// The hash algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Does this Digest response prove the password for the request of `what`? The response is checked for its
-    /// mathematics only: nonce, realm and uri are the caller's to judge.
+    /// Checks whether this Digest response proves the password for the request `what`. Only the hash is verified; the
+    /// caller must check nonce, realm and uri.
     #[must_use]
     pub fn proves(&self, fields: &DigestFields<'_>, what: &Asked) -> bool {
         let length = self.algorithm.hex_length();
@@ -88,7 +88,7 @@ impl Verifier {
     }
 }
 
-/// What a response was made for, HA2 (hex): the same whoever is held against it.
+/// The hash of the request that a response was made for: HA2 (hex). It does not depend on the user.
 #[derive(Debug, Clone)]
 pub struct Asked {
     algorithm: Algorithm,
@@ -96,13 +96,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Of a request with `method` whose Digest names `uri`.
+    /// Hashes a request with `method` whose Digest names `uri`.
     #[must_use]
     pub fn new(algorithm: Algorithm, method: &str, uri: &str) -> Self {
         Self { algorithm, ha2: hash(algorithm, &[method.as_bytes(), uri.as_bytes()]) }
     }
 
-    /// The hash as text.
+    /// The hash as hex text.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.ha2[..self.algorithm.hex_length()]
@@ -110,7 +110,7 @@ impl Asked {
 }
 
 impl Verifier {
-    /// Do both come from the same user, realm and password? In constant time.
+    /// Checks in constant time whether both verifiers come from the same user, realm and password.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && bool::from(self.ha1.ct_eq(&other.ha1))
@@ -123,7 +123,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The parts joined by `:`, hashed, as hex text (MD5 fills the first half).
+/// Joins the parts with `:` and returns their hash as hex text (MD5 fills the first half).
 fn hash(algorithm: Algorithm, parts: &[&[u8]]) -> [u8; 64] {
     let mut text = [0_u8; 64];
     let digits = &mut text[..algorithm.hex_length()];

@@ -1,4 +1,4 @@
-//! Reading an `Authorization` header without copying what needs no unescaping.
+//! Parses `Authorization` headers, copying only values that need unescaping.
 
 use std::borrow::Cow;
 
@@ -6,20 +6,20 @@ use base64::{Engine, engine::general_purpose::GeneralPurpose};
 use gangway_base::secret::Secret;
 use zeroize::Zeroize;
 
-/// The longest header we read, in bytes.
+/// The longest header that is parsed, in bytes.
 pub const HEADER_LIMIT: usize = 2_048;
 
-/// Standard alphabet, padding or not: some phones leave it out.
+/// Standard alphabet. Padding is optional because some phones omit it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     base64::engine::GeneralPurposeConfig::new()
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 
-/// What a client sent.
+/// The parsed header of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Authorization<'a> {
-    /// User and password.
+    /// Basic: user and password.
     Basic {
         /// The user; may be empty.
         user: String,
@@ -30,35 +30,35 @@ pub enum Authorization<'a> {
     Digest(Box<DigestFields<'a>>),
     /// Another scheme.
     Other,
-    /// Not readable.
+    /// The header could not be parsed.
     Malformed,
 }
 
-/// The fields of a Digest response, as far as they are used.
+/// The fields of a Digest response that are used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DigestFields<'a> {
-    /// User; decoded where it came as `username*`.
+    /// User name; decoded if it was sent as `username*`.
     pub username: Cow<'a, str>,
     /// Realm.
     pub realm: Cow<'a, str>,
     /// Nonce.
     pub nonce: Cow<'a, str>,
-    /// Request target as the client sees it.
+    /// Request target as the client sees it (`uri`).
     pub uri: Cow<'a, str>,
-    /// The proof, hex.
+    /// The response hash in hex.
     pub response: Cow<'a, str>,
-    /// Algorithm; `None` when not told.
+    /// Algorithm; `None` if the client omitted it.
     pub algorithm: Option<Cow<'a, str>>,
-    /// Client nonce; with `qop` only.
+    /// Client nonce; only with `qop`.
     pub cnonce: Option<Cow<'a, str>>,
-    /// Quality of protection; `None` = the old form.
+    /// Quality of protection; `None` in the old form.
     pub qop: Option<Cow<'a, str>>,
-    /// Nonce count exactly as sent; it enters the hash as text.
+    /// Nonce count exactly as sent, because it enters the hash as text.
     pub nc: Option<Cow<'a, str>>,
 }
 
 impl<'a> Authorization<'a> {
-    /// Reads the value of an `Authorization` header.
+    /// Parses the value of an `Authorization` header.
     #[must_use]
     pub fn parse(header: &'a str) -> Self {
         let header = header.trim();
@@ -80,7 +80,7 @@ fn basic(token: &str) -> Option<Authorization<'static>> {
     let bytes = BASE64.decode(token).ok()?;
     let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
-        // Phones that know no UTF-8 send Latin-1.
+        // Phones without UTF-8 support send Latin-1.
         Err(error) => {
             let mut bytes = error.into_bytes();
             let text = bytes.iter().map(|byte| char::from(*byte)).collect();
@@ -96,8 +96,8 @@ fn basic(token: &str) -> Option<Authorization<'static>> {
 }
 
 impl<'a> DigestFields<'a> {
-    /// Reads `name=value, name="value"`. Unknown names are skipped, a name twice or a missing required one is refused.
-    /// Values may be quoted or not, whatever the standard says about each: phones differ.
+    /// Parses `name=value, name="value"`. Unknown names are skipped; a duplicate name or a missing required one is
+    /// rejected. Any value may be quoted or not, regardless of the standard, because phones differ.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let (mut username, mut extended) = (None, None);
@@ -153,7 +153,7 @@ impl<'a> DigestFields<'a> {
     }
 }
 
-/// A token or quoted text, and what follows it.
+/// Parses a token or quoted string and returns it with the remaining text.
 fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
@@ -176,7 +176,7 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// `UTF-8''percent%20encoded` (RFC 8187).
+/// Parses `UTF-8''percent%20encoded` (RFC 8187).
 fn extended_text(text: &str) -> Option<String> {
     let (charset, rest) = text.split_once('\'')?;
     let (_language, rest) = rest.split_once('\'')?;
@@ -186,7 +186,7 @@ fn extended_text(text: &str) -> Option<String> {
     String::from_utf8(percent_decoded(rest)?).ok()
 }
 
-/// Undoes percent encoding; `None` where an escape is broken.
+/// Decodes percent encoding; `None` if an escape is malformed.
 pub(super) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

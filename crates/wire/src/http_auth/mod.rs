@@ -1,7 +1,7 @@
-//! HTTP authentication as a server does it for phones: Digest (RFC 7616, MD5 and SHA-256, `qop=auth` and the old form
-//! without qop) and Basic (RFC 7617). One challenge per response, because phones pick badly among several.
+//! Server-side HTTP authentication for phones: Digest (RFC 7616, MD5 and SHA-256, `qop=auth` and the old form without
+//! qop) and Basic (RFC 7617). A response carries only one challenge, because phones choose badly among several.
 //!
-//! [`Guard`] is the entrance: it makes the challenge and judges a request.
+//! [`Authenticator`] is the entry point: it issues the challenge and verifies requests.
 
 pub mod authenticator;
 pub mod digest;

@@ -1,7 +1,8 @@
-//! Nonces that prove by themselves that we made them and when: nothing to store, and a restart or a second process does
-//! not matter.
+//! Nonces that carry proof of their origin and age. Nothing is stored, so restarts and multiple processes do not
+//! matter.
 //!
-//! A nonce is hex of 6 bytes Unix seconds, 6 random bytes, 12 bytes of HMAC-SHA256 over both and the realm.
+//! A nonce is the hex encoding of 6 bytes of Unix seconds, 6 random bytes and 12 bytes of HMAC-SHA256 over both and the
+//! realm.
 
 use std::{fmt, time::Duration};
 
@@ -14,38 +15,38 @@ use zeroize::Zeroizing;
 
 const TAG: usize = 12;
 const HEAD: usize = 12;
-/// Clocks of two processes may differ by this much.
+/// Tolerated clock difference between two processes, in seconds.
 const SKEW: i64 = 60;
 
-/// The key nonces are made with. Keep it over restarts, separate from other keys.
+/// The key that authenticates nonces. It must persist across restarts and be separate from other keys.
 #[derive(Clone)]
 pub struct NonceKey(Hmac<Sha256>);
 
-/// What a nonce turns out to be.
+/// The result of checking a nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Ours and young enough.
+    /// Issued by us and still valid.
     Fresh {
-        /// When it was made, in Unix seconds.
+        /// When it was issued, in Unix seconds.
         issued: i64,
     },
-    /// Ours and too old.
+    /// Issued by us, but expired.
     Expired,
-    /// Not ours: another key, another realm, made up, or from another server.
+    /// Not issued by us: another key, another realm, invented, or from another server.
     Foreign,
 }
 
 impl NonceKey {
-    /// Takes 32 secret bytes.
+    /// Creates a key from 32 secret bytes.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        // HMAC pads a short key with zeros to its block; done here, no length is left to be refused.
+        // HMAC pads a short key with zeros to its block size. Padding it here makes the length valid by construction.
         let mut block = Zeroizing::new([0_u8; 64]);
         block[..32].copy_from_slice(key);
         Self(Hmac::new((&*block).into()))
     }
 
-    /// Makes a nonce; `random` must be.
+    /// Issues a nonce. `random` must be random.
     #[must_use]
     pub fn issue(&self, realm: &str, now: Timestamp, random: u64) -> String {
         let seconds = now.as_second().to_be_bytes();
@@ -58,7 +59,7 @@ impl NonceKey {
         HEXLOWER.encode(&bytes)
     }
 
-    /// Judges a nonce. Costs one short HMAC, no allocation.
+    /// Checks a nonce. Costs one short HMAC and no allocation.
     #[must_use]
     pub fn check(&self, nonce: &str, realm: &str, now: Timestamp, lifetime: Duration) -> Freshness {
         let mut bytes = [0_u8; HEAD + TAG];

@@ -1,12 +1,14 @@
-//! Which answers to a challenge were used, so that a captured request does not work a second time (RFC 7616, 5.12). What
-//! an answer was made for (account, nonce, client nonce, method, target) is one session of counts; of each session the
-//! highest count is kept and which of the 64 below it were used, as IPsec keeps its sequence numbers: requests that
-//! overtake each other on parallel connections all pass. Telling sessions apart by more than the nonce lets one
-//! challenge serve many phones, and phones that begin every file with count 1.
+//! Remembers which Digest responses were used, so that a captured request cannot be replayed (RFC 7616, 5.12).
 //!
-//! In memory and bounded. A session that has to make room takes the benefit of the doubt with it: from then on what was
-//! challenged before it and is not remembered counts as used, which costs the client a fresh challenge and lets no capture
-//! through. A restart forgets all: what was captured before it may work once more until its nonce expires.
+//! Nonce counts are tracked per session. A session is identified by account, nonce, client nonce, method and target.
+//! For each session the cache stores the highest count and which of the 64 counts below it were used, like the IPsec
+//! anti-replay window. Requests that overtake each other on parallel connections are therefore all accepted. Because
+//! the nonce alone does not identify a session, many phones can use one challenge, and a phone may start every file
+//! with count 1.
+//!
+//! The cache is in memory and bounded. When a session is evicted, unknown sessions whose challenge is not newer count
+//! as used. This costs the client a new challenge and never accepts a replay. A restart empties the cache: a request
+//! captured before it may be accepted once more until its nonce expires.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 
-/// Parts with a lock of their own: two workers meet at one only when both were just proven something by the same one.
+/// Number of shards, each with its own lock. Two workers contend only when both handle sessions of the same shard.
 const PARTS: usize = 32;
 
 /// The sessions of all accounts.
@@ -33,7 +35,7 @@ pub struct ReplayCache {
 struct Part {
     sessions: HashMap<u64, Window>,
     order: VecDeque<(u64, i64)>,
-    /// Nonces made until then may belong to a session that was forgotten.
+    /// Nonces issued up to this time may belong to an evicted session.
     forgotten: i64,
 }
 
@@ -44,25 +46,25 @@ struct Window {
     used: u64,
 }
 
-/// What a proven answer was made for.
+/// What a verified response was made for.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered<'a> {
-    /// Whose account was proven, told apart from all others: a user name may be known to several.
+    /// The account whose password was proven. A user name does not identify it: several accounts may have the same one.
     pub account: i64,
     /// The nonce.
     pub nonce: &'a str,
-    /// When it was made, in Unix seconds.
+    /// When the nonce was issued, in Unix seconds.
     pub issued: i64,
-    /// The client's nonce; empty in the old form of Digest.
+    /// The client nonce; empty in the old form of Digest.
     pub cnonce: &'a str,
-    /// Method and target as they enter the proof, hashed.
+    /// HA2: the hash of method and target.
     pub asked: &'a [u8],
-    /// The nonce count; 0 in the old form of Digest, where every answer works once.
+    /// The nonce count. 0 in the old form of Digest, where every response is accepted once.
     pub count: u32,
 }
 
 impl ReplayCache {
-    /// Remembers at most about `capacity` sessions (60 bytes each) of nonces that are good for `lifetime`.
+    /// Remembers at most about `capacity` sessions (60 bytes each) of nonces that are valid for `lifetime`.
     #[must_use]
     pub fn new(capacity: usize, lifetime: Duration) -> Self {
         let part = || Mutex::new(Part { sessions: HashMap::new(), order: VecDeque::new(), forgotten: i64::MIN });
@@ -74,8 +76,9 @@ impl ReplayCache {
         }
     }
 
-    /// Notes a use; false when this count was used before, is more than 64 behind the highest, or might have been used in
-    /// a session that had to be forgotten. Note only what was proven, or strangers could use up the counts of a phone.
+    /// Records a use. Returns false if this count was used before, is more than 64 behind the highest, or may have been
+    /// used in an evicted session. Record only verified responses; otherwise unknown clients could use up the counts of
+    /// a phone.
     #[must_use]
     pub fn note(&self, answered: &Answered<'_>, now: Timestamp) -> bool {
         let key = self.hasher.hash_one((answered.account, answered.nonce, answered.cnonce, answered.asked));
@@ -104,7 +107,8 @@ impl ReplayCache {
 }
 
 impl Part {
-    /// Forgets what is over (made before `oldest`), a little each time, and what stands longest if there is no place.
+    /// Removes up to two expired sessions (issued before `oldest`), and evicts the oldest session if the shard is still
+    /// full.
     fn make_room(&mut self, capacity: usize, oldest: i64) {
         for _ in 0..2 {
             match self.order.front() {
@@ -187,7 +191,7 @@ mod tests {
         let made = |number: usize| 100 + i64::try_from(number).unwrap() / 100;
         let session = |number: usize| Answered { issued: made(number), ..answered(&nonces[number], 1) };
         for number in 0..nonces.len() {
-            // A fresh nonce is younger than all that was forgotten, but for those of its own second.
+            // A fresh nonce is newer than all evicted sessions except those issued in the same second.
             let _ = replays.note(&session(number), at(200));
         }
         assert!(replays.len() <= PARTS * 4);
@@ -206,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Several connections of one phone on several threads: every count passes exactly once.
+    /// One phone uses several connections on several threads: every count is accepted exactly once.
     #[test]
     fn threads_neither_lose_nor_repeat_a_count() {
         let replays = Arc::new(ReplayCache::new(1024, HOUR));

@@ -1,29 +1,29 @@
-//! `check-sync`: a phone is told that its configuration changed.
+//! `check-sync`: notifies a phone that its configuration changed.
 
 use std::net::SocketAddr;
 
 use super::message::{SipMessage, Start};
 
-/// What a NOTIFY is made of.
+/// The values that a NOTIFY is built from.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
-    /// The phone.
+    /// Address of the phone.
     pub phone: SocketAddr,
     /// Our own address.
     pub own: SocketAddr,
-    /// Whom the phone is registered as: phones refuse what is addressed to nobody of theirs.
+    /// User the phone is registered as. Phones reject requests addressed to an unknown user.
     pub user: &'a str,
-    /// Random, for branch, tag and call.
+    /// Random text for branch, tag and call id.
     pub random: &'a str,
-    /// Counts from 1.
+    /// Sequence number, starting at 1.
     pub sequence: u32,
 }
 
-/// The NOTIFY, without a restart of the phone.
+/// The NOTIFY, which does not request a restart of the phone.
 #[must_use]
 pub fn check_sync(told: &Told<'_>) -> SipMessage {
     let Told { phone, own, user, random, sequence } = told;
-    // Nothing of a record gets out of its place.
+    // Remove characters that could break out of the URI.
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let headers = [
         ("Via", format!("SIP/2.0/UDP {own};branch=z9hG4bK{random}{sequence};rport")),

@@ -1,8 +1,8 @@
-//! A SIP message as it comes in a datagram: read strictly, written plainly.
+//! Parses and writes SIP messages sent as datagrams. The parser is strict.
 
-/// Longest datagram that is read.
+/// Longest datagram that is parsed, in bytes.
 const LARGEST: usize = 8192;
-/// Most headers, `Content-Length` not counted: what is read can be written with it.
+/// Maximum number of headers, excluding `Content-Length`, so that every parsed message can be written with it.
 const MOST_HEADERS: usize = 64;
 
 /// The first line.
@@ -10,44 +10,44 @@ const MOST_HEADERS: usize = 64;
 pub enum Start {
     /// Method and request URI.
     Request {
-        /// In capital letters.
+        /// In upper case.
         method: String,
-        /// As it came.
+        /// As received.
         uri: String,
     },
     /// Status and reason.
     Response {
         /// 100 to 699.
         status: u16,
-        /// For people.
+        /// Reason phrase.
         reason: String,
     },
 }
 
-/// A message.
+/// A SIP message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SipMessage {
     /// The first line.
     pub start: Start,
-    /// Headers in order; compact names written out.
+    /// Headers in order, with compact names expanded.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// Why a datagram is no SIP message.
+/// Why a datagram is not a SIP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Longer than any message a phone sends.
+    /// Longer than the maximum datagram size.
     #[error("it is longer than {LARGEST} bytes")]
     Long,
-    /// The head is no text, or does not end.
+    /// The head is not text or is not terminated.
     #[error("its head is no text or does not end")]
     Head,
-    /// The first line.
+    /// The start line is malformed.
     #[error("its first line is none of SIP/2.0")]
     Start,
-    /// A header line.
+    /// A header line is malformed.
     #[error("a header line is misshapen, or there are too many")]
     Header,
     /// The body is shorter than announced.
@@ -56,10 +56,10 @@ pub enum Malformed {
 }
 
 impl SipMessage {
-    /// Reads a datagram.
+    /// Parses a datagram.
     ///
     /// # Errors
-    /// When it is no whole message.
+    /// If the datagram is not a complete message.
     pub fn read(datagram: &[u8]) -> Result<Self, Malformed> {
         if datagram.len() > LARGEST {
             return Err(Malformed::Long);
@@ -78,7 +78,7 @@ impl SipMessage {
                 return Err(Malformed::Header);
             }
             if line.starts_with([' ', '\t']) {
-                // A folded line goes on with the one before.
+                // A folded line continues the previous header.
                 let (_, value) = headers.last_mut().ok_or(Malformed::Header)?;
                 let more = line.trim();
                 if !value.is_empty() && !more.is_empty() {
@@ -109,18 +109,18 @@ impl SipMessage {
         Ok(Self { start, headers, body: body.to_vec() })
     }
 
-    /// The first header of this name.
+    /// The first header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Every header of this name, in order.
+    /// All headers with this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The bytes; `Content-Length` is added.
+    /// Serializes the message and adds `Content-Length`.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut text = match &self.start {
@@ -161,7 +161,7 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c)
 }
 
-/// Compact forms are one letter.
+/// Expands the compact one-letter form of a header name.
 fn long_name(name: &str) -> String {
     match name.to_ascii_lowercase().as_str() {
         "v" => "Via",
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(message.header("Event"), Some("check-sync; reboot=false"));
         assert_eq!(message.body, b"ab");
         assert_eq!(SipMessage::read(&message.write()).unwrap().body, b"ab");
-        // Folds with nothing in them leave no space behind.
+        // Empty folds must not leave a space behind.
         let message = SipMessage::read(b"NOTIFY sip:a@b SIP/2.0\r\na:\r\n x\r\n\t\r\n y\r\nb: z\r\n \r\n\r\n").unwrap();
         assert_eq!((message.header("a"), message.header("b")), (Some("x y"), Some("z")));
     }

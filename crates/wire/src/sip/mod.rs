@@ -1,5 +1,5 @@
-//! SIP as far as phones need it before they register and to be told of changes: messages (RFC 3261), arrival by
-//! multicast (`ua-profile`, RFC 6080) and `check-sync`. No transactions, no dialogs, no sockets.
+//! The subset of SIP that phones need for discovery before registration and for change notifications: messages (RFC
+//! 3261), multicast PnP (`ua-profile`, RFC 6080) and `check-sync`. No transactions, dialogs or sockets.
 
 mod check_sync;
 mod message;

@@ -1,4 +1,4 @@
-//! Arrival by multicast: a phone without configuration subscribes to its profile at 224.0.1.75 and is told a URL.
+//! Multicast PnP: a phone without configuration subscribes to its profile at 224.0.1.75 and receives a URL.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -6,23 +6,23 @@ use gangway_base::mac::Mac;
 
 use super::message::{SipMessage, Start};
 
-/// The group of all SIP servers.
+/// The multicast group of all SIP servers.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 
-/// What a phone asks for.
+/// What a phone requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// Its address.
+    /// The phone's MAC address.
     pub mac: Mac,
-    /// The vendor as it says, of nothing but curiosity: nobody proves it.
+    /// The vendor as reported by the phone. Unauthenticated, so only informational.
     pub vendor: Option<String>,
-    /// Its model as it says.
+    /// The model as reported by the phone.
     pub model: Option<String>,
-    /// Its firmware as it says.
+    /// The firmware as reported by the phone.
     pub version: Option<String>,
 }
 
-/// The profile a phone subscribes to; `None` when the message is anything else.
+/// Returns the profile that a phone subscribes to; `None` for any other message.
 #[must_use]
 pub fn asked(message: &SipMessage) -> Option<Asked> {
     let Start::Request { method, uri } = &message.start else { return None };
@@ -42,7 +42,7 @@ pub fn asked(message: &SipMessage) -> Option<Asked> {
     Some(Asked { mac, vendor: parameter("vendor"), model: parameter("model"), version: parameter("version") })
 }
 
-/// `word;name="value";name=value`.
+/// Parses `word;name="value";name=value`.
 fn parameters(text: &str) -> (&str, Vec<(String, String)>) {
     let (word, mut rest) = text.split_once(';').unwrap_or((text, ""));
     let mut found = Vec::new();
@@ -70,7 +70,7 @@ fn parameters(text: &str) -> (&str, Vec<(String, String)>) {
     (word.trim(), found)
 }
 
-/// The URI of a `From`, `To` or `Contact`.
+/// Extracts the URI of a `From`, `To` or `Contact` header.
 fn uri_of(value: &str) -> &str {
     match value.split_once('<') {
         Some((_, rest)) => rest.split_once('>').map_or("", |(uri, _)| uri),
@@ -78,7 +78,7 @@ fn uri_of(value: &str) -> &str {
     }
 }
 
-/// The MAC in `sip:MAC%3a805ec0aabbcc@...` or `sip:MAC805ec0aabbcc@...`.
+/// Extracts the MAC from `sip:MAC%3a805ec0aabbcc@...` or `sip:MAC805ec0aabbcc@...`.
 fn mac_in(uri: &str) -> Option<Mac> {
     let user = uri.strip_prefix("sip:").or_else(|| uri.strip_prefix("sips:"))?.split_once('@')?.0;
     let user = user.replace("%3a", ":").replace("%3A", ":");
@@ -87,16 +87,16 @@ fn mac_in(uri: &str) -> Option<Mac> {
     digits.strip_prefix(':').unwrap_or(digits).parse().ok()
 }
 
-/// Where a subscription came from and where its answers come from.
+/// The addresses between which messages are exchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// The source of the datagram: nothing is ever sent elsewhere.
+    /// Source address of the datagram. Nothing is sent to any other host.
     pub phone: SocketAddr,
-    /// Our own address, as far as it is known.
+    /// Our own address as far as it is known.
     pub own: SocketAddr,
 }
 
-/// The answer 200 and where to send it: to the source, at the port the phone wants answers at.
+/// The 200 response and its destination: the source address, at the port on which the phone expects responses.
 #[must_use]
 pub fn accepted(subscribe: &SipMessage, place: Place, tag: &str) -> (SipMessage, SocketAddr) {
     let mut headers = Vec::new();
@@ -145,12 +145,12 @@ fn port_of(sent_by: &str) -> Option<u16> {
     behind.rsplit_once(':')?.1.parse().ok()
 }
 
-/// The NOTIFY with the URL and where to send it: to the source of the subscription, at the port its contact names.
+/// The NOTIFY with the URL and its destination: the source address of the subscription, at the port in its Contact.
 #[must_use]
 pub fn notify(subscribe: &SipMessage, place: Place, tag: &str, branch: &str, url: &str) -> (SipMessage, SocketAddr) {
     let contact = subscribe.header("Contact").map(uri_of).filter(|uri| is_plain_sip(uri));
     let host = contact.and_then(host_and_port);
-    // A contact elsewhere is an invitation to send datagrams to somebody who did not ask.
+    // Ignore a Contact with another host: it would make gangway send datagrams to a host that did not ask for them.
     let port = match host {
         Some((ip, port)) if ip == place.phone.ip() => port.unwrap_or(5060),
         _ => place.phone.port(),
@@ -221,7 +221,7 @@ mod tests {
             let text = YEALINK.replace("MAC%3a805ec0aabbcc", form);
             assert_eq!(asked(&subscribe(&text)), Some(expected.clone()), "{form}");
         }
-        // A request URI without it, the sender with it.
+        // The MAC is missing from the request URI but present in the sender.
         let text = YEALINK.replacen("sip:MAC%3a805ec0aabbcc@224.0.1.75 SIP", "sip:224.0.1.75 SIP", 1);
         assert_eq!(asked(&subscribe(&text)), Some(expected));
     }
@@ -251,12 +251,12 @@ mod tests {
         assert_eq!(notify.header("Content-Type"), Some("application/url"));
         assert_eq!(notify.body, b"https://gw/t/");
         assert_eq!(notify.header("To"), Some("<sip:MAC%3a805ec0aabbcc@224.0.1.75>;tag=1"));
-        // Contact and Via that name somebody else's machine.
+        // Contact and Via name another host.
         let elsewhere = YEALINK.replace("@10.0.0.7:5059", "@192.0.2.9:53").replace("UDP 10.0.0.7", "UDP 192.0.2.9");
         let message = subscribe(&elsewhere);
         assert_eq!(accepted(&message, place(), "t").1, place().phone);
         assert_eq!(super::notify(&message, place(), "t", "b", "u").1, place().phone);
-        // The port the phone wants its answer at; with rport the one it came from.
+        // Responses go to the port in Via, or with rport to the source port.
         let other = YEALINK.replace("UDP 10.0.0.7:5059", "UDP 10.0.0.7:5070");
         assert_eq!(accepted(&subscribe(&other), place(), "t").1.port(), 5070);
         let (answer, to) = accepted(&subscribe(&other.replace("z9hG4bK1", "z9hG4bK1;rport")), place(), "t");

@@ -1,4 +1,4 @@
-//! The configuration Devices deploys to a phone.
+//! Parses the configuration that Devices deploys to a phone.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::{
     lenient_json,
 };
 
-/// Members that arrive hidden, with the members that may hold the seed (the one of this path first).
+/// Encrypted members, each with the members that may contain its seed (its own seed first).
 const HIDDEN: [(&str, [&str; 2]); 2] = [("turnPassword", ["turnSeed", "seed"]), ("logPassword", ["logSeed", "seed"])];
 
-/// One item of the configuration, passwords decrypted. Holds secrets in clear: [`fmt::Debug`] shows the type only.
+/// A configuration item with decrypted passwords. It contains clear text secrets: [`fmt::Debug`] shows only the type.
 #[derive(Clone, PartialEq)]
 pub struct ConfigItem {
     /// `NTP`, `MEDIA`, `PHONE`, `TLS_PROFILE`, `ALARM_SERVER`, `FXS_PHONE` or one of a later edition.
     pub kind: String,
-    /// The whole item (a JSON object), `turnPassword` and `logPassword` in clear, their seeds taken out.
+    /// The whole item (a JSON object) with `turnPassword` and `logPassword` in clear text and without their seeds.
     pub fields: Value,
 }
 
-/// A configuration message: maybe an item, maybe the end of the burst, maybe both.
+/// A configuration message: an item, the end of the burst, or both.
 pub(super) struct Configuration {
     pub item: Option<Value>,
     pub last: bool,
 }
 
-/// Reads a configuration message; `None` when it is none. `last` stands beside the item or inside it.
+/// Parses a configuration message; `None` if it is invalid. `last` may be next to the item or inside it.
 pub(super) fn parse(json: &str) -> Option<Configuration> {
     let mut message: Value = serde_json::from_str(json).ok()?;
     let message = message.as_object_mut()?;
@@ -37,20 +37,20 @@ pub(super) fn parse(json: &str) -> Option<Configuration> {
     if let Some(inside) = item.as_mut().and_then(Value::as_object_mut).and_then(|item| item.shift_remove("last")) {
         last = last || lenient_json::is_true(&inside);
     }
-    // {"config":{"last":true}} is the end of a burst without items.
+    // {"config":{"last":true}} ends a burst without items.
     let item = item.filter(|item| item.get("type").is_some_and(Value::is_string));
     (item.is_some() || last).then_some(Configuration { item, last })
 }
 
-/// Does the item hold anything hidden?
+/// Checks whether the item contains encrypted values.
 pub(super) fn is_hidden(item: &Value) -> bool {
     HIDDEN.iter().any(|(name, _)| hidden(item, name).is_some())
 }
 
-/// Shows what is hidden, with the sysclient password.
+/// Decrypts the encrypted values with the sysclient password.
 ///
 /// # Errors
-/// When a password cannot be read; it is then left out of the item that comes with the error.
+/// If a password cannot be decrypted. It is then removed from the item that is returned with the error.
 pub(super) fn show(mut item: Value, password: &Secret) -> (ConfigItem, Option<SeededError>) {
     let mut failed = None;
     for (name, seeds) in HIDDEN {

@@ -1,17 +1,17 @@
-//! The frames: one per binary websocket message, numbers big endian.
+//! Encodes and decodes frames: one per binary websocket message, numbers in big endian.
 //!
 //! ```text
 //! admin : 01 | type (2 bytes)    | JSON text, UTF-8
 //! tunnel: 02 | session (4 bytes) | event (4 bytes) | data
 //! ```
 
-/// The longest frame we read, in bytes.
+/// The longest frame that is decoded, in bytes.
 pub const FRAME_LIMIT: usize = 1 << 20;
 
-/// What an admin frame carries.
+/// The content of an admin frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AdminKind {
-    /// Who we are (to Devices).
+    /// Identification of the device (to Devices).
     Identify,
     /// The sysclient password (from Devices).
     Password,
@@ -21,16 +21,16 @@ pub enum AdminKind {
     AdminPassword,
     /// Provisioning of an FXS interface (to Devices); not for phones.
     ProvisionInterface,
-    /// Its result (from Devices).
+    /// Result of the provisioning (from Devices).
     ProvisionResult,
-    /// A piece of the device configuration (from Devices).
+    /// A part of the device configuration (from Devices).
     Configuration,
     /// A type of a later edition.
     Unknown(u16),
 }
 
 impl AdminKind {
-    /// From the number on the wire.
+    /// Converts the number on the wire.
     #[must_use]
     pub fn from_number(number: u16) -> Self {
         match number {
@@ -65,59 +65,60 @@ impl AdminKind {
 pub mod tunnel_event {
     /// Devices -> device: bytes for the device's web server.
     pub const SEND: u32 = 0;
-    /// Devices -> device: wants bytes; a four-byte length follows (0 = any).
+    /// Devices -> device: requests bytes; a four-byte length follows (0 = any).
     pub const RECEIVE: u32 = 1;
-    /// Device -> Devices: bytes of the web server.
+    /// Device -> Devices: bytes from the web server.
     pub const RECEIVE_RESULT: u32 = 2;
     /// Device -> Devices: acknowledges [`SEND`].
     pub const SEND_RESULT: u32 = 3;
-    /// Both: the session ends; the device echoes it.
+    /// Both directions: the session ends; the device echoes it.
     pub const SHUTDOWN: u32 = 4;
 }
 
-/// A frame, borrowing from the message it was read from.
+/// A frame that borrows from the received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// About the device itself.
+    /// A message about the device itself.
     Admin {
-        /// What it is.
+        /// Type of the message.
         kind: AdminKind,
-        /// JSON text.
+        /// Content as JSON text.
         json: &'a str,
     },
-    /// A connection to the device's web server.
+    /// Data of a connection to the device's web server.
     Tunnel {
-        /// Which connection.
+        /// Id of the connection.
         session: u32,
-        /// One of [`tunnel_event`], or one of a later edition.
+        /// One of [`tunnel_event`], or an event of a later edition.
         event: u32,
         /// Content.
         data: &'a [u8],
     },
 }
 
-/// Why bytes are no frame.
+/// Why bytes are not a valid frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Longer than [`FRAME_LIMIT`].
     #[error("the frame has {0} bytes, {FRAME_LIMIT} are allowed")]
     TooLarge(usize),
-    /// Shorter than its head.
+    /// Shorter than the frame header.
     #[error("the frame ends after {0} bytes, inside its head")]
     TooShort(usize),
-    /// Neither admin nor tunnel.
+    /// Neither an admin nor a tunnel frame.
     #[error("frames of type {0} are unknown")]
     UnknownType(u8),
-    /// An admin frame without UTF-8.
+    /// An admin frame that is not UTF-8.
     #[error("the admin frame holds no UTF-8 text")]
     NotText,
 }
 
 impl<'a> Frame<'a> {
-    /// Reads one frame.
+    /// Decodes one frame.
     ///
     /// # Errors
-    /// [`FrameError`]; a frame that cannot be read is to be ignored and counted, one that is too large ends the socket.
+    /// See [`FrameError`]. The caller ignores and counts an invalid frame, but closes the socket after one that is too
+    /// large.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         if bytes.len() > FRAME_LIMIT {
             return Err(FrameError::TooLarge(bytes.len()));
@@ -125,7 +126,7 @@ impl<'a> Frame<'a> {
         match bytes {
             [1, high, low, json @ ..] => {
                 let kind = AdminKind::from_number(u16::from_be_bytes([*high, *low]));
-                // A C sender may count the terminating NUL in.
+                // A C sender may include the terminating NUL.
                 let json = std::str::from_utf8(json).map_err(|_not_utf8| FrameError::NotText)?.trim_end_matches('\0');
                 Ok(Self::Admin { kind, json })
             }
@@ -139,7 +140,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Writes the frame.
+    /// Encodes the frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -179,7 +180,7 @@ mod tests {
             let bytes = HEXLOWER.decode(frame["hex"].as_str().unwrap().as_bytes()).unwrap();
             let read = Frame::decode(&bytes).unwrap();
             assert_eq!(read.encode(), bytes, "{}", frame["name"]);
-            // Cut anywhere it is either too short or another frame, never a panic.
+            // A truncated frame is too short or a different frame, but never causes a panic.
             for end in 0..bytes.len() {
                 let cut = Frame::decode(&bytes[..end]);
                 let head = if bytes[0] == 1 { 3 } else { 9 };

@@ -1,4 +1,4 @@
-//! identify: how a device presents itself, and the digest that proves it knows its sysclient password.
+//! identify: how a device identifies itself, and the digest that proves knowledge of its sysclient password.
 
 use data_encoding::HEXLOWER;
 use gangway_base::secret::Secret;
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::frame::{AdminKind, Frame};
 
-/// The device as Devices sees it. `product` and `version` take part in the digest: within one socket they stay the
-/// same; they may differ between sockets, since both ends see them in the same message.
+/// The device as shown in Devices. The digest covers `product` and `version`, so they must not change within one
+/// socket. They may differ between sockets, because both ends read them from the same message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceIdentity {
     /// Hardware id: the MAC in lower case without separators.
@@ -18,11 +18,11 @@ pub struct DeviceIdentity {
     pub product: String,
     /// Firmware, free text.
     pub version: String,
-    /// Name shown in Devices; `None` leaves it to Devices.
+    /// Name shown in Devices; `None` lets Devices choose it.
     pub name: Option<String>,
 }
 
-/// The proof: SHA-256 of `id:product:version:challenge:password`, lower-case hex.
+/// The digest: SHA-256 of `id:product:version:challenge:password` in lower-case hex.
 #[must_use]
 pub fn digest(device: &DeviceIdentity, challenge: &str, password: &Secret) -> String {
     let mut hash = Sha256::new();
@@ -36,18 +36,17 @@ pub fn digest(device: &DeviceIdentity, challenge: &str, password: &Secret) -> St
     HEXLOWER.encode(&hash.finalize())
 }
 
-/// What makes an identify more than a name.
+/// The authentication sent with an identify.
 pub(super) enum Proof<'a> {
-    /// Nothing: Devices will send a challenge if it knows the device.
+    /// None: Devices sends a challenge if it knows the device.
     None,
-    /// A provisioning code, for a device without password.
+    /// A provisioning code, for a device without a password.
     Code(&'a Secret),
-    /// The answer to a challenge.
+    /// The response to a challenge.
     Digest(&'a str),
 }
 
-/// The identify frame. `other` is always set: it is what subscribes a device that innovaphone did not make to its
-/// configuration.
+/// The identify frame. `other` is always set: it subscribes a device not made by innovaphone to its configuration.
 pub(super) fn frame(device: &DeviceIdentity, proof: &Proof<'_>) -> Vec<u8> {
     let mut message = json!({
         "id": device.id,
@@ -66,7 +65,7 @@ pub(super) fn frame(device: &DeviceIdentity, proof: &Proof<'_>) -> Vec<u8> {
     }
     let mut text = Zeroizing::new(message.to_string());
     if let Proof::Code(code) = proof {
-        // Put in last and by hand, so that no copy stays behind in a JSON tree.
+        // Appended by hand and last, so that no copy of the code remains in a JSON tree.
         text.pop();
         text.push_str(",\"provisioningCode\":\"");
         text.extend(code.expose().chars().filter(char::is_ascii_alphanumeric));

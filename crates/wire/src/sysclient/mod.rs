@@ -1,5 +1,6 @@
-//! sysclient, the binary websocket by which a device talks to innovaphone Devices (SDK page "sysclient"): gangway
-//! holds one for each phone. Frames, admin messages, tunnels, and one phone's session as a state machine.
+//! sysclient, the binary websocket protocol between a device and innovaphone Devices (SDK page "sysclient"). gangway
+//! keeps one connection per phone. Contains frames, admin messages, tunnels, and the session of one phone as a state
+//! machine.
 
 pub mod config;
 pub mod frame;

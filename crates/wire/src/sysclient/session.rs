@@ -1,7 +1,8 @@
-//! One phone's sysclient as a state machine: frames and the time in, actions out.
+//! The sysclient session of one phone as a state machine that takes frames and the time and returns actions.
 //!
-//! A device new to Devices identifies with a provisioning code and gets its password, later ones answer a challenge
-//! with it. Then the configuration comes, and later changes of it, as long as the socket is open.
+//! A device that Devices does not know identifies with a provisioning code and receives its password. Afterwards it
+//! answers a challenge with the password. Devices then sends the configuration, and later changes for as long as the
+//! socket is open.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -17,74 +18,76 @@ use super::{
 };
 use crate::{inno_encrypt, lenient_json};
 
-/// Silence after an identify that means: not in any domain (code unknown or expired, device removed). Devices has no
-/// message for that.
+/// Time without a response after an identify after which the device counts as not in any domain (code unknown or
+/// expired, device removed). Devices has no message for that.
 pub const SILENCE: Duration = Duration::from_secs(20);
-/// Time between websocket pings.
+/// Interval between websocket pings.
 pub const PING: Duration = Duration::from_secs(30);
-/// A peer that has answered pings before and is not heard for this long is gone.
+/// A peer that has answered pings before counts as dead if nothing is received for this time.
 pub const DEAD: Duration = Duration::from_secs(90);
-/// Frames, and their bytes, that wait while a password is being stored.
+/// Maximum number and total bytes of the frames that are held while a password is being stored.
 const HELD_FRAMES: usize = 256;
 const HELD_BYTES: usize = 256 << 10;
-/// Items and administrative passwords that wait for the sysclient password they are hidden with.
+/// Maximum number of items and administrative passwords that wait for the sysclient password they are encrypted with.
 const HIDDEN: usize = 16;
-/// Challenges answered in a row without anything else coming.
+/// Maximum number of consecutive challenges without any other message.
 const CHALLENGES: u32 = 8;
-/// Longest challenge and sysclient password, in bytes.
+/// Maximum length of a challenge and of a sysclient password, in bytes.
 const TEXT_LIMIT: usize = 256;
-/// Longest admin message that is read, and what may wait hidden for a password, in bytes; real ones have some hundreds.
+/// Maximum size of an admin message, and of all messages waiting for a password, in bytes. Real messages have a few
+/// hundred bytes.
 const ADMIN_LIMIT: usize = 64 * 1024;
 
-/// What a device can prove itself with.
+/// The credentials of a device.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// A provisioning code: for the first time, or to move into another domain. Sent once and dropped.
+    /// A provisioning code, for the first identification or for moving to another domain. It is sent once and dropped.
     pub code: Option<Secret>,
-    /// The sysclient password, once there is one.
+    /// The sysclient password, if already known.
     pub password: Option<Secret>,
 }
 
 impl Credentials {
-    /// The first time.
+    /// Credentials for the first identification.
     #[must_use]
     pub fn code(code: Secret) -> Self {
         Self { code: Some(code), password: None }
     }
 
-    /// Ever after.
+    /// Credentials for all later identifications.
     #[must_use]
     pub fn password(password: Secret) -> Self {
         Self { code: None, password: Some(password) }
     }
 }
 
-/// What to do, in this order.
+/// What the caller must do, in the given order.
 #[derive(Debug)]
 pub enum Action {
     /// Send a binary message.
     Send(Vec<u8>),
     /// Send a websocket ping.
     Ping,
-    /// Something happened.
+    /// Handle an event.
     Event(Event),
     /// Close the socket.
     Close(CloseReason),
 }
 
-/// What happened.
+/// An event of the session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The sysclient password, new. Store it durably, then call [`Session::password_stored`]: until then the session
-    /// neither sends nor processes anything, because Devices tells the password once.
+    /// A new sysclient password. Store it durably, then call [`Session::password_stored`]. Until then the session
+    /// neither sends nor processes anything, because Devices sends the password only once.
     PasswordReceived(Secret),
     /// The administrative password of the domain.
     AdminPassword(Secret),
-    /// A configuration item; the last one of a type wins.
+    /// A configuration item. The last one of each type applies.
     Item(ConfigItem),
-    /// The first burst is complete. May come again with later changes.
+    /// The first burst is complete. It may occur again after later changes.
     Last,
-    /// Nothing came for 20 s after identify. The socket stays: an administrator may still add the device to a domain.
+    /// Nothing was received for 20 s after identify. The socket stays open: an administrator may still add the device
+    /// to a domain.
     NotInDomain,
     /// A frame was ignored; count it.
     Ignored(Ignored),
@@ -93,48 +96,48 @@ pub enum Event {
 /// Why a frame was ignored. For counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ignored {
-    /// No frame, or without the content its type demands.
+    /// Not a valid frame, or required content is missing.
     Malformed,
-    /// A type that means nothing to a phone.
+    /// A type that does not apply to phones.
     UnknownType,
-    /// A challenge, but there is no password to answer it with.
+    /// A challenge was received, but there is no password to answer it.
     NoPassword,
-    /// Hidden with another password than ours.
+    /// Encrypted with a different password.
     Undecryptable,
-    /// After the end.
+    /// The session has ended.
     Closed,
 }
 
-/// Why the socket ends.
+/// Why the socket is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CloseReason {
     /// A frame longer than allowed.
     #[error("Devices sent a frame longer than allowed")]
     TooLarge,
-    /// Too much came while the password was being stored.
+    /// Too many frames arrived while the password was being stored.
     #[error("Devices sent too much while the sysclient password was being stored")]
     TooMuchHeld,
-    /// Challenges without end.
+    /// Too many challenges.
     #[error("Devices answers every proof of the sysclient password with another challenge")]
     TooManyChallenges,
-    /// Pings are not answered any more.
+    /// The peer no longer answers pings.
     #[error("Devices does not answer pings any more")]
     Dead,
 }
 
-/// The sysclient of one phone, for the life of one socket.
+/// The sysclient session of one phone on one socket.
 pub struct Session {
     device: DeviceIdentity,
     page: Vec<u8>,
     code: Option<Secret>,
-    /// The identify that is not answered yet carried a code.
+    /// Whether the unanswered identify contained a code.
     sent_code: bool,
     password: Option<Secret>,
-    /// A password that was handed out and is not confirmed yet.
+    /// A received password that the caller has not yet stored.
     storing: Option<Secret>,
     held: VecDeque<Vec<u8>>,
     held_bytes: usize,
-    /// With the length of its message.
+    /// Waiting messages with their lengths.
     hidden: VecDeque<(usize, Hidden)>,
     silence: Option<Timestamp>,
     ping: Timestamp,
@@ -145,15 +148,15 @@ pub struct Session {
     closed: bool,
 }
 
-/// What came before the password it is hidden with.
+/// A message that arrived before the password it is encrypted with.
 enum Hidden {
     Admin { seed: String, value: String },
     Item(Value),
 }
 
 impl Session {
-    /// A socket that was just opened, and what to send first. `page` is the text a browser gets that reaches the device
-    /// through Devices.
+    /// Creates the session of a newly opened socket and returns the first actions. `page` is the text shown to a
+    /// browser that connects to the device through Devices.
     #[must_use]
     pub fn open(device: DeviceIdentity, credentials: Credentials, page: &str, now: Timestamp) -> (Self, Vec<Action>) {
         let Credentials { code, password } = credentials;
@@ -175,14 +178,14 @@ impl Session {
             tunnels: Tunnels::default(),
             closed: false,
         };
-        // Taking the code away makes sure that no other identify of this socket can carry it.
+        // Take the code, so that no other identify of this socket can contain it.
         let code = session.code.take();
         let proof = code.as_ref().map_or(Proof::None, Proof::Code);
         let hello = session.identify(&proof, now);
         (session, vec![hello])
     }
 
-    /// When [`Session::on_timer`] wants to be called; `None` = not before something else happens.
+    /// The time at which [`Session::on_timer`] must be called; `None` means not before another event.
     #[must_use]
     pub fn timer(&self) -> Option<Timestamp> {
         if self.closed || self.storing.is_some() {
@@ -191,7 +194,7 @@ impl Session {
         Some(self.silence.map_or(self.ping, |silence| silence.min(self.ping)))
     }
 
-    /// The time of [`Session::timer`] may have come.
+    /// Checks the timers. Call it at the time that [`Session::timer`] returns.
     pub fn on_timer(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.closed || self.storing.is_some() {
@@ -212,13 +215,13 @@ impl Session {
         actions
     }
 
-    /// A pong came.
+    /// Handles a pong.
     pub fn on_pong(&mut self, now: Timestamp) {
         self.ponged = true;
         self.heard = now;
     }
 
-    /// A binary message came.
+    /// Handles a binary message.
     pub fn on_frame(&mut self, bytes: &[u8], now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.closed {
@@ -234,7 +237,7 @@ impl Session {
         actions
     }
 
-    /// The password of [`Event::PasswordReceived`] is on disk: go on with what waited for that.
+    /// Resumes processing after the caller has stored the password of [`Event::PasswordReceived`] on disk.
     pub fn password_stored(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
         let Some(password) = self.storing.take() else { return actions };
@@ -255,7 +258,7 @@ impl Session {
         actions
     }
 
-    /// Is the session waiting for [`Session::password_stored`]?
+    /// Returns whether the session waits for [`Session::password_stored`].
     #[must_use]
     pub fn is_waiting_for_store(&self) -> bool {
         self.storing.is_some()
@@ -304,7 +307,8 @@ impl Session {
     fn on_challenge(&mut self, json: &str, now: Timestamp, actions: &mut Vec<Action>) -> Result<(), Ignored> {
         let challenge = read(json).and_then(|message| lenient_json::text(&message, "challenge"));
         let challenge = challenge.filter(|text| text.len() <= TEXT_LIMIT).ok_or(Ignored::Malformed)?;
-        // Without a password the device stays outside, and the silence says so in time.
+        // Without a password the challenge cannot be answered. The silence timer then reports that the device is in no
+        // domain.
         let password = self.password.as_ref().ok_or(Ignored::NoPassword)?;
         self.challenges += 1;
         if self.challenges > CHALLENGES {
@@ -344,8 +348,8 @@ impl Session {
         Ok(())
     }
 
-    /// Meant for codes of FXS interfaces, which a phone has none of. Should Devices refuse the code of an identify with
-    /// it, nothing else will come: no need to wait for the silence.
+    /// Intended for codes of FXS interfaces, which phones do not have. If Devices uses it to reject the code of an
+    /// identify, no other message follows, so report the device as in no domain without waiting for the silence timer.
     fn on_provision_result(&mut self, json: &str, actions: &mut Vec<Action>) -> Result<(), Ignored> {
         let refused = read(json).and_then(|message| lenient_json::error(&message)).is_some();
         if !refused || self.silence.is_none() || !self.sent_code {
@@ -356,7 +360,7 @@ impl Session {
         Ok(())
     }
 
-    /// Devices told something only a member of a domain is told.
+    /// Called for a message that Devices sends only to members of a domain.
     fn adopted(&mut self) {
         self.silence = None;
         self.challenges = 0;

@@ -1,13 +1,13 @@
-//! Tunnels: Devices passes browsers on to the device's own web server. gangway has none to offer per phone and answers
-//! every connection with one small page, so that nobody waits for ever.
+//! Tunnels through which Devices connects browsers to a device's web server. gangway has no web server per phone, so it
+//! answers every connection with a small page, so that browsers do not wait forever.
 
 use super::frame::{Frame, tunnel_event};
 
-/// Connections one phone's tunnel holds at a time.
+/// Maximum number of tunnel connections per phone.
 const SESSIONS: usize = 16;
-/// Bytes in one receive result.
+/// Maximum number of bytes in a receive result.
 const CHUNK: usize = 8_000;
-/// Bytes of a request head; what goes beyond is answered as it is.
+/// Maximum length of a request head in bytes. A longer request is answered without reading the rest.
 const HEAD_LIMIT: usize = 16_384;
 
 /// The connections of one phone.
@@ -19,20 +19,21 @@ pub(super) struct Tunnels {
 #[derive(Debug)]
 struct Tunnel {
     session: u32,
-    /// Bytes of the request seen.
+    /// Number of request bytes received.
     seen: usize,
-    /// How much of `\r\n\r\n` has just been seen.
+    /// Number of bytes of `\r\n\r\n` matched so far.
     blank: usize,
-    /// The request's head is complete.
+    /// Whether the request head is complete.
     complete: bool,
-    /// Bytes wanted (0 = any) by a receive that came before the request was complete.
+    /// Number of bytes requested (0 = any) by a receive event that arrived before the request was complete.
     waiting: Option<usize>,
-    /// Bytes of the response already sent.
+    /// Number of response bytes already sent.
     sent: usize,
 }
 
 impl Tunnels {
-    /// Handles one tunnel frame; `page` is the complete HTTP response. The answers are frames; `None` = ignored.
+    /// Handles a tunnel frame and returns the frames to send; `None` if the frame was ignored. `page` is the complete
+    /// HTTP response.
     pub fn on_frame(&mut self, session: u32, event: u32, data: &[u8], page: &[u8]) -> Option<Vec<Vec<u8>>> {
         let at = self.open.iter().position(|tunnel| tunnel.session == session);
         match (event, at) {
@@ -47,7 +48,7 @@ impl Tunnels {
             }
             (tunnel_event::SEND, Some(at)) => Some(self.open.get_mut(at)?.on_send(data, page)),
             (tunnel_event::RECEIVE, Some(at)) => Some(self.open.get_mut(at)?.on_receive(wanted(data), page)),
-            // A connection we do not know: it cannot get anything any more.
+            // Unknown connection: end it.
             (tunnel_event::RECEIVE, None) => Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])]),
             (tunnel_event::SHUTDOWN, Some(at)) => {
                 self.open.swap_remove(at);
@@ -94,7 +95,7 @@ impl Tunnel {
         let rest = page.get(self.sent..).unwrap_or_default();
         let chunk = rest.get(..limit).unwrap_or(rest);
         self.sent += chunk.len();
-        // Behind the end the chunk is empty: the end of the response. Then we wait for the shutdown.
+        // An empty chunk marks the end of the response. The peer then sends the shutdown.
         vec![answer(self.session, tunnel_event::RECEIVE_RESULT, chunk)]
     }
 }
@@ -110,7 +111,7 @@ fn answer(session: u32, event: u32, data: &[u8]) -> Vec<u8> {
     Frame::Tunnel { session, event, data }.encode()
 }
 
-/// The HTTP response with `text` as plain text, which needs no escaping.
+/// An HTTP response with `text` as plain text, which needs no escaping.
 pub(super) fn page(text: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\

@@ -4,7 +4,7 @@ use super::*;
 
 const LIMITS: FrameLimits = FrameLimits { frame: 4_096, message: 4_096, total: None };
 
-/// A header as a peer writes it; a client's has a mask.
+/// Writes a frame header. The headers of a client have a mask.
 fn header(first: u8, length: u64, is_masked: bool) -> Vec<u8> {
     let mask = if is_masked { 0x80 } else { 0 };
     let mut bytes = vec![first];
@@ -31,7 +31,7 @@ fn frame(first: u8, payload: usize, is_masked: bool) -> Vec<u8> {
     bytes
 }
 
-/// Hands on whatever may be handed on, in pieces of these lengths; how far it came, where frames ended, and the fault.
+/// Feeds the input in pieces of these lengths. Returns how many bytes passed, where frames ended, and the fault.
 fn run(bytes: &[u8], pieces: &[usize], limits: &FrameLimits) -> (usize, Vec<usize>, Option<FrameFault>) {
     let mut inspector = FrameInspector::default();
     let (mut at, mut ends, mut sizes) = (0, Vec::new(), pieces.iter().cycle());
@@ -66,7 +66,7 @@ fn every_length_over_the_limit_is_refused_with_its_header_alone() {
         for length in [4_097, 65_535, 65_536, 65_537, 1 << 32, 1 << 62, 1 << 63, u64::MAX] {
             let whole = header(0x82, length, is_masked);
             let mask = if is_masked { 4 } else { 0 };
-            // The mask behind the length is not waited for.
+            // The inspector does not wait for the mask after the length.
             let refused = fault(&whole[..whole.len() - mask], &LIMITS);
             assert_eq!(refused, Some(FrameFault::FrameTooLong { declared: length, limit: 4_096 }), "{length}");
         }
@@ -75,7 +75,7 @@ fn every_length_over_the_limit_is_refused_with_its_header_alone() {
             assert_eq!(run(&bytes, &[1], &LIMITS), (bytes.len(), vec![bytes.len()], None), "{length}");
         }
     }
-    // A length may be written with more bytes than it needs.
+    // A length may use more bytes than necessary.
     let mut long = vec![0x82, 0x7f, 0, 0, 0, 0, 0, 0, 0, 5];
     long.extend(b"hello");
     assert_eq!(run(&long, &[3], &LIMITS), (15, vec![15], None));
@@ -114,7 +114,7 @@ fn fragments_of_a_message_are_added_up() {
     bytes.extend(header(0x80, 97, true));
     let (at, ends, fault) = run(&bytes, &[usize::MAX / 2], &LIMITS);
     assert_eq!((at, ends.len(), fault), (before, 3, Some(FrameFault::MessageTooLong { limit: 4_096 })));
-    // The next message begins at nothing.
+    // The next message starts counting at zero.
     bytes.truncate(before);
     bytes.extend(frame(0x80, 96, true));
     bytes.extend(frame(0x02, 4_096, true));
@@ -129,7 +129,7 @@ fn all_frames_together_have_an_end_and_the_limits_may_change() {
     let many = ping.repeat(4);
     let (at, ends, fault) = run(&many, &[1], &limits);
     assert_eq!((ends.len(), fault), (3, Some(FrameFault::TotalTooLong { limit: 20 })));
-    // Its first byte is no harm: the length was not known yet.
+    // The first byte of the rejected frame passes, because its length was not yet known.
     assert_eq!(at, 19);
     let mut inspector = FrameInspector::default();
     let bytes = frame(0x81, 5_000, true);
@@ -149,7 +149,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(first, length, is_masked, there)| {
             let mut bytes = header(first, length, is_masked);
             let payload = usize::try_from(length).unwrap_or(usize::MAX).min(5_000);
-            // Mostly complete.
+            // Most frames are complete.
             bytes.resize(bytes.len() + payload.saturating_sub(if there < 20 { there } else { 0 }), 0xa5);
             bytes
         })
@@ -168,7 +168,7 @@ proptest! {
         let (whole, in_pieces) = (run(&bytes, &[usize::MAX / 2], &limits), run(&bytes, &pieces, &limits));
         prop_assert_eq!(&whole.1, &in_pieces.1, "where frames end");
         prop_assert_eq!(whole.2, in_pieces.2, "the verdict");
-        // Of a refused frame at most the beginning of its header is handed on.
+        // At most the start of the header of a rejected frame passes.
         prop_assert!(in_pieces.0 >= whole.0 && in_pieces.0 - whole.0 < 10);
         if whole.2.is_none() {
             prop_assert_eq!(whole.0, bytes.len());

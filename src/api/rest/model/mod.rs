@@ -1,5 +1,5 @@
-//! What is said in JSON, as types: the document is made from them, and every answer passes through them, so that nothing
-//! is told that is not documented.
+//! The JSON types of the API. The OpenAPI document is generated from them, and every response is converted to them, so
+//! that no undocumented data is sent.
 
 mod more;
 mod phones;

@@ -1,4 +1,4 @@
-//! History, audit, import, vendors and the gateway itself.
+//! Types for history, audit, import, vendors, and the gateway itself.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Phones.
+//! Types for phones.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Settings.
+//! Types for settings.
 
 use std::collections::BTreeMap;
 

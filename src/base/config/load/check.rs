@@ -1,5 +1,5 @@
-//! What deserialising cannot see: values that do not work, alone or together. `wrong` takes the key and what to write
-//! instead.
+//! Semantic checks that deserialization cannot perform: values that are invalid alone or in combination. `wrong` is
+//! called with the key and a message that explains the fix.
 
 use std::collections::HashSet;
 
@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::base::config::{AllowedPeer, Config, InstanceConfig, host_name};
 
-/// Passwords with fewer characters are remarked upon.
+/// Minimum password length; shorter passwords cause a remark.
 const SHORT: usize = 10;
 
-/// How a pin is written.
+/// Message that explains the format of a pin.
 const PIN: &str = "write sha256: and then the SHA-256 of the certificate's public key, 44 characters base64 or 64 hex digits; \
                    the error of a refused connection names it";
 
@@ -119,7 +119,7 @@ impl Config {
         }
     }
 
-    /// Remarks that keep nobody from serving, each with what to do.
+    /// Remarks that do not prevent startup, each with advice.
     #[must_use]
     pub fn remarks(&self) -> Vec<(String, &'static str)> {
         let passwords: Vec<(&str, &InstanceConfig, &Secret)> = self
@@ -153,7 +153,7 @@ impl Config {
     }
 }
 
-/// Whether a password is too long for a PBX or too short to withstand guessing.
+/// Checks whether a password is too long for a PBX or too short to withstand guessing.
 fn length((name, instance, password): (&str, &InstanceConfig, &Secret)) -> Option<(String, &'static str)> {
     match password.expose().chars().count() {
         16.. => Some((
@@ -201,7 +201,7 @@ impl InstanceConfig {
     }
 }
 
-/// Whether a text stands for a public key: `sha256:` (or `sha256/`, `sha256//`), then 32 bytes in base64 or hex.
+/// Checks whether a text is a public key pin: `sha256:` (or `sha256/`, `sha256//`), then 32 bytes in base64 or hex.
 fn is_pin(text: &str) -> bool {
     let Some((name, value)) = text.trim().split_at_checked(6) else { return false };
     let value = value.strip_prefix("//").or_else(|| value.strip_prefix([':', '/']));
@@ -215,7 +215,7 @@ fn is_pin(text: &str) -> bool {
             .is_ok_and(|bytes| bytes.len() == 32)
 }
 
-/// Whether a text is an origin: scheme, host and port of a page, nothing else.
+/// Checks whether a text is an origin: scheme, host and port of a page without a path.
 fn is_origin(text: &str) -> bool {
     is_base_url(text) && Url::parse(text).is_ok_and(|url| url.path() == "/") && !text.ends_with('/')
 }

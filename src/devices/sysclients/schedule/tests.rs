@@ -147,8 +147,8 @@ proptest! {
             prop_assert!(live.len() <= most);
             schedule.waiting(at(now));
         }
-        // From here on everything is there: old sockets end, every held phone gets one, which ends only where it has to
-        // make room.
+        // From here on everything is reachable: old sockets end, and every held phone gets a socket, which ends only
+        // where it has to make room for another.
         for one in live.drain(..) {
             schedule.ended(one.phone, one.conn, ConnectionEnd::Lost, at(now), 0.5);
         }

@@ -1,4 +1,4 @@
-//! Who is frozen, and for what.
+//! Tests which sources are frozen, and for what.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn scanners() -> ScanDetector {
     ScanDetector::new(&[7; 32])
 }
 
-/// A request that does not read like a phone.
+/// A request that does not look like one from a phone.
 fn ask(scanners: &ScanDetector, address: IpAddr, mac: Mac, now: Timestamp) {
     scanners.saw(HERE, CountedSource::source(address), ScanAttempt { mac, reads_like_phone: false }, now);
 }
@@ -33,7 +33,7 @@ fn boot(scanners: &ScanDetector, origin: CountedSource, mac: Mac, now: Timestamp
     scanners.saw(HERE, origin, ScanAttempt { mac, reads_like_phone: true }, now);
 }
 
-/// Frozen for a window that has been open all along.
+/// Whether the source is frozen for a window that was open before.
 fn is_frozen(scanners: &ScanDetector, address: IpAddr, now: Timestamp) -> bool {
     scanners.is_frozen(HERE, CountedSource::source(address), Some(at(-1)), now)
 }
@@ -44,7 +44,7 @@ fn neighbours_in_a_row_freeze_their_source_for_a_while() {
         let scanners = scanners();
         for n in 0..i64::from(IN_A_ROW) {
             assert!(!is_frozen(&scanners, source(1), at(n)));
-            // Asking for several names of each changes nothing.
+            // Requesting several files of each phone changes nothing.
             for _ in 0..3 {
                 ask(&scanners, source(1), mac(u32::try_from(5_000 + n * step).unwrap()), at(n));
             }
@@ -117,7 +117,7 @@ fn whatever_strangers_do_the_tables_stay_bounded() {
 }
 
 proptest! {
-    /// What a site's unknown phones do: each asks for its own name, in any order, boot after boot.
+    /// Simulates unknown phones of a site: each requests its own file, in any order, at every boot.
     #[test]
     fn fewer_phones_than_many_in_random_order_freeze_nobody(
         macs in prop::collection::hash_set((0..0x0f_ffff_u32).prop_map(|n| n * 8), 1..MANY),
@@ -138,7 +138,7 @@ proptest! {
 
 #[test]
 fn a_carton_does_not_freeze_its_source_and_very_many_phones_do() {
-    // Ten in a row, or bases in steps of four; each asks again and again, in the order in which they start.
+    // Ten in a row, or base stations in steps of four. Each requests repeatedly, in the order in which they boot.
     for (count, step) in [(10_u32, 1_u32), (8, 4), (48, 1)] {
         let scanners = scanners();
         for round in 0..5_u32 {
@@ -153,7 +153,7 @@ fn a_carton_does_not_freeze_its_source_and_very_many_phones_do() {
         }
         assert!(!is_frozen(&scanners, source(1), at(200)), "{count} in steps of {step}");
     }
-    // A scanner that writes User-Agents as phones do has the limit of all.
+    // For a scanner that imitates phones' User-Agents, the limit for all sources applies.
     let scanners = scanners();
     for n in 0..u32::try_from(MANY).unwrap() {
         assert!(!is_frozen(&scanners, source(1), at(0)), "{n}");
@@ -182,7 +182,8 @@ fn a_window_opened_later_is_shut_by_the_next_sign_only() {
     }
     assert!(shuts(0, 20) && shuts(10, 20), "what was open before");
     assert!(!shuts(15, 20), "a click");
-    // Fewer than it takes to be found out once more: the freeze lasts longer, the click holds.
+    // Fewer requests than a second sign needs: the freeze is extended, but the window that the administrator opened
+    // stays usable.
     for n in 0..IN_A_ROW - 1 {
         ask(&scanners, source(1), mac(5_000 + n), at(100));
     }
@@ -190,7 +191,7 @@ fn a_window_opened_later_is_shut_by_the_next_sign_only() {
     ask(&scanners, source(1), mac(5_000 + IN_A_ROW - 1), at(100));
     assert!(shuts(15, 101), "it goes on scanning");
     assert!(!shuts(105, 106), "another click");
-    // However a window is timed, so many guesses are all a source has against it.
+    // Regardless of when a window is opened, a source has only this many guesses against it.
     let mut guesses = 0;
     while !shuts(105, 200) {
         guesses += 1;
@@ -210,7 +211,7 @@ fn an_administrator_thaws_one_address_or_a_network() {
     assert!(!scanners.thaw(InstanceId(2), source(1)), "no other tenant's");
     assert!(scanners.thaw(HERE, source(1)) && !scanners.thaw(HERE, source(1)));
     assert!(!is_frozen(&scanners, source(1), at(11)) && is_frozen(&scanners, source(2), at(11)));
-    // The network of a window that was opened before its source was found out is no reason to trust it.
+    // The network of a window that was opened before the source was detected is not a reason to trust the source.
     let lower: IpNet = "192.0.2.0/29".parse().unwrap();
     assert!(!scanners.thaw_network(HERE, lower, at(10)));
     assert!(!scanners.thaw_network(HERE, "198.51.100.0/24".parse().unwrap(), at(12)));
@@ -236,7 +237,7 @@ fn behind_a_proxy_each_client_has_limits_and_all_together_have_higher_ones() {
         !scanners.is_frozen(HERE, CountedSource::source([10, 0, 0, 1].into()), None, at(1)),
         "nor who has its address"
     );
-    // A stranger who invents a client for each attempt is stopped with all of them.
+    // A client that invents a different client address for each attempt is frozen together with all of them.
     let mut attempts = 0;
     while !frozen(2) {
         attempts += 1;

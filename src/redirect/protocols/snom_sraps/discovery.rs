@@ -1,5 +1,5 @@
-//! The way through the service to a phone's object: from the access key to its company, from there to its phones, and
-//! through the pages of the list of settings. What was found is remembered for the account.
+//! Finds the address of a phone's object at the service: from the access key to its company, from there to its phones,
+//! and through the pages of the list of settings. The results are cached for the account.
 
 use gangway_base::mac::Mac;
 use serde_json::Value;
@@ -19,19 +19,19 @@ use crate::{
     },
 };
 
-/// The most the service gives at once.
+/// Maximum page size of the service.
 const PAGE_SIZE: &str = "1000";
-/// Pages of the list of settings at most; the list had 1179 entries in spring 2026.
+/// Limit of pages read from the list of settings; the list had 1179 entries in spring 2026.
 const MOST_PAGES: usize = 12;
-/// Names in the account's memory.
+/// Keys in the account's cache.
 const ENDPOINTS: &str = "endpoints";
 const SETTING: &str = "setting";
 
-/// Where phones of the account are.
+/// The location of the account's phones.
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceLocation {
     endpoints: Url,
-    /// Id of the setting that sends a phone somewhere; empty where it is not needed.
+    /// Id of the setting that redirects a phone; empty if it is not needed.
     pub(crate) setting: String,
 }
 
@@ -42,22 +42,22 @@ impl DeviceLocation {
     }
 }
 
-/// What is asked on the way.
+/// A discovery call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum DiscoveryStep {
     /// The access key, which names its company.
     Token,
     /// The company, which names its phones.
     Company,
-    /// A page of the list of settings; how many were read before.
+    /// A page of the list of settings; holds the number of pages read before.
     Settings(usize),
 }
 
-/// How it goes on.
+/// The next step of the discovery.
 pub(crate) enum DiscoveryNext {
-    /// The place is known.
+    /// The location is known.
     There(DeviceLocation),
-    /// This has to be asked first.
+    /// This call must be made first.
     Ask(DiscoveryStep, Box<SrapsCall>),
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct SrapsDiscovery {
     setting: Option<String>,
     next_page: Option<(Url, usize)>,
     token_seen: bool,
-    /// Something was not found out in this operation but remembered.
+    /// Some value was taken from the cache and not found in this operation.
     remembered: bool,
 }
 
@@ -93,12 +93,12 @@ impl SrapsDiscovery {
         }
     }
 
-    /// Id of the setting, where it is known.
+    /// Id of the setting, if known.
     pub(crate) fn setting(&self) -> Option<String> {
         self.setting.clone()
     }
 
-    /// The place, or what has to be asked first. A probe needs nothing but the access key.
+    /// Returns the location, or the call that must be made first. A probe needs nothing but the access key.
     pub(crate) fn next(&mut self, is_probe: bool, needs_setting: bool) -> DiscoveryNext {
         let base = self.session.base();
         let get = |url| Box::new(SrapsCall::new(CallKind::LookUp, Method::Get, url));
@@ -125,7 +125,7 @@ impl SrapsDiscovery {
         }
     }
 
-    /// Takes in what was asked.
+    /// Stores the result of a discovery call.
     pub(crate) fn learn(&mut self, stop: DiscoveryStep, heard: SrapsResponse) -> Result<(), RedirectResult> {
         let page = heard.map_err(SrapsError::incidental_error)?;
         match stop {
@@ -146,7 +146,7 @@ impl SrapsDiscovery {
         Ok(())
     }
 
-    /// Forgets what was remembered; false when there was nothing.
+    /// Clears the cached values; returns false if there were none.
     pub(crate) fn start_again(&mut self) -> bool {
         let remembered = std::mem::take(&mut self.remembered);
         if remembered {
@@ -188,7 +188,7 @@ impl SrapsDiscovery {
     }
 }
 
-/// The address of `name` below `base`; a slash at its end stays.
+/// The address of `name` below `base`; a trailing slash of `base` is kept.
 fn below(base: &Url, name: &str) -> Url {
     let mut url = base.clone();
     url.set_query(None);

@@ -1,4 +1,4 @@
-//! The header `Link` (RFC 8288), of which only the next page counts.
+//! Parses the header `Link` (RFC 8288) for the link to the next page.
 
 /// The target of the first link whose relation is `next`.
 pub(crate) fn next_page(header: &str) -> Option<String> {
@@ -18,7 +18,7 @@ pub(crate) fn next_page(header: &str) -> Option<String> {
     }
 }
 
-/// The parameters behind a target, and what follows the comma after them.
+/// Returns the parameters of a target, and the rest after the following comma.
 fn parameters(mut text: &str) -> (Vec<(&str, &str)>, &str) {
     let mut found = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What SRAPS means by its answers: JSON, the next page in a header, and errors in words of its own.
+//! Interprets the answers of SRAPS: JSON, the next page in a header, and errors in the service's own texts.
 
 use serde_json::Value;
 
@@ -9,32 +9,32 @@ use crate::redirect::{
     result::{RedirectFailure, RedirectResult},
 };
 
-/// Longest text of the service that is repeated in a sentence.
+/// Maximum length of a text of the service that is quoted in a sentence.
 const LONGEST_TEXT: usize = 300;
 
-/// An answer of success.
+/// A successful answer.
 #[derive(Debug, Clone)]
 pub(crate) struct SrapsPage {
-    /// Its JSON; `Null` without a body.
+    /// Its JSON; `Null` if there is no body.
     pub(crate) value: Value,
-    /// Where the list goes on.
+    /// The link to the next page of a list.
     pub(crate) next: Option<String>,
 }
 
-/// Why a call achieved nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SrapsError {
-    /// 404: nothing is there.
+    /// 404: the object does not exist.
     NotThere,
-    /// Anything else.
+    /// Any other error.
     Other(RedirectResult),
 }
 
-/// Either.
+/// A page or an error.
 pub(crate) type SrapsResponse = Result<SrapsPage, SrapsError>;
 
 impl SrapsError {
-    /// What it means for a phone.
+    /// The result if the phone's own object was requested.
     pub(crate) fn outcome(&self) -> RedirectResult {
         match self {
             Self::NotThere => RedirectResult::NotFound,
@@ -42,7 +42,7 @@ impl SrapsError {
         }
     }
 
-    /// What it means for what must be there.
+    /// The result if an object was requested that must exist.
     pub(crate) fn incidental_error(self) -> RedirectResult {
         match self {
             Self::NotThere => RedirectResult::Transport(RedirectFailure::Status(404)),
@@ -50,7 +50,7 @@ impl SrapsError {
         }
     }
 
-    /// Whether it may come from an address or id that does not hold any more.
+    /// Whether the cause may be an address or id that is no longer valid.
     pub(crate) fn maybe_incidental(&self) -> bool {
         matches!(
             self,
@@ -78,7 +78,7 @@ pub(crate) fn read(answer: &ServiceResponse) -> SrapsResponse {
     Err(refusal(answer, &said(text)))
 }
 
-/// `message`, else `error`, else `detail` of a JSON object; else the text itself, unless it is a web page.
+/// Returns `message`, else `error`, else `detail` of a JSON object; else the text itself, unless it is a web page.
 fn said(text: &str) -> String {
     let object = serde_json::from_str::<Value>(text).unwrap_or_default();
     let field = |name: &str| object.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
@@ -93,10 +93,10 @@ fn refusal(answer: &ServiceResponse, said: &str) -> SrapsError {
         words.contains("taken_mac_or_forbidden") || (words.contains("permission") && words.contains("endpoint"));
     let with_text = |text: &str| if text.is_empty() { format!("status {}", answer.status) } else { text.to_owned() };
     SrapsError::Other(match answer.status {
-        // The texts are known, the statuses beside them are not.
+        // The texts are documented, their statuses are not.
         400..=499 if is_foreign => RedirectResult::OwnedByOther,
         404 => return SrapsError::NotThere,
-        // A signature that is refused for another reason than the secret is a matter of ours or of what is in between.
+        // A signature rejected for a reason other than the secret is caused by gangway or by something in between.
         401 if ["payload hash", "nonce"].iter().any(|word| words.contains(word)) => {
             RedirectResult::Unknown(said.to_owned())
         }

@@ -1,5 +1,5 @@
-//! How SRAPS is spoken to: every call signed with Hawk in the moment it is sent, in the service's own time as far as it
-//! has proven one, and every answer looked at for a proof of where it comes from.
+//! Signs every call to SRAPS with Hawk at the moment it is sent, in the service's time if the service has proven it,
+//! and verifies that every answer comes from the service.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,23 +43,23 @@ impl SrapsCall {
         self
     }
 
-    /// Its answer may be large.
+    /// Allows a large answer.
     pub(crate) fn large(mut self) -> Self {
         self.large = true;
         self
     }
 }
 
-/// The account's side of a conversation.
+/// The account's side of an exchange.
 pub(crate) struct SrapsSession {
     base: Url,
     key: Key,
     memory: AccountCache,
-    /// The call on its way.
+    /// The call that is waiting for its answer.
     last: Option<SrapsCall>,
-    /// What was signed for it when it was sent last.
+    /// What was signed when the call was sent last.
     signed: Arc<Mutex<Option<Artifacts>>>,
-    /// Its clock was learned in this operation: a second refusal is not about ours.
+    /// The clock offset was learned in this operation, so a second rejection has another cause than our clock.
     clock_learned: bool,
 }
 
@@ -85,7 +85,8 @@ impl SrapsSession {
         &self.key.id
     }
 
-    /// Reads a link the service gave. Only its own host is followed: a link decides where signed calls go.
+    /// Resolves a link from the service. Links to other hosts are rejected, because a link determines where signed
+    /// calls are sent.
     pub(crate) fn own_address(&self, link: &str) -> Result<Url, RedirectResult> {
         let url =
             self.base.join(link).map_err(|error| RedirectResult::Unknown(format!("a link that is none ({error})")))?;
@@ -120,7 +121,8 @@ impl SrapsSession {
         })
     }
 
-    /// What the answer says; or, where our time was refused, what that meant and the same call in the service's time.
+    /// Returns the content of the answer. If the service rejected our time, returns what that meant and the same call
+    /// with the service's time.
     pub(crate) fn receive(
         &mut self,
         answer: &ServiceResponse,
@@ -146,7 +148,7 @@ impl SrapsSession {
         }
     }
 
-    /// Our time was refused, and theirs is proven.
+    /// Handles a rejection of our time when the service has proven its own.
     fn other_time(&mut self, ts: i64, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let ahead = ts.saturating_sub(answer.at.as_second());
         self.memory.store_clock_offset(SignedDuration::from_secs(ahead));

@@ -1,8 +1,8 @@
-//! What Yealink's RPS means by the texts of its answers.
+//! Interprets the result texts of Yealink's RPS.
 
 use crate::redirect::{protocols::xmlrpc_call::normal, result::RedirectResult};
 
-/// What the text of a result means, for every method but `checkDevice`.
+/// The meaning of a result text, for every method except `checkDevice`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {
     Done,
@@ -16,7 +16,7 @@ pub(crate) enum Meaning {
     Refused(String),
 }
 
-/// What `checkDevice` says.
+/// The meaning of a result of `checkDevice`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ownership {
     Mine,
@@ -26,12 +26,12 @@ pub(crate) enum Ownership {
     Unclear(String),
 }
 
-/// `Error:<mac>`: ten or more hex digits at the beginning, whatever separates them.
+/// Matches `Error:<mac>`: ten or more hex digits at the beginning, with any separators.
 fn begins_with_mac(normal: &str) -> bool {
     normal.chars().filter(|c| !matches!(c, ':' | '-' | ' ')).take_while(char::is_ascii_hexdigit).count() >= 10
 }
 
-/// A known refusal is one even beside a true boolean; an unknown text beside a false one never is success.
+/// A known rejection counts even if the boolean is true. An unknown text with a false boolean never counts as success.
 pub(crate) fn meaning(success: bool, text: &str) -> Meaning {
     let said = normal(text);
     let begins = |with: &str| said.starts_with(with);
@@ -59,7 +59,8 @@ pub(crate) fn meaning(success: bool, text: &str) -> Meaning {
     }
 }
 
-/// The words of `checkDevice`; the boolean beside them is not documented for a phone nobody has, so it is not asked.
+/// Interprets a text of `checkDevice`. The boolean is ignored, because its value is not documented for a phone that
+/// belongs to no account.
 pub(crate) fn ownership(text: &str) -> Ownership {
     let said = normal(text);
     match said.trim_end_matches('.') {
@@ -72,7 +73,7 @@ pub(crate) fn ownership(text: &str) -> Ownership {
 }
 
 impl Meaning {
-    /// The meaning in the words of all vendors. `server` is the entry the call named.
+    /// The result in the terms common to all vendors. `server` is the entry that the call named.
     pub(crate) fn outcome(&self, server: &str) -> RedirectResult {
         match self {
             Self::Done => RedirectResult::done(),

@@ -1,5 +1,5 @@
-//! Whether YMCS sends a phone where it should: the list tells its URL, and a phone without a serial number has a PIN that
-//! a person will be asked for.
+//! Verifies that YMCS sends a phone to the right URL. The list contains the URL. For a phone without a serial number,
+//! it also looks up the PIN that the phone will ask for.
 
 use gangway_base::mac::Mac;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::redirect::{
 /// The plan.
 pub(crate) struct Verify {
     mac: Mac,
-    /// Without credentials: they have fields of their own, which are not shown.
+    /// Without credentials: they have separate fields, which the service does not show.
     url: String,
     search: DeviceLookup,
     asks_pin: bool,

@@ -1,5 +1,5 @@
-//! What Yealink's YMCS means by its answers: pages, bulk results that say 200 although every entry failed, and errors
-//! as `{code, message, details}` beside the HTTP status.
+//! Interprets the answers of Yealink's YMCS: pages, bulk results with status 200 although every entry failed, and
+//! errors as `{code, message, details}` beside the HTTP status.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::Value;
@@ -10,24 +10,24 @@ use crate::redirect::{
     result::{RedirectFailure, RedirectResult, SerialTrouble},
 };
 
-/// Longest text of the service that is repeated in a sentence.
+/// Maximum length of a text of the service that is quoted in a sentence.
 const LONGEST_TEXT: usize = 300;
 
-/// Why a call achieved nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum YmcsError {
-    /// The token is not taken (any more).
+    /// The token is invalid or expired.
     Token,
-    /// The nonce was seen before: the same call got there twice.
+    /// The nonce was seen before: the same call arrived twice.
     Replay,
-    /// What was to be added is there already.
+    /// The object to add exists already.
     Exists(String),
-    /// Anything else, in the words of all vendors.
+    /// Any other error, in the terms common to all vendors.
     Other(RedirectResult),
 }
 
 impl YmcsError {
-    /// Where nothing else can be tried.
+    /// The result when nothing else can be tried.
     pub(crate) fn outcome(&self) -> RedirectResult {
         match self {
             Self::Token => RedirectResult::Transport(RedirectFailure::TokenRefused),
@@ -38,7 +38,7 @@ impl YmcsError {
     }
 }
 
-/// The JSON of an answer with a status of success (`Null` where there is no body), or why there is none.
+/// The JSON of a successful answer (`Null` if there is no body), or the error.
 pub(crate) fn read(answer: &ServiceResponse) -> Result<Value, YmcsError> {
     let text = answer.text();
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -52,7 +52,7 @@ pub(crate) fn read(answer: &ServiceResponse) -> Result<Value, YmcsError> {
             };
             YmcsError::Other(RedirectResult::Transport(trouble))
         })?;
-        // 200 with an error inside; 900200 is the word for success.
+        // Status 200 with an error in the body; the code for success is 900200.
         return match code_of(value.get("code")) {
             Some(code) if code != 900_200 => Err(refusal(answer, Some(code), &value)),
             _ => Ok(value),
@@ -62,7 +62,7 @@ pub(crate) fn read(answer: &ServiceResponse) -> Result<Value, YmcsError> {
     Err(refusal(answer, code_of(value.get("code")), &value))
 }
 
-/// A code as number or as text, also at the beginning of a text.
+/// Reads a code given as a number, as a text, or at the beginning of a text.
 fn code_of(value: Option<&Value>) -> Option<u32> {
     match value? {
         Value::Number(number) => number.as_u64().and_then(|code| u32::try_from(code).ok()),
@@ -74,7 +74,7 @@ fn code_of(value: Option<&Value>) -> Option<u32> {
     }
 }
 
-/// `<code> <message> (<field>: <message>)`, as far as it is there.
+/// `<code> <message> (<field>: <message>)`, with the parts that are present.
 fn said(code: Option<u32>, value: &Value) -> String {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
@@ -106,10 +106,10 @@ fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsEr
     YmcsError::Other(outcome)
 }
 
-/// What a code means by itself.
+/// The meaning of a code by itself.
 fn verdict(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
     Some(match code {
-        // Not a MAC, or the MAC of a device the service does not redirect.
+        // Not a MAC, or the MAC of a device that the service does not redirect.
         800_001 | 800_005 | 800_200 => RedirectResult::InvalidMac,
         800_002 => RedirectResult::NeedsSerial(SerialTrouble::Refused),
         800_004 => RedirectResult::OwnedByOther,
@@ -124,7 +124,7 @@ fn verdict(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
     })
 }
 
-/// Which parameter was not liked.
+/// The result for a rejected parameter.
 fn parameter(said: &str, value: &Value) -> RedirectResult {
     let fields = value.get("details").and_then(Value::as_array).into_iter().flatten();
     for field in fields.filter_map(|detail| detail.get("field").and_then(Value::as_str)) {
@@ -150,7 +150,7 @@ fn by_status(answer: &ServiceResponse, said: String) -> RedirectResult {
     }
 }
 
-/// What a refused request for a token means: wrong credentials come as 400 or 401 in the words of OAuth.
+/// Interprets a rejected token request: wrong credentials are reported as 400 or 401 with the error codes of OAuth.
 pub(crate) fn token_refused(answer: &ServiceResponse, refusal: YmcsError) -> RedirectResult {
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     let is_client =
@@ -163,7 +163,7 @@ pub(crate) fn token_refused(answer: &ServiceResponse, refusal: YmcsError) -> Red
     }
 }
 
-/// A token and how many seconds it holds.
+/// A token and its validity in seconds.
 pub(crate) fn token(value: &Value) -> Option<(Secret, u32)> {
     let token = value.get("access_token")?.as_str().filter(|token| !token.is_empty())?;
     let usable = token.chars().all(|c| c.is_ascii_graphic());
@@ -171,13 +171,13 @@ pub(crate) fn token(value: &Value) -> Option<(Secret, u32)> {
     usable.then(|| (Secret::new(token), seconds))
 }
 
-/// A phone as the service lists it.
+/// A phone in a list of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) id: String,
     /// Whether it was registered with its serial number.
     pub(crate) has_serial: bool,
-    /// Its own URL, or that of its server entry.
+    /// Its own URL, or the URL of its server entry.
     pub(crate) url: Option<String>,
 }
 
@@ -188,7 +188,7 @@ pub(crate) struct YmcsPage<'a> {
     pub(crate) total: u64,
 }
 
-/// `data` is an array or null; without `total` the page is all.
+/// Reads a page. `data` is an array or null; without `total` the page is the whole list.
 pub(crate) fn page(value: &Value) -> Option<YmcsPage<'_>> {
     let object = value.as_object()?;
     let rows = match object.get("data")? {
@@ -200,7 +200,7 @@ pub(crate) fn page(value: &Value) -> Option<YmcsPage<'_>> {
     Some(YmcsPage { rows, total })
 }
 
-/// The phone among the rows: the service's filter is fuzzy, so MACs are compared exactly.
+/// Finds the phone in the rows. The service's filter is fuzzy, so MACs are compared exactly.
 pub(crate) fn phone_in(rows: &[Value], mac: Mac) -> Option<Listed> {
     let row = rows.iter().find(|row| mac_of(row) == Some(mac))?;
     let has_serial = row.get("sn").and_then(Value::as_str).is_some_and(|sn| !sn.trim().is_empty());
@@ -219,7 +219,7 @@ fn mac_of(row: &Value) -> Option<Mac> {
     row.get("mac").and_then(Value::as_str)?.parse().ok()
 }
 
-/// An id fit for a path.
+/// An id that is safe to use in a path.
 fn id_of(row: &Value) -> Option<String> {
     let id = match row.get("id")? {
         Value::String(id) => id.clone(),
@@ -230,7 +230,7 @@ fn id_of(row: &Value) -> Option<String> {
     fit.then_some(id)
 }
 
-/// What a bulk call achieved for its one entry: the counters decide, not the status.
+/// The result of a bulk call with one entry. The counters decide, not the status.
 pub(crate) fn bulk(value: &Value) -> Result<(), YmcsError> {
     let count = |name: &str| value.get(name).and_then(Value::as_u64);
     let errors = value.get("errors").and_then(Value::as_array);
@@ -244,7 +244,7 @@ pub(crate) fn bulk(value: &Value) -> Result<(), YmcsError> {
     }
 }
 
-/// `errorInfo` (a code, or a text with a message key) or `msg`.
+/// Reads `errorInfo` (a code, or a text with a message key) or `msg`.
 fn bulk_error(error: &Value) -> YmcsError {
     let info = ["errorInfo", "msg", "message"].iter().find_map(|name| error.get(name));
     let text = match info {
@@ -270,7 +270,7 @@ fn bulk_error(error: &Value) -> YmcsError {
     }))
 }
 
-/// The PIN of the phone, where there is one.
+/// The PIN of the phone, if there is one.
 pub(crate) fn pin(value: &Value, mac: Mac) -> Option<Secret> {
     let rows = value.as_array().or_else(|| value.get("data")?.as_array())?;
     let row = rows.iter().find(|row| mac_of(row) == Some(mac))?;
@@ -321,7 +321,7 @@ mod tests {
         assert!(matches!(error(400, &json!({"code": 800_003, "message": "x"})), YmcsError::Exists(_)));
         let headers = error(401, &json!({"code": 500_401, "message": "Invalid request header"})).outcome();
         assert!(headers.sentence().contains("clock"), "{}", headers.sentence());
-        // An error behind a 200 is one.
+        // An error with status 200 is still an error.
         assert_eq!(error(200, &json!({"code": 800_004})).outcome(), RedirectResult::OwnedByOther);
     }
 

@@ -1,4 +1,4 @@
-//! The server entry at YMCS: changed where it exists, added where it does not.
+//! The server entry at YMCS: changes it if it exists, adds it if not.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -15,30 +15,30 @@ use crate::redirect::{
     server_name::alternative_name,
 };
 
-/// What the service takes.
+/// Maximum length of a name at the service.
 const LONGEST: usize = 20;
-/// `-` and eight hex digits, by which names of other URLs differ.
+/// Length of the suffix that distinguishes names of different URLs: `-` and eight hex digits.
 const TAIL: usize = 9;
-/// Entries asked for at once; the filter holds a whole name.
+/// Page size; the filter contains a whole name.
 const PAGE: usize = 100;
-/// Other names tried when a name belongs to somebody else.
+/// Number of other names to try when a name belongs to another customer.
 const OTHER_NAMES: u32 = 3;
 
-/// A URL without its `user:password@`, and those.
+/// Splits a URL into the URL without `user:password@`, and the credentials.
 pub(crate) fn in_url(url: &str) -> (String, Option<(String, String)>) {
     let Ok(mut parsed) = Url::parse(url) else { return (url.to_owned(), None) };
     if parsed.username().is_empty() {
         return (url.to_owned(), None);
     }
-    // The shared account holds only characters that need no escaping.
+    // The credentials of the shared account contain only characters that need no escaping.
     let credentials = (parsed.username().to_owned(), parsed.password().unwrap_or_default().to_owned());
-    // Both only fail for addresses without a host.
+    // Both calls fail only for URLs without a host.
     let _ = parsed.set_username("");
     let _ = parsed.set_password(None);
     (parsed.into(), Some(credentials))
 }
 
-/// At most twenty characters, the distinguishing end kept.
+/// Shortens a name to at most twenty characters and keeps the distinguishing suffix.
 pub(crate) fn fitted(name: &str) -> String {
     if name.len() <= LONGEST {
         return name.to_owned();
@@ -84,7 +84,7 @@ impl EnsureServer {
             object.insert("authName".to_owned(), user.into());
             object.insert("password".to_owned(), password.into());
         }
-        // Written even when the URL is the same: the password cannot be read.
+        // Write it even if the URL is unchanged, because the stored password cannot be read.
         Move::ask(match id {
             Some(id) => YmcsCall::patch(CallKind::AddServer, format!("rps/servers/{id}"), body),
             None => YmcsCall::post(CallKind::AddServer, "rps/servers", body),
@@ -111,7 +111,7 @@ impl EnsureServer {
                 let renamed = (self.attempt > 0).then(|| self.server.name.clone());
                 return (RedirectResult::done(), Move::Done(RedirectResult::Ok(Done { renamed, ..Done::default() })));
             }
-            // Not in our list and there all the same: another customer's.
+            // The name is not in our list but exists: it belongs to another customer.
             Err(YmcsError::Exists(_)) if self.attempt < OTHER_NAMES => {
                 let taken = RedirectResult::ServerNameTaken { name: fitted(&self.server.name), foreign: true };
                 self.attempt += 1;

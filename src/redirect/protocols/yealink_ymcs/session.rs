@@ -1,5 +1,5 @@
-//! How YMCS is spoken to: a token by OAuth client credentials, kept for the account and fetched anew once when the
-//! service does not take it any more; every call with its own time and nonce.
+//! Makes calls to YMCS. The token from OAuth client credentials is cached for the account and fetched again once when
+//! the service no longer accepts it. Every call has its own time and nonce.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,17 +22,17 @@ use crate::{
     },
 };
 
-/// A token is not used in its last minute: it shall hold for the whole operation.
+/// A token is not used in its last minute, so that it stays valid for the whole operation.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// A call of the interface.
 #[derive(Debug, Clone)]
 pub(crate) struct YmcsCall {
-    /// What it is for.
+    /// The kind of the call.
     pub(crate) command: CallKind,
-    /// The verb.
+    /// The HTTP method.
     pub(crate) method: Method,
-    /// Below `/v2/`.
+    /// The path below `/v2/`.
     pub(crate) path: String,
     /// The body.
     pub(crate) body: Value,
@@ -48,12 +48,12 @@ impl YmcsCall {
     }
 }
 
-/// What to do now.
+/// The next step of a plan.
 #[derive(Debug)]
 pub(crate) enum Move {
-    /// Ask this.
+    /// Make this call.
     Ask(Box<YmcsCall>),
-    /// That is all.
+    /// The plan is done.
     Done(RedirectResult),
 }
 
@@ -63,18 +63,18 @@ impl Move {
     }
 }
 
-/// What an operation asks and concludes; it knows nothing of tokens.
+/// The calls and the result of an operation, without the handling of tokens.
 pub(crate) trait Plan: Send {
     /// The first call.
     fn begin(&mut self) -> Move;
-    /// What the answer meant by itself, and how it goes on.
+    /// Returns what the answer meant by itself, and the next step.
     fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move);
 }
 
-/// What is on its way.
+/// The call that is waiting for its answer.
 enum Waiting {
     Nothing,
-    /// A token, to go on with this call (or to have tried the credentials).
+    /// A token, to continue with this call afterwards (`None`: only to check the credentials).
     Token(Option<Box<YmcsCall>>),
     Answer(Box<YmcsCall>),
     Over,
@@ -87,7 +87,7 @@ pub(crate) struct YmcsSession {
     secret: Secret,
     memory: AccountCache,
     now: Timestamp,
-    /// `None`: only the credentials are tried.
+    /// `None` if only the credentials are checked.
     plan: Option<Box<dyn Plan>>,
     waiting: Waiting,
     token_renewed: bool,
@@ -114,7 +114,7 @@ impl YmcsSession {
         }
     }
 
-    /// An address below `/v2/`, whether or not the configured one ends with that.
+    /// An address below `/v2/`, whether or not the configured address ends with that.
     fn address(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/');
@@ -184,7 +184,8 @@ impl YmcsSession {
                 let outcome = RedirectResult::Transport(RedirectFailure::TokenRefused);
                 return (outcome.clone(), NextCall::Done(outcome));
             }
-            // The connection broke after the call had got there; a fresh nonce tells what came of it.
+            // The connection broke after the service had received the call; repeat it with a fresh nonce to learn its
+            // result.
             Err(refusal @ YmcsError::Replay) if !std::mem::replace(&mut self.repeated, true) => {
                 let meant = refusal.outcome();
                 return (meant, self.go_on(Move::Ask(ask), answer.at));
@@ -229,7 +230,7 @@ impl RedirectProtocol for YmcsSession {
     }
 }
 
-/// Milliseconds and 32 hex digits.
+/// Adds the time in milliseconds and a nonce of 32 hex digits when the call is sent.
 fn send(command: CallKind, request: Request) -> NextCall {
     let seal: SignRequest = Arc::new(|request: Request, SendContext { now, nonce }| {
         request.header("timestamp", now.as_millisecond().to_string()).header("nonce", format!("{nonce:032x}"))

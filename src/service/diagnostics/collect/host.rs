@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{service::diagnostics::Sources, store::DATABASE};
 
-/// Version, build, platform, and how the database is.
+/// Version, build, platform, and state of the database.
 pub fn host(sources: &Sources<'_>) -> Value {
     let line = |file: &str, beginning: &str| {
         let text = fs::read_to_string(file).ok()?;

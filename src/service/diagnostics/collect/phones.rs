@@ -1,4 +1,4 @@
-//! The table of phones, and each one's time line and file.
+//! The table of phones, and the timeline and file of each phone.
 
 use std::sync::Arc;
 
@@ -22,16 +22,16 @@ use crate::{
     store::{EVENTS_KEPT, EventRow},
 };
 
-/// One phone, with its secrets masked and all names.
+/// One phone, with secrets masked and names not yet replaced.
 pub struct OfPhone {
     /// The record.
     pub phone: Arc<Phone>,
-    /// What happened to it, newest first.
+    /// Its events, newest first.
     pub events: Vec<EventRow>,
     file: String,
 }
 
-/// Phones of an instance, those with the newest news first.
+/// The phones of an instance, those with the newest events first.
 fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
     let store = sources.store;
     let news = |phone: &Phone| {
@@ -48,7 +48,7 @@ fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Ve
     phones
 }
 
-/// A row for each, as it is.
+/// One row per phone, not yet redacted.
 pub fn table(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<Value> {
     let layers = sources.store.layers(tenant.id);
     let row = |(_, phone): (Timestamp, Arc<Phone>)| {
@@ -66,7 +66,8 @@ pub fn table(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Ve
     of_tenant(sources, wish, tenant).into_iter().map(row).collect()
 }
 
-/// Time lines and files of the phones with the newest news, in so many bytes, and how many of them were not read.
+/// Reads timelines and files of the phones with the newest events, up to a size in bytes. Also returns how many were
+/// not read.
 pub async fn read(
     sources: &Sources<'_>,
     wish: &BundleOptions,
@@ -96,7 +97,7 @@ pub async fn read(
     (read, left)
 }
 
-/// The file it would get now, secrets masked, below what there is to say of it.
+/// The current file with secrets masked, after a header with notes.
 fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Phone) -> String {
     let (store, registry) = (sources.store, sources.registry.load());
     let (asked, layers) = (store.request_facts(phone.id), store.layers(phone.instance));
@@ -129,10 +130,11 @@ fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Pho
 }
 
 impl OfPhone {
-    /// Its time line and its file.
+    /// The timeline and the file as parts of the bundle.
     pub fn parts(&self, dir: &str, redaction: &Redaction) -> [BundleFile; 2] {
         let called = redaction.called(OriginalKind::Phone, &self.phone.mac.to_string());
-        // No picture's name begins so: tickets drop files whose names begin with hexadecimal digits.
+        // The directory name starts with `phone-` with and without aliases: ticket systems drop files whose names start
+        // with hex digits.
         let called = called.strip_prefix("phone-").unwrap_or(&called);
         let part = |name: &str, lines: Vec<String>| BundleFile {
             name: format!("{dir}/phone-{called}/{name}"),

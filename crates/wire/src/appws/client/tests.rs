@@ -20,7 +20,7 @@ fn ready() -> Session {
     session
 }
 
-/// `devices-api`, for services.
+/// The `devices-api` app, which services may log in to.
 struct Devices;
 
 impl server::Apps for Devices {
@@ -84,7 +84,7 @@ fn a_keep_alive_follows_a_quiet_minute_and_is_never_answered() {
     assert!(matches!(session.on_text(r#"{"mt":"GetDomainsResult"}"#, at(112))[..], [Action::Deliver(_)]));
 }
 
-/// Goes on with the timer from `from`, without a word of the service; when it was given up.
+/// Runs the timer from second `from` while the service is silent. Returns when the session closes as dead.
 fn left_alone(mut session: Session, from: i64) -> Option<i64> {
     (from..from + 1_000).find(|second| {
         let due = session.timer().is_some_and(|timer| timer <= at(*second));
@@ -97,7 +97,7 @@ fn a_service_that_has_answered_pings_and_is_silent_is_gone_after_two_minutes() {
     let mut session = ready();
     assert!(matches!(session.on_timer(at(30))[..], [Action::Ping]));
     session.on_pong();
-    // Pings at 60, 90 and 120 s; at 150 s it is given up.
+    // Pings at 60, 90 and 120 s; closed at 150 s.
     assert_eq!(left_alone(session, 31), Some(150));
 }
 
@@ -107,7 +107,7 @@ fn one_that_answers_keep_alives_alone_is_gone_after_four() {
     let said = (31..=62).flat_map(|second| session.on_timer(at(second))).collect::<Vec<_>>();
     assert!(said.iter().any(|action| matches!(action, Action::Send(_))), "{said:?}");
     session.on_text(r#"{"mt":"KeepAlive"}"#, at(63));
-    // KeepAlives 60, 120 and 180 s after its last word; after 240 s it is given up.
+    // KeepAlives 60, 120 and 180 s after the last message; closed after 240 s.
     assert_eq!(left_alone(session, 64), Some(63 + 240));
 }
 

@@ -7,7 +7,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-/// `gangway-snom` for PBXs, with the shared password; `gangway-admin` for people, with its own.
+/// Two apps: `gangway-snom` for PBXs, with the shared password, and `gangway-admin` for administrators, with a separate
+/// one.
 struct Two;
 
 impl Apps for Two {
@@ -125,7 +126,7 @@ fn an_empty_instance_password_admits_nobody() {
     assert!(!session.is_logged_in());
 }
 
-/// An app whose password was left empty.
+/// An app with an empty password.
 struct Empty;
 
 impl Apps for Empty {
@@ -142,7 +143,7 @@ impl Apps for Empty {
     }
 }
 
-/// Why a login to `app` with this password, changed so, is turned away, and whether its password was right.
+/// Returns why a modified login to `app` with this password is rejected, and whether the password was right.
 fn refused(app: &str, password: &str, change: impl FnOnce(&mut Login)) -> (LoginRejection, bool) {
     let mut session = open();
     session.on_text(r#"{"mt":"AppChallenge"}"#, at(1));
@@ -217,7 +218,7 @@ fn ten_seconds_are_enough() {
     assert!(session.on_timer(at(9)).is_empty());
     assert!(matches!(session.on_timer(at(10))[..], [Action::Close(CloseReason::LoginTime)]));
     let mut session = open();
-    // Without a timer the next message notices it.
+    // Even if the timer did not fire, the next message detects the timeout.
     assert!(matches!(session.on_text("x", at(11))[..], [Action::Close(CloseReason::LoginTime)]));
     assert!(logged_in().on_timer(at(100)).is_empty());
 }
@@ -235,7 +236,7 @@ fn plugins_check_the_password_before_and_after_login() {
             let answer = sent(&session.on_text(&check(domain, "pwd"), at(1)));
             assert_eq!(answer, json!({"mt":"AppCheckLoginResult","src":"5","ok":true}));
         }
-        // It must not become a way to try passwords.
+        // AppCheckLogin must not allow guessing passwords.
         for wrong in ["x", "y"] {
             let actions = session.on_text(&check("", wrong), at(1));
             assert_eq!(sent(&actions)["ok"], json!(false));

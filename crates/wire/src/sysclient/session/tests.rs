@@ -51,7 +51,7 @@ fn the_first_time() {
     let (mut session, hello) = open(Credentials::code("562822784750".into()));
     assert_eq!((&hello["provisioningCode"], &hello["other"]), (&json!("562822784750"), &json!(true)));
     assert_eq!(events(session.on_frame(&password("P"), at(1))), [Event::PasswordReceived("P".into())]);
-    // Until the password is stored nothing happens, whatever comes.
+    // All frames are held until the password is stored.
     let hidden = inno_encrypt::encrypt("s", &"P".into(), "admin!");
     assert!(session.on_frame(&admin(AdminKind::AdminPassword, &json!({"seed":"s","pwd":hidden})), at(1)).is_empty());
     assert!(session.on_frame(&item(&ntp().fields), at(1)).is_empty());
@@ -79,7 +79,7 @@ fn ever_after() {
     let media = json!({"type":"MEDIA","turnUser":"u","turnSeed":"s","turnPassword":inno_encrypt::encrypt("s", &"P".into(), "t")});
     let shown = ConfigItem { kind: "MEDIA".into(), fields: json!({"type":"MEDIA","turnUser":"u","turnPassword":"t"}) };
     assert_eq!(events(session.on_frame(&item(&media), at(2))), [Event::Item(shown)]);
-    // A new password in the middle: the device was moved to another domain.
+    // A new password within the session: the device was moved to another domain.
     assert_eq!(events(session.on_frame(&password("Q"), at(3))), [Event::PasswordReceived("Q".into())]);
     assert!(session.password_stored(at(3)).is_empty());
     assert_eq!(session.password, Some("Q".into()));
@@ -284,7 +284,7 @@ fn what_devices_says_has_a_limit() {
     ] {
         assert_eq!(events(session.on_frame(&frame, at(1))), [Event::Ignored(Ignored::Malformed)]);
     }
-    // Hidden ones wait for a password; of many the last ones.
+    // Encrypted items wait for a password; only the last ones are kept.
     for number in 0..10 {
         let waits = json!({ "type": number.to_string(), "turnPassword": "00".repeat(5_000), "seed": "s" });
         session.on_frame(&item(&waits), at(2));
