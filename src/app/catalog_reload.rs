@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gangway_base::{clock::SharedClock, tasks::Tasks};
-use jiff::Timestamp;
+use gangway_base::periodic::{PeriodicTask, RunResult};
 
 use crate::catalog::{LiveFolders, Look};
 
@@ -23,18 +22,30 @@ pub(super) fn log_result(look: &Look) {
     }
 }
 
-/// Checks every two seconds. Validating a new state takes a while, so it runs on a separate thread.
-pub(super) async fn watch(folders: Arc<LiveFolders>, clock: SharedClock, tasks: Tasks) {
-    loop {
-        let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => return,
-        }
-        let folders = Arc::clone(&folders);
+/// Checks the vendor folders and takes a change over. Checking takes a while, so it runs on a blocking thread.
+pub(super) struct ReloadCatalog(pub Arc<LiveFolders>);
+
+impl PeriodicTask for ReloadCatalog {
+    const NAME: &'static str = "reload vendor folders";
+
+    fn period(&self) -> Duration {
+        ROUND
+    }
+
+    async fn run(&mut self) -> RunResult {
+        let folders = Arc::clone(&self.0);
         match tokio::task::spawn_blocking(move || folders.look()).await {
-            Ok(look) => log_result(&look),
-            Err(error) => tracing::warn!(%error, "the vendor folders could not be looked at"),
+            Ok(look) => {
+                log_result(&look);
+                match self.0.findings().len() {
+                    0 => Ok(()),
+                    count => Err(format!("the folders have {count} findings; the last good state serves")),
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the vendor folders could not be looked at");
+                Err(error.to_string())
+            }
         }
     }
 }

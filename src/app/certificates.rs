@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use gangway_base::{clock::SharedClock, tasks::Tasks};
+use gangway_base::{
+    clock::SharedClock,
+    periodic::{PeriodicTask, RunResult},
+};
 use jiff::Timestamp;
 
 use super::StartError;
@@ -69,15 +72,32 @@ fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
     wrong
 }
 
-/// Reloads every minute.
-pub(super) async fn watch(tls: TlsSettings, clock: SharedClock, tasks: Tasks) {
-    let mut told = Vec::new();
-    loop {
-        let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => return,
+/// Reloads changed certificates every minute. An error is logged once for as long as it lasts.
+pub(super) struct ReloadCertificates {
+    tls: TlsSettings,
+    clock: SharedClock,
+    logged: Vec<String>,
+}
+
+impl ReloadCertificates {
+    /// Nothing logged yet.
+    pub(super) fn new(tls: TlsSettings, clock: SharedClock) -> Self {
+        Self { tls, clock, logged: Vec::new() }
+    }
+}
+
+impl PeriodicTask for ReloadCertificates {
+    const NAME: &'static str = "reload certificates";
+
+    fn period(&self) -> Duration {
+        ROUND
+    }
+
+    async fn run(&mut self) -> RunResult {
+        self.logged = take(&self.tls, &self.logged, self.clock.now());
+        match self.logged.is_empty() {
+            true => Ok(()),
+            false => Err(self.logged.join("; ")),
         }
-        told = take(&tls, &told, clock.now());
     }
 }

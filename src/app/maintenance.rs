@@ -1,38 +1,49 @@
-//! Periodic maintenance tasks.
+//! Periodic maintenance: expiring certificates, the redirect history, the daily copy of the database, the clock.
 
 use std::{path::PathBuf, time::Duration};
 
 use gangway_base::{
     clock::{self, BeforeEpoch, SharedClock},
-    tasks::Tasks,
+    periodic::{PeriodicTask, RunResult},
 };
-use jiff::Timestamp;
 
 use crate::{phone::instance::Instances, store::Store};
 
-/// Pause between two checks whether today's copy exists.
+/// Between two checks whether the copy of the day exists.
 const COPY_ROUND: Duration = Duration::from_secs(3600);
 
 /// Pause between two checks of the computer's clock.
 const CLOCK_ROUND: Duration = Duration::from_secs(1);
 
-/// Pause between two rounds.
-const ROUND: Duration = Duration::from_secs(6 * 3600);
+/// Between two prunings of the redirect history.
+const PRUNE_ROUND: Duration = Duration::from_secs(6 * 3600);
 
-/// Pause between two reminders.
+/// Between two reminders of expiring certificates.
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Reports at startup and every week which certificates expire within seven weeks.
-pub async fn warn_expiring(files: Vec<PathBuf>, tell: impl Fn(String), clock: SharedClock, tasks: Tasks) {
-    loop {
-        for sentence in files.iter().filter_map(|file| crate::service::of_certificate(file, clock.now())) {
-            tell(sentence);
+/// Reports at the start and every week which certificates expire within seven weeks.
+pub struct WarnExpiring<W> {
+    /// PEM files.
+    pub files: Vec<PathBuf>,
+    /// Receives a sentence for each certificate.
+    pub warn: W,
+    /// Decides what "within seven weeks" is.
+    pub clock: SharedClock,
+}
+
+impl<W: Fn(String) + Send + Sync + 'static> PeriodicTask for WarnExpiring<W> {
+    const NAME: &'static str = "certificate expiry";
+    const AT_START: bool = true;
+
+    fn period(&self) -> Duration {
+        WEEK
+    }
+
+    async fn run(&mut self) -> RunResult {
+        for sentence in self.files.iter().filter_map(|file| crate::service::of_certificate(file, self.clock.now())) {
+            (self.warn)(sentence);
         }
-        let next = clock.now().saturating_add(WEEK).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => return,
-        }
+        Ok(())
     }
 }
 
@@ -43,42 +54,67 @@ pub async fn watch_clock(clock: SharedClock) -> BeforeEpoch {
         if let Err(error) = clock::prove(&*clock) {
             return error;
         }
-        // Independent of the clock that is checked.
+        // Not by the clock that is checked.
         tokio::time::sleep(CLOCK_ROUND).await;
     }
 }
 
-/// Prunes the redirect history according to the setting `history_days`, at startup and every six hours.
-pub async fn prune(store: Store, instances: Instances, clock: SharedClock, tasks: Tasks) {
-    loop {
-        for instance in instances.iter() {
-            let days =
-                store.layers(instance.id).get("history_days").and_then(|days| days.expose().parse().ok()).unwrap_or(90);
-            if let Err(error) = store.prune_history(instance.id, days).await {
+/// Prunes the redirect history by the setting `history_days`.
+pub struct PruneHistory {
+    /// Holds the history and the setting.
+    pub store: Store,
+    /// The instances of the process.
+    pub instances: Instances,
+}
+
+impl PeriodicTask for PruneHistory {
+    const NAME: &'static str = "prune redirect history";
+    const AT_START: bool = true;
+
+    fn period(&self) -> Duration {
+        PRUNE_ROUND
+    }
+
+    async fn run(&mut self) -> RunResult {
+        let mut result = Ok(());
+        for instance in self.instances.iter() {
+            let layers = self.store.layers(instance.id);
+            let days = layers.get("history_days").and_then(|days| days.expose().parse().ok()).unwrap_or(90);
+            if let Err(error) = self.store.prune_history(instance.id, days).await {
                 tracing::warn!(instance = %instance.label(), %error, "the redirect history could not be pruned");
+                result = Err(error.to_string());
             }
         }
-        let next = clock.now().saturating_add(ROUND).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => return,
-        }
+        result
     }
 }
 
-/// Makes a daily copy of the database and keeps the newest `most` of them.
-pub async fn copy(store: Store, most: usize, clock: SharedClock, tasks: Tasks) {
-    loop {
-        match store.copy_of_the_day(most).await {
+/// Keeps one copy of the database for each day.
+pub struct DailyCopy {
+    /// The database to copy.
+    pub store: Store,
+    /// How many copies are kept; the oldest ones are deleted.
+    pub most: usize,
+}
+
+impl PeriodicTask for DailyCopy {
+    const NAME: &'static str = "daily copy";
+    const AT_START: bool = true;
+
+    fn period(&self) -> Duration {
+        COPY_ROUND
+    }
+
+    async fn run(&mut self) -> RunResult {
+        match self.store.copy_of_the_day(self.most).await {
             Ok(Some(copy)) => tracing::info!(copy = %copy.display(), "the copy of the day is kept"),
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the copy of the day could not be kept; tried again in an hour"),
+            Err(error) => {
+                tracing::warn!(%error, "the copy of the day could not be kept; tried again in an hour");
+                return Err(error.to_string());
+            }
         }
-        let next = clock.now().saturating_add(COPY_ROUND).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => return,
-        }
+        Ok(())
     }
 }
 
@@ -86,7 +122,7 @@ pub async fn copy(store: Store, most: usize, clock: SharedClock, tasks: Tasks) {
 mod tests {
     use std::sync::Arc;
 
-    use gangway_base::clock::ManualClock;
+    use gangway_base::{clock::ManualClock, tasks::Tasks};
 
     use super::*;
 
@@ -102,8 +138,9 @@ mod tests {
         let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
         let tasks = Tasks::new();
         let tell = move |sentence: String| told.send(sentence).unwrap();
-        tasks.spawn_local("reminder", warn_expiring(vec![file], tell, Arc::new(clock.clone()), tasks.clone()));
-        // Starting sixty days before the expiry: no reminder for two weeks, then one a week.
+        let shared: SharedClock = Arc::new(clock.clone());
+        tasks.every(WarnExpiring { files: vec![file], warn: tell, clock: Arc::clone(&shared) }, &shared);
+        // From sixty days before: nothing twice, then once a week.
         let mut weeks = Vec::new();
         for week in 1..=4 {
             for _ in 0..100 {

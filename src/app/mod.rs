@@ -28,9 +28,12 @@ use gangway_base::{
 use tokio::sync::mpsc;
 
 use self::{
+    catalog_reload::ReloadCatalog,
+    certificates::ReloadCertificates,
     delivery_events::DeliveryEvents,
     gauges::GaugeSources,
     history::StoredHistory,
+    maintenance::{DailyCopy, PruneHistory, WarnExpiring},
     readiness::LinksReadiness,
     threads::{Threads, on},
     tls_trust::TrustSources,
@@ -142,8 +145,7 @@ impl Application {
         let folders = Arc::new(LiveFolders::open(config.vendors.overrides()).map_err(StartError::Vendors)?);
         let registry = folders.registry();
         if config.vendors.overrides().is_some() {
-            let watched = catalog_reload::watch(Arc::clone(&folders), Arc::clone(&clock), tasks.clone());
-            tasks.spawn_local("vendor-folders", watched);
+            tasks.every(ReloadCatalog(Arc::clone(&folders)), &clock);
         }
         let instances = instances::open(&config, &store).await?;
         let trust = TrustSources::new(&instances)?;
@@ -239,7 +241,7 @@ impl Application {
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
-            tasks.spawn_local("certificates", certificates::watch(tls, Arc::clone(&clock), tasks.clone()));
+            tasks.every(ReloadCertificates::new(tls, Arc::clone(&clock)), &clock);
         }
         let (instances_of_phones, pnp_clock, watch) = (instances.clone(), Arc::clone(&clock), Arc::clone(&scanners));
         let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
@@ -309,6 +311,7 @@ impl Application {
             shares,
             certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
             clock: Arc::clone(&pnp_clock),
+            tasks: tasks.clone(),
         });
         let text: http::operations::health_and_metrics::MetricsText = Arc::new(move || {
             measured.set_gauges();
@@ -470,14 +473,12 @@ fn start_upkeep(
     tasks: &Tasks,
     is_active: bool,
 ) {
-    let clock = || Arc::clone(clock);
     let warn = |sentence: String| tracing::warn!("{sentence}");
-    tasks.spawn_local("upkeep", maintenance::prune(store.clone(), instances.clone(), clock(), tasks.clone()));
-    tasks
-        .spawn_local("reminder", maintenance::warn_expiring(certificates::files(config), warn, clock(), tasks.clone()));
-    tasks.spawn_local("daily copy", maintenance::copy(store.clone(), config.data.copies, clock(), tasks.clone()));
+    tasks.every(PruneHistory { store: store.clone(), instances: instances.clone() }, clock);
+    tasks.every(WarnExpiring { files: certificates::files(config), warn, clock: Arc::clone(clock) }, clock);
+    tasks.every(DailyCopy { store: store.clone(), most: config.data.copies }, clock);
     if is_active {
-        tasks.spawn_local("resync", crate::sip::check_sync::watch(store.clone(), clock(), tasks.clone()));
+        tasks.spawn_local("resync", crate::sip::check_sync::watch(store.clone(), Arc::clone(clock), tasks.clone()));
         tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
     }
 }

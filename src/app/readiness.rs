@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use gangway_base::clock::SharedClock;
+use gangway_base::{clock::SharedClock, periodic::PeriodicStatus, tasks::Tasks};
 use gangway_wire::appws::{pbx_admin, services};
 
 use crate::{
@@ -48,6 +48,8 @@ pub struct LinksReadiness {
     pub forwarders: Arc<UnlistedProxies>,
     /// The clock.
     pub clock: SharedClock,
+    /// The periodic tasks.
+    pub tasks: Tasks,
 }
 
 /// Clients that reject the gateway's certificate, with the newest failure of each address. Phones among them never send
@@ -72,6 +74,10 @@ fn refusals(failures: &FailedHandshakes) -> Option<NotReady> {
 }
 
 impl Readiness for LinksReadiness {
+    fn periodic(&self) -> Vec<PeriodicStatus> {
+        self.tasks.periodic()
+    }
+
     fn remarks(&self) -> Vec<NotReady> {
         let findings = self.folders.findings();
         let what = "vendor folders: the last good state serves on";

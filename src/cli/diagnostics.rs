@@ -204,7 +204,11 @@ async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
     let since = Instant::now();
     let answer = loop {
         match status::answered(store, id, &key) {
-            Some(answer) => break Ok(json!({ "notices": answer.notices, "connections": answer.connections })),
+            Some(answer) => {
+                break Ok(
+                    json!({ "notices": answer.notices, "connections": answer.connections, "periodic": answer.periodic }),
+                );
+            }
             None if since.elapsed() > PATIENCE => {
                 break Err(format!("no gateway serves, or none that answers within {} s", PATIENCE.as_secs()));
             }

@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use bytes::Bytes;
-use gangway_base::mac::Mac;
+use gangway_base::{mac::Mac, periodic::PeriodicStatus};
 use gangway_wire::http_auth::Scheme;
 use jiff::Timestamp;
 
@@ -223,6 +223,11 @@ pub trait Readiness: Send + Sync {
 
     /// Returns problems that an administrator should fix although the gateway works.
     fn remarks(&self) -> Vec<NotReady> {
+        Vec::new()
+    }
+
+    /// The periodic tasks with the results of their last runs.
+    fn periodic(&self) -> Vec<PeriodicStatus> {
         Vec::new()
     }
 }

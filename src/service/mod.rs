@@ -60,7 +60,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     caller::Caller, device_index::DeviceIndex, import::Imports, notices::AbsenceTracker,
-    rejected_logins::RejectedLogins,
+    rejected_logins::RejectedLogins, sip_tls_probe::ProbeSipTls,
 };
 pub use self::{
     device_row::{DeviceRow, SearchTerms},
@@ -86,7 +86,7 @@ use crate::{
     },
     provision::{Provisioning, PublicUrlsOf},
     render::Renderer,
-    store::{Store, StoreError},
+    store::{Store, StoreError, WriteDeliveredFiles},
 };
 
 /// A source that tries one MAC address after another; see [`ServiceDependencies::scanning`].
@@ -170,12 +170,11 @@ impl AdminService {
         let deps = Arc::new(deps);
         let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
         deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
-        // Compression and encryption must not run on a thread that answers phones.
-        let writing = deps.store.clone().write_delivered_files(deps.tasks.stop_token());
-        deps.tasks.spawn("delivered files", writing);
+        // Deflating and sealing is no work for a thread that answers phones.
+        deps.tasks.every(WriteDeliveredFiles(deps.store.clone()), &deps.clock);
         let absences = AbsenceTracker::new(deps.clock.now());
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
-        deps.tasks.spawn("sip trust", sip_tls_probe::watch(Arc::clone(&sip_trust), Arc::clone(&deps)));
+        deps.tasks.every(ProbeSipTls::new(Arc::clone(&sip_trust), Arc::clone(&deps)), &deps.clock);
         let runtime = tokio::runtime::Handle::current();
         let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));
         desk.spawn("handed imports", import_job::watch(desk.clone()));

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ServiceDependencies;
@@ -151,24 +152,40 @@ impl ProbeResults {
     }
 }
 
-/// Probes the ports periodically until the gateway stops.
-pub async fn watch(known: Arc<ProbeResults>, deps: Arc<ServiceDependencies>) {
-    let mut pause = FIRST;
-    // An import may contain any address as a PBX.
-    let reach = deps.reach.and_private();
-    loop {
-        let next = deps.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = deps.clock.sleep_until(next) => {}
-            () = deps.tasks.stopping() => return,
-        }
+/// Probes the SIP/TLS ports of the PBXs now and then.
+pub struct ProbeSipTls {
+    known: Arc<ProbeResults>,
+    deps: Arc<ServiceDependencies>,
+    is_first: bool,
+}
+
+impl ProbeSipTls {
+    /// Writes what it finds to `known`.
+    #[must_use]
+    pub fn new(known: Arc<ProbeResults>, deps: Arc<ServiceDependencies>) -> Self {
+        Self { known, deps, is_first: true }
+    }
+}
+
+impl PeriodicTask for ProbeSipTls {
+    const NAME: &'static str = "probe SIP/TLS ports";
+
+    fn period(&self) -> Duration {
+        if self.is_first { FIRST } else { ROUND }
+    }
+
+    async fn run(&mut self) -> RunResult {
+        self.is_first = false;
+        let deps = &self.deps;
+        // An import may name any address as a PBX.
+        let reach = deps.reach.and_private();
         let (registry, now) = (deps.registry.load_full(), deps.clock.now());
         let instances: Vec<InstanceId> = deps.instances.iter().map(|instance| instance.id).collect();
         tokio::select! {
-            () = known.round(&registry, &deps.store, &instances, &reach, now) => {}
-            () = deps.tasks.stopping() => return,
+            () = self.known.round(&registry, &deps.store, &instances, &reach, now) => {}
+            () = deps.tasks.stopping() => {}
         }
-        pause = ROUND;
+        Ok(())
     }
 }
 

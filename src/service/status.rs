@@ -1,6 +1,7 @@
 //! Passes the state that only the running gateway knows (connections, and problems that need an administrator) to
 //! commands. Request and answer are facts, so that a command needs neither address nor token.
 
+use gangway_base::periodic::PeriodicStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +23,9 @@ pub struct GatewayStatus {
     pub notices: Vec<Value>,
     /// As in `SnapshotResult`.
     pub connections: Vec<Value>,
+    /// The periodic tasks with the results of their last runs.
+    #[serde(default)]
+    pub periodic: Vec<PeriodicStatus>,
 }
 
 /// Sends a request to the running gateway.
@@ -55,6 +59,7 @@ pub(super) async fn answer(desk: &AdminService) {
         let told = GatewayStatus {
             notices: notices::notices(&desk.0, instance),
             connections: connections::rows(&desk.0, instance),
+            periodic: desk.0.deps.tasks.periodic(),
         };
         let text = serde_json::to_string(&told).unwrap_or_default();
         let told = async {

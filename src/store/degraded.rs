@@ -9,9 +9,8 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use sqlx::SqliteConnection;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, connection,
@@ -148,21 +147,29 @@ pub(super) async fn check_contents(path: &Path) -> Result<SqliteConnection, Stor
     readable(connection::without_log(path).await).await
 }
 
-/// Checks the whole file at startup and every hour, so that damage is found early.
-pub(super) async fn check(store: Store, stop: CancellationToken) {
-    loop {
+/// Reads the whole database at the start and every hour: damage must be known before a backup is needed.
+pub(super) struct CheckDatabase(pub(super) Store);
+
+impl PeriodicTask for CheckDatabase {
+    const NAME: &'static str = "check database";
+    const AT_START: bool = true;
+
+    fn period(&self) -> Duration {
+        CHECKED_EVERY
+    }
+
+    async fn run(&mut self) -> RunResult {
+        let store = &self.0;
         match store.look_for_damage(WITHIN).await {
-            Ok(()) => {}
+            Ok(()) => Ok(()),
             Err(cause @ StoreError::Corrupt { .. }) if !matches!(store.condition(), Health::Lost { .. }) => {
                 store.inner.condition.set(&condition(&cause));
+                Err(cause.to_string())
             }
-            Err(error) => tracing::debug!(%error, "the database cannot be checked"),
-        }
-        let clock = &store.inner.clock;
-        let next = clock.now().saturating_add(CHECKED_EVERY).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = clock.sleep_until(next) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the database cannot be checked");
+                Err(error.to_string())
+            }
         }
     }
 }

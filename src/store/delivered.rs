@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
@@ -136,29 +136,30 @@ pub(super) async fn forget(connection: &mut SqliteConnection, phone: PhoneId) ->
     Ok(())
 }
 
-impl Store {
-    /// Queues a delivered file. Never waits. [`Store::write_delivered_files`] writes it within about a second.
-    pub fn file_delivered(&self, file: DeliveredFile) {
-        self.inner.delivered.put(file);
+/// Writes delivered files, and what is left when the gateway stops. Deflating and sealing take processor time: start it
+/// on a thread that serves no phones.
+pub struct WriteDeliveredFiles(pub Store);
+
+impl PeriodicTask for WriteDeliveredFiles {
+    const NAME: &'static str = "write delivered files";
+    const AT_STOP: bool = true;
+
+    fn period(&self) -> Duration {
+        PAUSE
     }
 
-    /// Writes delivered files until the gateway stops, then writes the rest. Deflating and sealing block the current
-    /// thread, so run this on a thread that does not serve phones.
-    pub async fn write_delivered_files(self, stop: CancellationToken) {
-        loop {
-            let clock = &self.inner.clock;
-            let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-            let stopping = tokio::select! {
-                () = stop.cancelled() => true,
-                () = clock.sleep_until(next) => false,
-            };
-            if let Err(error) = self.flush_delivered_files().await {
-                tracing::warn!(%error, "some delivered files are not kept; they cannot be compared with later ones");
-            }
-            if stopping {
-                break;
-            }
-        }
+    async fn run(&mut self) -> RunResult {
+        self.0.flush_delivered_files().await.map_err(|error| {
+            tracing::warn!(%error, "some delivered files are not kept; they cannot be compared with later ones");
+            error.to_string()
+        })
+    }
+}
+
+impl Store {
+    /// Keeps a delivered file. Never waits; on disk a second later, once [`WriteDeliveredFiles`] runs.
+    pub fn file_delivered(&self, file: DeliveredFile) {
+        self.inner.delivered.put(file);
     }
 
     /// Writes all waiting files.

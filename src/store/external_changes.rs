@@ -2,9 +2,9 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     DATABASE, Health, Store, connection, degraded,
@@ -20,48 +20,61 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Pause between two checks of the file's content.
 const INSIDE: Duration = Duration::from_secs(10);
 
-/// Runs the checks until the gateway stops.
-pub(super) async fn run(store: Store, mut seen: Seen, stop: CancellationToken) {
-    let mut connection = None;
-    let mut is_blind = false;
-    let mut generation = store.inner.identity.generation();
-    let mut inside = Inside::default();
-    loop {
-        let clock = &store.inner.clock;
-        let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = clock.sleep_until(next) => {}
-        }
+/// Looks three times a second for changes that other processes wrote.
+pub(super) struct WatchDatabase {
+    store: Store,
+    seen: Seen,
+    connection: Option<SqliteConnection>,
+    /// The last look failed; that is logged once.
+    is_blind: bool,
+    /// Of the files the connection has open.
+    generation: u64,
+    inside: Inside,
+}
+
+impl WatchDatabase {
+    /// Memory is true as far as `seen`.
+    pub(super) fn new(store: Store, seen: Seen) -> Self {
+        let generation = store.inner.identity.generation();
+        Self { store, seen, connection: None, is_blind: false, generation, inside: Inside::default() }
+    }
+}
+
+impl PeriodicTask for WatchDatabase {
+    const NAME: &'static str = "watch database";
+
+    fn period(&self) -> Duration {
+        PAUSE
+    }
+
+    async fn run(&mut self) -> RunResult {
+        let Self { store, seen, connection, is_blind, generation, inside } = self;
         store.inner.writer.tidy().await;
-        if store.inner.writer.retry_open(clock.now()).await {
+        if store.inner.writer.retry_open(store.inner.clock.now()).await {
             match store.inner.identity.note() {
                 Ok(()) => store.inner.condition.set(&Health::Healthy),
                 Err(error) => tracing::warn!(%error, "the files of the database are not watched"),
             }
         }
-        prove(&store).await;
-        inside.look(&store).await;
-        if store.inner.identity.generation() != generation {
-            // The connection still has the previous files open.
-            generation = store.inner.identity.generation();
-            connection = None;
+        prove(store).await;
+        inside.look(store).await;
+        if store.inner.identity.generation() != *generation {
+            // The connection has the former files open.
+            *generation = store.inner.identity.generation();
+            *connection = None;
         }
-        let looked = look_with(&store, &mut connection, &mut seen).await;
-        // Log the failure once, not three times a second.
+        let looked = look_with(store, connection, seen).await;
+        let result = looked.as_ref().map(|()| ()).map_err(ToString::to_string);
         match looked {
-            Err(error) if !is_blind => {
+            Err(error) if !*is_blind => {
                 let error = error.with_copy_in(store.dir());
                 tracing::warn!(%error, "changes of other processes are not seen at the moment");
-                is_blind = true;
+                *is_blind = true;
             }
-            Err(_) => connection = None,
-            Ok(()) => is_blind = false,
+            Err(_) => *connection = None,
+            Ok(()) => *is_blind = false,
         }
-    }
-    // Closing a read-only connection cannot lose data.
-    if let Some(connection) = connection {
-        let _ = connection.close().await;
+        result
     }
 }
 

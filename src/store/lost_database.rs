@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::SqlitePool;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     DATABASE, Health, Store, connection,
@@ -81,24 +81,39 @@ struct OpenConnectionCopy {
     next: Option<Timestamp>,
 }
 
-/// Checks the files until the gateway stops.
-pub(super) async fn run(store: Store, stop: CancellationToken) {
-    let mut lasting = OpenConnectionCopy::default();
-    loop {
-        let clock = &store.inner.clock;
-        let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = clock.sleep_until(next) => {}
-        }
-        match store.inner.identity.look() {
+/// Checks whether the database's files are still the ones that were opened, and repairs what it can.
+pub(super) struct WatchFiles {
+    store: Store,
+    lasting: OpenConnectionCopy,
+}
+
+impl WatchFiles {
+    /// No loss known.
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, lasting: OpenConnectionCopy::default() }
+    }
+}
+
+impl PeriodicTask for WatchFiles {
+    const NAME: &'static str = "watch database files";
+
+    fn period(&self) -> Duration {
+        PAUSE
+    }
+
+    async fn run(&mut self) -> RunResult {
+        match self.store.inner.identity.look() {
             Ok(()) => {
-                if lasting.loss.is_some() {
-                    store.files_are_back().await;
-                    lasting = OpenConnectionCopy::default();
+                if self.lasting.loss.is_some() {
+                    self.store.files_are_back().await;
+                    self.lasting = OpenConnectionCopy::default();
                 }
+                Ok(())
             }
-            Err(loss) => store.files_are_lost(loss, &mut lasting).await,
+            Err(loss) => {
+                self.store.files_are_lost(loss, &mut self.lasting).await;
+                Err(loss.to_string())
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ pub use self::{
     },
     command_payload::HANDOVER_LIMIT,
     degraded::Health,
-    delivered::{DeliveredFile, KeptFile},
+    delivered::{DeliveredFile, KeptFile, WriteDeliveredFiles},
     error::StoreError,
     event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{DATABASE, ServeLock},
@@ -91,6 +91,9 @@ pub use self::{
     token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
     upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
     write_batch::DeferredChange,
+};
+use self::{
+    degraded::CheckDatabase, external_changes::WatchDatabase, lost_database::WatchFiles, request::WriteRequests,
 };
 use self::{
     identity::Identity, kv::FactCache, missing_database::FirstStart, phone_cache::TokenIndex, request::Requests,
@@ -258,11 +261,12 @@ impl Store {
                 request_changes: broadcast::Sender::new(16),
             }),
         };
-        tasks.spawn("store watch", external_changes::run(store.clone(), loaded.seen, tasks.stop_token()));
-        tasks.spawn("store files", lost_database::run(store.clone(), tasks.stop_token()));
+        let clock = &store.inner.clock;
+        tasks.every(WatchDatabase::new(store.clone(), loaded.seen), clock);
+        tasks.every(WatchFiles::new(store.clone()), clock);
         tasks.spawn("store later changes", write_batch::run(store.clone(), queue, tasks.stop_token()));
-        tasks.spawn("store request facts", request::run(store.clone(), tasks.stop_token()));
-        tasks.spawn("store check", degraded::check(store.clone(), tasks.stop_token()));
+        tasks.every(WriteRequests(store.clone()), clock);
+        tasks.every(CheckDatabase(store.clone()), clock);
         Ok(store)
     }
 

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
+use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, activity,
@@ -222,21 +222,22 @@ fn shorten(text: &mut Arc<str>) {
     }
 }
 
-/// Writes until the gateway stops, then writes the rest.
-pub(super) async fn run(store: Store, stop: CancellationToken) {
-    loop {
-        let clock = &store.inner.clock;
-        let next = clock.now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-        let stopping = tokio::select! {
-            () = stop.cancelled() => true,
-            () = clock.sleep_until(next) => false,
-        };
-        if let Err(error) = store.flush_requests().await {
+/// Writes the last requests of the phones, and what is left when the gateway stops.
+pub(super) struct WriteRequests(pub(super) Store);
+
+impl PeriodicTask for WriteRequests {
+    const NAME: &'static str = "write last requests";
+    const AT_STOP: bool = true;
+
+    fn period(&self) -> Duration {
+        PAUSE
+    }
+
+    async fn run(&mut self) -> RunResult {
+        self.0.flush_requests().await.map_err(|error| {
             tracing::warn!(%error, "the facts of the last requests stay in memory for now");
-        }
-        if stopping {
-            break;
-        }
+            error.to_string()
+        })
     }
 }
 

@@ -6,5 +6,6 @@ pub mod clock;
 pub mod host;
 mod labelled_enum;
 pub mod mac;
+pub mod periodic;
 pub mod secret;
 pub mod tasks;

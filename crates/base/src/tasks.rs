@@ -11,13 +11,19 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-/// Spawns tasks and signals them to stop. Cheap to clone; all clones share one state.
+use crate::{
+    clock::SharedClock,
+    periodic::{self, PeriodicList, PeriodicStatus, PeriodicTask},
+};
+
+/// Spawns tasks and tells them to stop. Cheap to clone; all clones are one.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     stop: CancellationToken,
     tracker: TaskTracker,
     /// Number of running tasks by name.
     running: Arc<Mutex<BTreeMap<&'static str, usize>>>,
+    periodic: PeriodicList,
 }
 
 /// Removes the task from the list when dropped, however the task ends.
@@ -55,7 +61,18 @@ impl Tasks {
         self.tracker.spawn(self.listed(name, task));
     }
 
-    /// Wraps the task so that it is listed while it runs.
+    /// Runs a periodic task on the current runtime until the gateway stops.
+    pub fn every<T: PeriodicTask>(&self, task: T, clock: &SharedClock) {
+        self.spawn(T::NAME, periodic::drive(task, Arc::clone(clock), self.clone(), self.periodic.clone()));
+    }
+
+    /// The periodic tasks with the results of their last runs, in the order in which they were started.
+    #[must_use]
+    pub fn periodic(&self) -> Vec<PeriodicStatus> {
+        self.periodic.all()
+    }
+
+    /// The task, on the list while it runs.
     fn listed<T: Future<Output = ()>>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T> {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         let listed = Listed { name, running: Arc::clone(&self.running) };

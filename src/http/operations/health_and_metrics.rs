@@ -29,11 +29,13 @@ pub fn configure(readiness: Arc<dyn Readiness>, metrics: MetricsText) -> impl Fn
             .route(
                 "/readyz",
                 web::get().to(move || {
-                    let (missing, remarks) = (readiness.missing(), readiness.remarks());
+                    let (missing, remarks, periodic) = (readiness.missing(), readiness.remarks(), readiness.periodic());
                     async move {
                         let ready = missing.is_empty();
                         let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-                        answer.json(json!({ "ready": ready, "missing": missing, "remarks": remarks }))
+                        answer.json(
+                            json!({ "ready": ready, "missing": missing, "remarks": remarks, "periodic": periodic }),
+                        )
                     }
                 }),
             )
