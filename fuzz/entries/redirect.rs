@@ -4,8 +4,8 @@
 use gangway::{
     phone::instance::InstanceId,
     redirect::{
-        AccountCache, NextCall, Operation, PROTOCOLS, ProtocolContext, RedirectAccount, SendContext, ServerEntry,
-        ServiceResponse,
+        AccountCache, NextCall, Operation, ProtocolContext, RedirectAccount, SendContext, ServerEntry, ServiceResponse,
+        protocols,
     },
 };
 use gangway_base::{mac::Mac, secret::Secret};
@@ -18,19 +18,20 @@ const STATUSES: [u16; 8] = [200, 200, 200, 201, 404, 401, 429, 500];
 pub fn enter(data: &[u8]) {
     let Some((choice, mut rest)) = data.split_first() else { return };
     let choice = usize::from(*choice);
-    let Some(protocol) = PROTOCOLS.get(choice % PROTOCOLS.len()) else { return };
-    let operation = operation(choice / PROTOCOLS.len());
+    let count = protocols().count();
+    let Some(protocol) = protocols().nth(choice % count) else { return };
+    let operation = operation(choice / count);
     let account = RedirectAccount {
         instance: InstanceId(1),
         vendor: "vendor".into(),
-        protocol: protocol.name.into(),
-        url: protocol.default_url.into(),
+        protocol: protocol.info.name.into(),
+        url: protocol.info.default_url.into(),
         user: "user".into(),
         password: Secret::new("redirect password"),
         server_name: None,
         mac_only: choice & 0x80 != 0,
     };
-    let Ok(url) = protocol.default_url.parse::<url::Url>() else { return };
+    let Ok(url) = protocol.info.default_url.parse::<url::Url>() else { return };
     let host = url.host_str().map(str::to_owned);
     let around = ProtocolContext { memory: AccountCache::default(), now: Timestamp::UNIX_EPOCH };
     let mut exchange = (protocol.start)(&operation, &account, url, &around);

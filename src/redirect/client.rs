@@ -23,13 +23,14 @@ use super::{
     history::{ExchangeRecord, HistorySink},
     operation::{Operation, RedirectAccount},
     protocol::{NextCall, RedirectProtocol, SendContext, ServiceRequest, ServiceResponse},
-    protocols::{PROTOCOLS, Protocol, protocol},
+    protocols::{Protocol, protocol},
     redact::Mask,
     result::{RedirectFailure, RedirectResult},
 };
 use crate::{
     net::http::{HttpClient, HttpError, Request, Response},
     phone::{instance::InstanceId, record::PhoneId},
+    settings::REDIRECT_PROTOCOLS,
 };
 
 /// Limit of calls per operation; more than any operation needs.
@@ -171,8 +172,8 @@ impl Redirects {
     }
 }
 
-/// Checks the account; returns its protocol and address.
-fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), RedirectResult> {
+/// Checks the account: the protocol it speaks, and where.
+fn address(account: &RedirectAccount) -> Result<(Protocol, Url), RedirectResult> {
     let missing = |what: String| RedirectResult::NotConfigured(what);
     let setting = |name: &str| format!("redirect.{}.{name}", account.vendor);
     if matches!(account.protocol.as_str(), "" | "none") {
@@ -182,7 +183,7 @@ fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Redire
         )));
     }
     let Some(protocol) = protocol(&account.protocol) else {
-        let known: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        let known: Vec<&str> = REDIRECT_PROTOCOLS.iter().map(|protocol| protocol.name).collect();
         return Err(missing(format!(
             "'{}' in {} is no known protocol, known are none, {}",
             account.protocol,
@@ -193,7 +194,7 @@ fn address(account: &RedirectAccount) -> Result<(&'static Protocol, Url), Redire
     if account.user.is_empty() || account.password.is_empty() {
         return Err(missing(format!("{} and {} must be set", setting("user"), setting("password"))));
     }
-    let address = if account.url.trim().is_empty() { protocol.default_url } else { account.url.trim() };
+    let address = if account.url.trim().is_empty() { protocol.info.default_url } else { account.url.trim() };
     let url = Url::parse(address).map_err(|error| missing(format!("{} is no URL ({error})", setting("url"))))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(missing(format!("{} must begin with https:// and name a host", setting("url"))));

@@ -1,8 +1,7 @@
 //! The vendors' redirect services: the clouds that direct a factory-fresh phone to its provisioning server.
 //!
-//! A protocol is one pure file that turns an [`Operation`] into calls and answers into a [`RedirectResult`], and one
-//! line in [`PROTOCOLS`]. Only [`Redirects`] accesses the network. It enforces the limits, retries, and writes the
-//! history.
+//! A protocol is one pure file that turns an [`Operation`] into calls and answers into an [`Outcome`], and one line
+//! in [`protocols`]. Only [`Redirects`] talks to the network; it keeps the limits, retries, and writes the history.
 
 mod account_cache;
 mod client;
@@ -25,7 +24,7 @@ pub use self::{
     protocol::{
         CallKind, NextCall, ProtocolTurn, RedirectProtocol, SendContext, ServiceRequest, ServiceResponse, SignRequest,
     },
-    protocols::{Capabilities, PROTOCOLS, Protocol, protocol},
+    protocols::{Protocol, protocol, protocols},
     result::{Confirmation, Done, EntryUsed, RedirectFailure, RedirectResult, SerialTrouble},
     server_name::{alternative_name, server_name},
 };

@@ -11,7 +11,7 @@ pub struct RedirectAccount {
     pub instance: InstanceId,
     /// The vendor folder.
     pub vendor: String,
-    /// The name of a protocol in [`super::PROTOCOLS`], or `none`.
+    /// A name out of [`crate::settings::REDIRECT_PROTOCOLS`], or `none`.
     pub protocol: String,
     /// The service's address; empty for the protocol's default.
     pub url: String,

@@ -1,4 +1,4 @@
-//! The table of protocols. A new protocol needs one file and one line here.
+//! The implementations of the protocols in `settings/redirect_protocols.rs`, one folder or file each.
 
 pub mod gigaset_grape;
 pub mod snom_sraps;
@@ -14,96 +14,50 @@ use super::{
     operation::{Operation, RedirectAccount},
     protocol::RedirectProtocol,
 };
+use crate::settings::{REDIRECT_PROTOCOLS, RedirectProtocolInfo, redirect_protocol};
 
-/// The capabilities of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// It supports a URL per phone.
-    pub unique_url: bool,
-    /// Phones accept `user:password@` in a URL (the service has no fields for credentials).
-    pub credentials_in_url: bool,
-    /// The URL of an existing server entry can be changed.
-    pub edit_server: bool,
-    /// It has named server entries. Without them, `EnsureServer` completes without a call.
-    pub server_entries: bool,
-}
+/// Begins an operation at this address.
+type Start = fn(&Operation, &RedirectAccount, Url, &ProtocolContext) -> Box<dyn RedirectProtocol>;
 
-/// One protocol.
-pub struct Protocol {
-    /// The value of the setting `redirect.<vendor>.protocol`.
-    pub name: &'static str,
-    /// The service's default address, used when the setting `redirect.<vendor>.url` is empty.
-    pub default_url: &'static str,
-    /// The capabilities of the service.
-    pub capabilities: Capabilities,
-    /// Starts an operation at this address.
-    pub start: fn(&Operation, &RedirectAccount, Url, &ProtocolContext) -> Box<dyn RedirectProtocol>,
-}
-
-/// All supported protocols.
-pub static PROTOCOLS: &[Protocol] = &[
-    Protocol {
-        name: "yealink-xmlrpc",
-        default_url: "https://api-dm.yealink.com:8443/xmlrpc",
-        capabilities: Capabilities {
-            unique_url: true,
-            credentials_in_url: true,
-            edit_server: false,
-            server_entries: true,
-        },
-        start: yealink_xmlrpc::start,
-    },
-    Protocol {
-        name: "yealink-ymcs",
-        // The account's region determines the address (eu, us, au); the portal shows it next to the keys.
-        default_url: "https://eu-api.ymcs.yealink.com",
-        capabilities: Capabilities {
-            unique_url: true,
-            credentials_in_url: false,
-            edit_server: true,
-            server_entries: true,
-        },
-        start: yealink_ymcs::start,
-    },
-    Protocol {
-        name: "snom-xmlrpc",
-        // The service requires the slash.
-        default_url: "https://secure-provisioning.snom.com:8083/xmlrpc/",
-        capabilities: Capabilities {
-            unique_url: true,
-            credentials_in_url: true,
-            edit_server: false,
-            server_entries: false,
-        },
-        start: snom_xmlrpc::start,
-    },
-    Protocol {
-        name: "snom-sraps",
-        // Also answers at https://secure-provisioning.snom.com/api/v1/.
-        default_url: "https://api.sraps.snom.com/api/v1/",
-        capabilities: Capabilities {
-            unique_url: true,
-            credentials_in_url: true,
-            edit_server: false,
-            server_entries: false,
-        },
-        start: snom_sraps::start,
-    },
-    Protocol {
-        name: "gigaset-grape",
-        default_url: "https://api.grape.gigaset.net/api/v1/",
-        capabilities: Capabilities {
-            unique_url: true,
-            credentials_in_url: true,
-            edit_server: false,
-            server_entries: false,
-        },
-        start: gigaset_grape::start,
-    },
+/// The implementation of each protocol by its name.
+const IMPLEMENTATIONS: &[(&str, Start)] = &[
+    ("yealink-xmlrpc", yealink_xmlrpc::start),
+    ("yealink-ymcs", yealink_ymcs::start),
+    ("snom-xmlrpc", snom_xmlrpc::start),
+    ("snom-sraps", snom_sraps::start),
+    ("gigaset-grape", gigaset_grape::start),
 ];
 
-/// The protocol with this name.
+/// A protocol with its implementation.
+#[derive(Clone, Copy)]
+pub struct Protocol {
+    /// Its row in the table.
+    pub info: &'static RedirectProtocolInfo,
+    /// Begins an operation.
+    pub start: Start,
+}
+
+/// The protocol of this name.
 #[must_use]
-pub fn protocol(name: &str) -> Option<&'static Protocol> {
-    PROTOCOLS.iter().find(|protocol| protocol.name == name)
+pub fn protocol(name: &str) -> Option<Protocol> {
+    let info = redirect_protocol(name)?;
+    let (_, start) = IMPLEMENTATIONS.iter().find(|(implemented, _)| *implemented == name)?;
+    Some(Protocol { info, start: *start })
+}
+
+/// Every protocol, in the order of the table.
+pub fn protocols() -> impl Iterator<Item = Protocol> {
+    REDIRECT_PROTOCOLS.iter().filter_map(|info| protocol(info.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_implemented() {
+        let rows: Vec<&str> = REDIRECT_PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        let implemented: Vec<&str> = IMPLEMENTATIONS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(rows, implemented);
+    }
 }

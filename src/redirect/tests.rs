@@ -44,7 +44,7 @@ fn surroundings() -> ProtocolContext {
 
 fn begin(operation: &Operation) -> Box<dyn RedirectProtocol> {
     let protocol = protocol("yealink-xmlrpc").unwrap();
-    (protocol.start)(operation, &account(), Url::parse(protocol.default_url).unwrap(), &surroundings())
+    (protocol.start)(operation, &account(), Url::parse(protocol.info.default_url).unwrap(), &surroundings())
 }
 
 fn answer(name: &str) -> ServiceResponse {
@@ -83,23 +83,23 @@ fn registered(entry: EntryUsed) -> RedirectResult {
 #[test]
 fn every_protocol_of_the_table_is_sound() {
     let mut names = std::collections::HashSet::new();
-    for protocol in PROTOCOLS {
-        assert!(names.insert(protocol.name), "{} is there twice", protocol.name);
-        let url = Url::parse(protocol.default_url).unwrap();
-        assert_eq!(url.scheme(), "https", "{}", protocol.name);
+    for protocol in protocols() {
+        assert!(names.insert(protocol.info.name), "{} is there twice", protocol.info.name);
+        let url = Url::parse(protocol.info.default_url).unwrap();
+        assert_eq!(url.scheme(), "https", "{}", protocol.info.name);
         let operations =
             [Operation::EnsureServer(server()), Operation::Check { mac: mac() }, register(true), register(false)];
         for operation in operations.into_iter().chain([Operation::Deregister { mac: mac() }, Operation::Probe]) {
             let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &surroundings());
             let turn = exchange.next(None);
             assert!(turn.meant.is_none());
-            if !protocol.capabilities.server_entries && matches!(operation, Operation::EnsureServer(_)) {
+            if !protocol.info.capabilities.server_entries && matches!(operation, Operation::EnsureServer(_)) {
                 let NextCall::Done(RedirectResult::Ok(_)) = turn.step else {
-                    panic!("{}: there are no entries", protocol.name)
+                    panic!("{}: there are no entries", protocol.info.name)
                 };
                 continue;
             }
-            let NextCall::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.name) };
+            let NextCall::Send(call) = turn.step else { panic!("{}: {operation:?} sends nothing", protocol.info.name) };
             assert_eq!(call.request.url.origin(), url.origin());
             assert!(!format!("{call:?}").contains("secret"));
             // Every exchange ends with any answers, and with the same results for every vendor.
@@ -269,8 +269,8 @@ proptest::proptest! {
     fn every_exchange_of_every_protocol_ends_whatever_is_answered(
         answers in proptest::collection::vec((0_usize..20, ".{0,60}", 0_usize..8), 40),
     ) {
-        for protocol in PROTOCOLS {
-            let url = Url::parse(protocol.default_url).unwrap();
+        for protocol in protocols() {
+            let url = Url::parse(protocol.info.default_url).unwrap();
             for operation in [
                 Operation::EnsureServer(server()),
                 Operation::Check { mac: mac() },
@@ -291,8 +291,8 @@ proptest::proptest! {
                     let status = [200, 200, 200, 201, 204, 400, 401, 403][*status];
                     step = exchange.next(Some(&ServiceResponse::bare(status, body))).step;
                 }
-                let NextCall::Done(outcome) = &step else { panic!("{}: {operation:?} does not end", protocol.name) };
-                proptest::prop_assert!(calls <= 30 && !outcome.sentence().is_empty(), "{}: {}", protocol.name, calls);
+                let NextCall::Done(outcome) = &step else { panic!("{}: {operation:?} does not end", protocol.info.name) };
+                proptest::prop_assert!(calls <= 30 && !outcome.sentence().is_empty(), "{}: {}", protocol.info.name, calls);
             }
         }
     }

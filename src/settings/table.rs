@@ -2,7 +2,7 @@
 
 use gangway_base::secret::Secret;
 
-use super::scope::Scope;
+use super::{redirect_protocols::PROTOCOL_WORDS, scope::Scope};
 
 /// The value of `phone_admin_password` that selects the password deployed by Devices.
 pub const FROM_DEVICES: &str = "from-devices";
@@ -328,14 +328,7 @@ pub static REDIRECT_SETTINGS: &[Setting] = &[
         EffectTime::NextRedirect,
         instance(
             "protocol",
-            ValueKind::Choice(&[
-                "yealink-xmlrpc",
-                "yealink-ymcs",
-                "snom-xmlrpc",
-                "snom-sraps",
-                "gigaset-grape",
-                "none",
-            ]),
+            ValueKind::Choice(&PROTOCOL_WORDS),
             "",
             "Protocol of the service. Empty = the one the vendor's manifest names.",
         ),

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use super::{Loaded, last_line_of, line_of};
 use crate::{
     catalog::{diagnostic::Diagnostic, manifest::Manifest},
-    settings::{Scope, family_may_default, validate},
+    settings::{NO_PROTOCOL, REDIRECT_PROTOCOLS, Scope, family_may_default, redirect_protocol, validate},
 };
 
 /// Words and references of one manifest; `loaded` holds the vendors before it.
@@ -49,7 +49,15 @@ fn words(path: &str, folder: &str, text: &str, manifest: &Manifest, findings: &m
     for name in providers.chain(families).chain(capabilities).chain([&manifest.name]).filter(|name| !is_word(name)) {
         find(&format!("\"{name}\""), format!("'{name}' is no plain word"), "use a-z, 0-9 and '-'");
     }
-    if manifest.redirect.default != "none" && !manifest.redirect.protocols.contains(&manifest.redirect.default) {
+    for name in manifest.redirect.protocols.iter().filter(|name| redirect_protocol(name).is_none()) {
+        let known: Vec<&str> = REDIRECT_PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        find(
+            &format!("\"{name}\""),
+            format!("the gateway speaks no redirect protocol '{name}'"),
+            &format!("write one of {}, or leave protocols empty and default = \"none\"", known.join(", ")),
+        );
+    }
+    if manifest.redirect.default != NO_PROTOCOL && !manifest.redirect.protocols.contains(&manifest.redirect.default) {
         find("default", "the default protocol is not among the protocols".to_owned(), "list it in redirect.protocols");
     }
     if manifest.providers.is_empty() {

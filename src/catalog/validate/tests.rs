@@ -29,6 +29,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
         (MANIFEST, "'^SIP-(?<model>", "'^SIP-(?<model>(", "does not compile"),
         (MANIFEST, "model = \"T54W\"", "model = \"T54\"", "is read as"),
         (MANIFEST, "desk/v81/open.cfg", "desk/v81/none.cfg", "is missing"),
+        (MANIFEST, "\"yealink-ymcs\"", "\"fanvil-fdps\"", "speaks no redirect protocol 'fanvil-fdps'"),
         (OPEN, "{{ provisioning.url }}", "{{ accounts }}", "its stage has no 'accounts'"),
         (OPEN, "{{ provisioning.url }}", "{{ provisioning.url", "templates/yealink/desk/v81/open.cfg"),
         (OPEN, "{{ provisioning.url }}", "{{ provisioning.url | safe }}", "past the format's escaper"),

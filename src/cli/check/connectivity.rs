@@ -144,7 +144,7 @@ pub async fn redirect(
         url if !url.is_empty() => url,
         _ => {
             let name = if protocol.is_empty() { usual.as_str() } else { protocol.as_str() };
-            redirect::protocol(name).map_or(String::new(), |protocol| protocol.default_url.to_owned())
+            redirect::protocol(name).map_or(String::new(), |protocol| protocol.info.default_url.to_owned())
         }
     };
     let Some((host, port)) =
