@@ -9,10 +9,6 @@
     reason = "a benchmark may fail loudly"
 )]
 
-#[expect(dead_code, reason = "shared with the tests, only partly used here")]
-#[path = "../src/devices/sysclients/double.rs"]
-mod double;
-
 use std::{
     io::{BufRead as _, BufReader, Lines, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -20,13 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use double::{Double, Known};
 use gangway::{
     devices::sysclients::{Credential, PoolDependencies, Status, SysclientEventKind, SysclientPool, SysclientSpec},
     net::tls,
     phone::{instance::InstanceId, record::PhoneId},
 };
 use gangway_base::{clock::SystemClock, tasks::Tasks};
+use gangway_sim::sysclient_server::{SysclientServer, SysclientServerState};
 use tokio::sync::mpsc;
 
 const RATE: u32 = 500;
@@ -74,12 +70,12 @@ fn devices(with_tls: bool) {
             Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).unwrap())
         });
         let codes = (0..phones()).map(|id| format!("c{id}")).collect();
-        let known = Arc::new(Mutex::new(Known { codes, ..Known::default() }));
-        let mut double = Double::start("127.0.0.1:0".parse().unwrap(), known, config.clone()).await;
+        let known = Arc::new(Mutex::new(SysclientServerState { codes, ..SysclientServerState::default() }));
+        let mut double = SysclientServer::start("127.0.0.1:0".parse().unwrap(), known, config.clone()).await;
         println!("{} {pin}", double.address);
         while restart.recv().await.is_some() {
             double.kill();
-            double = Double::start(double.address, Arc::clone(&double.known), config.clone()).await;
+            double = SysclientServer::start(double.address, Arc::clone(&double.known), config.clone()).await;
             println!("restarted");
         }
         double.kill();

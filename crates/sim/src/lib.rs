@@ -19,6 +19,7 @@ pub mod sip_phone;
 pub mod snom_phone;
 pub mod snom_rps;
 pub mod sraps;
+pub mod sysclient_server;
 pub mod users;
 pub mod world;
 mod xmlrpc;

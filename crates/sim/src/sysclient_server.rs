@@ -1,5 +1,7 @@
-//! A minimal Devices server for tests and the benchmark of the sysclient pool. It is written from the protocol
-//! description alone (raw bytes, without `gangway_wire`), so that a misreading in `gangway_wire` is not repeated here.
+//! The sysclient port of Devices alone, over plain TCP or TLS: for tests of the sysclient pool and for its benchmark, which
+//! need thousands of sockets and a sudden end. [`crate::devices::Devices`] simulates the whole app.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a peer of tests may fail loudly")]
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 /// What the server knows and has received.
 #[derive(Default)]
-pub struct Known {
-    /// Codes that admit a phone to a domain; removed when used.
+pub struct SysclientServerState {
+    /// Codes that open a domain; taken out when used.
     pub codes: HashSet<String>,
     /// Passwords by hardware ID.
     pub passwords: HashMap<String, String>,
@@ -45,15 +47,23 @@ pub struct Known {
     pub served: usize,
 }
 
-pub struct Double {
+/// A listening server; [`Self::kill`] ends it.
+pub struct SysclientServer {
+    /// Where it listens.
     pub address: SocketAddr,
-    pub known: Arc<Mutex<Known>>,
+    /// What it knows and has seen.
+    pub known: Arc<Mutex<SysclientServerState>>,
+    /// Ends listener and sockets.
     pub stop: CancellationToken,
 }
 
-impl Double {
-    /// Starts listening. Port 0 in `address` selects a free port.
-    pub async fn start(address: SocketAddr, known: Arc<Mutex<Known>>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+impl SysclientServer {
+    /// Listens; `address` with port 0 takes a free one.
+    pub async fn start(
+        address: SocketAddr,
+        known: Arc<Mutex<SysclientServerState>>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
         let listener = loop {
             match TcpListener::bind(address).await {
                 Ok(listener) => break listener,
@@ -103,7 +113,7 @@ pub fn admin(kind: u8, json: &Value) -> Vec<u8> {
     [&[1, 0, kind], json.to_string().as_bytes()].concat()
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, known: Arc<Mutex<Known>>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, known: Arc<Mutex<SysclientServerState>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match socket.read_u8().await {
@@ -164,7 +174,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, known: Arc<Mute
     }
 }
 
-fn answers(known: &mut Known, identify: &Value, challenge: &mut Option<String>) -> Vec<Vec<u8>> {
+fn answers(known: &mut SysclientServerState, identify: &Value, challenge: &mut Option<String>) -> Vec<Vec<u8>> {
     let id = identify["id"].as_str().unwrap();
     let burst = |first: Option<Vec<u8>>| {
         let ntp = admin(6, &json!({"config":{"type":"NTP","ntp1":"10.0.0.1"}}));

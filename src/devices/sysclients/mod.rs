@@ -15,6 +15,4 @@ pub use handle_state::{Status, SysclientCounts};
 pub use pool::{InstanceTrust, PoolDependencies, SysclientPool};
 
 #[cfg(test)]
-mod double;
-#[cfg(test)]
 mod tests;

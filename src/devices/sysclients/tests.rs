@@ -7,16 +7,14 @@ use std::{
 };
 
 use gangway_base::{clock::ManualClock, tasks::Tasks};
+use gangway_sim::sysclient_server::{self, SysclientServer, SysclientServerState};
 use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
 
-use super::{
-    double::{Double, Known},
-    *,
-};
+use super::*;
 use crate::{
     net::tls,
     phone::{instance::InstanceId, record::PhoneId},
@@ -87,8 +85,8 @@ impl Bench {
     }
 }
 
-async fn devices(known: Known) -> Double {
-    Double::start("127.0.0.1:0".parse().unwrap(), Arc::new(Mutex::new(known)), None).await
+async fn devices(known: SysclientServerState) -> SysclientServer {
+    SysclientServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(Mutex::new(known)), None).await
 }
 
 async fn eventually(mut condition: impl FnMut() -> bool) {
@@ -99,7 +97,7 @@ async fn eventually(mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn spec(id: i64, double: &Double, credential: Credential) -> SysclientSpec {
+fn spec(id: i64, double: &SysclientServer, credential: Credential) -> SysclientSpec {
     SysclientSpec {
         phone: PhoneId(id),
         instance: InstanceId(1),
@@ -115,8 +113,8 @@ fn mac(id: i64) -> String {
     format!("805ec0{id:06x}")
 }
 
-fn with_code(code: &str) -> Known {
-    Known { codes: [code.to_owned()].into(), ..Known::default() }
+fn with_code(code: &str) -> SysclientServerState {
+    SysclientServerState { codes: [code.to_owned()].into(), ..SysclientServerState::default() }
 }
 
 const STILL: Duration = Duration::ZERO;
@@ -142,7 +140,7 @@ async fn first_time_with_a_code_then_by_challenge_after_a_restart_of_devices() {
     while bench.fleet.counts().get(&Status::Away) != Some(&1) {
         tokio::task::yield_now().await;
     }
-    let double = Double::start(double.address, Arc::clone(&double.known), None).await;
+    let double = SysclientServer::start(double.address, Arc::clone(&double.known), None).await;
     let (_, second) = bench.until("last", STEP).await;
     assert!(second > first);
     {
@@ -183,7 +181,7 @@ async fn nothing_is_processed_before_the_password_is_stored_and_a_failed_store_i
 
 #[actix_rt::test]
 async fn silence_is_told_the_socket_stays_and_an_admin_may_adopt_the_phone_later() {
-    let double = devices(Known::default()).await;
+    let double = devices(SysclientServerState::default()).await;
     let mut bench = Bench::new(50, 8);
     bench.fleet.hold(spec(1, &double, Credential::Code("expired".into())));
     let (_, conn) = bench.until("connected", STILL).await;
@@ -193,7 +191,7 @@ async fn silence_is_told_the_socket_stays_and_an_admin_may_adopt_the_phone_later
     assert_eq!(bench.fleet.status(PhoneId(1)), Some(Status::Outside));
     bench.clock.advance(Duration::from_secs(10));
     eventually(|| double.known.lock().unwrap().pings == 1).await;
-    double.send(&mac(1), double::admin(1, &serde_json::json!({"password": "later"})));
+    double.send(&mac(1), sysclient_server::admin(1, &serde_json::json!({"password": "later"})));
     assert_eq!(bench.next(STILL).await, (1, conn, "password".into()));
     eventually(|| bench.fleet.status(PhoneId(1)) == Some(Status::Member)).await;
     bench.stop().await;
@@ -201,14 +199,14 @@ async fn silence_is_told_the_socket_stays_and_an_admin_may_adopt_the_phone_later
 
 #[actix_rt::test]
 async fn a_refused_code_is_not_sent_again_after_a_reconnect() {
-    let double = devices(Known::default()).await;
+    let double = devices(SysclientServerState::default()).await;
     let mut bench = Bench::new(50, 8);
     bench.fleet.hold(spec(1, &double, Credential::Code("expired".into())));
     bench.until("connected", STILL).await;
     bench.until("silence", STEP).await;
     double.kill();
     bench.until("closed", STILL).await;
-    let double = Double::start(double.address, Arc::clone(&double.known), None).await;
+    let double = SysclientServer::start(double.address, Arc::clone(&double.known), None).await;
     bench.until("connected", STEP).await;
     eventually(|| double.known.lock().unwrap().identified.len() == 2).await;
     assert!(double.known.lock().unwrap().identified[1].get("provisioningCode").is_none());
@@ -256,8 +254,8 @@ async fn a_tunnelled_request_is_answered() {
 async fn connects_keep_to_the_rate_and_a_full_sink_loses_nothing() {
     let count = 60;
     let codes = (0..count).map(|id| format!("c{id}")).collect();
-    let double = devices(Known { codes, ..Known::default() }).await;
-    // A queue of one that is read slowly: sockets wait for it.
+    let double = devices(SysclientServerState { codes, ..SysclientServerState::default() }).await;
+    // A queue of one, read slowly: sockets wait for it.
     let mut bench = Bench::new(20, 1);
     for id in 0..count {
         bench.fleet.hold(spec(id, &double, Credential::Code(format!("c{id}").into())));
