@@ -64,7 +64,10 @@ impl PeriodicTask for WatchDatabase {
             *connection = None;
         }
         let looked = look_with(store, connection, seen).await;
-        let result = looked.as_ref().map(|()| ()).map_err(ToString::to_string);
+        let result = match &looked {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
         match looked {
             Err(error) if !*is_blind => {
                 let error = error.with_copy_in(store.dir());

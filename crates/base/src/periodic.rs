@@ -9,13 +9,14 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
-use crate::{clock::SharedClock, tasks::Tasks};
+use crate::clock::SharedClock;
 
 /// What a run came to; the error is a sentence for the administrator.
 pub type RunResult = Result<(), String>;
 
-/// Work that [`Tasks::every`] runs again and again until the gateway stops.
+/// Work that `Tasks::every` runs again and again until the gateway stops.
 pub trait PeriodicTask: Send + 'static {
     /// The name in logs, `/readyz` and the diagnostics bundle.
     const NAME: &'static str;
@@ -81,9 +82,14 @@ impl PeriodicList {
     }
 }
 
-/// Runs `task` by `clock` until the gateway stops. A run is never cancelled: a task that waits long watches the stop
+/// Runs `task` by `clock` until `stop`. A run is never cancelled: a task that waits long watches the stop
 /// token itself.
-pub(crate) async fn drive<T: PeriodicTask>(mut task: T, clock: SharedClock, tasks: Tasks, list: PeriodicList) {
+pub(crate) async fn drive<T: PeriodicTask>(
+    mut task: T,
+    clock: SharedClock,
+    stop: CancellationToken,
+    list: PeriodicList,
+) {
     let place = list.enter(T::NAME, task.period());
     let mut is_due = T::AT_START;
     loop {
@@ -95,7 +101,7 @@ pub(crate) async fn drive<T: PeriodicTask>(mut task: T, clock: SharedClock, task
         let next = clock.now().saturating_add(task.period()).unwrap_or(Timestamp::MAX);
         tokio::select! {
             () = clock.sleep_until(next) => {}
-            () = tasks.stopping() => break,
+            () = stop.cancelled() => break,
         }
     }
     if T::AT_STOP {
@@ -109,7 +115,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::{clock::ManualClock, tasks::Tasks};
 
     /// Fails at every second run.
     struct Count(Arc<AtomicU32>);
@@ -124,7 +130,7 @@ mod tests {
 
         async fn run(&mut self) -> RunResult {
             let runs = self.0.fetch_add(1, Ordering::Relaxed) + 1;
-            if runs % 2 == 0 { Err(format!("run {runs} failed")) } else { Ok(()) }
+            if runs.is_multiple_of(2) { Err(format!("run {runs} failed")) } else { Ok(()) }
         }
     }
 

@@ -63,7 +63,7 @@ impl Tasks {
 
     /// Runs a periodic task on the current runtime until the gateway stops.
     pub fn every<T: PeriodicTask>(&self, task: T, clock: &SharedClock) {
-        self.spawn(T::NAME, periodic::drive(task, Arc::clone(clock), self.clone(), self.periodic.clone()));
+        self.spawn(T::NAME, periodic::drive(task, Arc::clone(clock), self.stop_token(), self.periodic.clone()));
     }
 
     /// The periodic tasks with the results of their last runs, in the order in which they were started.
