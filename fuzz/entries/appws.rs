@@ -1,4 +1,4 @@
-//! AppWebsocket messages, one per line, at both ends. The first byte tells which.
+//! Fuzzes both ends of AppWebsocket with messages, one per line. The first byte selects the end.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ pub fn enter(data: &[u8]) {
     }
 }
 
-/// Never in an input, nor a digest made with it.
+/// No input contains this password or a digest made with it.
 const PASSWORD: &str = "a password nobody says";
 
-/// Every app there could be, open to every kind of login.
+/// Accepts every app and every kind of login.
 struct Any;
 
 impl server::Apps for Any {
@@ -39,7 +39,7 @@ impl server::Apps for Any {
     }
 }
 
-/// A stranger at our door: whatever is said without the password, nothing is delivered.
+/// An unauthenticated client at the server end: without the password, no message is delivered.
 fn asked(text: &str) {
     let instance = server::Instance {
         domain: "example.com".into(),
@@ -63,7 +63,7 @@ fn asked(text: &str) {
     assert!(!session.is_logged_in());
 }
 
-/// A service we are a client of.
+/// A service at the client end.
 fn asking(text: &str) {
     let mut now = Timestamp::UNIX_EPOCH;
     let (mut session, _) = client::Session::open(now);
@@ -85,10 +85,10 @@ fn asking(text: &str) {
     }
 }
 
-/// Every reader of a single message.
+/// Feeds a message to all parsers.
 fn read(line: &str) {
     let Ok(message) = Envelope::parse(line, IN_LIMIT) else { return };
-    // An answer is a message again and goes back to whoever asked.
+    // A response must be a valid message for the requester.
     let answer = message.error_answer("Answer", "a \"sentence\"\n").text();
     let again = Envelope::parse(&answer, usize::MAX).expect("an answer of ours is a message");
     assert_eq!(again.src_text(), message.src_text());

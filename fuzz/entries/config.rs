@@ -1,6 +1,6 @@
-//! What Devices says of a phone's configuration, rendered into the files of every vendor. The first byte chooses the
-//! vendor; then one item (a JSON object with `type`) per line. Rendered as it is, and once more with a mark behind
-//! every character that could end a value: no name in the file may hold the mark.
+//! Fuzzes rendering with the phone configuration deployed by Devices, for the files of all vendors. The first byte
+//! selects the vendor; each line is an item (a JSON object with `type`). The input is rendered unchanged, and again
+//! with a mark after every character that could end a value: no name in the file may contain the mark.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,7 @@ use gangway_base::{clock::SystemClock, mac::Mac};
 use serde_json::Value;
 
 const MARK: &str = "zqmark";
-/// What the wire lets in.
+/// Maximum number of configuration items that gangway stores per phone.
 const MOST_ITEMS: usize = 64;
 
 pub fn enter(data: &[u8]) {
@@ -31,7 +31,7 @@ pub fn enter(data: &[u8]) {
     }
 }
 
-/// `None` when it is refused, which may be.
+/// Renders the file; `None` if the value cannot be written, which is allowed.
 fn file(choice: u8, items: &[(String, Value)]) -> Option<(String, Format)> {
     static RENDERER: OnceLock<(SharedRegistry, Renderer)> = OnceLock::new();
     let (registry, renderer) = RENDERER.get_or_init(|| match Registry::load_shared(None) {
@@ -78,7 +78,7 @@ fn file(choice: u8, items: &[(String, Value)]) -> Option<(String, Format)> {
     }
 }
 
-/// Every text in it, with the mark behind whatever is neither letter nor digit.
+/// Adds the mark after every character of every text that is neither letter nor digit.
 fn marked(value: Value) -> Value {
     match value {
         Value::String(text) => {
@@ -103,7 +103,7 @@ fn marked(value: Value) -> Value {
     }
 }
 
-/// What a phone would take for a name: keys of lines, or everything in tags that is not quoted.
+/// The texts that a phone would parse as names: keys of lines, or everything unquoted in tags.
 fn names(text: &str, format: Format) -> Vec<String> {
     if format == Format::Xml {
         return tags(text);
@@ -127,7 +127,7 @@ fn tags(text: &str) -> Vec<String> {
             (Some(name), None) => name.push(letter),
         }
     }
-    // One that never ends is none of ours.
+    // Include an unterminated tag too: it would be an error.
     found.extend(tag);
     found
 }

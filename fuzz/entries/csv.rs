@@ -1,4 +1,4 @@
-//! Tables people upload.
+//! Fuzzes the import of uploaded tables.
 
 use gangway::service::csv::{decode, records, separator, write};
 

@@ -1,4 +1,5 @@
-//! Authorization headers. The first byte chooses the scheme. Nobody here knows the password, so nobody gets in.
+//! Fuzzes the parsing and checking of Authorization headers. The first byte selects the scheme. No input contains the
+//! password, so every request must be rejected.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Bytes of a websocket in any pieces, through both shells around the inspector of frames. The first three bytes choose
-//! limits and pieces; what follows is what the peer sends.
+//! Feeds the bytes of a websocket in arbitrary pieces through both wrappers of the frame inspector. The first three
+//! bytes select limits and pieces; the rest is the data sent by the peer.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use gangway::net::frames::{FrameGate, FrameReader, FrameRoom, FrameStream};
 use gangway_wire::websocket::FrameLimits;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// Header and mask.
+/// Maximum length of header and mask.
 const HEADER: usize = 14;
 const ROOM: u64 = 1 << 20;
 
@@ -33,7 +33,8 @@ pub fn enter(data: &[u8]) {
     assert_eq!(room.free(), ROOM, "room is given back");
 }
 
-/// Where the first refused frame begins, and where the frames before it end; read in one go and without our code.
+/// A separate implementation that parses the input in one go: where the first rejected frame begins, and where the
+/// frames before it end.
 fn allowed(sent: &[u8], limits: &FrameLimits) -> (usize, Vec<usize>) {
     let (mut at, mut message, mut ends) = (0, 0_u128, Vec::new());
     while let [first, second, rest @ ..] = &sent[at..] {
@@ -70,12 +71,13 @@ fn allowed(sent: &[u8], limits: &FrameLimits) -> (usize, Vec<usize>) {
 fn compare(taken: &[u8], sent: &[u8], allowed: usize, ends: &[usize]) {
     assert_eq!(taken, &sent[..taken.len()], "bytes are changed");
     assert!(taken.len() >= allowed, "{} of {allowed} bytes are handed on", taken.len());
-    // A header that came in pieces has begun to pass when its length is known.
+    // If a header arrives in pieces, its first bytes pass before its length is known.
     assert!(taken.len() - allowed < HEADER, "{} bytes of a refused frame are handed on", taken.len() - allowed);
     assert!(ends.last().is_none_or(|end| *end <= allowed));
 }
 
-/// As the framing of an incoming socket reads: until nothing is left, then it takes the frames it has.
+/// Reads like the framing library of an incoming socket: until there is no more data, then it takes the complete
+/// frames.
 fn through_a_stream(sent: &[u8], pieces: usize, limits: FrameLimits) -> Vec<u8> {
     let gate = FrameGate::new(limits);
     let mut stream = FrameStream::new(Pieces { left: sent, size: pieces }, gate.clone());
@@ -89,7 +91,7 @@ fn through_a_stream(sent: &[u8], pieces: usize, limits: FrameLimits) -> Vec<u8> 
                 assert!(held <= limits.frame.max(125) + HEADER, "{held} bytes are held");
                 taken.extend_from_slice(&bytes);
             }
-            // It rests after a frame; the framing takes that frame now.
+            // The stream pauses after a frame, and the framing library takes that frame.
             Poll::Pending => held = 0,
             Poll::Ready(Some(Err(_))) => {
                 assert!(gate.fault().is_some());
@@ -124,7 +126,7 @@ fn through_a_reader(sent: &[u8], pieces: usize, buffer: usize, limits: FrameLimi
     }
 }
 
-/// A peer that sends so many bytes at once.
+/// A peer that sends this many bytes at once.
 struct Pieces<'a> {
     left: &'a [u8],
     size: usize,

@@ -1,4 +1,4 @@
-//! A vendor's manifest as an administrator may write it: refused with findings or taken, never worse.
+//! Fuzzes the validation of a vendor's manifest: it must be accepted or rejected with findings, without a panic.
 
 use gangway::catalog::judge_manifest;
 

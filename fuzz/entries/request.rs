@@ -1,5 +1,5 @@
-//! What a request says of itself: the path in the first line, the User-Agent in the rest. And a SIP datagram, which
-//! comes from anybody on the network.
+//! Fuzzes the parsing of requests, with the path in the first line and the User-Agent in the rest, and of SIP
+//! datagrams, which any host on the network can send.
 
 use std::sync::OnceLock;
 
@@ -29,7 +29,7 @@ pub fn enter(data: &[u8]) {
     recognise(agent, path);
 }
 
-/// A name that leads nowhere else.
+/// Checks that a name cannot escape its directory.
 fn stays(name: &str) {
     assert!(!name.is_empty() && name != "." && name != "..", "{name:?} is no name");
     assert!(!name.contains(['/', '\\', '\0']), "{name:?} leads elsewhere");
@@ -57,7 +57,7 @@ fn datagram(data: &[u8]) {
         let written = message.write();
         match sip::SipMessage::read(&written) {
             Ok(again) => assert_eq!(again.write(), written),
-            // White space and a length were added to one that was as long as may be.
+            // Added white space and length made a message of maximum length too long.
             Err(error) => assert_eq!(error, sip::Malformed::Long, "a message of ours is a message"),
         }
     }

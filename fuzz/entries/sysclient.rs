@@ -1,5 +1,5 @@
-//! Frames of Devices to one phone's sysclient. The first byte tells what the phone has; then, per frame, two bytes of
-//! length and the frame. A frame of length zero is the passing of ten seconds.
+//! Fuzzes the sysclient of one phone with frames from Devices. The first byte selects the phone's credentials. Each
+//! frame is preceded by two bytes of length; a frame of length zero lets ten seconds pass.
 
 use gangway_base::secret::Secret;
 use gangway_wire::sysclient::{Action, Credentials, DeviceIdentity, Event, Frame, Session};
@@ -59,7 +59,7 @@ fn holds_the_code(action: &Action) -> bool {
         && bytes.windows(CODE.len()).any(|part| part == CODE.as_bytes()))
 }
 
-/// What is read and written again reads the same.
+/// A decoded frame that is encoded and decoded again must be equal.
 fn round_trip(bytes: &[u8]) {
     if let Ok(frame) = Frame::decode(bytes) {
         let written = frame.encode();

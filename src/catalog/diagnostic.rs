@@ -1,19 +1,19 @@
-//! What is wrong with a vendor folder.
+//! Diagnostics for problems in a vendor folder.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One finding, with its cure.
+/// A problem and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// Path below the vendors or templates folder.
     pub file: String,
-    /// Line where known.
+    /// Line, if known.
     pub line: Option<usize>,
     /// What is wrong.
     pub reason: String,
-    /// What to do.
+    /// How to fix it.
     pub cure: String,
 }
 

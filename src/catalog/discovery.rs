@@ -1,43 +1,43 @@
-//! How a phone finds the gateway when no redirect service sends it: DHCP, SIP PnP, or a URL typed by hand.
+//! How a phone finds gangway without a redirect service: DHCP, SIP PnP, or a URL entered by hand.
 
 use serde::{Deserialize, Serialize};
 
-/// The place of the gateway's URL in the texts below.
+/// The placeholder for gangway's URL in the texts below.
 pub const PLACE: &str = "{url}";
 
 /// `[arrival]` of a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiscoveryMethods {
-    /// DHCP options its phones read, the usual one first.
+    /// DHCP options that its phones evaluate, the usual one first.
     #[serde(default)]
     pub dhcp: Vec<DhcpOption>,
-    /// Whether its phones ask by SIP PnP (multicast SUBSCRIBE for `ua-profile`).
+    /// Whether its phones use SIP PnP (multicast SUBSCRIBE for `ua-profile`).
     #[serde(default)]
     pub pnp: bool,
-    /// Where a person types the URL; holds [`PLACE`].
+    /// Where an administrator enters the URL; contains [`PLACE`].
     #[serde(default)]
     pub manual: String,
 }
 
-/// One option.
+/// A DHCP option.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DhcpOption {
-    /// Its number.
+    /// The option number.
     pub option: u8,
-    /// Its exact text; holds [`PLACE`].
+    /// The exact value of the option; contains [`PLACE`].
     pub text: String,
-    /// What the phones send as option 60, to give the text to them alone.
+    /// The value that the phones send as option 60, so that only they receive this option.
     #[serde(default)]
     pub vendor_class: String,
-    /// For people.
+    /// A note for administrators.
     #[serde(default)]
     pub note: String,
 }
 
 impl DiscoveryMethods {
-    /// What is wrong with the texts: where, and why.
+    /// Errors in the texts: the text and the reason.
     #[must_use]
     pub fn faults(&self) -> Vec<(String, String)> {
         let texts = self.dhcp.iter().map(|one| &one.text).chain(Some(&self.manual).filter(|text| !text.is_empty()));
@@ -54,13 +54,13 @@ impl DiscoveryMethods {
                 Some((text.clone(), reason))
             })
             .collect();
-        // A DHCP option is at most 255 octets long; those the URL needs are not known here.
+        // A DHCP option has at most 255 octets. The length of the URL is not known here.
         let long = self.dhcp.iter().filter(|one| one.text.len() > 200);
         faults.extend(long.map(|one| (one.text.clone(), format!("the text of option {} is too long", one.option))));
         faults
     }
 
-    /// The same with the gateway's URL in its place.
+    /// A copy with gangway's URL inserted.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
         let mut filled = self.clone();
@@ -71,7 +71,7 @@ impl DiscoveryMethods {
         filled
     }
 
-    /// Line by line, for people; `url` in its place.
+    /// The methods as text, one per line, with `url` inserted.
     #[must_use]
     pub fn to_text(&self, url: &str) -> String {
         let mut text = String::new();

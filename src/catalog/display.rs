@@ -1,4 +1,4 @@
-//! Registry and recognition as people and programs read them.
+//! Displays registry and recognition to users and programs.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::phone::public_url::{PublicUrls, Scheme};
 
 impl Recognition {
-    /// `vendor`, `model`, `firmware`, `mac`, `kind`; null where unknown.
+    /// `vendor`, `model`, `firmware`, `mac`, `kind`; null if unknown.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -23,7 +23,7 @@ impl Recognition {
 }
 
 impl Registry {
-    /// All vendors, one line each.
+    /// All vendors, one per line.
     #[must_use]
     pub fn to_text(&self) -> String {
         self.vendors()
@@ -37,8 +37,8 @@ impl Registry {
 }
 
 impl Vendor {
-    /// The vendor with its models, for `--json`, the page and scripts. Each provider has the URL its phones come to, or the
-    /// reason why that is not known.
+    /// The vendor with its models, for `--json`, pages and scripts. Each provider has the URL that its phones use, or
+    /// the reason why the URL is not known.
     #[must_use]
     pub fn to_json(&self, urls: &PublicUrls, scheme: Scheme) -> Value {
         let providers: Vec<Value> = self
@@ -65,7 +65,8 @@ impl Vendor {
         })
     }
 
-    /// Its models, one line each, with what they were tried with; below, how phones come without a redirect service.
+    /// Its models, one per line, with the firmware they were tested with, followed by how phones find gangway without a
+    /// redirect service.
     #[must_use]
     pub fn to_text(&self, urls: &PublicUrls, scheme: Scheme) -> String {
         let several = self.manifest.families.len() > 1;
@@ -102,7 +103,7 @@ impl Vendor {
         text
     }
 
-    /// The URL in texts for a whole vendor; words in place of names while it is not known.
+    /// The URL shown in texts for a whole vendor, with placeholders for unknown parts.
     fn arrival_url(&self, urls: &PublicUrls, scheme: Scheme) -> String {
         let providers = self.providers.iter().map(|provider| provider.name.as_str());
         urls.shared_base(providers, scheme).unwrap_or_else(|_error| urls.placeholder())

@@ -1,5 +1,5 @@
-//! Families of models: each has its own templates, because its phones read other names or another format; and inside a
-//! family the generations of firmware.
+//! Families of models and the firmware generations of a family. Each family has separate templates, because its phones
+//! use other parameter names or another format.
 
 use std::collections::BTreeMap;
 
@@ -7,91 +7,92 @@ use serde::{Deserialize, Serialize};
 
 use super::format::Format;
 
-/// The family of a vendor that names none.
+/// The family name for a vendor that defines no families.
 pub const ONLY: &str = "all";
 
 /// A family of models.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
-    /// A plain word: `desk`, `dect`.
+    /// Identifier as a plain word: `desk`, `dect`.
     pub name: String,
-    /// For people.
+    /// Name for display.
     #[serde(default)]
     pub title: String,
-    /// Used for models without a family, and when nothing says which one it is. The first one if none is marked.
+    /// Used for models without a family and if the model is unknown. If no family is marked, the first one is the
+    /// default.
     #[serde(default)]
     pub default: bool,
-    /// Format of its files; the vendor's when not given.
+    /// Format of its files; the vendor's format if not given.
     #[serde(default)]
     pub format: Option<Format>,
-    /// Content-Type of its files; the vendor's when not given.
+    /// Content-Type of its files; the vendor's if not given.
     #[serde(default)]
     pub media_type: Option<String>,
-    /// What a model of it without an entry has; the vendor's when not given.
+    /// Properties of its models that are not listed; the vendor's if not given.
     #[serde(default)]
     pub unknown_model: Option<UnknownModel>,
-    /// Directory settings (`ldap_...`) and their defaults for its phones, where these are not the usual ones.
+    /// Defaults of directory settings (`ldap_...`) for its phones, if different from the usual ones.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
 }
 
-/// What a model without an entry has.
+/// Properties of a model that is not listed.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnknownModel {
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: u16,
-    /// Line keys.
+    /// Number of line keys.
     pub line_keys: u32,
 }
 
-/// A generation of firmware of one family. The first one whose ranges hold the version's numbers is used.
+/// A firmware generation of one family. The first generation whose ranges contain the numbers of the version is used.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generation {
-    /// For people and the cache.
+    /// Name for display and for the cache.
     pub name: String,
-    /// Its family; the default one when not given.
+    /// Its family; the default family if not given.
     #[serde(default)]
     pub family: Option<String>,
-    /// The first number of the versions that belong to it.
+    /// Range of the first number of its versions.
     #[serde(default)]
     pub first_number: Option<Range>,
-    /// The second number of the versions that belong to it.
+    /// Range of the second number of its versions.
     #[serde(default)]
     pub second_number: Option<Range>,
-    /// Used when the version is unknown or in nobody's range. The only one of a family need not say so.
+    /// Used if the version is unknown or in no range. Implied for the only generation of a family.
     #[serde(default)]
     pub default: bool,
-    /// Its phones may refuse a server's certificate with an elliptic-curve key.
+    /// Whether its phones may reject a server certificate with an elliptic-curve key.
     #[serde(default)]
     pub needs_rsa: bool,
-    /// Template of the open stage, below the vendor's templates.
+    /// Template of the open stage, relative to the vendor's templates.
     pub open: String,
-    /// Template that carries our CA and the https URL to a phone that does not trust our certificate yet; none = its phones
-    /// take no CA from a file.
+    /// Template that delivers our CA and the https URL to a phone that does not trust our certificate yet; `None` if
+    /// its phones accept no CA from a file.
     #[serde(default)]
     pub bootstrap: Option<String>,
-    /// Template of the common file; none = such a file does not exist.
+    /// Template of the common file; `None` if there is no such file.
     #[serde(default)]
     pub common: Option<String>,
     /// Template of the personal stage.
     pub personal: String,
 }
 
-/// Both ends belong to it.
+/// An inclusive range.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// First.
+    /// First number.
     pub from: u32,
-    /// Last.
+    /// Last number.
     pub to: u32,
 }
 
 impl Range {
-    /// Whether the number belongs to it.
+    /// Whether the range contains the number.
     #[must_use]
     pub fn holds(self, number: u32) -> bool {
         (self.from..=self.to).contains(&number)
@@ -99,7 +100,7 @@ impl Range {
 }
 
 impl Generation {
-    /// Whether the version is in its ranges; never where it has none.
+    /// Whether the version is within the ranges; false if there are none.
     pub(super) fn holds(&self, firmware: &str) -> bool {
         let mut numbers = firmware.split('.').map(|part| {
             let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());

@@ -1,4 +1,4 @@
-//! Patterns of file names: which file a phone asks for by its name.
+//! File name patterns, which determine the kind of file a phone requests.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,45 +8,45 @@ use serde::{Deserialize, Serialize};
 pub struct FilePattern {
     /// Regular expression.
     pub pattern: String,
-    /// What such a file is.
+    /// The kind of the file.
     pub kind: FileKind,
-    /// No other vendor's phones ask so.
+    /// Whether no other vendor's phones request such a name.
     #[serde(default)]
     pub unique: bool,
-    /// Template in place of the generation's one of that kind; for personal and common files.
+    /// Template to use instead of the generation's; for personal and common files.
     #[serde(default)]
     pub template: Option<String>,
-    /// Content-Type in place of the family's.
+    /// Content-Type to use instead of the family's.
     #[serde(default)]
     pub media_type: Option<String>,
 }
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
     /// The phone's own configuration.
     Personal,
-    /// The configuration of all phones of a model.
+    /// The shared configuration of all phones of a model.
     Common,
-    /// What the phone asks first, by MAC.
+    /// The file a phone requests first, by MAC.
     BootPersonal,
-    /// What it asks first, for all.
+    /// The file a phone requests first, the same for all phones.
     BootCommon,
     /// Firmware.
     Firmware,
-    /// What a phone writes back.
+    /// A file that a phone uploads.
     Upload,
-    /// Its contacts.
+    /// The phone's contacts.
     Contact,
-    /// Known and not served.
+    /// A known file that gangway does not serve.
     Other,
-    /// No vendor's file.
+    /// Not a file of any vendor.
     Unknown,
 }
 
 impl FileKind {
-    /// The words other descriptions use: `device`, `boot-device`, `contacts`, `reject`, ...
+    /// Accepts the words of other descriptions: `device`, `boot-device`, `contacts`, `reject`, ...
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {
@@ -62,7 +62,7 @@ impl FileKind {
         }
     }
 
-    /// The word the manifest uses.
+    /// The word used in the manifest.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The files of the vendors: those built in, and those of a directory that stand before them.
+//! Reads the files of the vendors: the built-in ones, and those of an override directory, which take precedence.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,12 +23,12 @@ struct BuiltInTemplates;
 /// All files by path: `vendors/yealink/vendor.toml`, `templates/yealink/desk/v81/open.cfg`.
 pub(super) type FolderFiles = BTreeMap<String, String>;
 
-/// Largest file that is read from a directory.
+/// Maximum size in bytes of a file read from a directory.
 const MOST: u64 = 1 << 20;
-/// Folders in folders; more is a link that leads back.
+/// Maximum depth of nested folders. Anything deeper is a symlink cycle.
 const DEEPEST: usize = 6;
 
-/// Built-in files, replaced and joined by those of `overrides` (a directory with `vendors/` and `templates/`).
+/// The built-in files, replaced and extended by those of `overrides` (a directory with `vendors/` and `templates/`).
 pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Diagnostic>) -> FolderFiles {
     let mut files = FolderFiles::new();
     let vendors =
@@ -58,7 +58,7 @@ pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Diagnostic>) -> 
     files
 }
 
-/// Folders nobody reads: most likely a name was mistyped.
+/// Reports folders that belong to no vendor: most likely a mistyped name.
 fn strangers(own: &[String], files: &FolderFiles, findings: &mut Vec<Diagnostic>) {
     let folder = |path: &str, top: &str| {
         let (name, _) = path.strip_prefix(top)?.split_once('/')?;
@@ -75,7 +75,7 @@ fn strangers(own: &[String], files: &FolderFiles, findings: &mut Vec<Diagnostic>
     }
 }
 
-/// What tells one state of a directory from another: names, sizes and times of its files.
+/// A fingerprint of a directory's state: names, sizes and modification times of its files.
 pub(super) fn fingerprint(root: &Path) -> u64 {
     fn look(dir: &Path, depth: usize, hasher: &mut DefaultHasher) {
         let Ok(entries) = fs::read_dir(dir) else { return };
@@ -102,13 +102,13 @@ fn enter(files: &mut FolderFiles, path: String, data: Vec<u8>, findings: &mut Ve
         Ok(text) => {
             files.insert(path, text);
         }
-        // Certificates of a vendor's CA may be binary; only what is parsed here must be text.
+        // Certificates of a vendor's CA may be binary; only parsed files must be text.
         Err(_binary) if !path.ends_with(".toml") && !path.starts_with("templates/") => {}
         Err(_binary) => findings.push(Diagnostic::new(&path, None, "it is not UTF-8", "save it as UTF-8")),
     }
 }
 
-/// The bytes of a file, at most one more than it may have.
+/// Reads a file, but at most one byte more than the limit.
 fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
     File::open(path)?.take(MOST + 1).read_to_end(&mut data)?;
@@ -132,11 +132,11 @@ fn walk(dir: &Path, name: &str, depth: usize, files: &mut FolderFiles, findings:
             }
             continue;
         }
-        // Editors' copies and notes are no templates.
+        // Skip editor backups and notes; they are not templates.
         if inner.ends_with(".md") || inner.ends_with('~') || entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        // A pipe or a device has no size, and maybe no end.
+        // Reading a pipe or a device might never end.
         if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
             findings.push(Diagnostic::new(&inner, None, "it is no regular file", "replace it by a file, or remove it"));
             continue;

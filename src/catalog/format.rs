@@ -1,6 +1,6 @@
-//! Formats of phones' files. Each is one file with three duties: an escaper that keeps every value one value, a last
-//! look at what a template wrote (`finish`), and the place of the value in a line, so that people can be shown a
-//! file without its secrets. A manifest names the format; templates cannot choose another.
+//! File formats of phones. Each format has a file with three parts: an escaper that keeps every value a single value, a
+//! validation of the rendered file (`finish`), and the position of the values in a line, so that files can be displayed
+//! without their secrets. The manifest selects the format; templates cannot choose another.
 
 mod lines;
 mod xml;
@@ -13,7 +13,7 @@ pub use lines::Shape;
 use serde::{Deserialize, Serialize};
 use tera::EscapeFn;
 
-/// A format of files, with its escaper.
+/// A file format with its escaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Format {
     /// `key = value` lines below a version line.
@@ -22,37 +22,37 @@ pub enum Format {
     /// XML: settings are elements, one per line.
     #[serde(rename = "xml")]
     Xml,
-    /// Any other format of lines with a key and a value; its [`Shape`] stands in the manifest.
+    /// Any other line-based format with a key and a value; the manifest contains its [`Shape`].
     #[serde(rename = "lines")]
     Lines,
 }
 
-/// What is wrong with a written file: line and reason. Never holds a value.
+/// An error in a rendered file, with line and reason. Never contains a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// From 1.
+    /// Line number, from 1.
     pub line: usize,
-    /// Why.
+    /// The error.
     pub reason: String,
 }
 
-/// Tells whether a key may stand in a file.
+/// Returns whether a key is allowed in a file.
 pub type KeyFilter<'a> = Option<&'a dyn Fn(&str) -> bool>;
 
-/// The name of a setting and where its value stands in a line.
+/// The name of a setting and the position of its values in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValuePlace<'a> {
-    /// The parameter's or element's name.
+    /// Name of the parameter or element.
     pub key: &'a str,
-    /// Byte ranges of the values in the line, in order; empty ones are left out.
+    /// Byte ranges of the values in the line, in order. Empty values are omitted.
     pub values: Vec<Range<usize>>,
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::YealinkCfg, Self::Xml, Self::Lines];
 
-    /// Writes a value so that it stays one value.
+    /// The escaper, which writes a value so that it remains a single value.
     pub(super) fn escaper(self) -> EscapeFn {
         match self {
             Self::YealinkCfg => yealink_cfg::escape,
@@ -61,7 +61,7 @@ impl Format {
         }
     }
 
-    /// The value as the format writes it.
+    /// The value as written by the format.
     #[must_use]
     pub fn escaped(self, value: &str) -> String {
         match self {
@@ -71,7 +71,7 @@ impl Format {
         }
     }
 
-    /// Whether the format carries the value to the letter.
+    /// Whether the format can represent the value exactly.
     #[must_use]
     pub fn is_exact(self, value: &str) -> bool {
         match self {
@@ -81,7 +81,7 @@ impl Format {
         }
     }
 
-    /// What it cannot carry, for people.
+    /// What the format cannot represent, as a message for users.
     #[must_use]
     pub fn cannot_carry(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ impl Format {
         }
     }
 
-    /// Tidies and checks what was rendered; `shape` is used by [`Format::Lines`] only.
+    /// Tidies and validates a rendered file. `shape` is used only by [`Format::Lines`].
     ///
     /// # Errors
     /// Line and reason.
@@ -108,7 +108,7 @@ impl Format {
         }
     }
 
-    /// Key and values of a line of a finished file; none where it holds no setting.
+    /// Key and values of a line of a finished file; `None` if it contains no setting.
     #[must_use]
     pub fn place<'a>(self, line: &'a str, shape: &Shape) -> Option<ValuePlace<'a>> {
         match self {
@@ -118,7 +118,7 @@ impl Format {
         }
     }
 
-    /// The line with `***` in place of its values.
+    /// The line with its values replaced by `***`.
     #[must_use]
     pub fn hidden(self, line: &str, shape: &Shape) -> String {
         let Some(place) = self.place(line, shape) else { return line.to_owned() };
@@ -130,7 +130,7 @@ impl Format {
     }
 }
 
-/// The one value of a line after its separator.
+/// The single value of a line after its separator.
 fn rest_of<'a>(line: &'a str, separator: &str) -> Option<ValuePlace<'a>> {
     let (key, rest) = line.split_once(separator)?;
     let value = rest.trim();

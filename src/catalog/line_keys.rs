@@ -1,4 +1,4 @@
-//! `vendors/<vendor>/line-keys.toml`: the words a vendor's files have for types of line keys.
+//! Loads `vendors/<vendor>/line-keys.toml`: the words for line key types in a vendor's files.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::{
     },
 };
 
-/// The file as written.
+/// The file format.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     types: BTreeMap<String, String>,
 }
 
-/// The vendor's word of each type; empty if its phones have no line keys.
+/// The vendor's word for each type; empty if its phones have no line keys.
 pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnostic>) -> BTreeMap<KeyType, String> {
     let path = format!("vendors/{vendor}/line-keys.toml");
     let mut codes = BTreeMap::new();
@@ -52,17 +52,17 @@ pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnos
 }
 
 impl Registry {
-    /// Why keys of a list cannot be had where it is to be set, one sentence each; `phone` is that of the scope, if it is
-    /// known. Of a vendor the largest model counts, of the whole instance and of a category none: there each phone
-    /// says for itself what it refuses.
+    /// The keys of a list that are not supported in the scope, each as a message. `phone` is the phone of the scope, if
+    /// known. For a vendor, its largest model is used. For an instance or a category nothing is checked; there each
+    /// phone reports unsupported keys itself.
     #[must_use]
     pub fn refused_keys(&self, scope: &Scope, phone: Option<&Phone>, list: &LineKeys) -> Vec<String> {
         let refused = |room: &Room<'_>| list.keys().iter().filter_map(|key| room.refuses(key)).collect();
         self.in_room(scope, phone, refused).unwrap_or_default()
     }
 
-    /// Does something with the room line keys have where a list is to be set; `None` where nobody knows it. Of a vendor
-    /// the largest model counts.
+    /// Calls `work` with the line keys supported in a scope; returns `None` if they are unknown. For a vendor, its
+    /// largest model is used.
     pub fn in_room<T>(&self, scope: &Scope, phone: Option<&Phone>, work: impl FnOnce(&Room<'_>) -> T) -> Option<T> {
         let (vendor, model) = match scope {
             Scope::Vendor(vendor) => (vendor.as_str(), None),
@@ -83,7 +83,7 @@ impl Registry {
             Some(one) => {
                 Room { model: &one.name, keys: one.line_keys, accounts: one.accounts, codes: &vendor.key_codes }
             }
-            // A phone that has not told its model may be any.
+            // A phone that has not reported its model may be any model.
             None => Room {
                 model: &title,
                 keys: models.iter().map(|model| model.line_keys).max().unwrap_or_default(),

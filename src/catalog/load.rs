@@ -1,4 +1,4 @@
-//! All vendors, loaded and proven.
+//! Loads and validates all vendors.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,10 +11,10 @@ use super::{
 
 impl Registry {
     /// Loads the built-in vendors and those of `overrides`, a directory with `vendors/<vendor>/` and
-    /// `templates/<vendor>/` whose files stand before the built-in ones.
+    /// `templates/<vendor>/` whose files take precedence over the built-in ones.
     ///
     /// # Errors
-    /// All findings at once; nothing is loaded then.
+    /// All findings at once; nothing is loaded in this case.
     pub fn load(overrides: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let mut findings = Vec::new();
         let files = files::read(overrides, &mut findings);
@@ -26,10 +26,10 @@ impl Registry {
         if findings.is_empty() { Ok(registry) } else { Err(findings) }
     }
 
-    /// [`Self::load`], ready to be shared.
+    /// Like [`Self::load`], but returns a shared registry.
     ///
     /// # Errors
-    /// As there.
+    /// As in [`Self::load`].
     pub fn load_shared(overrides: Option<&Path>) -> Result<SharedRegistry, Vec<Diagnostic>> {
         Ok(Arc::new(arc_swap::ArcSwap::from_pointee(Self::load(overrides)?)))
     }

@@ -1,4 +1,4 @@
-//! `vendors/<vendor>/vendor.toml`.
+//! The manifest `vendors/<vendor>/vendor.toml`.
 
 use std::collections::BTreeMap;
 
@@ -12,67 +12,67 @@ use super::{
     model::Model,
 };
 
-/// A vendor's manifest as written. Unknown keys are errors.
+/// A vendor's manifest as written in the file. Unknown keys are errors.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Name of the folder.
     pub name: String,
-    /// For people.
+    /// Name for display.
     pub title: String,
     /// How its phones authenticate.
     pub auth: AuthScheme,
-    /// Format of its files, where its families name no other.
+    /// Format of its files, unless a family specifies another.
     pub format: Format,
-    /// What [`Format::Lines`] looks like.
+    /// The shape of [`Format::Lines`] files.
     #[serde(default)]
     pub lines: Shape,
-    /// Content-Type of its files, where neither family nor file name another.
+    /// Content-Type of its files, unless a family or file specifies another.
     pub media_type: String,
-    /// First three bytes of its phones' MACs: hints.
+    /// First three bytes of the MACs of its phones; only a hint.
     #[serde(default)]
     pub ouis: Vec<String>,
     /// Its redirect services.
     pub redirect: Redirect,
-    /// How its phones come without a redirect service.
+    /// How its phones find gangway without a redirect service.
     #[serde(default)]
     pub arrival: DiscoveryMethods,
-    /// What the password of a phone's web page may be.
+    /// Restrictions of the password of a phone's web page.
     pub web_password: WebPassword,
-    /// What its phones know of TLS.
+    /// TLS properties of its phones.
     #[serde(default)]
     pub tls: VendorTls,
-    /// Apps.
+    /// Its apps.
     pub providers: Vec<Provider>,
-    /// Families of models with templates of their own; none = one family for all.
+    /// Families of models with separate templates; empty = one family for all.
     #[serde(default)]
     pub families: Vec<Family>,
-    /// Generations of firmware that understand different names.
+    /// Firmware generations that use different parameter names.
     pub generations: Vec<Generation>,
-    /// Patterns of User-Agents, tried in order; none while nobody has seen one.
+    /// User-Agent patterns, tried in order; empty until one is known.
     #[serde(default)]
     pub user_agents: Vec<UserAgent>,
-    /// Patterns of file names, tried in order.
+    /// File name patterns, tried in order.
     pub files: Vec<FilePattern>,
-    /// What the open stage may hold.
+    /// What the open stage may contain.
     pub open: OpenStage,
-    /// ISO 639 -> name.
+    /// ISO 639 language -> the vendor's name.
     #[serde(default)]
     pub languages: BTreeMap<String, String>,
-    /// ISO 3166 -> name.
+    /// ISO 3166 country -> the vendor's name.
     #[serde(default)]
     pub tones: BTreeMap<String, String>,
-    /// What a model without an entry has.
+    /// Properties of a model that is not listed.
     pub unknown_model: UnknownModel,
     /// Number of a common file -> models, the usual one first.
     #[serde(default)]
     pub common_files: BTreeMap<String, Vec<String>>,
-    /// Models.
+    /// Its models.
     pub models: Vec<Model>,
 }
 
 impl Manifest {
-    /// A vendor without families has one; called once after reading.
+    /// Adds the single family of a vendor without families. Called once after parsing.
     pub(super) fn complete(&mut self) {
         if self.families.is_empty() {
             self.families.push(Family {
@@ -87,13 +87,13 @@ impl Manifest {
         }
     }
 
-    /// The family of models and generations that name none.
+    /// The family used by models and generations that specify none.
     #[must_use]
     pub fn default_family(&self) -> Option<&Family> {
         self.families.iter().find(|family| family.default).or_else(|| self.families.first())
     }
 
-    /// By its name; the default one for none.
+    /// The family with this name; the default family for `None`.
     #[must_use]
     pub fn family(&self, name: Option<&str>) -> Option<&Family> {
         match name {
@@ -122,7 +122,7 @@ impl Manifest {
             .filter(move |one| self.family(one.family.as_deref()).is_some_and(|found| found.name == family.name))
     }
 
-    /// The generation of a firmware version; the default one where the version says nothing.
+    /// The generation of a firmware version; the default one if no range contains the version.
     #[must_use]
     pub fn generation_of<'a>(&'a self, family: &'a Family, firmware: Option<&str>) -> Option<&'a Generation> {
         let by_number = firmware.and_then(|version| self.generations_of(family).find(|one| one.holds(version)));
@@ -131,7 +131,7 @@ impl Manifest {
             .or_else(|| self.generations_of(family).next().filter(|_| self.generations_of(family).count() == 1))
     }
 
-    /// Format of a family's files.
+    /// Format of the files of a family.
     #[must_use]
     pub fn format_of(&self, family: &Family) -> Format {
         family.format.unwrap_or(self.format)
@@ -144,7 +144,7 @@ impl Manifest {
         by_file.or(family.media_type.as_deref()).unwrap_or(&self.media_type)
     }
 
-    /// What a model of a family without an entry has.
+    /// Properties of a family's models that are not listed.
     #[must_use]
     pub fn unknown_model_of(&self, family: Option<&Family>) -> UnknownModel {
         family.and_then(|family| family.unknown_model).unwrap_or(self.unknown_model)
@@ -167,18 +167,18 @@ pub enum AuthScheme {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
-    /// Protocol used unless a setting names another; `none` for a vendor without a service.
+    /// Protocol to use unless a setting selects another; `none` for a vendor without a service.
     pub default: String,
-    /// Protocols its services speak.
+    /// Protocols that its services support.
     #[serde(default)]
     pub protocols: Vec<String>,
-    /// Accounts the vendor lends out for trying its service: everybody has them, so nobody's phones belong there.
+    /// Public demo accounts of the vendor's service. Because they are shared, no phones may be registered there.
     #[serde(default)]
     pub demo_accounts: Vec<String>,
 }
 
 impl Redirect {
-    /// Whether an account is one of the vendor's for trying. Letter case does not matter.
+    /// Whether an account is one of the vendor's demo accounts, case-insensitive.
     #[must_use]
     pub fn is_demo(&self, user: &str) -> bool {
         let user = user.trim().to_lowercase();
@@ -186,70 +186,70 @@ impl Redirect {
     }
 }
 
-/// What the password of a phone's web page may be.
+/// Restrictions of the password of a phone's web page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebPassword {
-    /// Characters at most.
+    /// Maximum number of characters.
     pub longest: usize,
-    /// Characters it must not hold.
+    /// Characters it must not contain.
     #[serde(default)]
     pub forbidden: String,
 }
 
-/// What a vendor's phones know of TLS.
+/// TLS properties of a vendor's phones.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VendorTls {
-    /// Common names of the CAs that issue its factory certificates, one of which whoever asks phones for a certificate
-    /// must trust; none where nobody knows.
+    /// Common names of the CAs that issue its factory certificates. A server that requests client certificates must
+    /// trust one of them. Empty if they are unknown.
     #[serde(default)]
     pub issuers: Vec<String>,
-    /// Common names of the root CAs its phones trust as they leave the factory; none where no list is published.
+    /// Common names of the root CAs its phones trust by default; empty if no list is published.
     #[serde(default)]
     pub roots: Vec<String>,
 }
 
-/// One published `com.innovaphone.provisioning` API.
+/// A published `com.innovaphone.provisioning` API.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// The app is `gangway-<name>`.
+    /// Name of the provider. Its app is `gangway-<name>`.
     pub name: String,
-    /// What Users shows.
+    /// Name shown in Users.
     pub title: String,
-    /// What a MAC seen again with another user means.
+    /// Meaning of a known MAC with another user.
     pub same_mac: SameMac,
     /// Families it serves, the usual one first; empty = all.
     #[serde(default)]
     pub families: Vec<String>,
 }
 
-/// What a MAC seen again with another user means.
+/// Meaning of a known MAC with another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SameMac {
-    /// A desk phone has a new user.
+    /// A desk phone gets a new user.
     Replace,
-    /// A base has one more.
+    /// A base gets an additional user.
     Add,
 }
 
-/// A pattern of User-Agents with named groups `model`, `firmware`, `mac`.
+/// A User-Agent pattern with the named groups `model`, `firmware` and `mac`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserAgent {
     /// Regular expression.
     pub pattern: String,
-    /// Seen ones, which it must recognise.
+    /// Observed User-Agents that the pattern must recognise.
     pub examples: Vec<Example>,
 }
 
-/// A User-Agent and what is read from it.
+/// A User-Agent and the expected result.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Example {
-    /// As sent.
+    /// The User-Agent as sent.
     pub text: String,
     /// Model.
     pub model: Option<String>,
@@ -259,7 +259,7 @@ pub struct Example {
     pub mac: Option<String>,
 }
 
-/// What the open stage may hold.
+/// What the open stage may contain.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenStage {

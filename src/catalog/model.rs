@@ -1,4 +1,4 @@
-//! A vendor's models.
+//! The models of a vendor.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,38 +6,38 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// As the User-Agent names it, without brand and `SIP-`.
+    /// Name as in the User-Agent, without the brand and `SIP-`.
     pub name: String,
-    /// Its family; the default one when not given.
+    /// Its family; the default family if not given.
     #[serde(default)]
     pub family: Option<String>,
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: u16,
-    /// Line keys.
+    /// Number of line keys.
     pub line_keys: u32,
-    /// First numbers of its firmware versions.
+    /// First numbers of the firmware versions of this model.
     #[serde(default)]
     pub firmware: Vec<u32>,
-    /// A DECT base.
+    /// Whether it is a DECT base.
     #[serde(default)]
     pub dect: bool,
-    /// Plain words: what it can do that not all can (`ice`, `opus`, `wifi`).
+    /// Capabilities that not all models have, as plain words (`ice`, `opus`, `wifi`).
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// What it was tried with.
+    /// The firmware versions it was tested with.
     #[serde(default)]
     pub tested: Vec<Tested>,
 }
 
-/// A firmware a model was tried with.
+/// A firmware version that a model was tested with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tested {
-    /// Version as the phone reports or the vendor names it.
+    /// Version as reported by the phone or named by the vendor.
     pub firmware: String,
     /// `2022-11`, `2026-03-14`.
     pub date: String,
-    /// By whom, against what, what was odd.
+    /// Who tested it, against which system, and anything unusual.
     #[serde(default)]
     pub note: String,
 }

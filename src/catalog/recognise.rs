@@ -1,5 +1,5 @@
-//! Who asks for what, from User-Agent and path alone. It runs for every request: patterns are compiled once, each is
-//! anchored, and a request without a match costs a few comparisons.
+//! Recognises the vendor, the phone and the requested file from User-Agent and path alone. It runs for every request:
+//! patterns are compiled once and anchored, and a request without a match costs only a few comparisons.
 
 use std::sync::Arc;
 
@@ -8,53 +8,53 @@ use regex::{CaptureLocations, Regex};
 
 use super::file_pattern::FileKind;
 
-/// What a request tells about who asks. All of it is a claim.
+/// The information about the client in a request. All of it is unverified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognition {
-    /// Vendor by the User-Agent; without one by the file name's form or the MAC.
+    /// Vendor according to the User-Agent; without a User-Agent, according to the form of the file name or the MAC.
     pub vendor: Option<Arc<str>>,
-    /// Model by the User-Agent, else as the file's name has it, else the usual one of a common file's number.
+    /// Model according to the User-Agent, else the file name, else the usual model for the number of a common file.
     pub model: Option<Arc<str>>,
-    /// Firmware by the User-Agent.
+    /// Firmware according to the User-Agent.
     pub firmware: Option<Arc<str>>,
-    /// MAC by the file name, else the query, else the User-Agent.
+    /// MAC according to the file name, else the query, else the User-Agent.
     pub mac: Option<Mac>,
-    /// The MAC the User-Agent claims; a difference to `mac` is worth a note.
+    /// The MAC in the User-Agent. A difference to `mac` is recorded.
     pub agent_mac: Option<Mac>,
-    /// What is asked for.
+    /// The kind of the requested file.
     pub kind: FileKind,
-    /// Name of the file, without folders and query; none when it is empty or not worth a look.
+    /// Name of the file without folders and query; `None` if it is empty or not examined.
     pub name: Option<Arc<str>>,
-    /// The vendor whose own form of name the file has, whatever the User-Agent says.
+    /// The vendor whose unique file name pattern matches, regardless of the User-Agent.
     pub file_vendor: Option<Arc<str>>,
-    /// What `vendor` rests on.
+    /// The evidence for `vendor`.
     pub basis: Basis,
 }
 
-/// How sure a [`Recognition`] is of its vendor.
+/// The evidence for the vendor of a [`Recognition`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Basis {
-    /// The User-Agent is one of the vendor's.
+    /// The User-Agent matches one of the vendor.
     Agent,
-    /// Only the vendor's phones ask for a file of that name.
+    /// Only the vendor's phones request a file of this name.
     Name,
-    /// The MAC's first bytes hint at it.
+    /// The first bytes of the MAC suggest the vendor.
     Oui,
-    /// There is none.
+    /// There is no evidence.
     #[default]
     Nothing,
 }
 
 impl Recognition {
-    /// Whether the request reads like one of the phone with this address: the User-Agent is a vendor's and names the address,
-    /// or names none while the file name is one that only this vendor's phones ask for.
+    /// Whether the request looks like one from the phone with this address: the User-Agent is a vendor's and contains
+    /// the address, or it contains no address and only this vendor's phones request a file of this name.
     #[must_use]
     pub fn reads_like(&self, mac: Mac) -> bool {
         let own_name = self.file_vendor.is_some() && self.file_vendor == self.vendor;
         self.basis == Basis::Agent && self.agent_mac.map_or(own_name, |named| named == mac)
     }
 
-    /// Whether the request itself says that one of this vendor's phones asks. A MAC does not say it: prefixes are
+    /// Whether the request itself shows that one of this vendor's phones sent it. A MAC does not show it: prefixes are
     /// shared and sold, and a file of another vendor would break the phone.
     #[must_use]
     pub fn speaks_for(&self, vendor: &str) -> bool {
@@ -66,7 +66,7 @@ impl Recognition {
     }
 }
 
-/// Longest User-Agent and path that are looked at.
+/// Maximum length of a User-Agent and of a path that are examined.
 const MOST: usize = 512;
 
 pub(super) struct AgentPattern {
@@ -148,7 +148,7 @@ impl Recogniser {
     }
 
     fn read_agent(&self, agent: &str, found: &mut Recognition) {
-        // Most patterns do not match: that costs no place for groups.
+        // Most patterns do not match, so allocate the capture groups only for a match.
         for pattern in self.agents.iter().filter(|pattern| pattern.regex.is_match(agent)) {
             let mut at = pattern.regex.capture_locations();
             if let Some([model, firmware, mac]) = pattern.read(agent, &mut at) {
@@ -178,7 +178,7 @@ impl Recogniser {
             return;
         }
         found.name = Some(Arc::from(name));
-        // The vendor the User-Agent names goes first; its phones' names outweigh those of others.
+        // If the User-Agent identifies a vendor, only the name patterns of that vendor apply.
         let own = |pattern: &&NamePattern| found.vendor.as_ref().is_none_or(|vendor| *vendor == pattern.vendor);
         let fits = |pattern: &&NamePattern| pattern.regex.is_match(name);
         let Some((pattern, at)) = self.names.iter().filter(own).filter(fits).find_map(|pattern| {
@@ -192,7 +192,7 @@ impl Recogniser {
         let part = |index: Option<usize>| index.and_then(|index| at.get(index)).and_then(|(a, b)| name.get(a..b));
         let mac = part(pattern.mac).map(Mac::from_hex);
         if mac == Some(None) {
-            // Twelve digits that are no address of a phone (all zeros, multicast).
+            // Twelve digits that are not the address of a phone (all zeros, multicast).
             return;
         }
         found.kind = pattern.kind;
@@ -310,7 +310,7 @@ mod tests {
             }
             let foreign = !matches!(case.vendor.as_str(), "yealink" | "any");
             if case.kind == "reject" && foreign {
-                // Their phones' User-Agent decides; see above.
+                // For these, the User-Agent of their phones is decisive; see above.
                 continue;
             }
             assert_eq!(found.kind, FileKind::from_word(&case.kind), "{}", case.name);
@@ -369,7 +369,7 @@ mod tests {
         for (agent, file, mac, expected) in [
             ("Yealink SIP-T54W 96.86.0.70 80:5e:c0:aa:bb:cc", "805ec0aabbcc.cfg", mac, true),
             ("Yealink SIP-T54W 96.86.0.70 80:5e:c0:aa:bb:cd", "805ec0aabbcc.cfg", mac, false),
-            // Other vendors' files have such names as well.
+            // Files of other vendors have such names too.
             ("Yealink SIP-T54W 96.86.0.70", "805ec0aabbcc.cfg", mac, false),
             ("Mozilla/4.0 (compatible; snomD785-SIP 10.1.54.13)", "snomD785-000413AABBCC.htm", snom, true),
             ("Mozilla/5.0", "snomD785-000413AABBCC.htm", snom, false),

@@ -1,4 +1,4 @@
-//! All vendors, as they serve.
+//! The registry of all loaded vendors.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,15 +22,15 @@ use super::{
 };
 use crate::{phone_config::ModelFacts, settings::line_keys::KeyType};
 
-/// The registry of the process; swapped as a whole on reload.
+/// The registry of the process. A reload replaces it as a whole.
 pub type SharedRegistry = Arc<arc_swap::ArcSwap<Registry>>;
 
-/// One vendor.
+/// A vendor.
 #[derive(Debug)]
 pub struct Vendor {
     /// Name of the folder.
     pub name: Arc<str>,
-    /// For people.
+    /// Name for display.
     pub title: String,
     /// Its apps.
     pub providers: Vec<Provider>,
@@ -38,19 +38,20 @@ pub struct Vendor {
     pub auth: AuthScheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
-    /// What its phones call time zones.
+    /// The time zone names of its phones.
     pub zones: Zones,
-    /// What its files call types of line keys.
+    /// The words for line key types in its files.
     pub key_codes: BTreeMap<KeyType, String>,
-    /// CA certificates of `vendors/<vendor>/ca/`, by path: who they issued a certificate to is this vendor's phone.
+    /// CA certificates of `vendors/<vendor>/ca/`, by path. A client with a certificate from one of these CAs is a phone
+    /// of this vendor.
     pub ca: Vec<(String, String)>,
     /// The whole manifest.
     pub manifest: Manifest,
-    /// `manifest.files`, compiled, in the same order.
+    /// `manifest.files` compiled, in the same order.
     pub(super) file_names: Vec<regex::Regex>,
 }
 
-/// All vendors.
+/// The registry of all vendors.
 pub struct Registry {
     vendors: BTreeMap<String, Vendor>,
     recogniser: Recogniser,
@@ -61,29 +62,29 @@ pub struct Registry {
 static LOADS: AtomicU64 = AtomicU64::new(0);
 
 impl Registry {
-    /// These vendors, with the next revision.
+    /// Creates a registry with the next revision.
     pub(super) fn new(vendors: BTreeMap<String, Vendor>, recogniser: Recogniser, templates: Templates) -> Self {
         Self { vendors, recogniser, templates, revision: LOADS.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 
-    /// Who asks for what. Cheap: for every request.
+    /// Recognises the vendor, the phone and the requested file of a request. Cheap enough to run for every request.
     #[must_use]
     pub fn recognise(&self, user_agent: Option<&str>, path: Option<&str>) -> Recognition {
         self.recogniser.recognise(user_agent, path)
     }
 
-    /// By the name of its folder.
+    /// The vendor with this folder name.
     #[must_use]
     pub fn vendor(&self, name: &str) -> Option<&Vendor> {
         self.vendors.get(name)
     }
 
-    /// All, by name.
+    /// All vendors, ordered by name.
     pub fn vendors(&self) -> impl Iterator<Item = &Vendor> {
         self.vendors.values()
     }
 
-    /// The provider of that name and its vendor. The app is `gangway-<name>`.
+    /// The provider with this name and its vendor. Its app is `gangway-<name>`.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<(&Vendor, &Provider)> {
         self.vendors().find_map(|vendor| {
@@ -92,14 +93,14 @@ impl Registry {
         })
     }
 
-    /// Grows with every load in this process.
+    /// Revision number; increases with every load in this process.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Renders a template in the format of its family and takes a last look at it. `open` restricts it to the open
-    /// stage.
+    /// Renders a template in the format of its family and validates the result. `open` restricts it to the keys of the
+    /// open stage.
     ///
     /// # Errors
     /// File, line and reason, without values.
@@ -132,13 +133,13 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Vendor {
-    /// The model as the User-Agent names it, in any case.
+    /// The model with this name in the User-Agent, case-insensitive.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.manifest.models.iter().find(|model| model.name.eq_ignore_ascii_case(name))
     }
 
-    /// What its templates need to know of a model.
+    /// The properties of a model that its templates need.
     #[must_use]
     pub fn facts<'a>(&'a self, model: Option<&str>, family: &'a Family) -> ModelFacts<'a> {
         let known = model.and_then(|model| self.model(model));
@@ -160,8 +161,8 @@ impl Vendor {
         }
     }
 
-    /// The family and generation of a phone: see [`Manifest::family_of`] and [`Manifest::generation_of`]. None only
-    /// for a manifest that no proof has seen.
+    /// The family and generation of a phone: see [`Manifest::family_of`] and [`Manifest::generation_of`]. `None` only
+    /// for a manifest that was not validated.
     #[must_use]
     pub fn choose(
         &self,
@@ -186,19 +187,19 @@ impl Vendor {
         self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
     }
 
-    /// The formats of its files, each once.
+    /// The distinct formats of its files.
     #[must_use]
     pub fn formats(&self) -> BTreeSet<super::Format> {
         self.manifest.families.iter().map(|family| self.manifest.format_of(family)).collect()
     }
 
-    /// What its files cannot hold, where one of their formats cannot carry the value to the letter.
+    /// If one of its file formats cannot represent the value exactly, a description of what the format cannot carry.
     #[must_use]
     pub fn cannot_carry(&self, value: &str) -> Option<&'static str> {
         self.formats().into_iter().find(|format| !format.is_exact(value)).map(super::Format::cannot_carry)
     }
 
-    /// What its own phones mean by a file's name.
+    /// The pattern of its own phones that matches a file name.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&FilePattern> {
         let index = self.file_names.iter().position(|regex| regex.is_match(name))?;

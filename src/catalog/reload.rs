@@ -1,5 +1,5 @@
-//! Vendor folders that may change while the gateway serves. A state that passes every check takes the place of the one
-//! before as a whole; one that does not is said, and the last good one serves on.
+//! Reloads vendor folders at runtime. A state that passes all checks replaces the previous one as a whole. A state that
+//! fails is reported, and the last good one stays in use.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use super::{
     registry::{Registry, SharedRegistry},
 };
 
-/// The folders, watched.
+/// The watched folders.
 #[derive(Debug)]
 pub struct LiveFolders {
     registry: SharedRegistry,
@@ -22,30 +22,30 @@ pub struct LiveFolders {
 
 #[derive(Debug)]
 struct State {
-    /// What the last look saw.
+    /// Fingerprint at the last check.
     seen: u64,
-    /// What was last loaded or refused.
+    /// Fingerprint that was last loaded or rejected.
     judged: u64,
     findings: Vec<Diagnostic>,
 }
 
-/// What a look led to.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
-    /// Nothing changed, or it is still changing.
+    /// Nothing has changed, or changes are still in progress.
     Same,
-    /// The new state serves.
+    /// The new state is in use.
     Loaded,
-    /// It does not: these are the reasons.
+    /// The new state was rejected for these reasons.
     Refused(Vec<Diagnostic>),
 }
 
 impl LiveFolders {
-    /// The built-in folders and those of `dir`, a directory with `vendors/<vendor>/` and `templates/<vendor>/` whose
-    /// files stand before the built-in ones.
+    /// Loads the built-in folders and those of `dir`, a directory with `vendors/<vendor>/` and `templates/<vendor>/`
+    /// whose files take precedence over the built-in ones.
     ///
     /// # Errors
-    /// All findings; there is no good state to serve then.
+    /// All findings. There is no good state to use in this case.
     pub fn open(dir: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let print = dir.map_or(0, files::fingerprint);
         let registry = Registry::load_shared(dir)?;
@@ -53,20 +53,20 @@ impl LiveFolders {
         Ok(Self { registry, dir: dir.map(Path::to_owned), state: Mutex::new(state) })
     }
 
-    /// The state that serves.
+    /// The registry in use.
     #[must_use]
     pub fn registry(&self) -> SharedRegistry {
         Arc::clone(&self.registry)
     }
 
-    /// What is wrong with the state on disk; empty while that one serves.
+    /// The problems of the state on disk; empty while that state is in use.
     #[must_use]
     pub fn findings(&self) -> Vec<Diagnostic> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).findings.clone()
     }
 
-    /// One look, to be repeated: a change is taken up when two looks in a row see the same, so that nobody's
-    /// half-written files are. Reads and checks files; not for a thread that serves.
+    /// Checks for changes; call it periodically. A change is loaded when two consecutive checks see the same state, so
+    /// that half-written files are not loaded. Reads and validates files, so it must not run on a server thread.
     pub fn look(&self) -> Look {
         let Some(dir) = self.dir.as_deref() else { return Look::Same };
         let print = files::fingerprint(dir);
@@ -78,7 +78,7 @@ impl LiveFolders {
         self.judge(&mut state, print)
     }
 
-    /// Loads now, changed or not.
+    /// Reloads immediately, even if nothing has changed.
     pub fn reload(&self) -> Look {
         let print = self.dir.as_deref().map_or(0, files::fingerprint);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Compiled templates: one engine per vendor and format, because an engine applies one escaper to all values, and because
-//! a vendor's templates see only each other.
+//! Compiles and renders templates. There is a separate engine per vendor and format, because an engine applies one
+//! escaper to all values and because a vendor's templates must not see those of other vendors.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,20 +11,20 @@ use tera::Tera;
 
 use super::format::Format;
 
-/// All templates.
+/// All compiled templates.
 #[derive(Debug, Default)]
 pub(super) struct Templates {
     engines: HashMap<(String, Format), Tera>,
 }
 
-/// Why a template does not compile or render; names file and line, never a value.
+/// Why a template could not be compiled or rendered. Contains the file and line, but no values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFault {
     /// Path below `templates/`.
     pub name: String,
-    /// Line in it, where known.
+    /// Line in that file, if known.
     pub line: Option<usize>,
-    /// Why.
+    /// The error.
     pub reason: String,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for TemplateFault {
 }
 
 impl TemplateFault {
-    /// From what Tera says: `error: REASON`, below it `--> NAME:LINE:COLUMN`, then a copy of the line.
+    /// Parses Tera's error text: `error: REASON`, below it `--> NAME:LINE:COLUMN`, then a copy of the line.
     fn new(name: &str, error: &tera::Error) -> Self {
         let text = error.to_string();
         let start = text.find("error: ").map_or(0, |at| at + "error: ".len());
@@ -65,12 +65,12 @@ impl Templates {
     fn engine(format: Format) -> Tera {
         let mut tera = Tera::new();
         tera.set_escape_fn(format.escaper());
-        // Every file, whatever its ending: a value that is not escaped is a hole.
+        // Autoescape all files regardless of their extension: an unescaped value would be an injection hole.
         tera.autoescape_on([""]);
         tera
     }
 
-    /// Compiles a vendor's templates. On failure they are tried one by one to say which ones it is.
+    /// Compiles a vendor's templates. If this fails, compiles them one by one to find the faulty ones.
     pub fn add(
         &mut self,
         vendor: &str,
@@ -98,7 +98,7 @@ impl Templates {
         Err(faults)
     }
 
-    /// Top-level variables a template needs.
+    /// The top-level variables that a template uses.
     pub fn variables(&self, format: Format, name: &str) -> Option<Vec<String>> {
         let found = self.engines.get(&key(name, format))?.get_template_variables(name).ok()?;
         let mut names: Vec<String> = found.into_iter().map(str::to_owned).collect();
@@ -110,7 +110,7 @@ impl Templates {
         self.engines.get(&key(name, format)).is_some_and(|engine| engine.contains_template(name))
     }
 
-    /// Renders.
+    /// Renders a template.
     pub fn render<T: Serialize>(&self, format: Format, name: &str, values: &T) -> Result<String, TemplateFault> {
         let fault = |error: &tera::Error| TemplateFault::new(name, error);
         let context = tera::Context::from_serialize(values).map_err(|error| fault(&error))?;

@@ -1,4 +1,4 @@
-//! `vendors/<vendor>/time-zones.toml`: what the vendor's phones call time zones.
+//! Loads `vendors/<vendor>/time-zones.toml`, the zone names of the vendor's phones.
 
 use std::collections::HashSet;
 
@@ -7,48 +7,48 @@ use serde::Deserialize;
 use super::{diagnostic::Diagnostic, files::FolderFiles};
 use crate::settings::time_zone::{ZoneName, ZoneNames, iana, why_not};
 
-/// The file as written.
+/// The file format.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     zones: Vec<Row>,
 }
 
-/// One name.
+/// The entry for one name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// As the present firmware spells it.
+    /// Spelling in the current firmware.
     name: String,
-    /// As older firmware spells it, where that differs.
+    /// Spelling in older firmware, if different.
     old_name: Option<String>,
-    /// The offset the phone lists it under: `+1`, `-3:30`, `0`.
+    /// The offset under which the phone lists it: `+1`, `-3:30`, `0`.
     offset: String,
-    /// The IANA zones it means.
+    /// The IANA zones that correspond to it.
     zones: Vec<String>,
 }
 
-/// A name that is not used, and why.
+/// A name that must not be used, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withheld {
     /// The vendor's name.
     pub name: String,
-    /// The zone.
+    /// The IANA zone.
     pub zone: String,
-    /// Why a phone might be wrong about it.
+    /// Why a phone could interpret the name wrongly.
     pub reason: String,
 }
 
-/// The names of a vendor's phones by zone, and those that are withheld.
+/// The zone names of a vendor's phones: those that may be used and those that are withheld.
 #[derive(Debug, Clone, Default)]
 pub struct Zones {
-    /// Those that are right for every firmware.
+    /// Names that are correct for all firmware versions.
     pub names: ZoneNames,
-    /// The others.
+    /// The other names.
     pub withheld: Vec<Withheld>,
 }
 
-/// The table of a vendor, empty if it has none. Whether a name may be used is asked of the time-zone database.
+/// Loads the table of a vendor; empty if there is none. The time-zone database decides whether a name may be used.
 pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnostic>) -> Zones {
     let path = format!("vendors/{vendor}/time-zones.toml");
     let mut loaded = Zones::default();
@@ -88,7 +88,7 @@ pub(super) fn load(vendor: &str, files: &FolderFiles, findings: &mut Vec<Diagnos
     loaded
 }
 
-/// `+1`, `-3:30`, `0` as minutes east of UTC.
+/// Parses `+1`, `-3:30`, `0` into minutes east of UTC.
 fn minutes(text: &str) -> Option<i32> {
     let (sign, rest) = match text.split_at_checked(1)? {
         ("+", rest) => (1, rest),

@@ -1,5 +1,5 @@
-//! Determines the real client behind reverse proxies. Forwarding headers count only if they come from addresses the
-//! administrator listed; from all other peers they are ignored.
+//! Determines the real client behind reverse proxies. Forwarding headers count only if they were sent by an address
+//! that the administrator listed; those of all other peers are ignored.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::base::config::NetConfig;
 
-/// Where a request comes from and whether it was encrypted on the way.
+/// The origin of a request, and whether it was encrypted on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress {
     /// The address. An IPv4 address is in IPv4 form even if it arrived on an IPv6 socket.
@@ -20,7 +20,7 @@ pub struct ClientAddress {
 /// The content of a forwarding header that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardingClaim {
-    /// The address the request came from.
+    /// The address of the peer.
     pub peer: IpAddr,
     /// The client named in the header.
     pub client: IpAddr,
@@ -39,7 +39,7 @@ const USUAL: [HeaderName; 3] =
 pub struct Proxies {
     /// Networks whose forwarding headers are trusted.
     pub trusted: Vec<IpNet>,
-    /// The one header in which these proxies write the client's address. All other headers come from the client itself.
+    /// The one header in which these proxies write the client's address. All other headers are written by clients.
     pub address_header: HeaderName,
 }
 
@@ -194,7 +194,7 @@ mod tests {
                 false,
             ),
             ("10.0.0.1", true, vec![("x-forwarded-proto", "\u{e9}, http")], "10.0.0.1", false),
-            // Headers the proxy does not write come from the client.
+            // Headers that the proxy does not write are from the client.
             (
                 "10.0.0.1",
                 false,

@@ -103,8 +103,8 @@ pub enum RequestedFileKind {
     Other,
 }
 
-/// What was recognised from User-Agent and file name. The model comes from the User-Agent, or else from the number in
-/// the file name.
+/// What was recognised from User-Agent and file name. The model is taken from the User-Agent, or else from the number
+/// in the file name.
 #[derive(Debug, Clone)]
 pub struct Recognised {
     /// The vendor's folder.

@@ -162,7 +162,7 @@ pub(super) async fn handle(
     answer
 }
 
-/// Whether this proof is evidence that a forwarding header comes from a proxy. Tokens and bootstrap credentials are not
+/// Whether this proof is evidence that a proxy wrote the forwarding header. Tokens and bootstrap credentials are not
 /// evidence: a redirect service discloses them to other clients, which could write the header themselves.
 fn shows_proxy(proof: Proof) -> bool {
     match proof {

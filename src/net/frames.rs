@@ -39,7 +39,7 @@ impl FrameGate {
 }
 
 /// The payload of an incoming socket, frame by frame. It returns `Pending` once after each frame, because the framing
-/// library reads until nothing is left. So the library never holds more than one frame, and a frame after a login is
+/// library reads until nothing is left. So the library never has more than one frame, and a frame after a login is
 /// checked after that login.
 #[derive(Debug)]
 pub struct FrameStream<S> {

@@ -1,4 +1,4 @@
-//! Activity per hour. The page groups the hours into days of its own time zone.
+//! Activity per hour. The page groups the hours into days in its time zone.
 
 use gangway_wire::appws::Envelope;
 use jiff::SignedDuration;

@@ -41,8 +41,8 @@ pub fn separator(text: &str) -> char {
     [';', '\t', ','].into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(',')
 }
 
-/// Parses the records of a text, at most one more than [`MOST_RECORDS`]. Empty lines are skipped. Quoted fields may contain
-/// separators, line breaks, and doubled quotation marks.
+/// Parses the records of a text, at most one more than [`MOST_RECORDS`]. Empty lines are skipped. Quoted fields may
+/// contain separators, line breaks, and doubled quotation marks.
 ///
 /// # Errors
 /// If a quotation mark is never closed.

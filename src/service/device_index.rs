@@ -1,5 +1,5 @@
 //! An index of the list rows of all phones, updated when records change. Lists are searched and sorted here, so that
-//! the page never holds a lock that a phone's request needs. The rows of an instance are loaded when its first page
+//! the page never takes a lock that a phone's request needs. The rows of an instance are loaded when its first page
 //! opens.
 
 use std::{

@@ -1,5 +1,6 @@
-//! The configuration view: the file line by line with the origin of each, secrets masked. The view never shows a
-//! user's, a directory's or Devices' password. It shows on demand what gangway generated for a phone, and the audit records it.
+//! The configuration view: the file line by line with the origin of each line, secrets masked. The view never shows a
+//! password of a user, a directory, or Devices. On demand it shows the passwords that gangway generated for a phone;
+//! the audit records this.
 
 use gangway_wire::appws::Envelope;
 use serde::Deserialize;

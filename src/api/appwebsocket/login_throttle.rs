@@ -1,7 +1,7 @@
-//! Counts wrong passwords per source. Admin logins, which may come from any browser, are not checked during a pause
-//! that doubles with every wrong password. Logins of PBXs and services are always checked, because a right one must
-//! succeed regardless of other logins from its address. But the more wrong passwords a source sends, the longer each of
-//! its sockets keeps its pre-login slot.
+//! Counts wrong passwords per source. Admin logins, which any browser can send, are not checked during a pause that
+//! doubles with every wrong password. Logins of PBXs and services are always checked, because a right one must succeed
+//! regardless of other logins from its address. But the more wrong passwords a source sends, the longer each of its
+//! sockets keeps its pre-login slot.
 
 use std::{
     collections::HashMap,

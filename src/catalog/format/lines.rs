@@ -1,6 +1,7 @@
-//! Files of lines with a key and a value, in the shape a manifest describes: `key=value`, `key: value`, with or without
-//! `[sections]` and a fixed first and last line. For vendors of whom nothing is known beforehand, so a value is kept
-//! away from everything that some reader of such files gives a meaning: comments, quotes, continued lines.
+//! Line-based files with a key and a value per line, in a shape that the manifest describes: `key=value` or `key:
+//! value`, with or without `[sections]` and a fixed first and last line. The format is for vendors whose parsers are
+//! unknown, so values are escaped against everything that some parser of such files interprets: comments, quotes, and
+//! continued lines.
 
 use std::io::Write;
 
@@ -8,21 +9,21 @@ use serde::Deserialize;
 
 use super::{Fault, KeyFilter, ValuePlace, dropped, rest_of};
 
-/// How such a file looks: `[lines]` of the manifest.
+/// The shape of such a file: `[lines]` of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shape {
-    /// Between key and value; blanks around it are the template's.
+    /// Text between key and value. Templates add blanks around it.
     pub separator: String,
-    /// The first line, to the letter; empty = none is demanded.
+    /// The exact first line; empty = not required.
     pub first: String,
-    /// The last line, to the letter; empty = none is demanded.
+    /// The exact last line; empty = not required.
     pub last: String,
-    /// Whether `[section]` lines may stand there.
+    /// Whether `[section]` lines are allowed.
     pub sections: bool,
-    /// Signs that begin a line of comment.
+    /// Prefixes of comment lines.
     pub comments: Vec<String>,
-    /// Characters of keys besides letters, digits, `_`, `.` and `-`; blanks only between words.
+    /// Characters of keys in addition to letters, digits, `_`, `.` and `-`. Blanks are allowed only between words.
     pub key_characters: String,
 }
 
@@ -40,7 +41,7 @@ impl Default for Shape {
 }
 
 impl Shape {
-    /// What is wrong with the description itself.
+    /// What is wrong with the shape itself.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         let separator = self.separator.trim();
@@ -57,16 +58,16 @@ impl Shape {
     }
 }
 
-/// Writes a value so that it stays one value, whoever reads the line.
+/// Writes a value so that it remains a single value for every parser.
 ///
 /// # Errors
-/// Those of the output.
+/// Errors of the output.
 pub fn escape(value: &str, output: &mut dyn Write) -> std::io::Result<()> {
     output.write_all(escaped(value).as_bytes())
 }
 
-/// As [`escape`]: control characters and blanks around it are dropped; `#`, `;` and `//` that could begin a comment and
-/// a `\` that could continue the line become their full-width forms.
+/// Like [`escape`], but returns the text. Control characters and surrounding blanks are dropped. `#`, `;` and `//` that
+/// could begin a comment and a `\` that could continue the line become their full-width forms.
 #[must_use]
 pub fn escaped(value: &str) -> String {
     let plain: String = value.chars().filter(|c| !dropped(*c)).collect();
@@ -87,18 +88,18 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
-/// Whether every reader gets the value to the letter; some take quotes away.
+/// Whether every parser reads the exact value; some strip quotes.
 #[must_use]
 pub fn is_exact(value: &str) -> bool {
     let quoted = |sign| value.starts_with(sign) || value.ends_with(sign);
     escaped(value) == value && !quoted('"') && !quoted('\'')
 }
 
-/// Drops blank lines and blanks at line ends, and checks the rest against the shape and `allowed` (sections are named
-/// `[section]` there).
+/// Drops blank lines and trailing blanks, and validates the rest against the shape and `allowed` (which gets sections
+/// as `[section]`).
 ///
 /// # Errors
-/// The first fault. The value of a line is never repeated.
+/// The first fault. It never contains the value of a line.
 pub fn finish(rendered: &str, shape: &Shape, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let lines: Vec<(usize, &str)> = rendered
         .split('\n')
@@ -177,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader of ini files of its own: comments, quotes, continued lines and sections as the common ones have them.
+    /// A separate parser for ini files with the usual comments, quotes, continued lines and sections.
     fn read(text: &str, separator: char) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut section = String::new();

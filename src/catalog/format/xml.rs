@@ -1,5 +1,5 @@
-//! XML files: a setting is an element (or an attribute of one). The escaper serves element text and quoted attributes;
-//! the last look reads the file with a strict parser and writes it anew, one element per line.
+//! XML files in which a setting is an element or an attribute. The escaper is valid for element text and quoted
+//! attributes. The validation parses the file strictly and writes it again with one element per line.
 
 use std::io::Write;
 
@@ -7,19 +7,19 @@ use roxmltree::{Document, Node};
 
 use super::{Fault, KeyFilter, ValuePlace, dropped};
 
-/// Deeper nesting is a mistake; phones' files nest four levels.
+/// Maximum nesting depth. Phones' files have four levels, so deeper nesting is a mistake.
 const DEEPEST: usize = 16;
 
-/// Writes a value so that it stays the text of one element or attribute: `& < > " '` become references, control
-/// characters, line breaks and characters XML has not are dropped, blanks around it too.
+/// Writes a value so that it remains the text of a single element or attribute. `& < > " '` become references. Control
+/// characters, line breaks, characters not allowed in XML and surrounding blanks are dropped.
 ///
 /// # Errors
-/// Those of the output.
+/// Errors of the output.
 pub fn escape(value: &str, output: &mut dyn Write) -> std::io::Result<()> {
     output.write_all(escaped(value).as_bytes())
 }
 
-/// As [`escape`].
+/// Like [`escape`], but returns the text.
 #[must_use]
 pub fn escaped(value: &str) -> String {
     let plain = cleaned(value);
@@ -37,7 +37,7 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
-/// Whether the format carries the value to the letter.
+/// Whether the format can represent the value exactly.
 #[must_use]
 pub fn is_exact(value: &str) -> bool {
     cleaned(value) == value
@@ -48,11 +48,12 @@ fn cleaned(value: &str) -> String {
     kept.trim().to_owned()
 }
 
-/// Reads the file strictly and writes it anew: one element per line, two blanks per level, nothing but elements. No
-/// comments, CDATA, entities of its own, namespaces or text beside elements. `allowed` is asked for every element's name.
+/// Parses the file strictly and writes it again: one element per line, two blanks per level, and only elements.
+/// Comments, CDATA, custom entities, namespaces and text next to elements are rejected. `allowed` is called with the
+/// name of every element.
 ///
 /// # Errors
-/// The first fault. The value of an element is never repeated.
+/// The first fault. It never contains the value of an element.
 pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let rendered = rendered.trim();
     if rendered.is_empty() {
@@ -76,7 +77,7 @@ pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     Ok(writer.text)
 }
 
-/// The error without the names and values its text may repeat.
+/// The kind of the error, without the names and values that its text may contain.
 fn kind(error: &roxmltree::Error) -> String {
     use roxmltree::Error;
     match error {
@@ -164,12 +165,13 @@ impl Writer<'_, '_> {
     }
 }
 
-/// Name and value of an element in one line of a finished file: its text, or the attributes of an empty one.
+/// Name and values of an element that is on one line of a finished file: its text, or the attributes of an empty
+/// element.
 pub fn place(line: &str) -> Option<ValuePlace<'_>> {
     let start = line.find('<')?;
     let tag = line.get(start + 1..)?;
     let name = tag.split([' ', '>', '/']).next().filter(|name| !name.is_empty() && !name.starts_with('?'))?;
-    // Values hold neither '<' nor '>' nor '"'.
+    // Values contain no '<', '>' or '"'.
     let end = start + 1 + tag.find('>')?;
     if line.get(..end).is_some_and(|tag| tag.ends_with('/')) {
         let quotes: Vec<usize> = line.match_indices('"').map(|(at, _)| at).collect();
@@ -190,7 +192,7 @@ mod tests {
 
     type Attributes = Vec<(String, String)>;
 
-    /// Read with another parser: elements in order with attributes and text.
+    /// Parses the file with another parser: elements in order with attributes and text.
     fn read(text: &str) -> Vec<(String, Attributes, String)> {
         let mut reader = Reader::from_str(text);
         reader.config_mut().enable_all_checks(true);

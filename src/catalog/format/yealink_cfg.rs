@@ -1,25 +1,25 @@
-//! Yealink's `key = value` files: the escaper of values and the last look at what was written.
+//! Yealink's `key = value` files: escapes values and validates rendered files.
 //!
-//! The value is raw text to the end of the line; there is no escape for a line break, and `#` at the start or
-//! after a blank begins a comment (Yealink's template files say so in their head).
+//! A value is raw text up to the end of the line. Line breaks cannot be escaped, and `#` at the start or after a blank
+//! begins a comment (documented at the top of Yealink's template files).
 
 use std::io::Write;
 
 use super::{Fault, KeyFilter, ValuePlace, dropped, rest_of};
 
-/// The first line of a Yealink file; without it the phone ignores the file.
+/// The first line of a Yealink file. The phone ignores files without it.
 pub const VERSION_LINE: &str = "#!version:1.0.0.1";
 
-/// Writes a value so that it stays one value: control characters, byte order marks and line separators are dropped,
-/// blanks around it too, and a `#` that would begin a comment becomes the full-width `＃`.
+/// Writes a value so that it remains a single value. Control characters, byte order marks, line separators and
+/// surrounding blanks are dropped, and a `#` that would begin a comment becomes the full-width `＃`.
 ///
 /// # Errors
-/// Those of the output.
+/// Errors of the output.
 pub fn escape(value: &str, output: &mut dyn Write) -> std::io::Result<()> {
     output.write_all(escaped(value).as_bytes())
 }
 
-/// As [`escape`].
+/// Like [`escape`], but returns the text.
 #[must_use]
 pub fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
@@ -34,17 +34,17 @@ pub fn escaped(value: &str) -> String {
     text
 }
 
-/// Whether the format carries the value to the letter.
+/// Whether the format can represent the value exactly.
 #[must_use]
 pub fn is_exact(value: &str) -> bool {
     escaped(value) == value
 }
 
-/// Drops blank lines and blanks at line ends, and checks the rest: the version line stands first and once, each line is
-/// `key = value` or a comment, no control characters, and only keys `allowed` allows.
+/// Drops blank lines and trailing blanks and validates the rest: the version line occurs once, as the first line; each
+/// line is `key = value` or a comment; there are no control characters; and all keys pass `allowed`.
 ///
 /// # Errors
-/// The first fault. The value of a line is never repeated.
+/// The first fault. It never contains the value of a line.
 pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     let mut text = String::with_capacity(rendered.len());
     for (index, line) in rendered.split('\n').enumerate() {
@@ -87,7 +87,7 @@ pub fn finish(rendered: &str, allowed: KeyFilter<'_>) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// Key and value of a line; `%NULL%` is none.
+/// Key and value of a line. `%NULL%` counts as no value.
 pub fn place(line: &str) -> Option<ValuePlace<'_>> {
     let mut place = rest_of(line, "=").filter(|_| !line.starts_with('#'))?;
     place.values.retain(|range| line.get(range.clone()) != Some("%NULL%"));

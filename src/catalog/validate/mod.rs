@@ -1,4 +1,4 @@
-//! What every vendor folder must pass before it is used.
+//! The checks that every vendor folder must pass before it is used.
 
 mod patterns;
 mod references;
@@ -30,8 +30,8 @@ pub(super) struct Loaded {
     pub templates: Templates,
 }
 
-/// What is wrong with one manifest by itself, taken as that of the vendor `folder`: its words, tables, patterns and the
-/// templates it names. Whoever writes such a tool as an editor or a fuzzer needs no directory for it.
+/// Validates one manifest on its own, as that of the vendor `folder`: its words, tables, patterns and the templates it
+/// references. Tools such as editors and fuzzers can call this without a directory.
 #[must_use]
 pub fn judge_manifest(folder: &str, text: &str) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
@@ -116,7 +116,7 @@ fn line_of(text: &str, part: &str) -> Option<usize> {
     text.find(part).map(|offset| line_at(text, offset))
 }
 
-/// The last one: where a second mention is the mistake.
+/// The last line that contains `part`, because the second occurrence is the mistake.
 fn last_line_of(text: &str, part: &str) -> Option<usize> {
     text.rfind(part).map(|offset| line_at(text, offset))
 }

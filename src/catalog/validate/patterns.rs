@@ -1,4 +1,4 @@
-//! Patterns of User-Agents and file names.
+//! Validates and compiles the patterns of User-Agents and file names.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::catalog::{
     recognise::{AgentPattern, NamePattern, Recogniser},
 };
 
-/// Bytes a compiled pattern may take: the patterns here need some kilobytes, one that explodes needs megabytes.
+/// Maximum size of a compiled pattern in bytes. Normal patterns need a few kilobytes, exploding ones need megabytes.
 const LARGEST: usize = 1 << 20;
-/// Nesting of groups and repetitions.
+/// Maximum nesting of groups and repetitions.
 const DEEPEST: u32 = 32;
-/// Characters of a pattern.
+/// Maximum number of characters in a pattern.
 const LONGEST: usize = 1000;
 
-/// Enters the patterns; those of files in order.
+/// Compiles the patterns and adds them to the recogniser; those of files in order.
 pub fn compile(
     path: &str,
     text: &str,
@@ -39,7 +39,7 @@ pub fn compile(
     }
     let mut names = Vec::new();
     for file in &manifest.files {
-        // Phones and typed URLs write names in capitals too.
+        // Phones and manually entered URLs use upper case too.
         if let Some(regex) = compiled(path, text, &file.pattern, true, &["mac", "model", "number"], findings) {
             recogniser.names.push(NamePattern::new(Arc::clone(&vendor), file.kind, file.unique, regex.clone()));
             names.push(regex);

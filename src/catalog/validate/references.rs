@@ -1,4 +1,4 @@
-//! Names, numbers and references inside a manifest.
+//! Validates names, numbers and references within a manifest.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     settings::{NO_PROTOCOL, REDIRECT_PROTOCOLS, Scope, family_may_default, redirect_protocol, validate},
 };
 
-/// Words and references of one manifest; `loaded` holds the vendors before it.
+/// Validates the words and references of one manifest. `loaded` contains the vendors loaded before it.
 pub fn prove(
     path: &str,
     folder: &str,
@@ -176,7 +176,7 @@ fn models(path: &str, text: &str, manifest: &Manifest, findings: &mut Vec<Diagno
     }
 }
 
-/// `2026-11` or `2026-11-21`.
+/// Checks for `2026-11` or `2026-11-21`.
 fn is_date(text: &str) -> bool {
     let whole = if text.len() == 7 { format!("{text}-01") } else { text.to_owned() };
     whole.parse::<jiff::civil::Date>().is_ok()

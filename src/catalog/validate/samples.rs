@@ -1,5 +1,5 @@
-//! What a registry must do: recognise its examples, render its sample for every kind of model, and keep hostile values
-//! inside their place.
+//! Validates the behaviour of a registry: it must recognise its examples, render the sample phone for all kinds of
+//! models, and keep hostile values within their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,11 @@ use crate::{
 };
 
 const URL: &str = "https://gangway.example.com/example.com/gangway/phone/";
-/// In a display name it would add a line, an element or an attribute wherever it is not escaped.
+/// A display name that would add a line, an element or an attribute if it were not escaped.
 const HOSTILE: &str = "Anna\r\naccount.1.password = x\nuser_pass=y # z ; \\ \"'><user_pass idx=\"1\">x</user_pass a='b'/><!-- ]]>&lt; %NULL%\\";
 
-/// The examples are recognised as they say, and the sample renders in every family, generation, stage and model.
+/// Checks that the examples are recognised as specified, and that the sample renders in every family, generation, stage
+/// and model.
 pub fn prove(registry: &Registry, findings: &mut Vec<Diagnostic>) {
     for vendor in registry.vendors() {
         let path = format!("vendors/{}/vendor.toml", vendor.name);
@@ -91,7 +92,7 @@ impl Samples<'_> {
         }
     }
 
-    /// Every kind of model, and a phone whose user is called [`HOSTILE`].
+    /// Renders the template for every kind of model, and for a phone whose user has the name [`HOSTILE`].
     fn personal(&self, template: &str) -> Result<(), TemplateFault> {
         let sample = phone_config::sample_layers();
         let mut first = None;
@@ -120,7 +121,8 @@ impl Samples<'_> {
         text.lines().map(|line| format.place(line, &self.vendor.manifest.lines).map(|place| place.key)).collect()
     }
 
-    /// Models with the same number of accounts and keys write the same lines: one of each, and the unknown one.
+    /// Models with the same numbers of accounts and keys produce the same lines. Returns one of each kind, and the
+    /// unknown model.
     fn kinds_of_models(&self) -> Vec<Option<&str>> {
         let mut seen = BTreeSet::new();
         let manifest = &self.vendor.manifest;

@@ -1,4 +1,4 @@
-//! Templates: whether they compile, stay in their folder and use what their stage offers.
+//! Validates templates: they must compile, include only files of their folder and use only what their stage provides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::catalog::{
     templates::{TemplateFault, Templates},
 };
 
-/// What templates of each stage may use.
+/// The variables available in each stage.
 const PERSONAL: &[&str] = &[
     "phone",
     "provisioning",
@@ -40,7 +40,7 @@ const COMMON: &[&str] = &[];
 
 type Sources = BTreeMap<String, String>;
 
-/// Compiles the vendor's templates in every format its families use, and checks each that is named somewhere.
+/// Compiles the vendor's templates in every format its families use, and checks every template that is referenced.
 pub fn compile(
     manifest: &Manifest,
     manifest_text: &str,
@@ -59,7 +59,7 @@ pub fn compile(
     let formats: BTreeSet<Format> = manifest.families.iter().map(|family| manifest.format_of(family)).collect();
     for format in formats {
         if let Err(faults) = templates.add(&manifest.name, format, &sources) {
-            // What was seen in the text already says it with a better cure.
+            // The text check has already reported the problem with a better remedy.
             if findings.len() == before {
                 for TemplateFault { name, line, reason } in faults {
                     findings.push(Diagnostic::new(&format!("templates/{name}"), line, reason, "correct the template"));
@@ -103,7 +103,7 @@ fn stages(generation: &Generation) -> impl Iterator<Item = (&str, &'static [&'st
         .chain(bootstrap)
 }
 
-/// What can be seen in the text: other folders' files and filters that go past the escaper.
+/// Checks the text for files of other folders and for filters that bypass the escaper.
 fn read(manifest: &Manifest, sources: &Sources, findings: &mut Vec<Diagnostic>) {
     let own = format!("{}/", manifest.name);
     let Ok(others) = Regex::new(r#"\{%-?\s*(?:include|extends)\s+["'`]([^"'`]*)["'`]"#) else { return };

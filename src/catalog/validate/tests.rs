@@ -1,4 +1,4 @@
-//! Broken folders and what is said about them.
+//! Tests with broken folders and the expected diagnostics.
 
 use std::{fs, path::Path};
 
@@ -44,7 +44,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
     assert_eq!(findings(OPEN, |text| text), "");
 }
 
-/// A folder of its own, as somebody would write it: the tutorial's, with one mistake.
+/// A custom vendor folder, namely that of the tutorial with one mistake.
 fn mistaken(file: &str, a: &str, b: &str) -> (Vec<Diagnostic>, String) {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vendor-folder");

@@ -1,5 +1,5 @@
 //! Determines the client certificate of a request: the one from the TLS connection, or the subject passed by a trusted
-//! proxy that terminates TLS. The proxy's header is ignored if it comes from any other peer.
+//! proxy that terminates TLS. The proxy's header is ignored if any other peer sent it.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -24,7 +24,7 @@ pub fn shown<'a>(
         return Cow::Borrowed(certificate(request));
     }
     let mut lines = request.headers().get_all(header);
-    // With two header lines, one may come from the client.
+    // With two header lines, the client may have written one of them.
     match (lines.next().and_then(|value| value.to_str().ok()), lines.next()) {
         (Some(subject), None) => Cow::Owned(of_subject(subject, vendor)),
         _ => Cow::Owned(ClientCertificate::None),

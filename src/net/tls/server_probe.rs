@@ -1,6 +1,5 @@
 //! Asks a TLS server whether it requests a client certificate, and from which CAs. A phone gets the same request at the
-//! SIP port of a PBX or reverse proxy. Nothing is sent after the handshake, so the identity of the server does not
-//! matter.
+//! SIP port of a PBX or reverse proxy. Nothing is sent after the handshake, so the server need not be authenticated.
 
 use std::{
     io,
