@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gangway_wire::http_auth::Scheme;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,8 +22,8 @@ pub struct Manifest {
     /// Name for display.
     pub title: String,
     /// How its phones authenticate.
-    pub auth: AuthScheme,
-    /// Format of its files, unless a family specifies another.
+    pub auth: Scheme,
+    /// Format of its files, where its families name no other.
     pub format: Format,
     /// The shape of [`Format::Lines`] files.
     #[serde(default)]
@@ -149,18 +150,6 @@ impl Manifest {
     pub fn unknown_model_of(&self, family: Option<&Family>) -> UnknownModel {
         family.and_then(|family| family.unknown_model).unwrap_or(self.unknown_model)
     }
-}
-
-/// How phones authenticate: exactly one challenge is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AuthScheme {
-    /// HTTP Digest with MD5.
-    DigestMd5,
-    /// HTTP Digest with SHA-256.
-    DigestSha256,
-    /// HTTP Basic; over TLS only.
-    Basic,
 }
 
 /// Redirect services.

@@ -8,13 +8,14 @@ use std::{
     },
 };
 
+use gangway_wire::http_auth::Scheme;
 use serde::Serialize;
 
 use super::{
     family::{Family, Generation},
     file_pattern::FilePattern,
     format::Fault,
-    manifest::{AuthScheme, Manifest, Provider, SameMac},
+    manifest::{Manifest, Provider, SameMac},
     model::Model,
     recognise::{Recogniser, Recognition},
     templates::{TemplateFault, Templates},
@@ -35,7 +36,7 @@ pub struct Vendor {
     /// Its apps.
     pub providers: Vec<Provider>,
     /// How its phones authenticate.
-    pub auth: AuthScheme,
+    pub auth: Scheme,
     /// Its redirect services.
     pub redirect: super::manifest::Redirect,
     /// The time zone names of its phones.

@@ -10,12 +10,13 @@ use gangway_wire::http_auth::Scheme;
 use jiff::Timestamp;
 
 use crate::{
-    catalog::Recognition,
+    catalog::{FileKind, Recognition},
     phone::{
         admission::{Policy, Reason},
         instance::{Instance, InstanceId},
         record::{Credentials, Phone, PhoneId},
     },
+    render::Stage,
     store::{DeliveredFile, NewEvent},
 };
 
@@ -90,21 +91,7 @@ pub trait Records: Send + Sync {
     fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>>;
 }
 
-/// The kind of a file name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestedFileKind {
-    /// The file of one phone.
-    Personal,
-    /// A file for all phones of a model.
-    Common,
-    /// A name that phones only write to.
-    Upload,
-    /// Any other name.
-    Other,
-}
-
-/// What was recognised from User-Agent and file name. The model is taken from the User-Agent, or else from the number
-/// in the file name.
+/// What User-Agent and file name tell. The model comes from the User-Agent first, from the file's number second.
 #[derive(Debug, Clone)]
 pub struct Recognised {
     /// The vendor's folder.
@@ -115,23 +102,12 @@ pub struct Recognised {
     pub firmware: Option<Arc<str>>,
     /// The MAC in the file name.
     pub mac: Option<Mac>,
-    /// The kind of the file name.
-    pub kind: RequestedFileKind,
-    /// Vendor and model from the User-Agent, to which a bootstrap window is bound.
+    /// What the name stands for.
+    pub kind: FileKind,
+    /// Vendor and model of the User-Agent, for the binding of a window.
     pub family: Arc<str>,
     /// The complete recognition, for the renderer.
     pub whole: Recognition,
-}
-
-/// Which part of a file to render.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FileStage {
-    /// Only values that are not secret.
-    Open,
-    /// Only values that are not secret, and an interval of one minute until the phone asks again.
-    OpenSoon,
-    /// The complete file.
-    Personal,
 }
 
 /// A rendered file.
@@ -158,7 +134,7 @@ pub trait FileService: Send + Sync {
         instance: &Instance,
         phone: Option<&Phone>,
         recognised: &Recognised,
-        stage: FileStage,
+        stage: Stage,
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String>;
 }

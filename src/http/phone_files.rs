@@ -37,11 +37,11 @@ use super::{
         source_prefix::CountedSource,
     },
     client_address::ClientAddress,
-    interfaces::{File, FileStage, RequestOutcome, RequestRecord, RequestedFileKind},
+    interfaces::{File, RequestOutcome, RequestRecord},
     server::{client_ca_store::ClientCertificate, connections::is_over_tls},
 };
 use crate::{
-    catalog::Basis,
+    catalog::{Basis, FileKind},
     phone::{
         admission::{AccessDecision, AccessRequest, AdmissionResult, Purpose, Reason, RequestedFile, admit},
         instance::Instance,
@@ -49,6 +49,7 @@ use crate::{
         request_evidence::{Authorization, Evidence, Proof, Token},
     },
     provision::transitions::{Delivered, is_new_information},
+    render::Stage,
     store::DeliveredFile,
 };
 
@@ -95,8 +96,8 @@ pub(super) async fn handle(
         RequestKey { instance: instance.id, user_agent, file },
         |recognised| match token {
             Some(token) => deps.records.by_token(token).filter(|phone| phone.instance == instance.id),
-            // A MAC that appears only in the User-Agent does not identify a phone.
-            None if matches!(recognised.kind, RequestedFileKind::Personal | RequestedFileKind::Upload) => {
+            // A MAC that only the User-Agent claims names nobody.
+            None if matches!(recognised.kind, FileKind::Personal | FileKind::Upload | FileKind::Contact) => {
                 deps.records.by_mac(instance.id, recognised.mac?)
             }
             None => None,
@@ -175,10 +176,10 @@ impl PhoneRequest<'_> {
     fn file_asked(&self, purpose: Purpose) -> RequestedFile {
         let recognised = &self.known.recognised;
         match (recognised.kind, recognised.mac, purpose) {
-            (RequestedFileKind::Personal, Some(mac), _) | (RequestedFileKind::Upload, Some(mac), Purpose::Upload) => {
+            (FileKind::Personal, Some(mac), _) | (FileKind::Upload | FileKind::Contact, Some(mac), Purpose::Upload) => {
                 RequestedFile::Personal(mac)
             }
-            (RequestedFileKind::Common, ..) => RequestedFile::Common,
+            (FileKind::Common, ..) => RequestedFile::Common,
             _ => RequestedFile::Other,
         }
     }
@@ -263,8 +264,8 @@ impl PhoneRequest<'_> {
                 Some(phone) => self.personal(phone, proof, decision.binds_window).await,
                 None => (response::not_found(), RequestOutcome::Refused(reason)),
             },
-            // Store only names that phones write to. A file that the gateway serves must not be uploaded.
-            AccessDecision::Store(_) if self.known.recognised.kind != RequestedFileKind::Upload => {
+            // Only the names that phones write to are kept: a file of ours that comes back is none.
+            AccessDecision::Store(_) if !self.known.recognised.kind.is_written_by_phones() => {
                 (response::not_found(), RequestOutcome::Refused(Reason::ForbiddenName))
             }
             AccessDecision::Store(_) => match phone {
@@ -277,7 +278,7 @@ impl PhoneRequest<'_> {
     /// Whether the request, or an earlier one, identifies the phone as a model of the vendor in the record.
     fn speaks_as(&self, phone: &Phone) -> bool {
         let whole = &self.known.recognised.whole;
-        let common = self.known.recognised.kind == RequestedFileKind::Common;
+        let common = self.known.recognised.kind == FileKind::Common;
         common || whole.speaks_for(&phone.vendor) || (whole.basis != Basis::Agent && phone.model.is_some())
     }
 
@@ -297,8 +298,7 @@ impl PhoneRequest<'_> {
     }
 
     fn open(&self, phone: Option<&Phone>, reason: Reason) -> (HttpResponse, RequestOutcome) {
-        let stage = if reason == Reason::BeforeConfig { FileStage::OpenSoon } else { FileStage::Open };
-        match self.deps.files.render(self.instance, phone, &self.known.recognised, stage, self.token) {
+        match self.deps.files.render(self.instance, phone, &self.known.recognised, Stage::Open, self.token) {
             Ok(Some(file)) => {
                 let form = form(&RequestConditions::of(self.request.headers()), &file, true);
                 (response::file(&file, form, self.request.method(), None), RequestOutcome::Open(reason))
@@ -370,13 +370,8 @@ impl PhoneRequest<'_> {
         if !changed && remembered.is_some() {
             return Ok(remembered);
         }
-        let file = self.deps.files.render(
-            self.instance,
-            Some(phone),
-            &self.known.recognised,
-            FileStage::Personal,
-            self.token,
-        )?;
+        let file =
+            self.deps.files.render(self.instance, Some(phone), &self.known.recognised, Stage::Personal, self.token)?;
         if let (false, Some(file)) = (changed, &file) {
             *self.known.personal.borrow_mut() = Arc::downgrade(file);
         }

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::response;
 use crate::{
+    catalog::FileKind,
     catalog::SharedRegistry,
-    http::{AppState, interfaces::RequestedFileKind},
+    http::AppState,
     phone::{instance::Instance, public_url::Scheme},
     provision::{
         PublicUrlsOf,
@@ -89,7 +90,7 @@ impl Bootstraps {
     ) -> Result<Option<HttpResponse>, String> {
         let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let recognised = deps.files.recognise(agent, file);
-        if ticket.used || recognised.kind != RequestedFileKind::Personal || recognised.mac != Some(ticket.mac) {
+        if ticket.used || recognised.kind != FileKind::Personal || recognised.mac != Some(ticket.mac) {
             return Ok(None);
         }
         let Some(phone) = self.store.roster().by_mac(instance.id, ticket.mac) else { return Ok(None) };

@@ -9,7 +9,7 @@ use gangway_wire::http_auth::{Algorithm, Scheme};
 
 use crate::{
     catalog,
-    http::interfaces::{File, FileService, FileStage, Recognised, RequestedFileKind},
+    http::interfaces::{File, FileService, Recognised},
     phone::{
         admission::Policy,
         instance::{Instance, InstanceId},
@@ -17,7 +17,7 @@ use crate::{
         record::{Credentials, FirstContact, Phone},
     },
     provision::{PublicUrlsOf, bootstrap_account::shared_account},
-    render::{FileRequest, Renderer, Stage as Part},
+    render::{FileRequest, Renderer, Stage},
     settings::{Defaults, Lookup},
     store::Store,
 };
@@ -45,16 +45,6 @@ impl FileService for RenderedFiles {
 
     fn recognise(&self, user_agent: Option<&str>, file: &str) -> Recognised {
         let whole = self.registry.load().recognise(user_agent, Some(file));
-        let kind = match whole.kind {
-            catalog::FileKind::Personal => RequestedFileKind::Personal,
-            catalog::FileKind::Common => RequestedFileKind::Common,
-            catalog::FileKind::Upload | catalog::FileKind::Contact => RequestedFileKind::Upload,
-            catalog::FileKind::BootPersonal
-            | catalog::FileKind::BootCommon
-            | catalog::FileKind::Firmware
-            | catalog::FileKind::Other
-            | catalog::FileKind::Unknown => RequestedFileKind::Other,
-        };
         let told = user_agent.is_some();
         let part = |name: &Option<Arc<str>>| name.as_deref().filter(|_| told).unwrap_or_default().to_owned();
         let family = format!("{} {}", part(&whole.vendor), part(&whole.model)).trim().into();
@@ -63,18 +53,15 @@ impl FileService for RenderedFiles {
             model: whole.model.clone(),
             firmware: whole.firmware.clone(),
             mac: whole.mac,
-            kind,
+            kind: whole.kind,
             family,
             whole,
         }
     }
 
     fn scheme(&self, name: Option<&str>) -> Scheme {
-        match name.and_then(|name| self.registry.load().vendor(name).map(|vendor| vendor.auth)) {
-            Some(catalog::AuthScheme::DigestSha256) => Scheme::Digest(Algorithm::Sha256),
-            Some(catalog::AuthScheme::Basic) => Scheme::Basic,
-            Some(catalog::AuthScheme::DigestMd5) | None => Scheme::Digest(Algorithm::Md5),
-        }
+        let vendor = name.and_then(|name| self.registry.load().vendor(name).map(|vendor| vendor.auth));
+        vendor.unwrap_or(Scheme::Digest(Algorithm::Md5))
     }
 
     fn policy(&self, instance: InstanceId, phone: Option<&Phone>, recognised: &Recognised) -> Policy {
@@ -109,7 +96,7 @@ impl FileService for RenderedFiles {
         instance: &Instance,
         phone: Option<&Phone>,
         recognised: &Recognised,
-        stage: FileStage,
+        stage: Stage,
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let urls = (self.urls)(instance.id);
@@ -117,10 +104,9 @@ impl FileService for RenderedFiles {
         let request = FileRequest {
             phone,
             recognition: &recognised.whole,
-            // The renderer itself sets the interval of one minute for a phone without configuration.
-            stage: if stage == FileStage::Personal { Part::Personal } else { Part::Open },
+            stage,
             urls: &urls,
-            token: token.filter(|_| stage != FileStage::Personal),
+            token: token.filter(|_| stage != Stage::Personal),
             layers: &layers,
         };
         match self.renderer.file(&request) {

@@ -186,7 +186,7 @@ async fn before_the_configuration_never_half_a_file() {
     let mut house = House::open().await;
     house.memory.edit(|phone| phone.device_config.received = None);
     let early = house.get(&with_token(FILE)).await;
-    assert_eq!((early.status, early.body.as_slice()), (200, &b"open soon"[..]));
+    assert_eq!((early.status, early.body.as_slice()), (200, &b"open"[..]));
     assert_eq!(house.told.recv().await, Some((PhoneId(7), Some(Reason::BeforeConfig))));
     let phone = house.memory.phone();
     assert_eq!(phone.request.state, RequestState::BeforeConfig);

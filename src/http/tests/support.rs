@@ -35,12 +35,13 @@ use super::super::{
     },
 };
 use crate::{
-    catalog::Recognition,
+    catalog::{FileKind, Recognition},
     phone::{
         admission::{Policy, Reason, tests as sample},
         instance::{Instance, InstanceId, Instances},
         record::{Credentials, Phone, PhoneId},
     },
+    render::Stage,
     store::{DeliveredFile, NewEvent},
 };
 
@@ -60,7 +61,7 @@ pub struct Memory {
     pub shared: Mutex<Option<Arc<Credentials>>>,
     pub revision: AtomicU64,
     pub body: Mutex<Bytes>,
-    pub rendered: Mutex<HashMap<(u64, FileStage), Arc<File>>>,
+    pub rendered: Mutex<HashMap<(u64, Stage), Arc<File>>>,
 }
 
 impl Memory {
@@ -125,10 +126,10 @@ impl FileService for Memory {
         let personal = Mac::from_hex(stem);
         let upload = stem.strip_suffix("-local").and_then(Mac::from_hex);
         let kind = match (personal, upload, extension) {
-            (Some(_), _, "cfg") => RequestedFileKind::Personal,
-            (_, Some(_), "cfg") => RequestedFileKind::Upload,
-            (None, None, "cfg") if stem.starts_with('y') => RequestedFileKind::Common,
-            _ => RequestedFileKind::Other,
+            (Some(_), _, "cfg") => FileKind::Personal,
+            (_, Some(_), "cfg") => FileKind::Upload,
+            (None, None, "cfg") if stem.starts_with('y') => FileKind::Common,
+            _ => FileKind::Other,
         };
         let model = user_agent.and_then(|text| text.split_whitespace().nth(1));
         Recognised {
@@ -178,16 +179,15 @@ impl FileService for Memory {
         _: &Instance,
         phone: Option<&Phone>,
         _: &Recognised,
-        stage: FileStage,
+        stage: Stage,
         _: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let revision = phone.map_or(0, |phone| phone.revision);
         let mut rendered = self.rendered.lock().unwrap();
         let file = rendered.entry((revision, stage)).or_insert_with(|| {
             let body = match stage {
-                FileStage::Personal => self.body.lock().unwrap().clone(),
-                FileStage::Open => Bytes::from_static(b"open"),
-                FileStage::OpenSoon => Bytes::from_static(b"open soon"),
+                Stage::Personal => self.body.lock().unwrap().clone(),
+                Stage::Open => Bytes::from_static(b"open"),
             };
             let etag = format!("\"{revision}-{stage:?}\"");
             Arc::new(File {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     super::{
         AppState, HttpDependencies,
-        interfaces::{FileService, FileStage, Records},
+        interfaces::{FileService, Records},
         phone_files::{
             file_service::RenderedFiles,
             record_service::RecordService,
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     catalog::Registry,
     phone::{admission::tests::at, instance::Instances, public_url::PublicUrls, record::Phone},
-    render::Renderer,
+    render::{Renderer, Stage},
     store::Store,
 };
 
@@ -52,7 +52,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     };
     let recognised = files.recognise(Some(UA), FILE);
     assert_eq!(&*recognised.family, "yealink T46U");
-    let file = files.render(&tenant, Some(&phone), &recognised, FileStage::Personal, None).unwrap().unwrap();
+    let file = files.render(&tenant, Some(&phone), &recognised, Stage::Personal, None).unwrap().unwrap();
     assert_eq!(form(&RequestConditions::default(), &file, true), ResponseForm::Whole);
     let stored = RecordService(store.clone());
     assert!(stored.by_token(phone.token.expose()).is_some());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     digest::{Algorithm, Asked, Verifier},
@@ -12,8 +13,9 @@ use super::{
     replay_cache::{Answered, ReplayCache},
 };
 
-/// How clients authenticate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How clients authenticate: exactly one challenge is sent. Manifests write `basic`, `digest-md5` or `digest-sha256`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "SchemeWord", into = "SchemeWord")]
 pub enum Scheme {
     /// Password in clear text; only over TLS.
     Basic,
@@ -21,7 +23,36 @@ pub enum Scheme {
     Digest(Algorithm),
 }
 
-/// The parts of a request that authentication needs.
+/// [`Scheme`] as manifests write it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SchemeWord {
+    DigestMd5,
+    DigestSha256,
+    Basic,
+}
+
+impl From<SchemeWord> for Scheme {
+    fn from(word: SchemeWord) -> Self {
+        match word {
+            SchemeWord::DigestMd5 => Self::Digest(Algorithm::Md5),
+            SchemeWord::DigestSha256 => Self::Digest(Algorithm::Sha256),
+            SchemeWord::Basic => Self::Basic,
+        }
+    }
+}
+
+impl From<Scheme> for SchemeWord {
+    fn from(scheme: Scheme) -> Self {
+        match scheme {
+            Scheme::Digest(Algorithm::Md5) => Self::DigestMd5,
+            Scheme::Digest(Algorithm::Sha256) => Self::DigestSha256,
+            Scheme::Basic => Self::Basic,
+        }
+    }
+}
+
+/// What a request shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// HTTP method.
