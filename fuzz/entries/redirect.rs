@@ -1,5 +1,5 @@
-//! Answers of the vendors' redirect services. The first byte chooses protocol and operation; then, per answer, one byte
-//! for the status, two of length, and the body.
+//! Fuzzes the redirect protocols with service responses. The first byte selects protocol and operation. Each response
+//! consists of one byte for the status, two for the length, and the body.
 
 use gangway::{
     phone::instance::InstanceId,
@@ -11,7 +11,7 @@ use gangway::{
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;
 
-/// More calls than any operation needs: an exchange that is longer runs for ever.
+/// More calls than any operation needs. A longer exchange would never end.
 const MOST: usize = 64;
 const STATUSES: [u16; 8] = [200, 200, 200, 201, 404, 401, 429, 500];
 

@@ -46,13 +46,13 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Whether phones only write such files.
+    /// Whether phones only upload such files.
     #[must_use]
     pub fn is_written_by_phones(self) -> bool {
         matches!(self, Self::Upload | Self::Contact)
     }
 
-    /// The words other descriptions use: `device`, `boot-device`, `contacts`, `reject`, ...
+    /// Accepts the words of other descriptions: `device`, `boot-device`, `contacts`, `reject`, ...
     #[must_use]
     pub fn from_word(word: &str) -> Self {
         match word {

@@ -23,7 +23,7 @@ pub struct Manifest {
     pub title: String,
     /// How its phones authenticate.
     pub auth: Scheme,
-    /// Format of its files, where its families name no other.
+    /// Format of its files, unless a family specifies another.
     pub format: Format,
     /// The shape of [`Format::Lines`] files.
     #[serde(default)]

@@ -170,7 +170,7 @@ impl AdminService {
         let deps = Arc::new(deps);
         let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
         deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
-        // Deflating and sealing is no work for a thread that answers phones.
+        // Compression and encryption must not run on a thread that answers phones.
         deps.tasks.every(WriteDeliveredFiles(deps.store.clone()), &deps.clock);
         let absences = AbsenceTracker::new(deps.clock.now());
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());

@@ -152,7 +152,7 @@ impl ProbeResults {
     }
 }
 
-/// Probes the SIP/TLS ports of the PBXs now and then.
+/// Probes the SIP/TLS ports of the PBXs periodically.
 pub struct ProbeSipTls {
     known: Arc<ProbeResults>,
     deps: Arc<ServiceDependencies>,
@@ -160,7 +160,7 @@ pub struct ProbeSipTls {
 }
 
 impl ProbeSipTls {
-    /// Writes what it finds to `known`.
+    /// Stores the results in `known`.
     #[must_use]
     pub fn new(known: Arc<ProbeResults>, deps: Arc<ServiceDependencies>) -> Self {
         Self { known, deps, is_first: true }
@@ -177,7 +177,7 @@ impl PeriodicTask for ProbeSipTls {
     async fn run(&mut self) -> RunResult {
         self.is_first = false;
         let deps = &self.deps;
-        // An import may name any address as a PBX.
+        // An import may contain any address as a PBX.
         let reach = deps.reach.and_private();
         let (registry, now) = (deps.registry.load_full(), deps.clock.now());
         let instances: Vec<InstanceId> = deps.instances.iter().map(|instance| instance.id).collect();

@@ -1,37 +1,37 @@
-//! The table of redirect protocols: their names, usual addresses, capabilities, and the settings an account has. Settings,
-//! manifests and the redirect client read it. A new protocol is a row here and a folder in `src/redirect/protocols/`,
-//! entered in its list of implementations; a test compares both.
+//! The table of redirect protocols: their names, default URLs, capabilities, and the settings of an account. Settings,
+//! manifests and the redirect client read it. To add a protocol, add a row here and a folder in
+//! `src/redirect/protocols/`, and enter it in the list of implementations there; a test compares both.
 
-/// What a service can do.
+/// The capabilities of a redirect service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// A URL per phone.
+    /// Whether it supports a separate URL per phone.
     pub unique_url: bool,
-    /// Phones understand `user:password@` in a URL (the service has no fields for credentials).
+    /// Whether phones support `user:password@` in a URL (the service has no fields for credentials).
     pub credentials_in_url: bool,
-    /// The URL of an existing server entry can be changed.
+    /// Whether the URL of an existing server entry can be changed.
     pub edit_server: bool,
-    /// It knows named server entries at all; without them `EnsureServer` is done without a call.
+    /// Whether it has named server entries at all; without them `EnsureServer` completes without a call.
     pub server_entries: bool,
 }
 
-/// One protocol.
+/// A redirect protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RedirectProtocolInfo {
-    /// As in the setting `redirect.<vendor>.protocol`.
+    /// Its name in the setting `redirect.<vendor>.protocol`.
     pub name: &'static str,
-    /// The service's usual address, used when the setting `redirect.<vendor>.url` is empty.
+    /// The service's default URL, used if the setting `redirect.<vendor>.url` is empty.
     pub default_url: &'static str,
-    /// What the service can do.
+    /// The capabilities of the service.
     pub capabilities: Capabilities,
     /// The settings `redirect.<vendor>.<name>` that an account of this protocol uses.
     pub account: &'static [&'static str],
 }
 
-/// In a manifest or a setting: the vendor has no redirect service.
+/// The protocol name in a manifest or a setting for a vendor without a redirect service.
 pub const NO_PROTOCOL: &str = "none";
 
-/// Every protocol the gateway speaks.
+/// All supported protocols.
 pub const REDIRECT_PROTOCOLS: &[RedirectProtocolInfo] = &[
     RedirectProtocolInfo {
         name: "yealink-xmlrpc",
@@ -46,7 +46,7 @@ pub const REDIRECT_PROTOCOLS: &[RedirectProtocolInfo] = &[
     },
     RedirectProtocolInfo {
         name: "yealink-ymcs",
-        // The account's region decides (eu, us, au); the portal names it beside the keys.
+        // The host depends on the account's region (eu, us, au), which the portal shows next to the keys.
         default_url: "https://eu-api.ymcs.yealink.com",
         capabilities: Capabilities {
             unique_url: true,
@@ -58,7 +58,7 @@ pub const REDIRECT_PROTOCOLS: &[RedirectProtocolInfo] = &[
     },
     RedirectProtocolInfo {
         name: "snom-xmlrpc",
-        // The service insists on the slash.
+        // The service requires the trailing slash.
         default_url: "https://secure-provisioning.snom.com:8083/xmlrpc/",
         capabilities: Capabilities {
             unique_url: true,
@@ -70,7 +70,7 @@ pub const REDIRECT_PROTOCOLS: &[RedirectProtocolInfo] = &[
     },
     RedirectProtocolInfo {
         name: "snom-sraps",
-        // Also answers at https://secure-provisioning.snom.com/api/v1/.
+        // Also available at https://secure-provisioning.snom.com/api/v1/.
         default_url: "https://api.sraps.snom.com/api/v1/",
         capabilities: Capabilities {
             unique_url: true,
@@ -93,7 +93,7 @@ pub const REDIRECT_PROTOCOLS: &[RedirectProtocolInfo] = &[
     },
 ];
 
-/// The words of the setting `redirect.<vendor>.protocol`.
+/// The allowed values of the setting `redirect.<vendor>.protocol`.
 pub(super) const PROTOCOL_WORDS: [&str; REDIRECT_PROTOCOLS.len() + 1] = {
     let mut words = [NO_PROTOCOL; REDIRECT_PROTOCOLS.len() + 1];
     let mut row = 0;
@@ -104,7 +104,7 @@ pub(super) const PROTOCOL_WORDS: [&str; REDIRECT_PROTOCOLS.len() + 1] = {
     words
 };
 
-/// The protocol of this name.
+/// The protocol with this name.
 #[must_use]
 pub fn redirect_protocol(name: &str) -> Option<&'static RedirectProtocolInfo> {
     REDIRECT_PROTOCOLS.iter().find(|protocol| protocol.name == name)

@@ -1,5 +1,5 @@
-//! Periodic work. A task has a name, a period and the result of its last run; `/readyz` and the diagnostics bundle list
-//! all of them.
+//! Runs periodic tasks. Each task has a name, a period and the result of its last run; `/readyz` and the diagnostics
+//! bundle list all tasks.
 
 use std::{
     future::Future,
@@ -13,26 +13,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
 
-/// What a run came to; the error is a sentence for the administrator.
+/// The result of a run. The error is a message for the administrator.
 pub type RunResult = Result<(), String>;
 
-/// Work that `Tasks::every` runs again and again until the gateway stops.
+/// A task that [`Tasks::every`](crate::tasks::Tasks::every) runs periodically until gangway stops.
 pub trait PeriodicTask: Send + 'static {
     /// The name in logs, `/readyz` and the diagnostics bundle.
     const NAME: &'static str;
-    /// Whether the first run happens at once; else after one period.
+    /// Whether the first run starts immediately instead of after one period.
     const AT_START: bool = false;
-    /// Whether the task runs once more when the gateway stops, e.g. to write what is left in memory.
+    /// Whether the task runs once more when gangway stops, e.g. to write data that is still in memory.
     const AT_STOP: bool = false;
 
-    /// The time between the end of a run and the next one. The driver asks after each run.
+    /// The time between the end of a run and the start of the next one. The driver reads it after each run.
     fn period(&self) -> Duration;
 
-    /// Does the work once. The task logs what an administrator must act on; the driver stores the result.
+    /// Runs the task once. The task logs problems that an administrator must fix; the driver stores the result.
     fn run(&mut self) -> impl Future<Output = RunResult> + Send;
 }
 
-/// One periodic task as `/readyz` and the diagnostics bundle show it.
+/// The status of one periodic task in `/readyz` and in the diagnostics bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeriodicStatus {
@@ -53,12 +53,12 @@ pub struct PeriodicStatus {
 pub(crate) struct PeriodicList(Arc<Mutex<Vec<PeriodicStatus>>>);
 
 impl PeriodicList {
-    /// All of them, in the order in which they were started.
+    /// The status of all tasks, in the order in which they were started.
     pub(crate) fn all(&self) -> Vec<PeriodicStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Enters a task; the returned place is its index.
+    /// Adds a task and returns its index.
     fn enter(&self, name: &str, period: Duration) -> usize {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         list.push(PeriodicStatus {
@@ -82,8 +82,8 @@ impl PeriodicList {
     }
 }
 
-/// Runs `task` by `clock` until `stop`. A run is never cancelled: a task that waits long watches the stop
-/// token itself.
+/// Runs `task` periodically according to `clock` until `stop` is cancelled. A run is never cancelled, so a task that
+/// waits for a long time must watch the stop token itself.
 pub(crate) async fn drive<T: PeriodicTask>(
     mut task: T,
     clock: SharedClock,
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{clock::ManualClock, tasks::Tasks};
 
-    /// Fails at every second run.
+    /// A task whose every second run fails.
     struct Count(Arc<AtomicU32>);
 
     impl PeriodicTask for Count {

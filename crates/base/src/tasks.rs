@@ -16,7 +16,7 @@ use crate::{
     periodic::{self, PeriodicList, PeriodicStatus, PeriodicTask},
 };
 
-/// Spawns tasks and tells them to stop. Cheap to clone; all clones are one.
+/// Spawns tasks and signals them to stop. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     stop: CancellationToken,
@@ -61,7 +61,7 @@ impl Tasks {
         self.tracker.spawn(self.listed(name, task));
     }
 
-    /// Runs a periodic task on the current runtime until the gateway stops.
+    /// Runs a periodic task on the current runtime until gangway stops.
     pub fn every<T: PeriodicTask>(&self, task: T, clock: &SharedClock) {
         self.spawn(T::NAME, periodic::drive(task, Arc::clone(clock), self.stop_token(), self.periodic.clone()));
     }
@@ -72,7 +72,7 @@ impl Tasks {
         self.periodic.all()
     }
 
-    /// The task, on the list while it runs.
+    /// Wraps the task so that it is listed while it runs.
     fn listed<T: Future<Output = ()>>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T> {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
         let listed = Listed { name, running: Arc::clone(&self.running) };

@@ -21,7 +21,7 @@ pub struct HttpsConfig {
     /// Directory with one folder per vendor (`yealink/`, `snom/`) of PEM CAs whose factory certificates are trusted, in
     /// addition to `vendors/<vendor>/ca`; empty = none.
     pub client_ca: PathBuf,
-    /// PEM file of the CA that `gangway phones bootstrap` tells phones to trust; empty = none, as public CAs do not
+    /// PEM file of the CA that `gangway phones bootstrap` makes phones trust; empty = none, as public CAs do not
     /// need it.
     pub phone_ca: PathBuf,
     /// Maximum number of open connections per source (an IPv4 address or an IPv6 /64); 0 = unlimited. A site behind one

@@ -44,7 +44,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
     assert_eq!(findings(OPEN, |text| text), "");
 }
 
-/// A custom vendor folder, namely that of the tutorial with one mistake.
+/// Validates a copy of the tutorial's vendor folder with one mistake in it.
 fn mistaken(file: &str, a: &str, b: &str) -> (Vec<Diagnostic>, String) {
     let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vendor-folder");

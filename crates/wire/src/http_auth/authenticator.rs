@@ -13,7 +13,7 @@ use super::{
     replay_cache::{Answered, ReplayCache},
 };
 
-/// How clients authenticate: exactly one challenge is sent. Manifests write `basic`, `digest-md5` or `digest-sha256`.
+/// How clients authenticate; exactly one challenge is sent. Manifests use `basic`, `digest-md5` or `digest-sha256`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "SchemeWord", into = "SchemeWord")]
 pub enum Scheme {
@@ -23,7 +23,7 @@ pub enum Scheme {
     Digest(Algorithm),
 }
 
-/// [`Scheme`] as manifests write it.
+/// The names of [`Scheme`] in manifests.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum SchemeWord {
@@ -52,7 +52,7 @@ impl From<Scheme> for SchemeWord {
     }
 }
 
-/// What a request shows.
+/// The parts of a request that authentication needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// HTTP method.
