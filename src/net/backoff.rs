@@ -139,7 +139,7 @@ impl Breaker {
     }
 
     /// The endpoint is reachable but requests a pause of this length. Returns true if it had been available until now.
-    pub fn is_probe_due(&mut self, pause: Duration, now: Timestamp) -> bool {
+    pub fn apply_requested_pause(&mut self, pause: Duration, now: Timestamp) -> bool {
         let since = self.away_since();
         self.away = Some(Away { since: since.unwrap_or(now), next_probe: after(now, pause), pause });
         since.is_none()
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_asks_for_patience_gets_it_also_from_a_clock_set_back() {
         let mut breaker = Breaker::default();
-        assert!(breaker.is_probe_due(Duration::from_secs(60), at(100_000)));
+        assert!(breaker.apply_requested_pause(Duration::from_secs(60), at(100_000)));
         assert_eq!(breaker.admit(at(159_999)), BreakerDecision::Wait(at(160_000)));
         assert_eq!(breaker.admit(at(0)), BreakerDecision::Wait(at(60_000)));
         assert_eq!(breaker.admit(at(60_000)), BreakerDecision::Probe);

@@ -214,7 +214,7 @@ impl EndpointQueues {
             }
             Some(EndpointHealth::Busy(pause)) => {
                 endpoint.why = None;
-                endpoint.breaker.is_probe_due(pause, now)
+                endpoint.breaker.apply_requested_pause(pause, now)
             }
             None => false,
         };
