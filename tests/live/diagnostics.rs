@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{
     bench::Bench,
     bundle::unpack,
-    mac,
+    http, mac,
     options::{DOMAIN, Options, PASSWORD},
     page::Page,
     process::{Site, mode},
@@ -119,6 +119,29 @@ impl Scene {
         }
         secrets
     }
+}
+
+/// `/readyz` and the bundle list the same periodic tasks, each with the result of its last run.
+#[actix_rt::test]
+async fn readyz_and_the_bundle_list_periodic_tasks_with_their_last_results() {
+    let bench = Bench::start().await;
+    let here = tempfile::tempdir().unwrap();
+    let is_watched = |tasks: &Value| {
+        let watch = tasks.as_array()?.iter().find(|task| task["name"] == "watch database")?;
+        assert_eq!((&watch["error"], &watch["periodSeconds"]), (&Value::Null, &json!(0.3)), "{watch}");
+        (watch["runs"].as_u64()? > 0 && watch["last"].is_string()).then_some(())
+    };
+    let ready = || http::get(&bench.gateway.ops_url("readyz"), "test").text();
+    let listed = async {
+        while is_watched(&serde_json::from_str::<Value>(&ready()).unwrap()["periodic"]).is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listed).await.expect("/readyz lists a run");
+
+    let (_, files) = made(&bench, &here.path().join("x.zip"), &[]);
+    let live = value(&files, "instance-1/instance.json");
+    assert!(files["instance-1/instance.json"].contains("\"prune redirect history\""), "{live}");
 }
 
 #[actix_rt::test]
