@@ -5,7 +5,7 @@ mod build_id;
 pub mod frame_ancestors;
 mod static_files;
 
-pub use self::{build_id::build, static_files::page_english};
+pub use self::build_id::build;
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -299,7 +299,7 @@ async fn show(context: &CommandContext, mac: Mac, as_json: bool) -> anyhow::Resu
             account.line, account.cn, account.username, account.dns, account.hwid
         ));
         if let Some(orphaned) = account.orphaned {
-            print("  Orphaned", orphaned.gone.as_str(), orphaned.since, Some(orphaned.gone.sentence()));
+            print("  Orphaned", orphaned.gone.as_str(), orphaned.since, Some(orphaned.gone.text()));
         }
         if let Some(since) = account.withheld {
             print("  Withheld", "switched off in the phone's file", since, None);

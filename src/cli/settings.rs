@@ -166,7 +166,7 @@ fn list(context: &CommandContext, vendors: &[String], scope: &Scope, only_set: b
         .into_iter()
         .map(|(name, setting, value, set)| {
             let mark = if set { "set" } else { "default" };
-            vec![name, value, mark.to_owned(), setting.help.to_owned()]
+            vec![name, value, mark.to_owned(), setting.help().to_owned()]
         })
         .collect();
     output::table(&["Setting", "Value", "", "Meaning"], &rows);

@@ -201,6 +201,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_error_has_a_translation() {
+        let (host, reason) = (String::from("a.example:443"), String::from("the reason"));
+        for error in [
+            NetError::Address { host: host.clone(), reason: reason.clone() },
+            NetError::Unreachable { host: host.clone(), reason: reason.clone() },
+            NetError::NoDescriptor { host: host.clone() },
+            NetError::Timeout { host: host.clone(), what: "answer", within: Duration::from_secs(5) },
+            NetError::Tls { host: host.clone(), reason: reason.clone(), cure: "the cure".into() },
+            NetError::Status { host: host.clone(), status: 404 },
+            NetError::Redirected { host: host.clone(), status: 302 },
+            NetError::TooLarge { host: host.clone(), limit: 9 },
+            NetError::Protocol { host: host.clone(), reason: reason.clone() },
+            NetError::Lost { host, reason },
+        ] {
+            let message = crate::base::i18n::message_of(&error.to_string());
+            assert!(message.key().starts_with("error.net."), "{error}: {message:?}");
+            assert_eq!(message.english(), error.to_string());
+        }
+    }
+
+    #[test]
     fn a_label_names_host_and_port_and_no_secret() {
         for (url, label) in [
             ("wss://user:secret@ap.example.com/a/b?token=x", "ap.example.com:443"),

@@ -15,7 +15,7 @@ use rustls::{AlertDescription, Error, PeerIncompatible};
 use tokio::sync::watch;
 
 use super::client_hello::ClientHello;
-use crate::phone::request_evidence::network;
+use crate::{base::i18n::translated, phone::request_evidence::network};
 
 /// Maximum number of stored failures.
 pub const KEPT: usize = 1024;
@@ -26,25 +26,27 @@ labelled_enum! {
     /// The category of a failed handshake.
     Failure {
         /// The client does not accept the gateway's certificate.
-        CertificateRefused = "certificate-refused", "it refuses our certificate";
+        CertificateRefused = "certificate-refused";
         /// The client aborted with a different alert.
-        Alert = "alert", "it broke off with an alert";
+        Alert = "alert";
         /// The client offers only versions up to TLS 1.1.
-        Version = "version", "it offers neither TLS 1.2 nor 1.3";
+        Version = "version";
         /// The client and the gateway have no cipher or key exchange in common.
-        Incompatible = "incompatible", "it offers no cipher or key exchange we have: TLS 1.2 needs ECDHE with AES-GCM or ChaCha20";
+        Incompatible = "incompatible";
         /// The client presented a certificate and could not prove possession of its key.
-        ClientCertificate = "client-certificate", "it did not prove to own the certificate it showed";
+        ClientCertificate = "client-certificate";
         /// The client does not speak TLS, most likely plain HTTP.
-        NotTls = "not-tls", "it does not speak TLS: http:// on the port of https://";
+        NotTls = "not-tls";
         /// The client closed the connection without an alert, as some phones do that do not accept a certificate.
-        Closed = "closed", "it closed the connection in the middle of the handshake";
+        Closed = "closed";
         /// The client took too long.
-        Slow = "slow", "it did not finish the handshake in time";
+        Slow = "slow";
         /// Any other reason.
-        Other = "other", "the handshake went wrong";
+        Other = "other";
     }
 }
+
+translated!(Failure, "handshake.");
 
 /// One failed handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]

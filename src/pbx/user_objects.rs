@@ -95,3 +95,25 @@ pub trait Pbx: Send + Sync {
         by_name: bool,
     ) -> PbxFuture<Result<Option<String>, PbxError>>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::i18n::message_of;
+
+    #[test]
+    fn every_error_has_a_translation() {
+        let text = || "what the PBX said".to_owned();
+        for error in [
+            PbxError::NoSession,
+            PbxError::NotPermitted,
+            PbxError::UserNotFound,
+            PbxError::DeviceNotFound,
+            PbxError::Unsupported(text()),
+            PbxError::Timeout,
+            PbxError::Failed(text()),
+        ] {
+            assert!(message_of(&error.to_string()).stored().is_some(), "{error}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use super::{
     record::{Account, BootstrapWindow, FirstContact, Phone, WindowBinding, is_ahead},
     request_evidence::{Authorization, Certificate, Evidence, Proof, Token},
 };
-use crate::base::i18n::Message;
+use crate::base::i18n::translated;
 
 /// A bootstrap window closes at the latest this long after its first delivery.
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
@@ -114,65 +114,61 @@ labelled_enum! {
     /// The rule that decided: the label in metrics, and the sentence in the phone's timeline.
     Reason {
         /// The personal stage was delivered.
-        Admitted = "admitted", "The phone was admitted.";
+        Admitted = "admitted";
         /// A common file.
-        CommonFile = "common-file", "A file for all phones of a model, without secrets.";
+        CommonFile = "common-file";
         /// The phone is released: it gets the file with all accounts off.
-        Released = "released", "The phone is released: it got the file with all accounts off.";
+        Released = "released";
         /// Devices has not sent the configuration yet.
-        BeforeConfig = "before-config", "The phone asked before its configuration was there; it asks again by itself.";
+        BeforeConfig = "before-config";
         /// Plain HTTP although TLS is required.
-        Insecure = "insecure", "The request came over plain HTTP, but the setting provisioning_scheme is https: only the open part was given, with the https URL.";
+        Insecure = "insecure";
         /// All users have been missing from the PBX for a week.
-        Orphaned = "orphaned", "All users of this phone are gone from the PBX for 7 days: the personal part is withheld. Provision it again or remove it.";
+        Orphaned = "orphaned";
         /// No phone of this instance has the token.
-        UnknownToken = "unknown-token", "No phone has this token.";
+        UnknownToken = "unknown-token";
         /// The token belongs to a phone with another MAC.
-        WrongMac = "wrong-mac", "The token of this phone was used to ask for the file of another phone.";
+        WrongMac = "wrong-mac";
         /// The file name is not served.
-        ForbiddenName = "forbidden-name", "No such file.";
+        ForbiddenName = "forbidden-name";
         /// There is no such phone (request without token).
-        UnknownPhone = "unknown-phone", "No phone with this MAC address is known here.";
+        UnknownPhone = "unknown-phone";
         /// An administrator blocked the phone.
-        Blocked = "blocked", "The phone is blocked: it gets nothing.";
+        Blocked = "blocked";
         /// The phone is removed, or released and already switched off.
-        Gone = "gone", "The phone was removed or released and asked again.";
+        Gone = "gone";
         /// No credentials yet. Every exchange with Digest or Basic starts like this.
-        MissingCredentials = "missing-credentials", "The phone was asked for its credentials.";
+        MissingCredentials = "missing-credentials";
         /// The bootstrap window is closed.
-        WindowClosed = "window-closed", "The phone asks without its own credentials, as after a factory reset, and its window is closed: allow it once if it is yours.";
+        WindowClosed = "window-closed";
         /// The bootstrap window is bound to another source.
-        OtherSource = "other-source", "Somebody else asked with what travelled through the redirect service while the window was open, and was refused. If the phone moved or was exchanged, allow it once.";
+        OtherSource = "other-source";
         /// The nonce is too old.
-        StaleNonce = "stale-nonce", "The phone was asked for its credentials again.";
+        StaleNonce = "stale-nonce";
         /// The credentials were checked and are wrong.
-        WrongCredentials = "wrong-credentials", "Wrong credentials. If the phone was provisioned for another user, reset it to factory defaults.";
+        WrongCredentials = "wrong-credentials";
         /// The source is locked out.
-        LockedOut = "locked-out", "Too many wrong credentials from this address: only the phone's own credentials are looked at for some minutes.";
+        LockedOut = "locked-out";
         /// The source tried many MACs in turn.
-        SourceFrozen = "source-frozen", "From this address one MAC address after the other was tried: until that is over, only the phone's own credentials, its redirect URL and its certificate count from there. If it is your phone, allow it once more.";
+        SourceFrozen = "source-frozen";
         /// The settings require a factory certificate.
-        CertificateRequired = "certificate-required", "The setting require_certificate is on and the phone showed no certificate: does it reach the TLS listener itself, not through a proxy that ends TLS?";
+        CertificateRequired = "certificate-required";
         /// As [`Self::CertificateRequired`], and the certificate has expired or is not valid yet.
-        CertificateExpired = "certificate-expired", "The setting require_certificate is on and the phone's factory certificate has expired or is not valid yet: check its dates and the clock of this computer, or switch the setting off for this phone.";
+        CertificateExpired = "certificate-expired";
         /// As [`Self::CertificateRequired`], and the issuer of the certificate is unknown.
-        CertificateUnknownIssuer = "certificate-unknown-issuer", "The setting require_certificate is on and nobody here knows the issuer of the phone's certificate: put the vendor's CA into [https] client_ca, or switch the setting off for this phone.";
+        CertificateUnknownIssuer = "certificate-unknown-issuer";
         /// As [`Self::CertificateRequired`], and the certificate has no MAC.
-        CertificateNoMac = "certificate-no-mac", "The setting require_certificate is on and the phone's certificate names no MAC address: its model has no certificate of its own. Switch the setting off for this model.";
+        CertificateNoMac = "certificate-no-mac";
         /// Only the MAC identifies the phone's model, or the phone is another vendor's.
-        UnknownModel = "unknown-model", "Unknown model: the request does not say that a phone of this vendor asks, so no file is given that might be another's. If the phone is right, add its User-Agent to the vendor's folder (docs/vendors.md).";
+        UnknownModel = "unknown-model";
         /// The certificate is valid but belongs to another phone.
-        OtherCertificate = "other-certificate", "A phone with another MAC address in its factory certificate asked for this file and was refused.";
+        OtherCertificate = "other-certificate";
     }
 }
 
-impl Reason {
-    /// The sentence with its message key, which the pages translate.
-    #[must_use]
-    pub fn described(self) -> Message {
-        Message::keyed(format!("rule.{}", self.as_str()), self.sentence())
-    }
+translated!(Reason, "rule.");
 
+impl Reason {
     /// Whether an administrator should investigate: a client used credentials of another phone.
     #[must_use]
     pub fn is_alarm(self) -> bool {

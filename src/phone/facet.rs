@@ -1,7 +1,10 @@
 //! Facets of a phone's state. Each facet is independent and has its state, the time it was reached, the last error as a
 //! sentence for the administrator, and the time of the next attempt.
 
+use gangway_base::labelled_enum;
 use jiff::Timestamp;
+
+use crate::base::i18n::translated;
 
 /// One facet of a phone's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,127 +52,101 @@ impl<S: Copy + PartialEq> Facet<S> {
     }
 }
 
-/// Declares the states of a facet: variant, name in the database, text in the user interface.
-macro_rules! states {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $stored:literal, $text:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-
-        impl $name {
-            /// All states, in the order a phone usually passes them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name in the database and in JSON.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $stored,)+ }
-            }
-
-            /// The text in the user interface.
-            #[must_use]
-            pub const fn text(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// Parses the result of [`Self::as_str`].
-            #[must_use]
-            pub fn parse(stored: &str) -> Option<Self> {
-                match stored { $($stored => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-states! {
+labelled_enum! {
     /// "Device Config": the state of the phone's sysclient connection to the Devices app.
     DevicesState {
         /// No Devices instance is known or reachable yet.
-        Waiting = "waiting", "Waiting for Devices";
+        Waiting = "waiting";
         /// The sysclient is being opened or has not received everything.
-        Connecting = "connecting", "Connecting";
+        Connecting = "connecting";
         /// The complete configuration has arrived and the sysclient is connected.
-        Received = "received", "Config Received";
+        Received = "received";
         /// The code is expired or unknown, or the device was removed in Devices. A new code is needed.
-        NotInDomain = "not-in-domain", "Not in domain";
+        NotInDomain = "not-in-domain";
         /// The configuration is complete, but the sysclient is currently disconnected.
-        Lost = "lost", "Connection lost";
+        Lost = "lost";
     }
 }
+translated!(DevicesState, "state.deviceConfig.");
 
-states! {
+labelled_enum! {
     /// "Redirect": the entry at the vendor's redirect service.
     RedirectState {
         /// Not registered yet.
-        Pending = "pending", "Pending";
+        Pending = "pending";
         /// Registered with the phone's current URL.
-        Redirected = "redirected", "Redirected";
+        Redirected = "redirected";
         /// Another account owns this MAC.
-        ForeignOwner = "foreign-owner", "Owned by another account";
+        ForeignOwner = "foreign-owner";
         /// The service rejected the request and gave a reason.
-        Refused = "refused", "Refused";
+        Refused = "refused";
         /// No redirect account; DHCP and manual URL are shown instead.
-        NotConfigured = "not-configured", "Not configured";
+        NotConfigured = "not-configured";
     }
 }
+translated!(RedirectState, "state.redirect.");
 
-states! {
+labelled_enum! {
     /// "Phone Requests": the phone's requests for its files.
     RequestState {
         /// The phone has not sent a request.
-        NotYet = "not-yet", "Not yet";
+        NotYet = "not-yet";
         /// The phone requested its file before its configuration had arrived.
-        BeforeConfig = "before-config", "Requested before config";
+        BeforeConfig = "before-config";
         /// The request was rejected.
-        Rejected = "rejected", "Rejected";
+        Rejected = "rejected";
         /// The phone has its personal file.
-        Provisioned = "provisioned", "Provisioned";
+        Provisioned = "provisioned";
         /// The phone has not sent a request for three intervals or 7 days.
-        Overdue = "overdue", "Overdue";
+        Overdue = "overdue";
     }
 }
+translated!(RequestState, "state.requests.");
 
-states! {
+labelled_enum! {
     /// "PBX flags": the flags on the HW-ID of the user object.
     UserObjectState {
         /// Not written yet.
-        Pending = "pending", "Pending";
+        Pending = "pending";
         /// Written and read back.
-        Applied = "applied", "Applied";
+        Applied = "applied";
         /// The app object lacks the Admin flag.
-        NotPermitted = "not-permitted", "Not permitted";
+        NotPermitted = "not-permitted";
         /// The user object has no device with this HW-ID.
-        DeviceNotFound = "device-not-found", "Device not found";
+        DeviceNotFound = "device-not-found";
         /// Written, but reading back returned another value.
-        DidNotStick = "did-not-stick", "Did not stick";
+        DidNotStick = "did-not-stick";
     }
 }
+translated!(UserObjectState, "state.flags.");
 
-states! {
+labelled_enum! {
     /// "Registered": whether a PBX reports a registration for this HW-ID.
     RegistrationState {
         /// No PBX has been queried yet.
-        Unknown = "unknown", "Unknown";
+        Unknown = "unknown";
         /// Registered; the address is known.
-        Registered = "registered", "Registered";
+        Registered = "registered";
         /// A PBX was queried and reports no registration.
-        NotRegistered = "not-registered", "Not registered";
+        NotRegistered = "not-registered";
     }
 }
+translated!(RegistrationState, "state.registered.");
 
-states! {
+labelled_enum! {
     /// The desired state of a phone, set by an administrator.
     Wanted {
         /// In service.
-        Active = "active", "Active";
+        Active = "active";
         /// One more file with all accounts off is delivered, then nothing.
-        Released = "released", "Released";
+        Released = "released";
         /// Nothing is delivered, even with valid credentials.
-        Blocked = "blocked", "Blocked";
+        Blocked = "blocked";
         /// Deregister the phone, close its sysclient and keep a tombstone.
-        Removed = "removed", "Removed";
+        Removed = "removed";
     }
 }
+translated!(Wanted, "state.wanted.");
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use super::timeline_texts;
-use crate::{base::i18n::Message, phone::admission::Reason, store::NewEvent};
+use crate::{
+    base::i18n::{Message, message_of},
+    phone::admission::Reason,
+    store::NewEvent,
+};
 
 /// An event in the timeline of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,20 +254,20 @@ impl FacetEvent<'_> {
             }
             Self::Found { user } => timeline_texts::FOUND.with("user", *user),
             Self::Withheld { user } => timeline_texts::WITHHELD.with("user", *user),
-            Self::Joined => timeline_texts::JOINED.said(),
-            Self::ConfigReceived => timeline_texts::CONFIG_RECEIVED.said(),
-            Self::ConfigChanged => timeline_texts::CONFIG_CHANGED.said(),
+            Self::Joined => timeline_texts::JOINED.message(),
+            Self::ConfigReceived => timeline_texts::CONFIG_RECEIVED.message(),
+            Self::ConfigChanged => timeline_texts::CONFIG_CHANGED.message(),
             Self::DevicesAway { reason } => timeline_texts::DEVICES_AWAY.with("reason", *reason),
             Self::NotInDomain { sentence }
             | Self::RedirectDiffers { sentence }
             | Self::RedirectRefused { sentence }
-            | Self::Certificate { sentence } => timeline_texts::known(sentence),
+            | Self::Certificate { sentence } => message_of(sentence),
             Self::Resync { end } => (*end).clone(),
-            Self::Redirected => timeline_texts::REDIRECTED.said(),
+            Self::Redirected => timeline_texts::REDIRECTED.message(),
             Self::AsksPerson { pin: Some(pin) } => timeline_texts::ASKS_PIN.with("pin", *pin),
-            Self::AsksPerson { pin: None } => timeline_texts::ASKS_SERIAL.said(),
+            Self::AsksPerson { pin: None } => timeline_texts::ASKS_SERIAL.message(),
             Self::ToldByPnp { source } => timeline_texts::TOLD_BY_PNP.with("source", *source),
-            Self::Deregistered => timeline_texts::DEREGISTERED.said(),
+            Self::Deregistered => timeline_texts::DEREGISTERED.message(),
             Self::FlagsWritten { user } => timeline_texts::FLAGS_WRITTEN.with("user", *user),
             Self::FlagsFailed { user, sentence } => {
                 timeline_texts::FLAGS_FAILED.with("user", *user).with("sentence", timeline_texts::part(sentence))
@@ -277,20 +281,20 @@ impl FacetEvent<'_> {
                 timeline_texts::FIRST_DELIVERY.with("source", source.to_string()).with("family", *family)
             }
             Self::Delivered { source } => timeline_texts::DELIVERED.with("source", *source),
-            Self::TooEarly => timeline_texts::TOO_EARLY.said(),
+            Self::TooEarly => timeline_texts::TOO_EARLY.message(),
             Self::Refused { reason, seen } => {
-                timeline_texts::REFUSED.with("reason", reason.described().nested()).with("seen", *seen)
+                timeline_texts::REFUSED.with("reason", reason.message().nested()).with("seen", *seen)
             }
-            Self::Overdue => timeline_texts::OVERDUE.said(),
-            Self::Allowed { without_passwords: false } => timeline_texts::ALLOWED.said(),
-            Self::Allowed { without_passwords: true } => timeline_texts::ALLOWED_OPEN_PART.said(),
-            Self::CredentialsRotated => timeline_texts::CREDENTIALS_ROTATED.said(),
-            Self::CredentialsProven => timeline_texts::CREDENTIALS_PROVEN.said(),
-            Self::Proved => timeline_texts::PROVED.said(),
-            Self::WindowClosed { unused: false } => timeline_texts::WINDOW_OVER.said(),
-            Self::WindowClosed { unused: true } => timeline_texts::WINDOW_UNUSED.said(),
+            Self::Overdue => timeline_texts::OVERDUE.message(),
+            Self::Allowed { without_passwords: false } => timeline_texts::ALLOWED.message(),
+            Self::Allowed { without_passwords: true } => timeline_texts::ALLOWED_OPEN_PART.message(),
+            Self::CredentialsRotated => timeline_texts::CREDENTIALS_ROTATED.message(),
+            Self::CredentialsProven => timeline_texts::CREDENTIALS_PROVEN.message(),
+            Self::Proved => timeline_texts::PROVED.message(),
+            Self::WindowClosed { unused: false } => timeline_texts::WINDOW_OVER.message(),
+            Self::WindowClosed { unused: true } => timeline_texts::WINDOW_UNUSED.message(),
             Self::Wanted { what } => timeline_texts::WANTED.with("what", timeline_texts::part(what)),
-            Self::Buried { left: None } => timeline_texts::BURIED.said(),
+            Self::Buried { left: None } => timeline_texts::BURIED.message(),
             Self::Buried { left: Some(left) } => {
                 timeline_texts::BURIED_WITH_REST.with("left", timeline_texts::part(left))
             }

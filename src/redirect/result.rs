@@ -377,6 +377,7 @@ impl RedirectFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::i18n::message_of;
 
     #[test]
     fn a_page_for_an_answer_makes_no_page_of_a_sentence() {
@@ -386,5 +387,56 @@ mod tests {
             RedirectResult::Unknown("hm".into()).sentence(),
             "The redirect service answered something unknown: \"hm\"."
         );
+    }
+
+    #[test]
+    fn every_sentence_has_a_translation() {
+        let text = || "some text (of the service)".to_owned();
+        let done = |entry, renamed: Option<&str>, confirmation| {
+            RedirectResult::Ok(Done { entry, renamed: renamed.map(str::to_owned), confirmation })
+        };
+        let pin = || Some(Confirmation::Pin("1234".into()));
+        let results = [
+            done(None, None, None),
+            done(Some(EntryUsed::UniqueUrl), None, pin()),
+            done(Some(EntryUsed::Server { name: "a.b".into() }), Some("c-d"), Some(Confirmation::SerialEnd)),
+            RedirectResult::AlreadyMine,
+            RedirectResult::SentElsewhere(text()),
+            RedirectResult::OwnedByOther,
+            RedirectResult::InvalidMac,
+            RedirectResult::InvalidUrl(text()),
+            RedirectResult::InvalidServerName(text()),
+            RedirectResult::ServerNameTaken { name: text(), foreign: false },
+            RedirectResult::ServerNameTaken { name: text(), foreign: true },
+            RedirectResult::NotFound,
+            RedirectResult::NeedsSerial(SerialTrouble::Missing),
+            RedirectResult::NeedsSerial(SerialTrouble::Refused),
+            RedirectResult::NotPermitted(text()),
+            RedirectResult::AuthFailed,
+            RedirectResult::RateLimited { retry_after: Some(std::time::Duration::from_secs(5)) },
+            RedirectResult::RateLimited { retry_after: None },
+            RedirectResult::Unknown(text()),
+            RedirectResult::NotConfigured(text()),
+        ];
+        let failures = [
+            RedirectFailure::Http(HttpError::Closed { target: "https://a.example".into() }),
+            RedirectFailure::Status(418),
+            RedirectFailure::Broken(503),
+            RedirectFailure::NotTheProtocol(text()),
+            RedirectFailure::HalfAnswer(text()),
+            RedirectFailure::OutOfOrder(text()),
+            RedirectFailure::TokenExpired,
+            RedirectFailure::TokenRefused,
+            RedirectFailure::OtherTime { ahead: -7 },
+            RedirectFailure::TimeRefused { ahead: 7 },
+            RedirectFailure::Unproven("the MAC"),
+            RedirectFailure::LinkElsewhere(text()),
+            RedirectFailure::Stopping,
+        ];
+        for result in results.into_iter().chain(failures.map(RedirectResult::Transport)) {
+            let message = message_of(&result.sentence());
+            assert!(message.stored().is_some(), "{}", result.sentence());
+            assert_eq!(message.english(), result.sentence());
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     text::Text,
 };
 use crate::{
-    base::i18n::MessageTemplate,
+    base::i18n::MessageKey,
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
@@ -58,8 +58,8 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
     }
     let (store, now) = (&deps.store, deps.clock.now());
-    let want = async |wanted: Wanted, deed: MessageTemplate, will: &'static str| -> Result<Text, RequestError> {
-        audit::note(store, person, phone.id, &deed.said()).await?;
+    let want = async |wanted: Wanted, deed: MessageKey, will: &'static str| -> Result<Text, RequestError> {
+        audit::note(store, person, phone.id, &deed.message()).await?;
         commands::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
@@ -73,12 +73,12 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         Action::Remove => want(Wanted::Removed, audit_texts::REMOVE, "will.remove").await?,
         Action::Activate => want(Wanted::Active, audit_texts::ACTIVATE, "will.activate").await?,
         Action::AskRegistration => {
-            audit::note(store, person, phone.id, &audit_texts::ASK_REGISTRATION.said()).await?;
+            audit::note(store, person, phone.id, &audit_texts::ASK_REGISTRATION.message()).await?;
             commands::request_registration_check(store, phone.id, now).await?;
             Text::new("will.ask-registration")
         }
         Action::Resync => {
-            audit::note(store, person, phone.id, &audit_texts::RESYNC.said()).await?;
+            audit::note(store, person, phone.id, &audit_texts::RESYNC.message()).await?;
             (deps.resync)(Arc::clone(&phone)).await?;
             Text::new("will.resync")
         }
@@ -87,7 +87,7 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             if state == RedirectState::NotConfigured {
                 return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
             }
-            audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.said()).await?;
+            audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.message()).await?;
             store
                 .change_phone(phone.id, |phone, _| {
                     // Reset an entry that is believed to exist at the service as well: it may have been deleted there.
@@ -100,7 +100,7 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             if phone.former.is_some() {
                 return Err(Text::new("rotation-under-way").into());
             }
-            audit::note(store, person, phone.id, &audit_texts::ROTATE.said()).await?;
+            audit::note(store, person, phone.id, &audit_texts::ROTATE.message()).await?;
             commands::rotate(store, phone.id).await?;
             Text::new("will.rotate-credentials")
         }
@@ -137,7 +137,7 @@ async fn allow(
         .effective_of(&["window_days"], &crate::settings::Lookup::instance(), None)
         .u32("window_days");
     let (deed, will) = match first_contact {
-        FirstContact::Refused => (audit_texts::ALLOW.said(), Text::new("will.allow").with("days", days)),
+        FirstContact::Refused => (audit_texts::ALLOW.message(), Text::new("will.allow").with("days", days)),
         FirstContact::Allowed(network) => {
             let from = network.map_or_else(|| "anywhere".to_owned(), |network| network.to_string());
             let will = Text::new("will.allow-first-contact")
@@ -145,7 +145,7 @@ async fn allow(
                 .with("mac", phone.mac.to_string())
                 .with("from", from.clone());
             let deed = network
-                .map_or_else(|| audit_texts::ALLOW_ANYWHERE.said(), |_| audit_texts::ALLOW_FROM.with("from", from));
+                .map_or_else(|| audit_texts::ALLOW_ANYWHERE.message(), |_| audit_texts::ALLOW_FROM.with("from", from));
             (deed, will)
         }
     };
@@ -170,7 +170,7 @@ async fn new_code(
     let category =
         provisioning_codes::choose(deps, phone.instance, act.category.as_deref(), phone.category.as_deref()).await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
-    audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.said()).await?;
+    audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.message()).await?;
     let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, act.rollout).await?;
     commands::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
     Ok(Text::new("will.new-code").with("category", category.name))

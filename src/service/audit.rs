@@ -74,7 +74,7 @@ pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> 
 /// If the store cannot be written. The action must then not be performed.
 pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
-    entry(store, person, &mac, &deed.text()).await?;
+    entry(store, person, &mac, &deed.line()).await?;
     event(store, person, phone, deed).await
 }
 
@@ -84,7 +84,7 @@ pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message
 /// If the store cannot be written.
 pub async fn event(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let by = audit_texts::BY.with("deed", deed.nested()).with("name", name(person));
-    let event = NewEvent { detail: Some(deed.text()), ..NewEvent::said(KIND, &by) };
+    let event = NewEvent { detail: Some(deed.line()), ..NewEvent::said(KIND, &by) };
     store.change_phone(phone, |_, events| events.push(event)).await?;
     Ok(())
 }

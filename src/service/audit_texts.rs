@@ -1,27 +1,26 @@
 //! Texts for actions of administrators on a phone, in its timeline and in the audit.
 
-use crate::base::i18n::{MessageTemplate, sayings};
+use crate::base::i18n::{MessageKey, message_keys};
 
-sayings! { "happened.":
-    BY = "person", "{deed}, by {name}.";
-    RELEASE = "deed-release", "Release";
-    BLOCK = "deed-block", "Block";
-    REMOVE = "deed-remove", "Remove";
-    ACTIVATE = "deed-activate", "Activate";
-    ASK_REGISTRATION = "deed-ask-registration", "Ask the PBXs for the registration";
-    RESYNC = "deed-resync", "Have the phone come now";
-    REDIRECT_AGAIN = "deed-redirect-again", "Redirect again";
-    ROTATE = "deed-rotate", "Change the phone's own credentials";
-    ALLOW = "deed-allow", "Allow once";
-    ALLOW_ANYWHERE = "deed-allow-anywhere", "Allow once, also without the redirect URL, from anywhere";
-    ALLOW_FROM = "deed-allow-from", "Allow once, also without the redirect URL, from {from}";
-    NEW_CODE = "deed-new-code", "Fetch a new code";
-    REVEAL_FILES = "deed-reveal-files", "Show the password with which the phone fetches its files";
-    REVEAL_WEB = "deed-reveal-web", "Show the generated password of the phone's web page";
-    CHANGE = "deed-change", "Change {names}";
-    IMPORTED = "deed-imported", "Imported for {user} (line {line})";
+message_keys! { "happened.":
+    BY = "person";
+    RELEASE = "deed-release";
+    BLOCK = "deed-block";
+    REMOVE = "deed-remove";
+    ACTIVATE = "deed-activate";
+    ASK_REGISTRATION = "deed-ask-registration";
+    RESYNC = "deed-resync";
+    REDIRECT_AGAIN = "deed-redirect-again";
+    ROTATE = "deed-rotate";
+    ALLOW = "deed-allow";
+    ALLOW_ANYWHERE = "deed-allow-anywhere";
+    ALLOW_FROM = "deed-allow-from";
+    NEW_CODE = "deed-new-code";
+    REVEAL_FILES = "deed-reveal-files";
+    REVEAL_WEB = "deed-reveal-web";
+    CHANGE = "deed-change";
+    IMPORTED = "deed-imported";
 }
 
 /// The last request of a phone, in its timeline.
-pub const ASKED: MessageTemplate =
-    MessageTemplate { key: "happened.last-request", english: "{address} asked for {file}: {outcome}" };
+pub const ASKED: MessageKey = MessageKey("happened.last-request");

@@ -94,7 +94,7 @@ fn devices(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Option<Cause> {
     Some(match phone.devices.state {
         DevicesState::NotInDomain if phone.sysclient.password.is_some() => Cause::RemovedInDevices,
         DevicesState::NotInDomain => Cause::CodeRefused,
-        DevicesState::Waiting if phone.devices.error.as_deref() == Some(NO_DESCRIPTOR.english) => Cause::NoDescriptor,
+        DevicesState::Waiting if phone.devices.error.as_deref() == Some(NO_DESCRIPTOR.english()) => Cause::NoDescriptor,
         DevicesState::Waiting if !around.pbx => Cause::PbxAway,
         DevicesState::Waiting if !around.services => Cause::ServicesNotGranted,
         DevicesState::Waiting if !around.devices => Cause::DevicesNotAnnounced,
@@ -177,5 +177,5 @@ pub fn worst_registration(phone: &Phone) -> Option<&Account> {
 #[must_use]
 pub fn rule(phone: &Phone) -> Option<Reason> {
     let said = phone.request.error.as_deref()?;
-    Reason::ALL.iter().copied().find(|reason| reason.sentence() == said)
+    Reason::ALL.iter().copied().find(|reason| reason.text() == said)
 }

@@ -5,7 +5,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{cause::Cause, diagnosis, diagnosis_facts::DiagnosisInputs, text::Text, tls_rejections};
-use crate::phone::{admission::Reason, record::Phone};
+use crate::{
+    base::i18n::message_of,
+    phone::{admission::Reason, record::Phone},
+};
 
 /// State, reason, next step, and the button for it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,7 +42,7 @@ pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> D
     let why = match cause {
         Cause::Rejected => match diagnosis::rule(phone) {
             Some(rule) => Text::new(format!("rule.{}", rule.as_str())),
-            None => Text::said(phone.request.error.as_deref().unwrap_or_default()),
+            None => message_of(phone.request.error.as_deref().unwrap_or_default()),
         },
         _ => part("why"),
     };
@@ -48,7 +51,7 @@ pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> D
 
 /// Every part gets all parameters of its cause, because each translation may use different ones.
 fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Text {
-    let error = |error: &Option<String>| error.clone().unwrap_or_default();
+    let error = |error: &Option<String>| message_of(error.as_deref().unwrap_or_default()).nested();
     let text = text.with("since", since(cause, phone, facts).to_string()).with("mac", phone.mac.to_string());
     match cause {
         Cause::PbxAway
@@ -81,7 +84,7 @@ fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<
             let account = diagnosis::worst_flags(phone);
             text.with("user", account.map(|account| account.username.clone()).unwrap_or_default())
                 .with("hwid", account.map(|account| account.hwid.clone()).unwrap_or_default())
-                .with("error", account.map(|account| error(&account.user_object.error)).unwrap_or_default())
+                .with("error", account.map_or_else(|| "".into(), |account| error(&account.user_object.error)))
         }
         Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => {
             let account = diagnosis::worst_registration(phone);

@@ -292,7 +292,7 @@ impl Work {
         // record.
         let key = UserKey { guid: None, h323: line.user.clone() };
         if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {
-            return Err(Text::said(error));
+            return Err(Text::plain(error));
         }
         let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
         failpoint(Failpoint::ImportCodeCame).await;
@@ -317,6 +317,6 @@ impl Work {
             }
             failpoint(Failpoint::ImportLineWritten).await;
         }
-        outcome.map(|()| true).map_err(Text::said)
+        outcome.map(|()| true).map_err(Text::plain)
     }
 }

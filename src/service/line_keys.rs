@@ -55,7 +55,7 @@ pub fn line_keys(deps: &ServiceDependencies, instance: InstanceId, message: &Env
     let rows: Vec<Value> = faults
         .into_iter()
         .take(MOST)
-        .map(|(row, reason)| json!({ "row": row, "text": Text::said(clip(&reason, LONGEST)) }))
+        .map(|(row, reason)| json!({ "row": row, "text": Text::plain(clip(&reason, LONGEST)) }))
         .collect();
     let of_room = |place: usize| room.get(place).cloned().unwrap_or_default();
     one(result(message)

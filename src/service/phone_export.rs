@@ -52,7 +52,7 @@ pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, 
             "orphaned": account.orphaned.map(|orphaned| json!({
                 "since": orphaned.since.to_string(),
                 "gone": orphaned.gone.as_str(),
-                "sentence": orphaned.gone.sentence(),
+                "sentence": orphaned.gone.text(),
             })),
             "withheld_since": account.withheld.map(|at| at.to_string()),
         })).collect::<Vec<_>>(),

@@ -73,6 +73,6 @@ pub async fn reveal(deps: &ServiceDependencies, person: &Caller, message: &Envel
         Revealed::Files => (generated.files, audit_texts::REVEAL_FILES),
         Revealed::Web => (generated.web.ok_or_else(|| Text::new("not-generated"))?, audit_texts::REVEAL_WEB),
     };
-    audit::note(&deps.store, person, phone.id, &deed.said()).await?;
+    audit::note(&deps.store, person, phone.id, &deed.message()).await?;
     one(result(message).field("user", login.user).field("password", login.password.0.expose()))
 }

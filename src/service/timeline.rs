@@ -201,12 +201,12 @@ fn of_call(call: HistoryRow) -> Entry {
 
 fn of_request(last: &RequestFacts) -> Entry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
-    let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.described());
+    let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.message());
     let said = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
     let said = said.with("outcome", outcome.nested());
     let json = json!({
         "at": time(last.at), "source": "request", "kind": "last-request",
-        "text": said.text(), "said": said.nested(),
+        "text": said.line(), "said": said.nested(),
         "detail": {
             "address": last.address, "userAgent": last.user_agent, "file": last.file, "outcome": last.outcome,
             "requests": last.requests,

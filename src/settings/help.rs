@@ -71,7 +71,7 @@ pub fn setting_json(name: &str, setting: &Setting) -> Value {
         "layered": setting.layered,
         "secret": setting.secret,
         "takes_effect": setting.effect.text(),
-        "help": setting.help,
+        "help": setting.help(),
     });
     match setting.kind {
         ValueKind::Number(least, most) => (row["least"], row["most"]) = (json!(least), json!(most)),
@@ -97,7 +97,7 @@ pub fn settings_text() -> String {
             let default = if setting.default.is_empty() { "(empty)" } else { setting.default };
             let star = if setting.layered { "*" } else { "" };
             let unit = if setting.unit.is_empty() { String::new() } else { format!(" {}", setting.unit) };
-            format!("{name}{star}\n    {}\n    {}{unit}; default {default}\n", setting.help, values(setting))
+            format!("{name}{star}\n    {}\n    {}{unit}; default {default}\n", setting.help(), values(setting))
         })
         .collect()
 }
@@ -118,7 +118,7 @@ pub fn settings_markdown() -> String {
             setting.unit,
             scopes(setting).join(", "),
             setting.effect.text(),
-            cell(setting.help),
+            cell(setting.help()),
         ));
     }
     text

@@ -3,6 +3,7 @@
 use gangway_base::secret::Secret;
 
 use super::{redirect_protocols::PROTOCOL_WORDS, scope::Scope};
+use crate::base::i18n::english;
 
 /// The value of `phone_admin_password` that selects the password deployed by Devices.
 pub const FROM_DEVICES: &str = "from-devices";
@@ -53,11 +54,22 @@ pub struct Setting {
     pub addresses: &'static [&'static str],
     /// When a changed value takes effect.
     pub effect: EffectTime,
-    /// What the setting does.
-    pub help: &'static str,
 }
 
 impl Setting {
+    /// The key of the text that says what the setting does. The redirect services of all vendors share theirs.
+    #[must_use]
+    pub fn help_key(&self) -> String {
+        let redirect = if REDIRECT_SETTINGS.iter().any(|other| other.name == self.name) { "redirect." } else { "" };
+        format!("help.{redirect}{}", self.name)
+    }
+
+    /// What the setting does, in English.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        english(&self.help_key()).unwrap_or_default()
+    }
+
     /// A value of this setting in displayable form.
     #[must_use]
     pub fn shown(&self, value: &Secret) -> String {
@@ -97,7 +109,7 @@ impl EffectTime {
     }
 }
 
-const fn layered(name: &'static str, kind: ValueKind, default: &'static str, help: &'static str) -> Setting {
+const fn layered(name: &'static str, kind: ValueKind, default: &'static str) -> Setting {
     Setting {
         name,
         kind,
@@ -107,22 +119,11 @@ const fn layered(name: &'static str, kind: ValueKind, default: &'static str, hel
         secret: false,
         addresses: &[],
         effect: EffectTime::NextRequest,
-        help,
     }
 }
 
-const fn instance(name: &'static str, kind: ValueKind, default: &'static str, help: &'static str) -> Setting {
-    Setting {
-        name,
-        kind,
-        default,
-        unit: "",
-        layered: false,
-        secret: false,
-        addresses: &[],
-        effect: EffectTime::AtOnce,
-        help,
-    }
+const fn instance(name: &'static str, kind: ValueKind, default: &'static str) -> Setting {
+    Setting { name, kind, default, unit: "", layered: false, secret: false, addresses: &[], effect: EffectTime::AtOnce }
 }
 
 const fn unit(setting: Setting, unit: &'static str) -> Setting {
@@ -143,180 +144,46 @@ const fn secret_for(addresses: &'static [&'static str], setting: Setting) -> Set
 
 /// All settings except those of the redirect services, whose names contain a vendor ([`REDIRECT_SETTINGS`]).
 pub static TABLE: &[Setting] = &[
-    unit(
-        layered(
-            "update_interval_minutes",
-            ValueKind::Number(0, 43_200),
-            "1440",
-            "How often a phone asks for its configuration; 0 = only when it starts.",
-        ),
-        "minutes",
-    ),
-    layered(
-        "ntp_server_1",
-        ValueKind::Host,
-        "",
-        "First time server. Empty = what Devices deploys, else the phone's own.",
-    ),
-    layered("ntp_server_2", ValueKind::Host, "", "Second time server."),
-    layered("timezone", ValueKind::Zone, "", "Time zone, e.g. Europe/Berlin. Empty = what Devices deploys."),
-    layered("location", ValueKind::Country, "", "Country whose tones the phone plays, e.g. DE."),
-    layered("language", ValueKind::Language, "", "Language of display and web page, e.g. de."),
-    layered("sip_transport", ValueKind::Choice(&["tls", "tcp"]), "tls", "Transport of the registration."),
-    layered(
-        "sip_account",
-        ValueKind::Choice(&["hwid", "username"]),
-        "hwid",
-        "What the phone registers as: the HW-ID of the device or the name of the user.",
-    ),
-    layered(
-        "registrar",
-        ValueKind::Host,
-        "",
-        "Where the phone registers, with :port if not the usual one. Empty = the PBX that provisioned the account.",
-    ),
-    layered("outbound_proxy", ValueKind::Host, "", "SIP proxy all signalling goes through, e.g. the reverse proxy."),
-    effect(
-        EffectTime::PbxAndNextRequest,
-        layered(
-            "media_relay",
-            ValueKind::Bool,
-            "true",
-            "The PBX relays media for this device; ICE, STUN and TURN are then written as off on the phone.",
-        ),
-    ),
-    effect(
-        EffectTime::PbxAndNextRequest,
-        layered("reverse_proxy", ValueKind::Bool, "true", "The device may register through the reverse proxy."),
-    ),
-    layered("srtp", ValueKind::Choice(&["off", "optional", "required"]), "optional", "Encryption of media (SDES)."),
-    layered(
-        "provisioning_scheme",
-        ValueKind::Choice(&["https", "http"]),
-        "https",
-        "How phones fetch files. http sends passwords readable over the network; only for phones that cannot do better.",
-    ),
-    instance(
-        "provisioning_user",
-        ValueKind::Text(30),
-        "",
-        "Shared account that may take a first configuration while a phone's window is open.",
-    ),
-    secret(instance("provisioning_password", ValueKind::Text(20), "", "Password of the shared account.")),
-    layered("phone_admin_user", ValueKind::Text(32), "admin", "Administrator of the phone's web page."),
-    secret(layered(
-        "phone_admin_password",
-        ValueKind::Text(32),
-        "",
-        "Its password. Empty = generated for every phone. from-devices = the one Devices deploys; every phone then holds the \
-         administrative password of the domain, which opens the App Platform too: not recommended.",
-    )),
-    layered(
-        "ldap_server",
-        ValueKind::Host,
-        "",
-        "LDAP server of the directory. Empty = no directory. Only handed to phones: the gateway does not connect to it.",
-    ),
-    layered("ldap_port", ValueKind::Number(1, 65_535), "636", "Its port."),
-    layered("ldap_tls", ValueKind::Choice(&["ldaps", "starttls", "off"]), "ldaps", "How the connection is encrypted."),
-    layered("ldap_base", ValueKind::Text(255), "cn=PBX0", "Where the search starts."),
-    layered("ldap_user", ValueKind::Text(255), "", "Name to log in with, e.g. pbx.example.com\\user."),
-    secret_for(
-        &["ldap_server", "ldap_port", "ldap_tls"],
-        layered(
-            "ldap_password",
-            ValueKind::Text(255),
-            "",
-            "Password to log in with. It belongs to ldap_server, ldap_port and ldap_tls: another value of one of them empties it.",
-        ),
-    ),
-    layered("ldap_name_filter", ValueKind::Text(255), "(|(sn=*%*)(cn=*%*))", "Search by name; % is what was typed."),
-    layered("ldap_number_filter", ValueKind::Text(255), "(e164=%)", "Search by number; % is the number."),
-    layered("ldap_name_attributes", ValueKind::Text(255), "cn sn", "Attributes that hold names."),
-    layered("ldap_number_attributes", ValueKind::Text(255), "e164", "Attributes that hold numbers."),
-    layered("ldap_display_name", ValueKind::Text(255), "%cn", "What is shown of a hit."),
-    layered("ldap_max_hits", ValueKind::Number(1, 32_000), "50", "Hits shown at most."),
-    layered(
-        "line_keys",
-        ValueKind::LineKeys,
-        "",
-        "Line keys, BLF and speed dials as one list, e.g. [{\"key\": 2, \"type\": \"blf\", \"value\": \"1002\", \
-         \"label\": \"Bob\"}]; also account and pickup. The narrowest layer's list counts as a whole: keys it leaves \
-         out return to the phone's own; [] = all of them. Empty = leave keys alone.",
-    ),
-    layered(
-        "firmware_url",
-        ValueKind::Url,
-        "",
-        "Firmware the phone shall load. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
-    ),
-    effect(
-        EffectTime::AtOnce,
-        layered(
-            "firmware_version",
-            ValueKind::Text(32),
-            "",
-            "Firmware phones should report. Empty = the version in firmware_url, if its name holds one.",
-        ),
-    ),
-    layered(
-        "wallpaper_url",
-        ValueKind::Url,
-        "",
-        "Picture behind the display. Empty = leave it alone. Only handed to phones: the gateway does not connect to it.",
-    ),
-    layered(
-        "syslog_server",
-        ValueKind::Host,
-        "",
-        "Where phones send their log (port 514 unless given). Empty = nowhere. Only handed to phones: the gateway does not connect to it.",
-    ),
-    effect(
-        EffectTime::AtOnce,
-        layered(
-            "require_certificate",
-            ValueKind::Bool,
-            "false",
-            "Only a phone that shows its factory certificate gets its configuration.",
-        ),
-    ),
-    effect(
-        EffectTime::NextProvisioning,
-        layered(
-            "extra_ouis",
-            ValueKind::Prefixes,
-            "",
-            "Further first halves of MAC addresses that belong to a vendor, set for vendor:NAME. A MAC that starts like another vendor's phones is refused unless its own vendor is known to use that start too.",
-        ),
-    ),
-    effect(
-        EffectTime::NextRedirect,
-        layered(
-            "serial_number",
-            ValueKind::Text(128),
-            "",
-            "Serial number on the phone's label; some redirect services want it beside the MAC. For single phones only.",
-        ),
-    ),
-    unit(
-        effect(
-            EffectTime::NextProvisioning,
-            instance(
-                "window_days",
-                ValueKind::Number(1, 7),
-                "7",
-                "How long a provisioned phone may fetch its first files.",
-            ),
-        ),
-        "days",
-    ),
-    unit(
-        effect(
-            EffectTime::Daily,
-            instance("history_days", ValueKind::Number(1, 3650), "90", "How long the history is kept."),
-        ),
-        "days",
-    ),
+    unit(layered("update_interval_minutes", ValueKind::Number(0, 43_200), "1440"), "minutes"),
+    layered("ntp_server_1", ValueKind::Host, ""),
+    layered("ntp_server_2", ValueKind::Host, ""),
+    layered("timezone", ValueKind::Zone, ""),
+    layered("location", ValueKind::Country, ""),
+    layered("language", ValueKind::Language, ""),
+    layered("sip_transport", ValueKind::Choice(&["tls", "tcp"]), "tls"),
+    layered("sip_account", ValueKind::Choice(&["hwid", "username"]), "hwid"),
+    layered("registrar", ValueKind::Host, ""),
+    layered("outbound_proxy", ValueKind::Host, ""),
+    effect(EffectTime::PbxAndNextRequest, layered("media_relay", ValueKind::Bool, "true")),
+    effect(EffectTime::PbxAndNextRequest, layered("reverse_proxy", ValueKind::Bool, "true")),
+    layered("srtp", ValueKind::Choice(&["off", "optional", "required"]), "optional"),
+    layered("provisioning_scheme", ValueKind::Choice(&["https", "http"]), "https"),
+    instance("provisioning_user", ValueKind::Text(30), ""),
+    secret(instance("provisioning_password", ValueKind::Text(20), "")),
+    layered("phone_admin_user", ValueKind::Text(32), "admin"),
+    secret(layered("phone_admin_password", ValueKind::Text(32), "")),
+    layered("ldap_server", ValueKind::Host, ""),
+    layered("ldap_port", ValueKind::Number(1, 65_535), "636"),
+    layered("ldap_tls", ValueKind::Choice(&["ldaps", "starttls", "off"]), "ldaps"),
+    layered("ldap_base", ValueKind::Text(255), "cn=PBX0"),
+    layered("ldap_user", ValueKind::Text(255), ""),
+    secret_for(&["ldap_server", "ldap_port", "ldap_tls"], layered("ldap_password", ValueKind::Text(255), "")),
+    layered("ldap_name_filter", ValueKind::Text(255), "(|(sn=*%*)(cn=*%*))"),
+    layered("ldap_number_filter", ValueKind::Text(255), "(e164=%)"),
+    layered("ldap_name_attributes", ValueKind::Text(255), "cn sn"),
+    layered("ldap_number_attributes", ValueKind::Text(255), "e164"),
+    layered("ldap_display_name", ValueKind::Text(255), "%cn"),
+    layered("ldap_max_hits", ValueKind::Number(1, 32_000), "50"),
+    layered("line_keys", ValueKind::LineKeys, ""),
+    layered("firmware_url", ValueKind::Url, ""),
+    effect(EffectTime::AtOnce, layered("firmware_version", ValueKind::Text(32), "")),
+    layered("wallpaper_url", ValueKind::Url, ""),
+    layered("syslog_server", ValueKind::Host, ""),
+    effect(EffectTime::AtOnce, layered("require_certificate", ValueKind::Bool, "false")),
+    effect(EffectTime::NextProvisioning, layered("extra_ouis", ValueKind::Prefixes, "")),
+    effect(EffectTime::NextRedirect, layered("serial_number", ValueKind::Text(128), "")),
+    unit(effect(EffectTime::NextProvisioning, instance("window_days", ValueKind::Number(1, 7), "7")), "days"),
+    unit(effect(EffectTime::Daily, instance("history_days", ValueKind::Number(1, 3650), "90")), "days"),
 ];
 
 /// Settings that identify a single device: they can only be set for a phone.
@@ -324,51 +191,12 @@ pub static ONE_PHONE: &[&str] = &["serial_number"];
 
 /// The settings of a vendor's redirect service: `redirect.<vendor>.<name>`.
 pub static REDIRECT_SETTINGS: &[Setting] = &[
-    effect(
-        EffectTime::NextRedirect,
-        instance(
-            "protocol",
-            ValueKind::Choice(&PROTOCOL_WORDS),
-            "",
-            "Protocol of the service. Empty = the one the vendor's manifest names.",
-        ),
-    ),
-    effect(
-        EffectTime::NextRedirect,
-        instance(
-            "url",
-            ValueKind::Url,
-            "",
-            "Address of the service. Empty = the usual one. The gateway connects to it: an address that is not public, and one with http://, must be named in [net] allow of the configuration.",
-        ),
-    ),
-    effect(EffectTime::NextRedirect, instance("user", ValueKind::Text(255), "", "Our account there.")),
-    secret_for(
-        &["protocol", "url"],
-        effect(
-            EffectTime::NextRedirect,
-            instance(
-                "password",
-                ValueKind::Text(255),
-                "",
-                "Its password. It belongs to protocol and url: another protocol, scheme, host or port empties it.",
-            ),
-        ),
-    ),
-    effect(
-        EffectTime::NextRedirect,
-        instance("server_name", ValueKind::Text(24), "", "Name of our server entry. Empty = made from the domain."),
-    ),
-    effect(
-        EffectTime::NextRedirect,
-        instance(
-            "mac_only",
-            ValueKind::Bool,
-            "false",
-            "Add phones without a known serial number by their MAC alone (YMCS: where Yealink enabled it; the phone then asks \
-         for a PIN on its screen).",
-        ),
-    ),
+    effect(EffectTime::NextRedirect, instance("protocol", ValueKind::Choice(&PROTOCOL_WORDS), "")),
+    effect(EffectTime::NextRedirect, instance("url", ValueKind::Url, "")),
+    effect(EffectTime::NextRedirect, instance("user", ValueKind::Text(255), "")),
+    secret_for(&["protocol", "url"], effect(EffectTime::NextRedirect, instance("password", ValueKind::Text(255), ""))),
+    effect(EffectTime::NextRedirect, instance("server_name", ValueKind::Text(24), "")),
+    effect(EffectTime::NextRedirect, instance("mac_only", ValueKind::Bool, "false")),
 ];
 
 /// Whether a vendor's manifest may define a default. Only settings that are used in files alone, where the family of

@@ -121,7 +121,7 @@ fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<Phon
 
 async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
     let end = tell(store, clock, phone).await;
-    let (said, sentence) = (end.said(), end.said().text());
+    let (said, sentence) = (end.said(), end.said().line());
     store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await?;
     let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
     let kept = wait.then(|| format!("{word} {sentence}"));
@@ -157,8 +157,8 @@ impl Next {
     fn said(self) -> Message {
         match self {
             Self::At(at) => timeline_texts::COMES_AT.with("at", format!("{at:.0}")),
-            Self::Overdue => timeline_texts::SHOULD_HAVE_COME.said(),
-            Self::WhenItStarts => timeline_texts::COMES_WHEN_IT_STARTS.said(),
+            Self::Overdue => timeline_texts::SHOULD_HAVE_COME.message(),
+            Self::WhenItStarts => timeline_texts::COMES_WHEN_IT_STARTS.message(),
         }
     }
 }
@@ -166,11 +166,11 @@ impl Next {
 impl End {
     fn said(&self) -> Message {
         let (said, next) = match self {
-            Self::Came => return timeline_texts::CAME.said(),
-            Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.said(),
-            Self::NotActive => return timeline_texts::NOT_ACTIVE.said(),
+            Self::Came => return timeline_texts::CAME.message(),
+            Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.message(),
+            Self::NotActive => return timeline_texts::NOT_ACTIVE.message(),
             Self::Refused { outcome } => return timeline_texts::CAME_REFUSED.with("outcome", outcome.as_str()),
-            Self::Silent { answered: None, next } => (timeline_texts::STAYED_SILENT.said(), next),
+            Self::Silent { answered: None, next } => (timeline_texts::STAYED_SILENT.message(), next),
             Self::Silent { answered: Some(status), next } => {
                 let saying = match status {
                     200..=299 => timeline_texts::STAYED,
@@ -377,7 +377,7 @@ mod tests {
             (End::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
             (End::Unreachable { why: "x", next: at }, "cannot be told"),
         ] {
-            assert!(end.said().text().contains(part), "{}", end.said().text());
+            assert!(end.said().line().contains(part), "{}", end.said().line());
         }
     }
 }

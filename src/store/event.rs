@@ -33,7 +33,7 @@ impl NewEvent {
     /// An event whose sentence the pages can translate.
     #[must_use]
     pub fn said(kind: &'static str, said: &Message) -> Self {
-        Self { kind, text: said.text(), detail: None, said: said.kept() }
+        Self { kind, text: said.line(), detail: None, said: said.stored() }
     }
 
     /// An event with an English sentence only, without detail.

@@ -22,9 +22,12 @@ use super::{
     provisioning,
 };
 use crate::{
-    base::telemetry::{
-        escape_control,
-        metric::{Metric, increment},
+    base::{
+        i18n::english,
+        telemetry::{
+            escape_control,
+            metric::{Metric, increment},
+        },
     },
     net::appwebsocket::{LinkDriver, link},
     pbx::app_objects,
@@ -253,7 +256,7 @@ impl Socket {
         tracing::warn!(
             instance = %self.instance.label(), app = %shown(app), sip = %shown(sip), domain = %shown(domain),
             kind = kind.as_str(), source = %self.source, password, reason = refusal.as_str(),
-            "a login was refused: {}", refusal.sentence()
+            "a login was refused: {}", english(&format!("refusal.{}", refusal.as_str())).unwrap_or(refusal.as_str())
         );
         self.apis.turned_away.note(self.instance.id, refused, self.source, self.apis.clock.now());
     }

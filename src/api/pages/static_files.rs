@@ -12,13 +12,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use flate2::{Compression, write::GzEncoder};
 use rust_embed::RustEmbed;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-
-use crate::{
-    phone::facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-    service::english,
-};
 
 #[derive(RustEmbed)]
 #[folder = "templates/admin/"]
@@ -26,8 +20,6 @@ struct BuiltIn;
 
 /// The page itself, a template with `{{name}}` placeholders.
 const INDEX: &str = "index.htm";
-/// The English texts, generated from the gateway's list of keys.
-const ENGLISH: &str = "text/gateway.en.js";
 /// Files of the first view, which are preloaded with the page instead of one by one as imports are discovered.
 const FIRST: &[&str] = &["lit/", "shell/", "talk/", "text/index.js", "views/devices"];
 
@@ -62,7 +54,7 @@ pub static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::load);
 
 impl Assets {
     fn load() -> Self {
-        let mut files: BTreeMap<String, Asset> = BuiltIn::iter()
+        let files: BTreeMap<String, Asset> = BuiltIn::iter()
             .filter(|name| !name.ends_with(".md"))
             .filter_map(|name| {
                 let body = match BuiltIn::get(&name)?.data {
@@ -72,7 +64,6 @@ impl Assets {
                 Some((name.to_string(), Asset::new(&name, body)))
             })
             .collect();
-        files.insert(ENGLISH.to_owned(), Asset::new(ENGLISH, english_module()));
         Self { build: build(&files), files }
     }
 
@@ -109,33 +100,6 @@ impl Assets {
     }
 }
 
-fn english_module() -> String {
-    format!("export default {};\n", Value::Object(page_english()))
-}
-
-/// Returns all keys and words that the gateway sends, with their English texts. The page has these texts once per
-/// language.
-#[must_use]
-pub fn page_english() -> Map<String, Value> {
-    let sentences = english::keys().filter_map(|key| {
-        let text = english::template(&key)?;
-        Some((key, text.into()))
-    });
-    sentences.chain(states()).collect()
-}
-
-/// Returns the texts of the facets' states, by their names in a row.
-fn states() -> impl Iterator<Item = (String, Value)> {
-    let row = |facet: &str, word: &str, text: &str| (format!("state.{facet}.{word}"), Value::from(text));
-    let devices = DevicesState::ALL.iter().map(move |state| row("deviceConfig", state.as_str(), state.text()));
-    let redirect = RedirectState::ALL.iter().map(move |state| row("redirect", state.as_str(), state.text()));
-    let requests = RequestState::ALL.iter().map(move |state| row("requests", state.as_str(), state.text()));
-    let flags = UserObjectState::ALL.iter().map(move |state| row("flags", state.as_str(), state.text()));
-    let registered = RegistrationState::ALL.iter().map(move |state| row("registered", state.as_str(), state.text()));
-    let wanted = Wanted::ALL.iter().map(move |state| row("wanted", state.as_str(), state.text()));
-    devices.chain(redirect).chain(requests).chain(flags).chain(registered).chain(wanted)
-}
-
 fn build(files: &BTreeMap<String, Asset>) -> String {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
@@ -158,6 +122,7 @@ fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("htm") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
         Some("css") => "text/css; charset=utf-8",
         Some("png") => "image/png",
         Some("svg") => "image/svg+xml",

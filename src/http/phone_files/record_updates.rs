@@ -233,7 +233,7 @@ fn note_withheld(record: &mut Phone, reason: Reason, seen: &str, now: Timestamp,
     }
     events.push(FacetEvent::Refused { reason, seen }.into());
     // A working phone stays provisioned regardless of what other clients try. The timeline records the attempts.
-    transitions::rejected(record, reason.sentence(), now);
+    transitions::rejected(record, reason.text(), now);
 }
 
 /// Rejections that need neither token nor proof, only a file name with a known MAC.

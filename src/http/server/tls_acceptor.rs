@@ -220,7 +220,7 @@ impl PhoneTlsAcceptor {
         let (alert, versions) = (failed.alert.unwrap_or("-"), failed.versions.as_str());
         let first = failed.failure == Failure::CertificateRefused
             && self.failures.refusal(hour_before(failed.at), |old| old.peer == failed.peer).is_none();
-        let (what, detail) = (failed.failure.sentence(), failed.detail.as_str());
+        let (what, detail) = (failed.failure.text(), failed.detail.as_str());
         if first {
             tracing::info!(%address, name, alert, versions, detail, "TLS handshake failed: {what}");
         } else {

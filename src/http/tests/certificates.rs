@@ -204,10 +204,7 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
         assert!(format!("{seen:?}").contains("Refused"), "{word}: {seen:?}");
         let super::super::interfaces::RequestOutcome::Refused(reason) = seen else { panic!("{seen:?}") };
         assert_eq!(reason.as_str(), *word);
-        assert!(
-            happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.sentence()).await,
-            "{word}"
-        );
+        assert!(happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.text()).await, "{word}");
     }
     let (metrics, log) = (crate::base::telemetry::metrics_text(), log.0.lock().unwrap().clone());
     let log = String::from_utf8(log).unwrap();

@@ -205,3 +205,34 @@ pub(super) fn redirection(target: &UrlOrigin, from: &Url, location: Option<&str>
         None => HttpError::RedirectedAway { target: target.to_string(), to: "(no readable address)".to_owned() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::i18n::message_of;
+
+    #[test]
+    fn every_error_has_a_translation() {
+        let (target, reason) = (String::from("https://a.example:8443"), String::from("the reason"));
+        for error in [
+            HttpError::Url { target: target.clone(), reason: reason.clone() },
+            HttpError::Dns { target: target.clone(), reason: reason.clone() },
+            HttpError::Forbidden { target: target.clone(), reason: reason.clone() },
+            HttpError::Refused { target: target.clone() },
+            HttpError::Unreachable { target: target.clone(), reason: reason.clone() },
+            HttpError::Proxy { target: target.clone(), reason: reason.clone() },
+            HttpError::Tls { target: target.clone(), reason: reason.clone() },
+            HttpError::Timeout { target: target.clone(), stage: WaitStage::Answer, seconds: 5 },
+            HttpError::Closed { target: target.clone() },
+            HttpError::Truncated { target: target.clone(), got: 7 },
+            HttpError::TooLarge { target: target.clone(), limit: 9 },
+            HttpError::RedirectedAway { target: target.clone(), to: "https://b.example".into() },
+            HttpError::Redirected { target: target.clone() },
+            HttpError::Protocol { target, reason },
+        ] {
+            let message = message_of(&error.to_string());
+            assert!(message.key().starts_with("error.http."), "{error}: {message:?}");
+            assert_eq!(message.english(), error.to_string());
+        }
+    }
+}

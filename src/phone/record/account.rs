@@ -3,7 +3,10 @@
 use gangway_base::{labelled_enum, secret::Secret};
 use jiff::Timestamp;
 
-use crate::phone::facet::{Facet, RegistrationState, UserObjectState};
+use crate::{
+    base::i18n::translated,
+    phone::facet::{Facet, RegistrationState, UserObjectState},
+};
 
 /// One user of a phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,21 +59,15 @@ labelled_enum! {
     /// What an account has lost. The sentence also says what to do.
     Gone {
         /// Devices has removed the phone.
-        Device = "device", "Devices removed the phone: provision it again or remove it.";
+        Device = "device";
         /// None of the connected PBXs has the user.
-        User = "user", "No connected PBX knows this user any more: remove the account or provision another user.";
+        User = "user";
         /// The user object has no device with this HW-ID.
-        Entry = "entry", "The user object has no device with this hardware id any more: provision the user again or remove the account.";
+        Entry = "entry";
     }
 }
 
-impl Gone {
-    /// Parses the result of [`Self::as_str`].
-    #[must_use]
-    pub fn parse(stored: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|gone| gone.as_str() == stored)
-    }
-}
+translated!(Gone, "happened.gone-");
 
 /// The flags gangway sets on the HW-ID of a user object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

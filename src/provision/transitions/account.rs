@@ -142,7 +142,7 @@ pub fn present(phone: &mut Phone, line: u16, guid: &str, events: &mut Vec<NewEve
 pub fn absent(phone: &mut Phone, line: u16, gone: Gone, now: Timestamp, events: &mut Vec<NewEvent>) {
     let Some(account) = account(phone, line) else { return };
     if account.orphaned.is_none_or(|orphaned| orphaned.gone != gone) {
-        events.push(FacetEvent::Orphaned { user: &account.username, sentence: gone.sentence() }.into());
+        events.push(FacetEvent::Orphaned { user: &account.username, sentence: gone.text() }.into());
     }
     account.orphan(gone, now);
 }

@@ -12,7 +12,10 @@ use crate::{
         facet::DevicesState,
         record::{Gone, Phone},
     },
-    provision::{events::FacetEvent, timeline_texts},
+    provision::{
+        events::FacetEvent,
+        timeline_texts::{CODE_REFUSED, FORGOTTEN, NO_CREDENTIAL, NO_DESCRIPTOR, NO_DEVICES},
+    },
     store::NewEvent,
 };
 
@@ -22,13 +25,6 @@ const PROBE: Duration = Duration::from_secs(10);
 const MOST_ITEMS: usize = 64;
 /// Limit of the items of one phone as text, in bytes; real ones have some kilobytes.
 const ITEMS_BYTES: usize = 64 * 1024;
-const NO_DEVICES: &str = "No PBX has announced a Devices app yet: check that the app object has the flags Websocket and \
-                          Services and that the Devices app is installed.";
-const NO_CREDENTIAL: &str =
-    "There is neither a provisioning code nor a Devices password for this phone: provision it again.";
-const NO_DESCRIPTOR: &str = timeline_texts::NO_DESCRIPTOR.english;
-const CODE_REFUSED: &str = timeline_texts::CODE_REFUSED.english;
-const FORGOTTEN: &str = timeline_texts::FORGOTTEN.english;
 
 /// The sysclient is being opened.
 pub fn connecting(phone: &mut Phone, product: &str, version: &str, url: &str, now: Timestamp) {
@@ -134,7 +130,7 @@ pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events:
         // A new code arrived in the meantime; it gets its own attempt.
         return;
     }
-    let sentence = if sent.is_some() { CODE_REFUSED } else { FORGOTTEN };
+    let sentence = if sent.is_some() { CODE_REFUSED.english() } else { FORGOTTEN.english() };
     if phone.devices.state != DevicesState::NotInDomain {
         events.push(FacetEvent::NotInDomain { sentence }.into());
     }
@@ -149,24 +145,24 @@ pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
 /// Devices cannot be reached.
 pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     let away = FacetEvent::DevicesAway { reason };
-    if down(phone, &away.said().text(), now) {
+    if down(phone, &away.said().line(), now) {
         events.push(away.into());
     }
 }
 
 /// The limit of open sockets is reached: the phone's socket waits.
 pub fn no_descriptor(phone: &mut Phone, now: Timestamp) {
-    down(phone, NO_DESCRIPTOR, now);
+    down(phone, NO_DESCRIPTOR.english(), now);
 }
 
 /// No Devices URL is known.
 pub fn no_devices(phone: &mut Phone, now: Timestamp) {
-    down(phone, NO_DEVICES, now);
+    down(phone, NO_DEVICES.english(), now);
 }
 
 /// There is neither a password nor a code.
 pub fn no_credential(phone: &mut Phone, now: Timestamp) {
-    phone.devices.fail(DevicesState::NotInDomain, NO_CREDENTIAL, None, now);
+    phone.devices.fail(DevicesState::NotInDomain, NO_CREDENTIAL.english(), None, now);
 }
 
 /// Returns whether the status is new. A status that needs an administrator is kept.
@@ -187,9 +183,9 @@ fn down(phone: &mut Phone, sentence: &str, now: Timestamp) -> bool {
 /// The device was removed in Devices: it is out of the domain until it is provisioned again.
 pub fn device_removed(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
     if phone.devices.state != DevicesState::NotInDomain {
-        events.push(FacetEvent::NotInDomain { sentence: FORGOTTEN }.into());
+        events.push(FacetEvent::NotInDomain { sentence: FORGOTTEN.english() }.into());
     }
-    phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN, None, now);
+    phone.devices.fail(DevicesState::NotInDomain, FORGOTTEN.english(), None, now);
     for account in &mut phone.accounts {
         account.orphan(Gone::Device, now);
     }

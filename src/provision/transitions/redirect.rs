@@ -102,7 +102,7 @@ pub fn deregistered(
 /// The service is away or asks to wait, as known from another phone; `why` is the error of that attempt.
 pub fn service_away(phone: &mut Phone, why: Option<String>, until: Timestamp, now: Timestamp) {
     let attempts = phone.redirect.attempts;
-    let why = why.unwrap_or_else(|| timeline_texts::SERVICE_AWAY.english.to_owned());
+    let why = why.unwrap_or_else(|| timeline_texts::SERVICE_AWAY.english().to_owned());
     phone.redirect.fail(RedirectState::Pending, why, Some(until), now);
     phone.redirect.attempts = attempts;
 }

@@ -46,7 +46,14 @@ pub fn verified(
             differs(phone, RedirectState::ForeignOwner, outcome.sentence(), next, now, events);
         }
         RedirectResult::NotFound => {
-            differs(phone, RedirectState::Refused, timeline_texts::REDIRECT_GONE.english.to_owned(), next, now, events);
+            differs(
+                phone,
+                RedirectState::Refused,
+                timeline_texts::REDIRECT_GONE.english().to_owned(),
+                next,
+                now,
+                events,
+            );
         }
         RedirectResult::SentElsewhere(_) => {
             let sentence = format!("{} {CURE}", outcome.sentence());
@@ -80,7 +87,7 @@ fn asked_for(phone: &Phone, outcome: &RedirectResult) -> Option<String> {
         Confirmation::Pin(pin) => Some(pin.expose()),
         Confirmation::SerialEnd => None,
     };
-    phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.said().text())
+    phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.said().line())
 }
 
 /// Whether the comparison requested at `asked` is complete: every answer sets the next time, or waits for an

@@ -4,13 +4,10 @@
 
 use jiff::Timestamp;
 
-use crate::{base::i18n::MessageTemplate, phone::record::Phone, store::NewEvent};
+use crate::{base::i18n::MessageKey, phone::record::Phone, store::NewEvent};
 
 /// The event added to the phone's timeline.
-pub const RESTORED: MessageTemplate = MessageTemplate {
-    key: "happened.restored",
-    english: "Restored from a backup of {made}: what happened to the phone since then is not known here.",
-};
+pub const RESTORED: MessageKey = MessageKey("happened.restored");
 
 /// Invalidates such parts of one record and adds an event to its timeline.
 pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events: &mut Vec<NewEvent>) {

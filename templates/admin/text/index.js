@@ -1,5 +1,5 @@
-// The texts of the language in use. Each language has three files: the page itself, its views, and the texts the gateway
-// sends keys of (in English made from the gateway's own list).
+// The texts of the language in use. Each language has one file, which contains the page's own texts and those whose keys
+// the gateway sends. The gateway reads the English file too.
 
 export const LANGUAGES = ["en", "de"];
 
@@ -20,10 +20,9 @@ export function preferred() {
 /** Takes another language. */
 export async function speak(tag) {
   const wanted = LANGUAGES.includes(tag) ? tag : "en";
-  const files = await Promise.all(
-    [`./${wanted}.js`, `./views.${wanted}.js`, `./gateway.${wanted}.js`].map((file) => import(file)),
-  );
-  texts = Object.assign({}, ...files.map((file) => file.default));
+  const answer = await fetch(new URL(`./${wanted}.json`, import.meta.url));
+  if (!answer.ok) throw new Error(`${wanted}.json: ${answer.status}`);
+  texts = await answer.json();
   language = wanted;
   document.documentElement.lang = wanted;
   for (const listener of changed) listener();

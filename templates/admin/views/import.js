@@ -221,7 +221,7 @@ class Import {
         ${progress(app, this.state, () => this.stop())}
         ${this.kind === "one" ? this.single() : this.many()}
         ${this.verdict()}
-        <p class="hint">${app.t("import.twice")}</p>
+        <p class="hint">${app.t("import.repeatable")}</p>
       </div>`,
       this.element,
     );

@@ -7,7 +7,7 @@ import { said } from "../parts/said.js";
 export function progress(app, state, stop) {
   if (!state || !state.of) return nothing;
   return html`<section class="progress" aria-labelledby="progress-title" data-finished=${state.finished}>
-    <h2 id="progress-title">${app.t(state.finished ? "import.finished" : "import.running")}</h2>
+    <h2 id="progress-title">${app.t(state.finished ? "import.finished" : "import.under-way")}</h2>
     <progress max=${state.of} value=${state.done} aria-labelledby="progress-title"></progress>
     <p role="status">${app.t("import.progress", state)}</p>
     ${
