@@ -6,10 +6,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "benchmark program")]
 #![expect(dead_code, reason = "shared socket test support, only partly used here")]
 
-#[path = "../tests/browser/people.rs"]
-mod people;
-#[path = "../tests/browser/story.rs"]
-mod story;
+#[path = "../tests/browser/harness.rs"]
+mod harness;
+#[path = "../tests/browser/phone_records.rs"]
+mod phone_records;
 #[path = "../tests/live/support/mod.rs"]
 mod support;
 
@@ -35,12 +35,12 @@ const AGENT: &str = "Yealink SIP-T46U 108.86.0.90 80:5e:c0:00:27:10";
 
 fn main() {
     actix_rt::System::new().block_on(async {
-        let gateway = Gateway::start_with(story::options()).await;
-        people::enter(&gateway, 0..PHONES, |phone| phone.wanted = Wanted::Blocked).await;
+        let gateway = Gateway::start_with(harness::options()).await;
+        phone_records::enter(&gateway, 0..PHONES, |phone| phone.wanted = Wanted::Blocked).await;
         println!("| 10,000 phones | measured | wanted |");
         println!("|---|---|---|");
-        let told = story::given(&gateway, &json!({}));
-        story::play("../../../benches/admin_page/first_view", &told, async |what, with| {
+        let told = harness::given(&gateway, &json!({}));
+        harness::play("../../../benches/admin_page/first_view", &told, async |what, with| {
             assert_eq!(what, "measured");
             println!("| first view: login to rows, median of {} | {} ms | 300 ms |", with["rounds"], with["median"]);
             println!("| the slowest of them | {} ms | |", with["slowest"]);
@@ -87,7 +87,7 @@ async fn crowd(gateway: &Gateway) {
 /// Returns the URL of a personal file whose phone is inside its bootstrap window.
 async fn personal_file(gateway: &Gateway) -> String {
     let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
-    let mut phone = people::phone(gateway, PHONES, now);
+    let mut phone = phone_records::phone(gateway, PHONES, now);
     phone.window.open(now, 7);
     let file = format!("phone/{}/{}.cfg", phone.token.expose(), phone.mac);
     gateway.records().store.create_phone(phone, Vec::new()).await.unwrap();

@@ -4,10 +4,10 @@ import { html, render } from "./lit/lit-html.js";
 import { Head } from "./shell/head.js";
 import { Login } from "./shell/login.js";
 import { Notices } from "./shell/notices.js";
-import { Stage } from "./shell/stage.js";
+import { RouterOutlet } from "./shell/router_outlet.js";
 import { isOlder } from "./shell/build.js";
-import * as myapps from "./talk/myapps.js";
-import { Talk } from "./talk/talk.js";
+import * as myapps from "./transport/myapps.js";
+import { GatewayClient } from "./transport/client.js";
 import { onLanguage, preferred, speak, t } from "./text/index.js";
 
 const socket = new URL("../..", import.meta.url);
@@ -37,11 +37,11 @@ const [place, inside] = [document.getElementById("login"), document.getElementBy
 
 const app = { t, hello: null, talk: null, go: (route) => { location.hash = route.replace(/^#?\/?/, "#/"); }, say };
 const login = new Login(place, () => talk.start());
-const talk = new Talk(socket.href.replace(/\/$/, ""), (challenge) => login.make(challenge), greet);
+const talk = new GatewayClient(socket.href.replace(/\/$/, ""), (challenge) => login.make(challenge), greet);
 app.talk = talk;
 const head = new Head(document.getElementById("head"), app);
 const notices = new Notices(document.getElementById("notices"), () => talk.start(), app);
-const stage = new Stage(document.getElementById("stage"), app, (route, title) => {
+const stage = new RouterOutlet(document.getElementById("stage"), app, (route, title) => {
   document.title = `${title} · gangway`;
   head.at(route);
 });

@@ -4,22 +4,22 @@ use gangway::phone::facet::Wanted;
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, options, watch},
+    harness::{given, options, watch},
+    phone_records,
     support::gateway::Gateway,
 };
 
 #[actix_rt::test]
 async fn phones_are_found_filtered_sorted_and_reached_by_keyboard() {
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..120, |_| {}).await;
-    watch("devices", &given(&gateway, &json!({ "phones": 120, "mac": people::numbered(77) }))).await;
+    phone_records::enter(&gateway, 0..120, |_| {}).await;
+    watch("devices", &given(&gateway, &json!({ "phones": 120, "mac": phone_records::numbered(77) }))).await;
 }
 
 #[actix_rt::test]
 async fn ten_thousand_rows_scroll() {
     let gateway = Gateway::start_with(options()).await;
     // Blocked phones are not processed by the engine, so the list shows the records as entered.
-    people::enter(&gateway, 0..10_000, |phone| phone.wanted = Wanted::Blocked).await;
+    phone_records::enter(&gateway, 0..10_000, |phone| phone.wanted = Wanted::Blocked).await;
     watch("many", &given(&gateway, &json!({ "phones": 10_000 }))).await;
 }

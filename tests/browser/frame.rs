@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, watch},
+    harness::{given, watch},
+    phone_records,
     support::{
         gateway::Gateway,
         options::{DOMAIN, Options},
@@ -17,6 +17,6 @@ async fn the_client_logs_in_and_decides_scheme_and_language() {
     let port = process::free_port().port();
     let instance = format!("frame_ancestors = [\"http://127.0.0.1:{port}\"]\n");
     let gateway = Gateway::start_with(Options { instance, ..Options::default() }).await;
-    people::enter(&gateway, 0..5, |_| {}).await;
+    phone_records::enter(&gateway, 0..5, |_| {}).await;
     watch("frame", &given(&gateway, &json!({ "port": port, "domain": DOMAIN }))).await;
 }

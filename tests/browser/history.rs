@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    story::{given, options, play},
+    harness::{given, options, play},
     support::{gateway::Gateway, mac},
 };
 

@@ -4,8 +4,8 @@ use gangway::phone::facet::{DevicesState, RedirectState, Wanted};
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, options, watch},
+    harness::{given, options, watch},
+    phone_records,
     support::gateway::Gateway,
 };
 
@@ -14,7 +14,7 @@ const HOSTILE: &str = "\"><script>window.hacked=1</script><img src=x onerror=\"w
 #[actix_rt::test]
 async fn hostile_names_are_shown_as_they_are() {
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..1, |phone| {
+    phone_records::enter(&gateway, 0..1, |phone| {
         let now = phone.created;
         // A blocked phone is not processed by the engine, so its record stays unchanged.
         phone.wanted = Wanted::Blocked;
@@ -30,6 +30,6 @@ async fn hostile_names_are_shown_as_they_are() {
         phone.devices.fail(DevicesState::NotInDomain, HOSTILE, None, now);
     })
     .await;
-    let mac = people::numbered(0);
+    let mac = phone_records::numbered(0);
     watch("hostile", &given(&gateway, &json!({ "hostile": HOSTILE, "mac": mac }))).await;
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    story::{given, options, watch},
+    harness::{given, options, watch},
     support::{
         bench::{Bench, world},
         mac,

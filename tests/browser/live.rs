@@ -6,16 +6,16 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::{
-    people,
-    story::{given, options, play},
+    harness::{given, options, play},
+    phone_records,
     support::gateway::Gateway,
 };
 
 #[actix_rt::test]
 async fn changes_new_phones_and_a_restart_are_seen() {
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..40, |phone| phone.wanted = Wanted::Blocked).await;
-    let told = given(&gateway, &json!({ "mac": people::numbered(5), "new": people::numbered(40) }));
+    phone_records::enter(&gateway, 0..40, |phone| phone.wanted = Wanted::Blocked).await;
+    let told = given(&gateway, &json!({ "mac": phone_records::numbered(5), "new": phone_records::numbered(40) }));
     let gateway = Mutex::new(gateway);
     play("live", &told, async |asked, with| {
         let mut gateway = gateway.lock().await;
@@ -33,7 +33,9 @@ async fn changes_new_phones_and_a_restart_are_seen() {
                 let scope = Scope::Phone(with["mac"].as_str().unwrap().parse().unwrap());
                 store.set_setting(instance, &scope, "firmware_version", Some(&wanted)).await.unwrap();
             }
-            "enter" => people::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await,
+            "enter" => {
+                phone_records::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await
+            }
             "stop" => gateway.stop(),
             "start" => gateway.restart().await,
             other => panic!("{other}"),
@@ -46,5 +48,5 @@ async fn changes_new_phones_and_a_restart_are_seen() {
 #[actix_rt::test]
 async fn a_page_of_an_older_build_loads_itself_anew() {
     let gateway = Gateway::start_with(options()).await;
-    crate::story::watch("older", &given(&gateway, &json!({}))).await;
+    crate::harness::watch("older", &given(&gateway, &json!({}))).await;
 }

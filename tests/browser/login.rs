@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    story::{given, options, play, watch},
+    harness::{given, options, play, watch},
     support::{gateway::Gateway, options::Options},
 };
 

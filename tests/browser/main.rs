@@ -1,4 +1,4 @@
-//! Tests of the web page in a real browser: a gateway in this process and Chromium driven by `stories/*.mjs`. There is
+//! Tests of the web page in a real browser: a gateway in this process and Chromium driven by `scenarios/*.mjs`. There is
 //! one file and one scenario per feature. A scenario asks this side to change the simulated world.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 #![expect(clippy::print_stderr, reason = "prints the log of a failed process")]
@@ -9,19 +9,19 @@ mod support;
 
 mod devices;
 mod frame;
+mod harness;
 mod history;
 mod hostile;
+mod i18n;
 mod import;
-mod insides;
 mod keys;
 mod live;
 mod login;
-mod look;
 mod notices;
-mod people;
+mod phone_page;
+mod phone_records;
 mod pictures;
 mod settings;
-mod story;
 mod stuck;
 mod tokens;
-mod words;
+mod visual;

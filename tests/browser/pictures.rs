@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, options, watch},
+    harness::{given, options, watch},
+    phone_records,
     support::gateway::Gateway,
 };
 
@@ -13,6 +13,6 @@ async fn pictures_are_taken_when_wanted() {
     let Some(folder) = std::env::var_os("GANGWAY_PICTURES") else { return };
     let folder = std::path::absolute(folder).unwrap();
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..312, |_| {}).await;
-    watch("pictures", &given(&gateway, &json!({ "folder": folder, "mac": people::numbered(3) }))).await;
+    phone_records::enter(&gateway, 0..312, |_| {}).await;
+    watch("pictures", &given(&gateway, &json!({ "folder": folder, "mac": phone_records::numbered(3) }))).await;
 }

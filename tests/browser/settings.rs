@@ -8,7 +8,7 @@ use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::{
-    story::{given, options, play},
+    harness::{given, options, play},
     support::{
         bench::{Bench, world},
         mac,

@@ -13,7 +13,7 @@ use gangway_sim::{
 use serde_json::{Value, json};
 
 use crate::{
-    story::{given, options, play},
+    harness::{given, options, play},
     support::{
         bench::{Bench, TITLE, world},
         mac,

@@ -21,7 +21,7 @@ struct BuiltIn;
 /// The page itself, a template with `{{name}}` placeholders.
 const INDEX: &str = "index.htm";
 /// Files of the first view, which are preloaded with the page instead of one by one as imports are discovered.
-const FIRST: &[&str] = &["lit/", "shell/", "talk/", "text/index.js", "views/devices"];
+const FIRST: &[&str] = &["lit/", "shell/", "transport/", "text/index.js", "views/devices"];
 
 /// One file.
 pub struct Asset {

@@ -2,7 +2,7 @@
 
 import { html, render } from "../lit/lit-html.js";
 import { onLanguage, t } from "../text/index.js";
-import * as myapps from "../talk/myapps.js";
+import * as myapps from "../transport/myapps.js";
 import { icon } from "./icons.js";
 import { address } from "./routes.js";
 

@@ -2,8 +2,8 @@
 
 import { html, render } from "../lit/lit-html.js";
 import { t } from "../text/index.js";
-import { clientLogin, framed } from "../talk/myapps.js";
-import { passwordLogin } from "../talk/password.js";
+import { clientLogin, framed } from "../transport/myapps.js";
+import { passwordLogin } from "../transport/password.js";
 
 const MANY = 5;
 

@@ -2,7 +2,7 @@
 
 import { html, render } from "../lit/lit-html.js";
 import { count, moment, t, told } from "../text/index.js";
-import { refused } from "../views/parts/said.js";
+import { refused } from "../views/parts/message.js";
 import { icon } from "./icons.js";
 
 const ORDER = ["error", "warning", "information"];

@@ -1,7 +1,7 @@
 // One look at all service connections. The gateway logs the same once.
 
 import { html, render, nothing } from "../lit/lit-html.js";
-import { refused, word } from "./parts/said.js";
+import { refused, word } from "./parts/message.js";
 import { ago, moment } from "./parts/when.js";
 
 const TONES = { up: "good", configured: "good", down: "bad", connecting: "busy", partly: "busy" };

@@ -6,7 +6,7 @@ import { activity } from "./parts/activity.js";
 import { question } from "./parts/dialog.js";
 import { download } from "./parts/download.js";
 import { digits, spelled } from "./parts/mac.js";
-import { refused } from "./parts/said.js";
+import { refused } from "./parts/message.js";
 import { moment } from "./parts/when.js";
 
 const PAGE = 100;

@@ -7,7 +7,7 @@ import { check, readable, table } from "./import/upload.js";
 import { label } from "./parts/category.js";
 import { digits } from "./parts/mac.js";
 import { question } from "./parts/dialog.js";
-import { refused, said } from "./parts/said.js";
+import { refused, said } from "./parts/message.js";
 
 const COLUMNS = ["mac", "user", "name", "vendor", "password", "hwid", "pbx", "domain", "category"];
 const SHOWN = 4_000;

@@ -5,7 +5,7 @@ import { html, render, nothing } from "../lit/lit-html.js";
 import { address } from "../shell/routes.js";
 import { spelled, digits } from "./parts/mac.js";
 import { icon } from "../shell/icons.js";
-import { refused, said } from "./parts/said.js";
+import { refused, said } from "./parts/message.js";
 import { actions, remedy } from "./phone/actions.js";
 import { Config } from "./phone/config.js";
 import { accounts, facets, facts } from "./phone/facts.js";

@@ -4,7 +4,7 @@ import { html, render, nothing } from "../lit/lit-html.js";
 import { repeat } from "../lit/directives/repeat.js";
 import { address } from "../shell/routes.js";
 import { names } from "./parts/category.js";
-import { refused, said, word } from "./parts/said.js";
+import { refused, said, word } from "./parts/message.js";
 import { wrong } from "./settings/check.js";
 import { field, zoneList } from "./settings/field.js";
 import { KeyCheck } from "./settings/keys.js";

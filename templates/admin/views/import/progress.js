@@ -1,7 +1,7 @@
 // How far an import is. It goes on when the page goes away, and is found again here.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { said } from "../parts/said.js";
+import { said } from "../parts/message.js";
 
 /** Bar, numbers, failed lines and the button that stops it. */
 export function progress(app, state, stop) {

@@ -4,7 +4,7 @@ import { html, nothing } from "../../lit/lit-html.js";
 import { address } from "../../shell/routes.js";
 import { label } from "../parts/category.js";
 import { question } from "../parts/dialog.js";
-import { refused, said } from "../parts/said.js";
+import { refused, said } from "../parts/message.js";
 
 const DANGEROUS = new Set(["remove", "block", "release"]);
 

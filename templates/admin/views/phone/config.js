@@ -3,7 +3,7 @@
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { question } from "../parts/dialog.js";
-import { refused } from "../parts/said.js";
+import { refused } from "../parts/message.js";
 import { moment } from "../parts/when.js";
 
 const KINDS = ["now", "diff", "open"];

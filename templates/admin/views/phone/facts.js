@@ -1,7 +1,7 @@
 // What is known of a phone and its accounts.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { word } from "../parts/said.js";
+import { word } from "../parts/message.js";
 import { ago, moment } from "../parts/when.js";
 
 const when = (at) => (at ? html`<time datetime=${at} title=${moment(at)}>${ago(at)}</time>` : "–");

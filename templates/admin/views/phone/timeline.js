@@ -3,7 +3,7 @@
 import { html, nothing } from "../../lit/lit-html.js";
 import { repeat } from "../../lit/directives/repeat.js";
 import { knows, told } from "../../text/index.js";
-import { word } from "../parts/said.js";
+import { word } from "../parts/message.js";
 import { day, moment, time } from "../parts/when.js";
 import { SOURCES, source, tone } from "./sources.js";
 

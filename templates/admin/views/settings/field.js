@@ -1,7 +1,7 @@
 // One setting: what holds, where it comes from and what it beats, and a typed input to change it here.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { said, word } from "../parts/said.js";
+import { said, word } from "../parts/message.js";
 import { keyTable, rowsOf } from "./keys.js";
 import { named } from "./scope.js";
 

@@ -1,7 +1,7 @@
 // Line keys as a table: what there can be comes from the gateway, and so does what is wrong with each row.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { said, word } from "../parts/said.js";
+import { said, word } from "../parts/message.js";
 
 const PAUSE = 250;
 const COLUMNS = ["key", "type", "value", "label", "account", "pickup"];

@@ -1,7 +1,7 @@
 // A vendor's redirect account: whether it works is tried without changing anything at the service.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { refused, said } from "../parts/said.js";
+import { refused, said } from "../parts/message.js";
 
 /** Whether phones of the vendor come without help: an account is set, or none is wanted. */
 export function configured(settings, vendor) {

@@ -1,6 +1,6 @@
 // The views behind the list: hostile names, both schemes and languages, 400 pixels, the keyboard, and an audit of each.
 
-import { assert, audit, given, story } from "./browser.mjs";
+import { assert, audit, given, scenario } from "./browser.mjs";
 import { go, open, phone } from "./views.mjs";
 
 const { mac, hostile } = given;
@@ -14,7 +14,7 @@ const VIEWS = {
   connections: ["#/connections", ".connections-view td"],
 };
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const findings = [];
   for (const colorScheme of ["light", "dark"]) {
     for (const locale of ["en-US", "de-DE"]) {

@@ -1,10 +1,10 @@
 // A page that was loaded from an older gateway notices at its login, and loads itself anew, once.
 
-import { assert, folder, fresh, given, story, until } from "./browser.mjs";
+import { assert, folder, fresh, given, scenario, until } from "./browser.mjs";
 
 const OLD = "0123456789abcdef";
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await fresh(browser);
   let loads = 0;
   // The old gateway's page and files: the present ones under the old build's name.

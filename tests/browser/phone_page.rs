@@ -4,8 +4,8 @@ use gangway::phone::facet::{DevicesState, RedirectState};
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, options, watch},
+    harness::{given, options, watch},
+    phone_records,
     support::gateway::Gateway,
 };
 
@@ -14,7 +14,7 @@ const HOSTILE: &str = "\"><script>window.hacked=1</script><img src=x onerror=\"w
 #[actix_rt::test]
 async fn views_are_sound_in_every_scheme_language_and_width() {
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..1, |phone| {
+    phone_records::enter(&gateway, 0..1, |phone| {
         let now = phone.created;
         let account = &mut phone.accounts[0];
         for field in [&mut account.cn, &mut account.username, &mut account.hwid, &mut account.dns, &mut account.domain]
@@ -27,5 +27,5 @@ async fn views_are_sound_in_every_scheme_language_and_width() {
         phone.devices.fail(DevicesState::NotInDomain, HOSTILE, None, now);
     })
     .await;
-    watch("insides", &given(&gateway, &json!({ "hostile": HOSTILE, "mac": people::numbered(0) }))).await;
+    watch("phone_page", &given(&gateway, &json!({ "hostile": HOSTILE, "mac": phone_records::numbered(0) }))).await;
 }

@@ -1,6 +1,6 @@
 // Phones brought aboard: one, and files as spreadsheets write them, checked while they are pasted.
 
-import { assert, given, story } from "./browser.mjs";
+import { assert, given, scenario } from "./browser.mjs";
 import { go, open, yes } from "./views.mjs";
 
 const file = (name, text, encoding) => ({ name, mimeType: "text/csv", buffer: Buffer.from(text, encoding) });
@@ -9,7 +9,7 @@ const verdict = async (page, words) => {
   return (await page.textContent(".verdict")).replace(/\s+/g, " ");
 };
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser, {}, "#/import");
   const [first, second, third, fourth] = given.macs;
 

@@ -33,7 +33,7 @@ export function joined(parts, part) {
 }
 
 /** The line to the gateway. `state` is that of the AppWebsocket. */
-export class Talk {
+export class GatewayClient {
   state = "connecting";
   #line;
   #states = [];

@@ -1,8 +1,8 @@
 // Ten thousand rows: only those in view are in the document, and wherever one scrolls the right ones come.
 
-import { assert, given, inside, story, until } from "./browser.mjs";
+import { assert, given, inside, scenario, until } from "./browser.mjs";
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await inside(browser, {}, "#/devices?sort=mac");
   await until(page, (all) => document.querySelector(".grid").getAttribute("aria-rowcount") === String(all + 1), given.phones);
   const mac = (number) => `805ec0${number.toString(16).padStart(6, "0")}`;

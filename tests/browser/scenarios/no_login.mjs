@@ -1,8 +1,8 @@
 // Where the configuration does not open the password login, the right password does not help, and the page names the keys.
 
-import { assert, folder, fresh, given, story } from "./browser.mjs";
+import { assert, folder, fresh, given, scenario } from "./browser.mjs";
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await fresh(browser);
   await page.goto(folder);
   await page.fill("#password", given.password);

@@ -1,7 +1,7 @@
 // The pictures of the documentation: the main views, light and dark, wide and narrow.
 
 import { execFileSync } from "node:child_process";
-import { fresh, given, folder, inside, story } from "./browser.mjs";
+import { fresh, given, folder, inside, scenario } from "./browser.mjs";
 
 const take = async (page, name) => {
   await page.evaluate(() => document.fonts.ready);
@@ -11,7 +11,7 @@ const take = async (page, name) => {
 const READY = { phone: ".sentence", config: ".phone-view table, .phone-view .error", settings: ".settings-view .setting", history: ".history-rows", import: ".import-view form", connections: ".connections-view td" };
 const VIEWS = { phone: `#/devices/${given.mac}`, config: `#/devices/${given.mac}/config`, history: "#/history", settings: "#/settings", import: "#/import", connections: "#/connections" };
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const login = await fresh(browser, { viewport: { width: 900, height: 560 } });
   await login.goto(folder);
   await login.waitForSelector("#password");

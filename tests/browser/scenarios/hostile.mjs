@@ -1,8 +1,8 @@
 // Script in every field of a phone: shown letter by letter, never run, no element made of it.
 
-import { assert, given, inside, story } from "./browser.mjs";
+import { assert, given, inside, scenario } from "./browser.mjs";
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await inside(browser);
   const row = page.locator(`[data-mac="${given.mac}"]`);
   for (const cell of [".col-user", ".col-model", ".col-firmware", ".col-category", ".col-pbx"]) {

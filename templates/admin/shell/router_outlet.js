@@ -5,7 +5,7 @@ import { t } from "../text/index.js";
 import { load, read } from "./routes.js";
 
 /** `shown(route, title)` hears what is on the stage. */
-export class Stage {
+export class RouterOutlet {
   #element;
   #app;
   #shown;

@@ -1,12 +1,12 @@
 // Above every view: what is away and since when, which tick is missing, what conflicts; one click shows every connection.
 
-import { assert, audit, story, world } from "./browser.mjs";
+import { assert, audit, scenario, world } from "./browser.mjs";
 import { go, open } from "./views.mjs";
 
 const notice = (page, key) => page.locator(`#notices [data-key=${key}]`);
 const gone = (page, key) => notice(page, key).waitFor({ state: "detached" });
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser);
   // Two stand open, the others behind a button.
   await page.click(".more-notices[aria-expanded=false]");

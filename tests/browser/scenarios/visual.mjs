@@ -1,8 +1,8 @@
 // Both schemes, both languages, a narrow frame, and an audit of each.
 
-import { assert, audit, fresh, folder, inside, story } from "./browser.mjs";
+import { assert, audit, fresh, folder, inside, scenario } from "./browser.mjs";
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const findings = [];
   for (const colorScheme of ["light", "dark"]) {
     for (const [locale, tab, empty] of [["de-DE", "Geräte", "Suche"], ["en-US", "Devices", "Search"]]) {

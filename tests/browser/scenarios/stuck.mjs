@@ -1,6 +1,6 @@
 // Where a phone is stuck: for each cause the page says it in one sentence, and the button beside it puts it right.
 
-import { assert, given, story, world } from "./browser.mjs";
+import { assert, given, scenario, world } from "./browser.mjs";
 import { go, open, phone, press, says } from "./views.mjs";
 
 const remedy = (page) => page.locator(".sentence [data-act]").getAttribute("data-act");
@@ -18,7 +18,7 @@ async function newCode(page) {
   await page.click("dialog button[type=submit]");
 }
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser);
   const { waits, foreign: taken, late, lonely, works, bare } = given;
 

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::{
-    people,
-    story::{given, options, watch},
+    harness::{given, options, watch},
+    phone_records,
     support::gateway::Gateway,
 };
 
 #[actix_rt::test]
 async fn schemes_languages_narrow_screens_and_the_audit() {
     let gateway = Gateway::start_with(options()).await;
-    people::enter(&gateway, 0..60, |_| {}).await;
-    watch("look", &given(&gateway, &json!({ "mac": people::numbered(3) }))).await;
+    phone_records::enter(&gateway, 0..60, |_| {}).await;
+    watch("visual", &given(&gateway, &json!({ "mac": phone_records::numbered(3) }))).await;
 }

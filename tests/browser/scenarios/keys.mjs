@@ -1,6 +1,6 @@
 // Line keys: rows added, filled in, moved and removed by keyboard alone; what the gateway finds stands beside its row.
 
-import { assert, audit, given, story, until } from "./browser.mjs";
+import { assert, audit, given, scenario, until } from "./browser.mjs";
 import { go, open } from "./views.mjs";
 
 const TABLE = "[data-keys=line_keys]";
@@ -23,7 +23,7 @@ async function typed(page, row, values) {
   }
 }
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser, {}, ROUTE);
   await page.waitForSelector(`${TABLE} [data-do=add]`);
   await page.waitForSelector(`${TABLE} .hint:has-text("T31P has this many line keys: 2.")`);

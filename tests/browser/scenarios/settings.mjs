@@ -1,7 +1,7 @@
 // Settings: checked while they are typed, told where they come from, and seen in the phone's file; what would change there
 // is compared with what it fetched, and a secret is shown only on demand.
 
-import { assert, given, story, world } from "./browser.mjs";
+import { assert, given, scenario, world } from "./browser.mjs";
 import { go, open, phone, yes } from "./views.mjs";
 
 const setting = (name) => `[data-setting="${name}"]`;
@@ -11,7 +11,7 @@ async function save(page) {
   await page.waitForSelector(".save .outcome.good");
 }
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser, {}, "#/settings");
   const { mac } = given;
 

@@ -1,7 +1,7 @@
 // The history of redirect calls: filtered, live, saved as a file, pruned; what services answered stays text.
 
 import { readFileSync } from "node:fs";
-import { assert, given, story, until, world } from "./browser.mjs";
+import { assert, given, scenario, until, world } from "./browser.mjs";
 import { open, yes } from "./views.mjs";
 
 const rows = (page) => page.locator(".history-rows tbody tr");
@@ -13,7 +13,7 @@ const only = (page, text) =>
     return left.length === 1 && left[0].textContent.includes(text);
   }, text);
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser, { acceptDownloads: true }, "#/history");
   await rows(page).nth(99).waitFor();
   assert.equal(await rows(page).count(), 100, "one page of it");

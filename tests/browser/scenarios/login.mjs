@@ -1,6 +1,6 @@
 // The password login: wrong, too often wrong, right; through a restart it logs in again by itself.
 
-import { assert, enter, folder, fresh, given, story, until, world } from "./browser.mjs";
+import { assert, enter, folder, fresh, given, scenario, until, world } from "./browser.mjs";
 
 const attempt = async (page, password) => {
   await page.fill("#password", password);
@@ -8,7 +8,7 @@ const attempt = async (page, password) => {
   await until(page, () => !document.querySelector(".login button")?.disabled);
 };
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await fresh(browser);
   const started = await page.goto(folder);
   const policy = started.headers()["content-security-policy"];

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
-import { assert, fresh, given, story, until } from "./browser.mjs";
+import { assert, fresh, given, scenario, until } from "./browser.mjs";
 
 const who = {
   app: "gangway-admin", domain: given.domain, sip: "anna.admin", guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e", dn: "Anna Ädmin",
@@ -39,7 +39,7 @@ const server = createServer((request, answer) => {
   answer.end(client(`${given.url}/gangway-admin.htm?lang=de&scheme=dark&name=gangway-admin`));
 });
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   await new Promise((ready) => server.listen(given.port, "127.0.0.1", ready));
   const page = await fresh(browser);
   await page.goto(`http://127.0.0.1:${given.port}/`);

@@ -1,12 +1,12 @@
 // Columns, search in every spelling, filters, sorting, and everything of it by keyboard.
 
-import { assert, given, inside, story, until } from "./browser.mjs";
+import { assert, given, inside, scenario, until } from "./browser.mjs";
 
 const found = (page, pattern) =>
   until(page, (text) => new RegExp(text).test(document.querySelector(".found").textContent) && !document.querySelector(".grid .row.coming"), pattern);
 const shown = (page) => page.$$eval(".grid .row[data-mac]", (rows) => rows.map((row) => row.dataset.mac));
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await inside(browser);
   assert.deepEqual(await page.$$eval("#head .tabs a", (tabs) => tabs.map((tab) => tab.textContent)), ["Devices", "RPS history"]);
   const heads = await page.$$eval("[role=columnheader]", (cells) => cells.map((cell) => cell.textContent.trim()));

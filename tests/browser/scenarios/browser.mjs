@@ -1,4 +1,4 @@
-// What every story needs: the browser, the world on the other side of stdin and stdout, a page that is let in.
+// What every scenario needs: the browser, the world on the other side of stdin and stdout, a page that is let in.
 
 import { readFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,12 +33,12 @@ export function world(what, parameters = null) {
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-  // A page that a story hands out itself is of no network, and might not talk to this computer.
+  // A page that a scenario hands out itself is of no network, and might not talk to this computer.
   "--disable-features=LocalNetworkAccessChecks",
 ];
 
-/** Plays a story; ends the process with what became of it. */
-export async function story(tell) {
+/** Plays a scenario; ends the process with what became of it. */
+export async function scenario(tell) {
   const profile = mkdtempSync(join(tmpdir(), "gangway-browser-"));
   let code = 1;
   try {

@@ -1,11 +1,11 @@
 // A change is on the screen within a second and touches its own row only; a new phone likewise; a gateway that goes away and
 // comes back is told and passes by itself.
 
-import { assert, given, inside, story, until, world } from "./browser.mjs";
+import { assert, given, inside, scenario, until, world } from "./browser.mjs";
 
 const SECOND = 1_000;
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await inside(browser);
   await page.evaluate(() => {
     window.touched = new Set();

@@ -46,13 +46,13 @@ impl Drop for Browser {
     }
 }
 
-/// Runs `stories/<name>.mjs`; `act` handles its requests. The test fails if the scenario ends with an error.
+/// Runs `scenarios/<name>.mjs`; `act` handles its requests. The test fails if the scenario ends with an error.
 pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Value) -> Value) {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/browser");
     assert!(tools.join("node_modules").is_dir(), "run 'make tools': {} is not there", tools.display());
-    let story = format!("{}/tests/browser/stories/{name}.mjs", env!("CARGO_MANIFEST_DIR"));
+    let scenario = format!("{}/tests/browser/scenarios/{name}.mjs", env!("CARGO_MANIFEST_DIR"));
     let started = Command::new("node")
-        .arg(story)
+        .arg(scenario)
         .env("GANGWAY_BROWSER", &tools)
         .env("GANGWAY_GIVEN", given.to_string())
         .stdin(Stdio::piped())
@@ -69,7 +69,7 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
             }
         }
     });
-    while let Some(line) = tokio::time::timeout(PATIENCE, said.recv()).await.expect("the story goes on") {
+    while let Some(line) = tokio::time::timeout(PATIENCE, said.recv()).await.expect("the scenario goes on") {
         let Ok(Value::Object(asked)) = serde_json::from_str(&line) else {
             eprintln!("{name}: {line}");
             continue;
@@ -80,7 +80,7 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
     drop(said);
     reader.join().unwrap();
     let ended = browser.0.wait().unwrap();
-    assert!(ended.success(), "the story {name} failed: see above");
+    assert!(ended.success(), "the scenario {name} failed: see above");
 }
 
 /// Runs a scenario that requests no changes.

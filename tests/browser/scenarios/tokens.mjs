@@ -1,6 +1,6 @@
 // Tokens of scripts: made on the page, shown once, good for what they may until they are revoked; the audit names who did it.
 
-import { assert, audit, given, story } from "./browser.mjs";
+import { assert, audit, given, scenario } from "./browser.mjs";
 import { go, open, phone, press, says } from "./views.mjs";
 
 const api = (token, path, init = {}) =>
@@ -24,7 +24,7 @@ async function make(page, name, scope, days = "") {
   return page.textContent("#made code");
 }
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const page = await open(browser, {}, "#/tokens");
   await page.waitForSelector(".token-form");
   await page.waitForSelector("text=There are no tokens.");
