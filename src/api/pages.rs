@@ -17,17 +17,14 @@ use actix_web::{
     },
     web::Payload,
 };
+use futures_util::future::LocalBoxFuture;
 
 use self::{
     frame_ancestors::ancestors,
     static_files::{ASSETS, Asset},
 };
 use crate::{
-    http::{
-        client_address::Proxies,
-        interfaces::{LocalReply, Pages},
-        server::connections::is_over_tls,
-    },
+    http::{client_address::Proxies, interfaces::Pages, server::connections::is_over_tls},
     pbx::{app_objects::ADMIN_APP, sessions::PbxSessions},
     phone::instance::Instance,
     store::Store,
@@ -59,7 +56,7 @@ impl Pages for AdminPages {
         _payload: &mut Payload,
         instance: &Arc<Instance>,
         path: &str,
-    ) -> Option<LocalReply<HttpResponse>> {
+    ) -> Option<LocalBoxFuture<'static, HttpResponse>> {
         let reply = self.answer(request, instance, path)?;
         Some(Box::pin(async move { reply }))
     }

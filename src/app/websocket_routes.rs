@@ -4,14 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 
 use crate::{
     api::appwebsocket::{AppWebsocketContext, server},
-    http::{
-        client_address::Proxies,
-        interfaces::{LocalReply, Upgrade},
-        server::connections::is_over_tls,
-    },
+    http::{client_address::Proxies, interfaces::Upgrade, server::connections::is_over_tls},
     phone::instance::Instance,
 };
 
@@ -31,7 +28,12 @@ impl WebsocketRoutes {
 }
 
 impl Upgrade for WebsocketRoutes {
-    fn upgrade(&self, request: HttpRequest, mut payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+    fn upgrade(
+        &self,
+        request: HttpRequest,
+        mut payload: Payload,
+        instance: Arc<Instance>,
+    ) -> LocalBoxFuture<'static, HttpResponse> {
         let source = self.source(&request);
         let apis = self.apis.clone();
         Box::pin(async move {

@@ -208,7 +208,7 @@ pub struct Provider {
     /// Name shown in Users.
     pub title: String,
     /// Meaning of a known MAC with another user.
-    pub same_mac: SameMac,
+    pub same_mac: ReprovisionPolicy,
     /// Families it serves, the usual one first; empty = all.
     #[serde(default)]
     pub families: Vec<String>,
@@ -217,7 +217,7 @@ pub struct Provider {
 /// Meaning of a known MAC with another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SameMac {
+pub enum ReprovisionPolicy {
     /// A desk phone gets a new user.
     Replace,
     /// A base gets an additional user.

@@ -21,7 +21,7 @@ mod validate;
 pub use diagnostic::Diagnostic;
 pub use file_pattern::FileKind;
 pub use format::Format;
-pub use manifest::{Provider, SameMac};
+pub use manifest::{Provider, ReprovisionPolicy};
 pub use recognise::{Basis, Recognition};
 pub use registry::{Registry, SharedRegistry, Vendor};
 pub use reload::{LiveFolders, Look};

@@ -15,7 +15,7 @@ use super::{
     family::{Family, Generation},
     file_pattern::FilePattern,
     format::Fault,
-    manifest::{Manifest, Provider, SameMac},
+    manifest::{Manifest, Provider, ReprovisionPolicy},
     model::Model,
     recognise::{Recogniser, Recognition},
     templates::{TemplateFault, Templates},
@@ -185,7 +185,7 @@ impl Vendor {
     /// Whether the provider gives each user a handset of the same base.
     #[must_use]
     pub fn has_handsets(&self, provider: &str) -> bool {
-        self.providers.iter().any(|one| one.name == provider && one.same_mac == SameMac::Add)
+        self.providers.iter().any(|one| one.name == provider && one.same_mac == ReprovisionPolicy::Add)
     }
 
     /// The distinct formats of its files.

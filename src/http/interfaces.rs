@@ -1,10 +1,11 @@
 //! Interfaces that the listeners need from other components: records, files, websocket upgrades, pages, and
 //! notifications of deliveries. Tests implement them in memory.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, web::Payload};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use gangway_base::{mac::Mac, periodic::PeriodicStatus};
 use gangway_wire::http_auth::Scheme;
 use jiff::Timestamp;
@@ -20,10 +21,6 @@ use crate::{
     store::{DeliveredFile, NewEvent},
 };
 
-/// A future that can move between threads.
-pub type SendFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// A future that stays on one worker.
-pub type LocalReply<T> = Pin<Box<dyn Future<Output = T>>>;
 /// A change to one record, and the timeline entries it produces.
 pub type RecordChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
 
@@ -79,16 +76,17 @@ pub trait Records: Send + Sync {
     /// Returns the phone with this MAC in an instance.
     fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>>;
     /// Changes a record. The change is on disk when the future resolves.
-    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
+    fn change(&self, phone: PhoneId, change: RecordChange) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>>;
     /// Changes a record with low priority: it is written shortly after, batched with other changes.
-    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>>;
+    fn change_later(&self, phone: PhoneId, change: RecordChange)
+    -> BoxFuture<'static, Result<Arc<Phone>, RecordError>>;
     /// Records a request. Never blocks, and drops requests rather than growing.
     fn record_request(&self, note: RequestRecord);
     /// Stores what a phone fetched, so that administrators can compare it. Never blocks, and drops files rather than
     /// growing.
     fn store_delivered(&self, file: DeliveredFile);
     /// Stores what a phone uploaded.
-    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>>;
+    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> BoxFuture<'static, Result<(), RecordError>>;
 }
 
 /// What User-Agent and file name tell. The model comes from the User-Agent first, from the file's number second.
@@ -151,7 +149,12 @@ pub trait Deliveries: Send + Sync {
 /// Handles websocket upgrades at and below an instance's path.
 pub trait Upgrade: Send + Sync {
     /// Answers the upgrade and runs the websocket.
-    fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse>;
+    fn upgrade(
+        &self,
+        request: HttpRequest,
+        payload: Payload,
+        instance: Arc<Instance>,
+    ) -> LocalBoxFuture<'static, HttpResponse>;
 }
 
 /// Answers requests below an instance's `api`.
@@ -163,7 +166,7 @@ pub trait Scripts: Send + Sync {
         payload: Payload,
         instance: Arc<Instance>,
         path: String,
-    ) -> LocalReply<HttpResponse>;
+    ) -> LocalBoxFuture<'static, HttpResponse>;
 }
 
 /// Serves pages below an instance's path.
@@ -176,7 +179,7 @@ pub trait Pages: Send + Sync {
         payload: &mut Payload,
         instance: &Arc<Instance>,
         path: &str,
-    ) -> Option<LocalReply<HttpResponse>>;
+    ) -> Option<LocalBoxFuture<'static, HttpResponse>>;
 }
 
 /// Tries each element in order and uses the first that has the page.
@@ -187,7 +190,7 @@ impl Pages for Vec<Arc<dyn Pages>> {
         payload: &mut Payload,
         instance: &Arc<Instance>,
         path: &str,
-    ) -> Option<LocalReply<HttpResponse>> {
+    ) -> Option<LocalBoxFuture<'static, HttpResponse>> {
         self.iter().find_map(|pages| pages.page(request, payload, instance, path))
     }
 }

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use futures_util::future::BoxFuture;
 use gangway_wire::appws::{
     pbx_admin::{
         API, AdminError, DeviceFlags, GetObjectResult, Guid, ObjectKey, ReadBack, Registration, get_object, get_regs,
@@ -20,7 +21,7 @@ use crate::{
     net::appwebsocket::LinkError,
     pbx::{
         sessions::{PbxSession, PbxSessions},
-        user_objects::{FlagsWritten, Pbx, PbxError, PbxFuture, PbxUser, UserKey},
+        user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserKey},
     },
     phone::{instance::InstanceId, record::Flags},
     store::Store,
@@ -228,7 +229,7 @@ impl Pbx for ConnectedPbxs {
         now.or_else(|| devices_address::stored(&self.store, instance))
     }
 
-    fn user(&self, instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>> {
+    fn user(&self, instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>> {
         let this = self.clone();
         Box::pin(async move {
             let (_, object) = this.find(instance, &key).await?;
@@ -247,7 +248,7 @@ impl Pbx for ConnectedPbxs {
         key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> PbxFuture<Result<FlagsWritten, PbxError>> {
+    ) -> BoxFuture<'static, Result<FlagsWritten, PbxError>> {
         let this = self.clone();
         Box::pin(async move { this.write_flags(instance, &key, &hwid, flags).await })
     }
@@ -258,7 +259,7 @@ impl Pbx for ConnectedPbxs {
         key: UserKey,
         hwid: String,
         by_name: bool,
-    ) -> PbxFuture<Result<Option<String>, PbxError>> {
+    ) -> BoxFuture<'static, Result<Option<String>, PbxError>> {
         let this = self.clone();
         Box::pin(async move { this.find_registration(instance, &key, &hwid, by_name).await })
     }

@@ -1,14 +1,10 @@
 //! The interface to the PBXs' user objects that provisioning uses: find a user, set the flags of a device, query a
 //! registration.
 
-use std::{future::Future, pin::Pin};
-
+use futures_util::future::BoxFuture;
 use url::Url;
 
 use crate::phone::{instance::InstanceId, record::Flags};
-
-/// The boxed future returned by trait methods.
-pub type PbxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// How a user is found: by GUID if known (it never changes), else by H.323 name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,7 +71,7 @@ pub trait Pbx: Send + Sync {
     /// The sysclient websocket URL (`.../sysclients`) of the Devices app that a PBX announced last.
     fn devices_url(&self, instance: InstanceId) -> Option<Url>;
     /// The user object, from the PBX that owns it.
-    fn user(&self, instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>>;
+    fn user(&self, instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>>;
     /// Sets the flags on the device `hwid` of the user (read-modify-write, then read back).
     fn set_flags(
         &self,
@@ -83,7 +79,7 @@ pub trait Pbx: Send + Sync {
         key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> PbxFuture<Result<FlagsWritten, PbxError>>;
+    ) -> BoxFuture<'static, Result<FlagsWritten, PbxError>>;
     /// The address that `hwid` is registered from on any connected PBX; `None` when it is not registered. An account
     /// that registers by the user's name also matches a registration without hardware ID, or with that name as hardware
     /// ID.
@@ -93,7 +89,7 @@ pub trait Pbx: Send + Sync {
         key: UserKey,
         hwid: String,
         by_name: bool,
-    ) -> PbxFuture<Result<Option<String>, PbxError>>;
+    ) -> BoxFuture<'static, Result<Option<String>, PbxError>>;
 }
 
 #[cfg(test)]

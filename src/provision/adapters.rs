@@ -1,12 +1,12 @@
 //! The production implementations of the ports.
 
+use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
 
-use super::ports::{ProviderCatalog, ProviderFacts, RedirectService, ReprovisionPolicy, Sysclients};
+use super::ports::{ProviderCatalog, ProviderFacts, RedirectService, Sysclients};
 use crate::{
     catalog::SharedRegistry,
     devices::sysclients::{SysclientPool, SysclientSpec},
-    pbx::user_objects::PbxFuture,
     phone::record::PhoneId,
     redirect::{Operation, RedirectAccount, RedirectResult, Redirects},
 };
@@ -17,7 +17,7 @@ impl RedirectService for Redirects {
         account: RedirectAccount,
         operation: Operation,
         phone: Option<(PhoneId, Mac)>,
-    ) -> PbxFuture<RedirectResult> {
+    ) -> BoxFuture<'static, RedirectResult> {
         Box::pin(Self::run(self, account, operation, phone))
     }
 }
@@ -42,10 +42,7 @@ impl ProviderCatalog for Manifests {
         Some(ProviderFacts {
             vendor: vendor.name.to_string(),
             title: provider.title.clone(),
-            same_mac: match provider.same_mac {
-                crate::catalog::SameMac::Replace => ReprovisionPolicy::Replace,
-                crate::catalog::SameMac::Add => ReprovisionPolicy::Add,
-            },
+            same_mac: provider.same_mac,
         })
     }
 
@@ -64,7 +61,7 @@ impl ProviderCatalog for Manifests {
         let Some((vendor, provider)) = registry.provider(provider) else { return 1 };
         match model.and_then(|model| vendor.model(model)) {
             Some(model) => model.accounts,
-            None if provider.same_mac == crate::catalog::SameMac::Add => {
+            None if provider.same_mac == crate::catalog::ReprovisionPolicy::Add => {
                 let serves =
                     |family: &str| provider.families.is_empty() || provider.families.iter().any(|one| one == family);
                 let bases = vendor.manifest.models.iter().filter(|model| {

@@ -1,11 +1,12 @@
 //! The interfaces that provisioning needs, defined from its point of view. The modules with sockets implement them;
 //! tests implement them in memory.
 
+use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
 
 use crate::{
+    catalog::ReprovisionPolicy,
     devices::sysclients::SysclientSpec,
-    pbx::user_objects::PbxFuture,
     phone::record::PhoneId,
     redirect::{Operation, RedirectAccount, RedirectResult},
 };
@@ -26,16 +27,7 @@ pub trait RedirectService: Send + Sync {
         account: RedirectAccount,
         operation: Operation,
         phone: Option<(PhoneId, Mac)>,
-    ) -> PbxFuture<RedirectResult>;
-}
-
-/// What happens when a MAC is provisioned for another user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReprovisionPolicy {
-    /// The phone is reassigned to the other user (desk phones).
-    Replace,
-    /// The other user gets a further account (DECT bases).
-    Add,
+    ) -> BoxFuture<'static, RedirectResult>;
 }
 
 /// The parts of a provider that provisioning uses.

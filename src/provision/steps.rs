@@ -10,12 +10,12 @@ use super::{
     endpoint_queue::EndpointHealth,
     engine::Engine,
     flow::{Action, FacetTask, SysclientTarget},
-    ports::ReprovisionPolicy,
     running::ActionGuard,
     transitions,
 };
 use crate::{
     base::failpoint::{Failpoint, failpoint},
+    catalog::ReprovisionPolicy,
     devices::sysclients::SysclientSpec,
     pbx::user_objects::{PbxError, UserKey},
     phone::record::{Account, Flags, Phone, PhoneId},

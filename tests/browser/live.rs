@@ -34,7 +34,7 @@ async fn changes_new_phones_and_a_restart_are_seen() {
                 store.set_setting(instance, &scope, "firmware_version", Some(&wanted)).await.unwrap();
             }
             "enter" => {
-                phone_records::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await
+                phone_records::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await;
             }
             "stop" => gateway.stop(),
             "start" => gateway.restart().await,

@@ -26,6 +26,7 @@ use actix_web::{
     http::{Method, header},
     web::Payload,
 };
+use futures_util::future::LocalBoxFuture;
 use gangway_base::clock::SharedClock;
 use tokio::sync::Semaphore;
 
@@ -41,7 +42,7 @@ pub use self::{
 use crate::{
     http::{
         client_address::{ClientAddress, Proxies},
-        interfaces::{LocalReply, Scripts},
+        interfaces::Scripts,
         server::connections::is_over_tls,
     },
     phone::instance::Instance,
@@ -119,7 +120,7 @@ impl Scripts for Rest {
         payload: Payload,
         instance: Arc<Instance>,
         path: String,
-    ) -> LocalReply<HttpResponse> {
+    ) -> LocalBoxFuture<'static, HttpResponse> {
         Box::pin(async move {
             let Some(peer) = request.peer_addr() else { return HttpResponse::BadRequest().finish() };
             let ClientAddress { address, encrypted } =

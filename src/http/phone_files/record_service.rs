@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
 
 use crate::{
-    http::interfaces::{RecordChange, RecordError, Records, RequestOutcome, RequestRecord, SendFuture},
+    http::interfaces::{RecordChange, RecordError, Records, RequestOutcome, RequestRecord},
     phone::{
         instance::InstanceId,
         record::{Phone, PhoneId},
@@ -27,7 +28,7 @@ impl Records for RecordService {
         self.0.roster().by_mac(instance, mac)
     }
 
-    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
+    fn change(&self, phone: PhoneId, change: RecordChange) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             let (record, ()) = store
@@ -38,7 +39,11 @@ impl Records for RecordService {
         })
     }
 
-    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
+    fn change_later(
+        &self,
+        phone: PhoneId,
+        change: RecordChange,
+    ) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             store.change_phone_later(phone, change).await.map_err(|error| RecordError(error.to_string()))
@@ -61,7 +66,7 @@ impl Records for RecordService {
         self.0.file_delivered(file);
     }
 
-    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>> {
+    fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> BoxFuture<'static, Result<(), RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             store.save_upload(phone, &name, &bytes).await.map_err(|error| RecordError(error.to_string()))

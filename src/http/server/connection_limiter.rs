@@ -6,11 +6,19 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use gangway_base::clock::SharedClock;
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed},
+};
 use ipnet::IpNet;
-use jiff::Timestamp;
 
 use crate::{
     base::telemetry::metric::{Metric, increment},
@@ -69,18 +77,30 @@ impl ConnectionRejection {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+/// The gateway's clock as the token buckets read it.
+#[derive(Clone)]
+struct BucketClock(SharedClock);
+
+impl Clock for BucketClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(u64::try_from(self.0.now().as_nanosecond()).unwrap_or(0))
+    }
+}
+
+type Bucket = RateLimiter<NotKeyed, InMemoryState, BucketClock, NoOpMiddleware<Nanos>>;
+
 struct Source {
     open: u32,
-    /// Remaining handshakes, in thousandths.
-    left: u64,
-    at: Timestamp,
+    /// The remaining handshakes; `None` without a limit.
+    handshakes: Option<Bucket>,
 }
 
 /// Counts connections. All workers share one instance, because the connections of a source are spread over them.
-#[derive(Debug)]
 pub struct ConnectionLimiter {
     bounds: Bounds,
+    clock: SharedClock,
     exempt: Vec<IpNet>,
     sources: Mutex<HashMap<IpAddr, Source>>,
 }
@@ -100,45 +120,53 @@ impl Drop for ConnectionPermit {
     }
 }
 
+impl std::fmt::Debug for ConnectionLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectionLimiter").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
 impl ConnectionLimiter {
     /// `exempt`: networks without limits.
     #[must_use]
-    pub fn new(bounds: Bounds, exempt: Vec<IpNet>) -> Arc<Self> {
-        Arc::new(Self { bounds, exempt, sources: Mutex::default() })
+    pub fn new(bounds: Bounds, exempt: Vec<IpNet>, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self { bounds, clock, exempt, sources: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Source>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn full(&self) -> u64 {
-        u64::from(self.bounds.handshakes_per_second) * u64::from(BURST_SECONDS) * 1000
+    fn bucket(&self) -> Option<Bucket> {
+        let per_second = NonZeroU32::new(self.bounds.handshakes_per_second)?;
+        let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1));
+        Some(RateLimiter::direct_with_clock(
+            Quota::per_second(per_second).allow_burst(burst),
+            BucketClock(Arc::clone(&self.clock)),
+        ))
     }
 
     /// Takes a slot for a connection that has just been accepted.
     ///
     /// # Errors
     /// If the source exceeds a limit.
-    pub fn enter(self: &Arc<Self>, peer: IpAddr, now: Timestamp) -> Result<ConnectionPermit, ConnectionRejection> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRejection> {
         let peer = peer.to_canonical();
         let unbounded = self.bounds == Bounds { connections: 0, handshakes_per_second: 0 };
         if unbounded || self.exempt.iter().any(|net| net.contains(&peer)) {
             return Ok(ConnectionPermit(None));
         }
-        let (source, full) = (network(peer), self.full());
+        let source = network(peer);
         let mut sources = self.lock();
         if sources.len() >= REMEMBERED && !sources.contains_key(&source) {
             sources.retain(|_, entry| entry.open > 0);
         }
-        let entry = sources.entry(source).or_insert(Source { open: 0, left: full, at: now });
+        let entry = sources.entry(source).or_insert_with(|| Source { open: 0, handshakes: self.bucket() });
         if self.bounds.connections > 0 && entry.open >= self.bounds.connections {
             return Err(ConnectionRejection::Connections);
         }
-        if full > 0 {
-            let passed = u64::try_from(now.duration_since(entry.at).as_millis()).unwrap_or(0);
-            let gained = passed.saturating_mul(self.bounds.handshakes_per_second.into());
-            (entry.left, entry.at) = (entry.left.saturating_add(gained).min(full), now);
-            entry.left = entry.left.checked_sub(1000).ok_or(ConnectionRejection::Handshakes)?;
+        if let Some(bucket) = &entry.handshakes {
+            bucket.check().map_err(|_wait| ConnectionRejection::Handshakes)?;
         }
         entry.open += 1;
         Ok(ConnectionPermit(Some((Arc::clone(self), source))))
@@ -153,36 +181,40 @@ impl ConnectionLimiter {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use gangway_base::clock::ManualClock;
+
     use super::*;
 
-    fn at(milli: i64) -> Timestamp {
-        Timestamp::from_millisecond(milli).unwrap()
-    }
-
-    fn gate(connections: u32, handshakes_per_second: u32) -> Arc<ConnectionLimiter> {
-        ConnectionLimiter::new(Bounds { connections, handshakes_per_second }, vec!["10.0.0.0/8".parse().unwrap()])
+    fn gate(connections: u32, handshakes_per_second: u32) -> (Arc<ConnectionLimiter>, ManualClock) {
+        let clock = ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+        let bounds = Bounds { connections, handshakes_per_second };
+        let exempt = vec!["10.0.0.0/8".parse().unwrap()];
+        (ConnectionLimiter::new(bounds, exempt, Arc::new(clock.clone())), clock)
     }
 
     const ONE: &str = "192.0.2.1";
 
     #[test]
     fn a_site_that_boots_passes_and_a_flood_does_not() {
-        let gate = gate(0, 500);
-        let enter = |now| gate.enter(ONE.parse().unwrap(), at(now)).map(drop);
+        let (gate, clock) = gate(0, 500);
+        let enter = || gate.enter(ONE.parse().unwrap()).map(drop);
         // 500 phones that open five connections each within a second.
-        assert_eq!((0..2_500).filter(|_| enter(0).is_ok()).count(), 2_500);
-        assert_eq!((0..10_000).filter(|_| enter(0).is_ok()).count(), 2_500, "ten seconds' worth altogether");
-        assert_eq!(enter(0), Err(ConnectionRejection::Handshakes));
-        assert_eq!((0..10_000).filter(|_| enter(2_000).is_ok()).count(), 1_000, "two seconds later two seconds' worth");
+        assert_eq!((0..2_500).filter(|_| enter().is_ok()).count(), 2_500);
+        assert_eq!((0..10_000).filter(|_| enter().is_ok()).count(), 2_500, "ten seconds' worth altogether");
+        assert_eq!(enter(), Err(ConnectionRejection::Handshakes));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!((0..10_000).filter(|_| enter().is_ok()).count(), 1_000, "two seconds later two seconds' worth");
     }
 
     #[test]
     fn connections_are_counted_until_they_end() {
-        let gate = gate(2, 0);
-        let enter = || gate.enter(ONE.parse().unwrap(), at(0));
+        let (gate, _clock) = gate(2, 0);
+        let enter = || gate.enter(ONE.parse().unwrap());
         let (first, second) = (enter().unwrap(), enter().unwrap());
-        assert_eq!(enter().unwrap_err(), ConnectionRejection::Connections);
-        assert!(gate.enter("192.0.2.2".parse().unwrap(), at(0)).is_ok(), "others are not concerned");
+        assert_eq!(enter().map(drop), Err(ConnectionRejection::Connections));
+        assert!(gate.enter("192.0.2.2".parse().unwrap()).is_ok(), "others are not concerned");
         drop(first);
         assert_eq!(gate.open(ONE.parse().unwrap()), 1);
         assert!(enter().is_ok());
@@ -191,26 +223,27 @@ mod tests {
 
     #[test]
     fn trusted_proxies_and_a_gate_without_bounds_count_nothing() {
-        let (bounded, free) = (gate(1, 1), gate(0, 0));
+        let (bounded, free) = (gate(1, 1).0, gate(0, 0).0);
         for _ in 0..100 {
-            std::mem::forget(bounded.enter("10.1.1.1".parse().unwrap(), at(0)).unwrap());
-            std::mem::forget(free.enter(ONE.parse().unwrap(), at(0)).unwrap());
+            std::mem::forget(bounded.enter("10.1.1.1".parse().unwrap()).unwrap());
+            std::mem::forget(free.enter(ONE.parse().unwrap()).unwrap());
         }
         assert!(free.lock().is_empty() && bounded.lock().is_empty());
     }
 
     #[test]
     fn a_clock_that_goes_back_turns_nobody_away() {
-        let gate = gate(0, 10);
-        assert!(gate.enter(ONE.parse().unwrap(), at(1_000_000)).is_ok());
-        assert!(gate.enter(ONE.parse().unwrap(), at(0)).is_ok());
+        let (gate, clock) = gate(0, 10);
+        assert!(gate.enter(ONE.parse().unwrap()).is_ok());
+        clock.set("2025-01-01T00:00:00Z".parse().unwrap());
+        assert!(gate.enter(ONE.parse().unwrap()).is_ok());
     }
 
     #[test]
     fn many_sources_are_forgotten_again() {
-        let gate = gate(5, 5);
+        let (gate, _clock) = gate(5, 5);
         for host in 0..150_000_u32 {
-            drop(gate.enter(IpAddr::V4((0x0b00_0000 + host).into()), at(0)));
+            drop(gate.enter(IpAddr::V4((0x0b00_0000 + host).into())));
         }
         assert!(gate.lock().len() <= REMEMBERED);
     }

@@ -11,7 +11,6 @@ use actix_http::{
 };
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{App, HttpRequest, dev::AppConfig, rt::net::TcpStream};
-use gangway_base::clock::SharedClock;
 
 use super::{
     client_ca_store::{ClientCaStore, ClientCertificate},
@@ -111,14 +110,12 @@ pub(crate) struct PlainConnectionFilter {
     pub gate: Arc<ConnectionLimiter>,
     /// The limit for the connections of all listeners.
     pub capacity: Arc<SourceShares>,
-    /// The clock.
-    pub clock: SharedClock,
 }
 
 impl PlainConnectionFilter {
     fn admit(&self, peer: IpAddr) -> Result<ConnectionPermits, ConnectionRejection> {
         let seat = self.capacity.enter(peer)?;
-        let unfinished = self.gate.enter(peer, self.clock.now()).map_err(|_bound| ConnectionRejection::Unfinished)?;
+        let unfinished = self.gate.enter(peer).map_err(|_bound| ConnectionRejection::Unfinished)?;
         Ok(ConnectionPermits { unfinished: Some(unfinished), seat: Some(seat) })
     }
 }

@@ -94,9 +94,8 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
     let most = addresses.connections_per_worker.saturating_mul(addresses.workers);
     let proxies = &deps.proxies.trusted;
     let admission = PlainConnectionFilter {
-        gate: ConnectionLimiter::new(UNFINISHED, proxies.clone()),
+        gate: ConnectionLimiter::new(UNFINISHED, proxies.clone(), Arc::clone(&deps.clock)),
         capacity: SourceShares::new(most, proxies.clone()),
-        clock: Arc::clone(&deps.clock),
     };
     let goodbye = server.graceful_shutdown_signal();
     let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
@@ -115,7 +114,7 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
         // All addresses share one configuration, so that a session started at one address can be resumed at another.
         let handshakes = PhoneTlsAcceptor {
             config: Arc::new(tls.certificates.server_config()?),
-            gate: ConnectionLimiter::new(tls.bounds, proxies.clone()),
+            gate: ConnectionLimiter::new(tls.bounds, proxies.clone(), Arc::clone(&deps.clock)),
             capacity: Arc::clone(&admission.capacity),
             failures: Arc::clone(&tls.failures),
             clock: Arc::clone(&deps.clock),

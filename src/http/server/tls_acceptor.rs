@@ -181,7 +181,7 @@ impl Service<TcpStream> for TlsAccept {
             // Without a peer address the connection is already closed.
             let Ok(peer) = io.peer_addr() else { return Err(HandshakeEnd::Failed) };
             let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
-            let place = parts.gate.enter(peer.ip(), parts.clock.now()).map_err(|why| turned_away(peer, why))?;
+            let place = parts.gate.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
             // The small messages of the handshake must not wait for each other.
             let _ = io.set_nodelay(true);
             let first = First::default();

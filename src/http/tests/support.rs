@@ -13,6 +13,7 @@ use std::{
 
 use actix_web::{HttpRequest, HttpResponse, dev::ServerHandle, http::header::HeaderName, web::Payload};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use gangway_base::{clock::ManualClock, mac::Mac, secret::Secret, tasks::Tasks};
 use gangway_wire::http_auth::{Algorithm, Scheme};
 use tokio::{
@@ -85,7 +86,7 @@ impl Records for Memory {
         self.phones.lock().unwrap().values().find(|phone| phone.instance == instance && phone.mac == mac).cloned()
     }
 
-    fn change(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
+    fn change(&self, phone: PhoneId, change: RecordChange) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         let mut phones = self.phones.lock().unwrap();
         let mut record = (*phones[&phone]).clone();
         change(&mut record, &mut self.happenings.lock().unwrap());
@@ -98,7 +99,11 @@ impl Records for Memory {
         })
     }
 
-    fn change_later(&self, phone: PhoneId, change: RecordChange) -> SendFuture<Result<Arc<Phone>, RecordError>> {
+    fn change_later(
+        &self,
+        phone: PhoneId,
+        change: RecordChange,
+    ) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         self.change(phone, change)
     }
 
@@ -110,7 +115,7 @@ impl Records for Memory {
         self.kept.lock().unwrap().push(file);
     }
 
-    fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> SendFuture<Result<(), RecordError>> {
+    fn save_upload(&self, _: PhoneId, name: String, bytes: Bytes) -> BoxFuture<'static, Result<(), RecordError>> {
         self.uploads.lock().unwrap().push((name, bytes));
         Box::pin(async { Ok(()) })
     }
@@ -218,7 +223,12 @@ pub struct Teapot;
 
 impl Upgrade for Teapot {
     /// A websocket that is requested correctly stays open and answers pings.
-    fn upgrade(&self, request: HttpRequest, payload: Payload, instance: Arc<Instance>) -> LocalReply<HttpResponse> {
+    fn upgrade(
+        &self,
+        request: HttpRequest,
+        payload: Payload,
+        instance: Arc<Instance>,
+    ) -> LocalBoxFuture<'static, HttpResponse> {
         Box::pin(async move {
             match actix_ws::handle(&request, payload) {
                 Ok((answer, mut session, mut stream)) => {
@@ -238,7 +248,13 @@ impl Upgrade for Teapot {
 }
 
 impl Scripts for Teapot {
-    fn answer(self: Arc<Self>, _: HttpRequest, _: Payload, _: Arc<Instance>, path: String) -> LocalReply<HttpResponse> {
+    fn answer(
+        self: Arc<Self>,
+        _: HttpRequest,
+        _: Payload,
+        _: Arc<Instance>,
+        path: String,
+    ) -> LocalBoxFuture<'static, HttpResponse> {
         Box::pin(async move { HttpResponse::ImATeapot().body(path) })
     }
 }
@@ -250,7 +266,7 @@ impl Pages for Teapot {
         _: &mut Payload,
         _: &Arc<Instance>,
         path: &str,
-    ) -> Option<LocalReply<HttpResponse>> {
+    ) -> Option<LocalBoxFuture<'static, HttpResponse>> {
         (path == "gangway-admin.htm").then(|| Box::pin(async { HttpResponse::Ok().body("page") }) as _)
     }
 }

@@ -7,15 +7,12 @@ use jiff::Timestamp;
 
 use super::ProvisionRequest;
 use crate::{
+    catalog::ReprovisionPolicy,
     phone::{
         facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Account, AccountUser, Credentials, Phone, new_token},
     },
-    provision::{
-        events::FacetEvent,
-        flow::credential,
-        ports::{ProviderFacts, ReprovisionPolicy},
-    },
+    provision::{events::FacetEvent, flow::credential, ports::ProviderFacts},
     store::NewEvent,
 };
 

@@ -364,7 +364,7 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     let snom = crate::provision::ports::ProviderFacts {
         vendor: "snom".into(),
         title: "Snom".into(),
-        same_mac: crate::provision::ports::ReprovisionPolicy::Replace,
+        same_mac: crate::catalog::ReprovisionPolicy::Replace,
     };
     bench.outside.providers.lock().unwrap().insert("snom".into(), snom);
     bench.outside.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);

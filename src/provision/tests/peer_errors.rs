@@ -5,17 +5,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
 use url::Url;
 
 use crate::{
+    catalog::ReprovisionPolicy,
     devices::sysclients::SysclientSpec,
-    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxFuture, PbxUser, UserKey},
+    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserKey},
     phone::{
         instance::InstanceId,
         record::{Flags, PhoneId},
     },
-    provision::ports::{ProviderCatalog, ProviderFacts, RedirectService, ReprovisionPolicy, Sysclients},
+    provision::ports::{ProviderCatalog, ProviderFacts, RedirectService, Sysclients},
     redirect::{Operation, RedirectAccount, RedirectFailure, RedirectResult},
 };
 
@@ -119,7 +121,7 @@ impl Pbx for Fake {
         self.0.devices_url.lock().unwrap().clone()
     }
 
-    fn user(&self, _instance: InstanceId, key: UserKey) -> PbxFuture<Result<PbxUser, PbxError>> {
+    fn user(&self, _instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>> {
         let h323 = key.h323;
         let known = self.0.users.lock().unwrap().get(&h323).cloned();
         let user = known.unwrap_or_else(|| Ok(user(&h323)));
@@ -132,7 +134,7 @@ impl Pbx for Fake {
         _key: UserKey,
         hwid: String,
         flags: Flags,
-    ) -> PbxFuture<Result<FlagsWritten, PbxError>> {
+    ) -> BoxFuture<'static, Result<FlagsWritten, PbxError>> {
         let granted = self.0.grant.lock().unwrap().clone();
         if granted.is_ok() {
             self.0.flags.lock().unwrap().push((hwid, flags));
@@ -146,7 +148,7 @@ impl Pbx for Fake {
         _key: UserKey,
         _hwid: String,
         _by_name: bool,
-    ) -> PbxFuture<Result<Option<String>, PbxError>> {
+    ) -> BoxFuture<'static, Result<Option<String>, PbxError>> {
         let registered = self.0.registered.lock().unwrap().clone();
         Box::pin(async move { Ok(registered) })
     }
@@ -170,7 +172,7 @@ impl RedirectService for Fake {
         _account: RedirectAccount,
         operation: Operation,
         _phone: Option<(PhoneId, Mac)>,
-    ) -> PbxFuture<RedirectResult> {
+    ) -> BoxFuture<'static, RedirectResult> {
         let outcome = self.0.answer(&operation);
         let outcome = match (&operation, outcome) {
             // Only phones are rejected; the server entry succeeds.
