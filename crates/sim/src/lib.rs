@@ -13,6 +13,10 @@ pub mod gate;
 pub mod host;
 mod login;
 pub mod pbx;
+pub mod phone_boot;
+#[cfg(test)]
+mod python_client;
+pub mod redirect_service;
 mod server;
 pub mod session;
 pub mod sip_phone;

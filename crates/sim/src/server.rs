@@ -1,6 +1,7 @@
 //! A simulator's HTTP listener on a free loopback port. It can stop and restart on the same port, or move to another.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
@@ -123,8 +124,13 @@ impl SimServer {
     }
 }
 
-/// Returns user and password of HTTP Basic authentication, if the request has them.
-pub(super) fn basic(request: &HttpRequest) -> Option<(String, String)> {
+/// Returns the account whose password the request shows with HTTP Basic authentication.
+pub(super) fn account(accounts: &BTreeMap<String, String>, request: &HttpRequest) -> Option<String> {
+    let (user, password) = basic(request)?;
+    accounts.get(&user).is_some_and(|own| *own == password).then_some(user)
+}
+
+fn basic(request: &HttpRequest) -> Option<(String, String)> {
     let credentials = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let plain = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
     let (user, password) = plain.split_once(':')?;

@@ -10,36 +10,22 @@ use super::{
     accounts::{SnomAccount, accounts},
     model::SnomKind,
 };
-use crate::{fetch, pbx::RegisterAnswer};
+use crate::{
+    fetch,
+    pbx::RegisterAnswer,
+    phone_boot::{AccountRegistration, FileFetch, pairs},
+};
 
 /// How often a file may name another settings URL within one check.
 const MOVES: usize = 4;
 /// Maximum number of further files per check.
 const FILES: usize = 16;
 
-/// One request for a file and its result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnomFetch {
-    /// The requested name.
-    pub file: String,
-    /// The HTTP status; 0 if there was no answer.
-    pub status: u16,
-}
-
-/// One account and the result of its registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnomRegistration {
-    /// The account as read from the settings.
-    pub account: SnomAccount,
-    /// The answer of the PBX; an error holds the reason.
-    pub outcome: Result<(), String>,
-}
-
 /// What the phone did at power-on or at the end of its polling interval.
 #[derive(Debug, Clone, Default)]
 pub struct SnomBootReport {
     /// All requests for files, including challenged ones.
-    pub requests: Vec<SnomFetch>,
+    pub requests: Vec<FileFetch>,
     /// Names and bodies of the files answered with 200.
     pub files: Vec<(String, String)>,
     /// Ignored files with the reason.
@@ -49,7 +35,7 @@ pub struct SnomBootReport {
     /// True if no setting has changed.
     pub unchanged: bool,
     /// Enabled accounts and the answers of the PBX.
-    pub registrations: Vec<SnomRegistration>,
+    pub registrations: Vec<AccountRegistration<SnomAccount>>,
     /// True if at least one account is enabled and all enabled accounts are registered.
     pub registered: bool,
     /// True if a transfer failed. The phone keeps its settings and retries at the next check.
@@ -60,7 +46,7 @@ impl SnomBootReport {
     /// The requests as (file, status) pairs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
-        self.requests.iter().map(|fetched| (fetched.file.as_str(), fetched.status)).collect()
+        pairs(&self.requests)
     }
 }
 
@@ -193,7 +179,7 @@ async fn ask(phone: &SnomPhone, report: &mut SnomBootReport, url: &str) -> Endin
         let lent: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = fetch::get(url.as_str(), &lent).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        report.requests.push(SnomFetch { file: file.clone(), status });
+        report.requests.push(FileFetch { file: file.clone(), status });
         let Ok(answer) = answer else { return Ending::Failed };
         match status {
             200 => {
@@ -219,7 +205,7 @@ async fn register(phone: &SnomPhone, report: &mut SnomBootReport) {
     let found = phone.board.read(|flash| accounts(&flash.settings, phone.model.kind, phone.model.accounts));
     for account in found {
         let outcome = register_account(phone, &account).await;
-        report.registrations.push(SnomRegistration { account, outcome });
+        report.registrations.push(AccountRegistration { account, outcome });
     }
     report.registered = !report.registrations.is_empty() && report.registrations.iter().all(|one| one.outcome.is_ok());
 }

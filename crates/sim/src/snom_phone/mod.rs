@@ -10,7 +10,7 @@ mod tests;
 mod xml;
 
 pub use accounts::SnomAccount;
-pub use boot::{SnomBootReport, SnomFetch, SnomRegistration};
+pub use boot::SnomBootReport;
 use gangway_base::mac::Mac;
 pub use model::{SnomKind, SnomModel};
 pub use settings::{Key, Permission, Setting, SnomSettings};

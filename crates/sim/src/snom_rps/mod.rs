@@ -8,98 +8,63 @@ mod tests;
 
 use std::io;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data},
+};
 use gangway_base::mac::Mac;
 pub use state::{SnomCall, SnomEntry, SnomRpsState, SnomRpsSwitches};
 
 use crate::{
     board::Board,
     host::HostHandle,
-    server::{SimServer, basic, out_of_order},
+    redirect_service::RedirectService,
+    server::{account, out_of_order},
     xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
-/// A running redirection service. Cheap to clone; all clones share the same state.
-#[derive(Debug, Clone)]
-pub struct SnomRps {
-    board: Board<SnomRpsState>,
-    server: SimServer,
-}
+/// A running redirection service.
+pub type SnomRps = RedirectService<SnomRpsState>;
 
 impl SnomRps {
     /// Starts the service with one account.
     pub async fn start(host: &HostHandle, user: &str, password: &str) -> io::Result<Self> {
-        let board = Board::new(SnomRpsState::new(user, password));
-        let shared = board.clone();
-        let server = SimServer::start(host, move |services| {
-            let board = shared.clone();
-            let call = move |request: HttpRequest, body: web::Bytes| {
-                let answer = call(&board, &request, &body);
-                async move { answer }
-            };
-            let board = shared.clone();
-            let ask = move |query: web::Query<Vec<(String, String)>>| {
-                let answer = redirect(&board, &query);
-                async move { answer }
-            };
+        Self::start_with(host, SnomRpsState::new(user, password), |services| {
             services
                 .route("/xmlrpc/", web::post().to(call))
                 // The legacy path /<model>/<model>.php?mac=<MAC>
-                .route("/{model}/{file}.php", web::get().to(ask));
+                .route("/{model}/{file}.php", web::get().to(redirect));
         })
-        .await?;
-        Ok(Self { board, server })
-    }
-
-    /// The service's state and records. Tests can read it and wait for changes.
-    #[must_use]
-    pub fn board(&self) -> &Board<SnomRpsState> {
-        &self.board
+        .await
     }
 
     /// URL of the XML-RPC interface.
     #[must_use]
     pub fn xmlrpc_url(&self) -> String {
-        format!("{}/xmlrpc/", self.server.base())
-    }
-
-    /// Base URL that factory-fresh phones contact, without a path.
-    #[must_use]
-    pub fn phone_url(&self) -> String {
-        self.server.base()
-    }
-
-    /// Changes the selected behaviours.
-    pub fn switch(&self, set: impl FnOnce(&mut SnomRpsSwitches)) {
-        self.board.change(|state| set(&mut state.switches));
+        format!("{}/xmlrpc/", self.phone_url())
     }
 
     /// Adds a phone that belongs to another customer.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         let entry = SnomEntry { owner: "somebody else".into(), url: url.into() };
-        self.board.change(|state| state.phones.insert(mac.to_string(), entry));
-    }
-
-    /// The URL a phone is currently redirected to.
-    #[must_use]
-    pub fn target(&self, mac: Mac) -> Option<String> {
-        self.board.read(|state| state.phones.get(&mac.to_string()).map(|entry| entry.url.clone()))
+        self.board().change(|state| state.phones.insert(mac.to_string(), entry));
     }
 
     /// The names of the methods called so far, without the namespace.
     #[must_use]
     pub fn methods(&self) -> Vec<String> {
-        self.board.read(|state| state.calls.iter().map(|call| call.method.clone()).collect())
+        self.board().read(|state| state.calls.iter().map(|call| call.method.clone()).collect())
     }
 }
 
 /// One XML-RPC call over HTTP.
-fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+async fn call(board: Data<Board<SnomRpsState>>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let switches = board.read(|state| state.switches.clone());
     if let Some(status) = switches.status {
         return out_of_order(status);
     }
-    let Some(account) = account(board, request) else {
+    let Some(account) = board.read(|state| account(&state.accounts, &request)) else {
         board.change(|state| state.refused_logins += 1);
         return HttpResponse::Unauthorized()
             .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"SRAPS\""))
@@ -109,7 +74,7 @@ fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> Http
     if !kind.starts_with("text/xml") {
         return HttpResponse::UnsupportedMediaType().finish();
     }
-    let answer = match read_call(&String::from_utf8_lossy(body)) {
+    let answer = match read_call(&String::from_utf8_lossy(&body)) {
         Err(problem) => XmlRpcReply::Fault(format!("not well-formed: {problem}")),
         Ok((method, params)) => board.change(|state| {
             let answer = state.perform(&account, &method, &params);
@@ -121,14 +86,8 @@ fn call(board: &Board<SnomRpsState>, request: &HttpRequest, body: &[u8]) -> Http
     HttpResponse::Ok().content_type("text/xml").body(write_answer(&answer, Style { pretty: false, typed: true }))
 }
 
-fn account(board: &Board<SnomRpsState>, request: &HttpRequest) -> Option<String> {
-    let (user, password) = basic(request)?;
-    let right = board.read(|state| state.accounts.get(&user).is_some_and(|own| *own == password));
-    right.then_some(user)
-}
-
 /// The answer to a factory-fresh phone: a body that sets `setting_server`. An unknown phone gets an empty page.
-fn redirect(board: &Board<SnomRpsState>, query: &[(String, String)]) -> HttpResponse {
+async fn redirect(board: Data<Board<SnomRpsState>>, query: web::Query<Vec<(String, String)>>) -> HttpResponse {
     let mac = query.iter().find(|(key, _)| key == "mac").map_or("", |(_, value)| value.as_str());
     let mac = mac.parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();
     let target = board.change(|state| {

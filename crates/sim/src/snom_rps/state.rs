@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::xmlrpc::Value;
+use crate::{redirect_service::RedirectState, xmlrpc::Value};
 
 /// A registered phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,5 +62,17 @@ impl SnomRpsState {
             phone_requests: Vec::new(),
             switches: SnomRpsSwitches::default(),
         }
+    }
+}
+
+impl RedirectState for SnomRpsState {
+    type Switches = SnomRpsSwitches;
+
+    fn switches(&mut self) -> &mut SnomRpsSwitches {
+        &mut self.switches
+    }
+
+    fn target(&self, mac: &str) -> Option<String> {
+        self.phones.get(mac).map(|entry| entry.url.clone())
     }
 }

@@ -14,7 +14,7 @@ use std::io;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web,
+    web::{self, Data},
 };
 use gangway_base::{
     clock::{Clock, SystemClock},
@@ -24,23 +24,14 @@ use serde_json::json;
 pub use state::{Flavour, SrapsAccount, SrapsCall, SrapsEndpoint, SrapsState, SrapsSwitches};
 
 use self::hawk::Refused;
-use crate::{
-    board::Board,
-    gate::Gates,
-    host::HostHandle,
-    server::{SimServer, out_of_order},
-};
+use crate::{board::Board, gate::Gates, host::HostHandle, redirect_service::RedirectService, server::out_of_order};
 
 /// Maximum size of a request body.
 const LARGEST: usize = 256 * 1024;
 
-/// A running service. Cheap to clone; all clones share the same state.
-#[derive(Debug, Clone)]
-pub struct Sraps {
-    board: Board<SrapsState>,
-    gates: Gates,
-    server: SimServer,
-}
+/// A running service. Its gates: `<METHOD> <path below /api/v1/>` holds a call before it is carried out; with ` answer`
+/// appended it holds the answer.
+pub type Sraps = RedirectService<SrapsState>;
 
 impl Sraps {
     /// Starts Snom's service with one access key that belongs to a separate company.
@@ -50,72 +41,24 @@ impl Sraps {
 
     /// Starts the service of either vendor.
     pub async fn start_as(host: &HostHandle, flavour: Flavour, id: &str, secret: &str) -> io::Result<Self> {
-        let board = Board::new(SrapsState::new(flavour, id, secret));
-        let gates = Gates::default();
-        let (shared, doors) = (board.clone(), gates.clone());
-        let server = SimServer::start(host, move |services| {
-            let (board, gates) = (shared.clone(), doors.clone());
-            let call = move |request: HttpRequest, body: web::Bytes| {
-                let (board, gates) = (board.clone(), gates.clone());
-                async move { call(&board, &gates, &request, &body).await }
-            };
-            let board = shared.clone();
-            let ask = move |request: HttpRequest| {
-                let answer = phone::ask(&board, &request);
-                async move { answer }
-            };
+        Self::start_with(host, SrapsState::new(flavour, id, secret), |services| {
             services
                 .app_data(web::PayloadConfig::new(LARGEST))
                 .route("/api/v1/{path:.*}", web::to(call))
-                .default_service(web::get().to(ask));
+                .default_service(web::get().to(phone::ask));
         })
-        .await?;
-        Ok(Self { board, gates, server })
-    }
-
-    /// The service's state and records. Tests can read it and wait for changes.
-    #[must_use]
-    pub fn board(&self) -> &Board<SrapsState> {
-        &self.board
-    }
-
-    /// The gates: `<METHOD> <path below /api/v1/>` holds a call before it is carried out; with ` answer` appended it
-    /// holds the answer.
-    #[must_use]
-    pub fn gates(&self) -> &Gates {
-        &self.gates
+        .await
     }
 
     /// Base URL of the REST interface.
     #[must_use]
     pub fn api_url(&self) -> String {
-        format!("{}/api/v1/", self.server.base())
-    }
-
-    /// The preset settings URL of factory-fresh phones.
-    #[must_use]
-    pub fn phone_url(&self) -> String {
-        self.server.base()
-    }
-
-    /// Refuses connections until [`Sraps::start_again`].
-    pub async fn stop(&self) {
-        self.server.stop().await;
-    }
-
-    /// Starts the service again on the same port.
-    pub async fn start_again(&self) -> io::Result<()> {
-        self.server.start_again().await
-    }
-
-    /// Changes the selected behaviours.
-    pub fn switch(&self, set: impl FnOnce(&mut SrapsSwitches)) {
-        self.board.change(|state| set(&mut state.switches));
+        format!("{}/api/v1/", self.phone_url())
     }
 
     /// Adds a phone that belongs to another company.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
-        self.board.change(|state| {
+        self.board().change(|state| {
             let entry = state.endpoint("somebody-else", url);
             state.endpoints.insert(mac.to_string(), entry);
         });
@@ -123,7 +66,7 @@ impl Sraps {
 
     /// Redirects a phone of this company elsewhere, as a user of the portal would.
     pub fn redirect_in_portal(&self, mac: Mac, url: &str) {
-        self.board.change(|state| {
+        self.board().change(|state| {
             let uuid = state.target_uuid();
             if let Some(settings) = state
                 .endpoints
@@ -137,30 +80,29 @@ impl Sraps {
 
     /// Removes a phone, as a user of the portal would.
     pub fn remove_in_portal(&self, mac: Mac) {
-        self.board.change(|state| state.endpoints.remove(&mac.to_string()));
-    }
-
-    /// The URL a phone is currently redirected to.
-    #[must_use]
-    pub fn target(&self, mac: Mac) -> Option<String> {
-        self.board.read(|state| state.target(&mac.to_string()))
+        self.board().change(|state| state.endpoints.remove(&mac.to_string()));
     }
 
     /// The calls so far as `METHOD path`, below `/api/v1/`, with their query.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
-        self.board.read(|state| state.calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect())
+        self.board().read(|state| state.calls.iter().map(|call| format!("{} {}", call.method, call.path)).collect())
     }
 }
 
 /// One call of the REST interface.
-async fn call(board: &Board<SrapsState>, gates: &Gates, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+async fn call(
+    board: Data<Board<SrapsState>>,
+    gates: Data<Gates>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
     let switches = board.read(|state| state.switches.clone());
     if let Some(status) = switches.status {
         return out_of_order(status);
     }
     let now = SystemClock.now().as_second().saturating_add(switches.clock_ahead);
-    let checked = board.change(|state| hawk::check(state, request, body, now));
+    let checked = board.change(|state| hawk::check(state, &request, &body, now));
     let (account, artifacts, secret) = match checked {
         Ok(checked) => checked,
         Err(refused) => return refuse(refused),
@@ -172,7 +114,7 @@ async fn call(board: &Board<SrapsState>, gates: &Gates, request: &HttpRequest, b
     gates.pass(&gate).await;
     let base = format!("http://{}", request.connection_info().host());
     let answer = board.change(|state| {
-        let answer = api::perform(state, &account, &method, &path, body, &base);
+        let answer = api::perform(state, &account, &method, &path, &body, &base);
         state.calls.push(SrapsCall { account: account.clone(), method, path, status: answer.status });
         answer
     });

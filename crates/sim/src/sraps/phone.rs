@@ -1,13 +1,13 @@
 //! Answers factory-fresh phones with settings that contain their settings URL. A phone requests the same files as from
 //! any server (`/snom<MODEL>-<MAC>.htm`); older ones request `/<model>/<model>.php?mac=<MAC>`.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use gangway_base::mac::Mac;
 
 use super::state::SrapsState;
-use crate::board::Board;
+use crate::{board::Board, redirect_service::RedirectState};
 
-pub(super) fn ask(board: &Board<SrapsState>, request: &HttpRequest) -> HttpResponse {
+pub(super) async fn ask(board: Data<Board<SrapsState>>, request: HttpRequest) -> HttpResponse {
     let path = request.path().to_owned();
     let of_query = request.query_string().split('&').find_map(|pair| pair.strip_prefix("mac="));
     let is_old = of_query.is_some();

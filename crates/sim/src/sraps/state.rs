@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
+use crate::redirect_service::RedirectState;
+
 /// The vendor whose phones it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
@@ -157,19 +159,27 @@ impl SrapsState {
         let body = json!({"autoprovisioning_enabled": true, "settings_manager": settings});
         SrapsEndpoint { company: company.to_owned(), body }
     }
-
-    pub(super) fn target(&self, mac: &str) -> Option<String> {
-        let body = &self.endpoints.get(mac)?.body;
-        if body["autoprovisioning_enabled"] != true {
-            return None;
-        }
-        body["settings_manager"][self.target_uuid()]["value"].as_str().map(str::to_owned)
-    }
 }
 
 fn target_name(flavour: Flavour) -> &'static str {
     match flavour {
         Flavour::Snom => "setting_server",
         Flavour::Gigaset => "ProvisioningServer",
+    }
+}
+
+impl RedirectState for SrapsState {
+    type Switches = SrapsSwitches;
+
+    fn switches(&mut self) -> &mut SrapsSwitches {
+        &mut self.switches
+    }
+
+    fn target(&self, mac: &str) -> Option<String> {
+        let body = &self.endpoints.get(mac)?.body;
+        if body["autoprovisioning_enabled"] != true {
+            return None;
+        }
+        body["settings_manager"][self.target_uuid()]["value"].as_str().map(str::to_owned)
     }
 }

@@ -8,28 +8,14 @@ use super::{
     credentials::{Credentials, md5},
     settings::YealinkAccount,
 };
-use crate::{fetch, pbx::RegisterAnswer};
+use crate::{
+    fetch,
+    pbx::RegisterAnswer,
+    phone_boot::{AccountRegistration, FileFetch, pairs},
+};
 
 /// How often a failed transfer is tried before the phone gives up until its next boot.
 const TRIES: usize = 3;
-
-/// One request for a file and its result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct YealinkFetch {
-    /// The requested name.
-    pub file: String,
-    /// The HTTP status; 0 if there was no answer.
-    pub status: u16,
-}
-
-/// One account and the result of its registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct YealinkRegistration {
-    /// The account as read from the settings.
-    pub account: YealinkAccount,
-    /// The answer of the PBX; an error holds the reason.
-    pub outcome: Result<(), String>,
-}
 
 /// What the phone did at power-on or at the end of its polling interval.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +23,13 @@ pub struct YealinkBootReport {
     /// Status of the redirection service's answer, if the service was asked.
     pub redirect_status: Option<u16>,
     /// All requests for files, including challenged ones.
-    pub requests: Vec<YealinkFetch>,
+    pub requests: Vec<FileFetch>,
     /// Names and bodies of the files answered with 200.
     pub files: Vec<(String, String)>,
     /// True if nothing has changed since the last check.
     pub unchanged: bool,
     /// Enabled accounts and the answers of the PBX.
-    pub registrations: Vec<YealinkRegistration>,
+    pub registrations: Vec<AccountRegistration<YealinkAccount>>,
     /// True if at least one account is enabled and all enabled accounts are registered.
     pub registered: bool,
     /// True if the transfer failed three times.
@@ -54,7 +40,7 @@ impl YealinkBootReport {
     /// The requests as (file, status) pairs.
     #[must_use]
     pub fn pairs(&self) -> Vec<(&str, u16)> {
-        self.requests.iter().map(|fetched| (fetched.file.as_str(), fetched.status)).collect()
+        pairs(&self.requests)
     }
 }
 
@@ -214,7 +200,7 @@ async fn ask(phone: &YealinkPhone, report: &mut YealinkBootReport, name: &str) -
             tokio::time::sleep(phone.board.read(|flash| flash.retry_pause)).await;
         }
         let note = |report: &mut YealinkBootReport, status: u16| {
-            report.requests.push(YealinkFetch { file: name.into(), status });
+            report.requests.push(FileFetch { file: name.into(), status });
         };
         let mut answer = fetch::get(&url, &[("User-Agent", &agent)]).await;
         note(report, answer.as_ref().map_or(0, |answer| answer.status));
@@ -251,7 +237,7 @@ async fn register(phone: &YealinkPhone, report: &mut YealinkBootReport) {
     let accounts = phone.board.read(|flash| flash.settings.accounts(&phone.model));
     for account in accounts {
         let outcome = register_account(phone, &account).await;
-        report.registrations.push(YealinkRegistration { account, outcome });
+        report.registrations.push(AccountRegistration { account, outcome });
     }
     report.registered = !report.registrations.is_empty() && report.registrations.iter().all(|one| one.outcome.is_ok());
 }

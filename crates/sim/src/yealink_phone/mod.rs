@@ -10,7 +10,7 @@ mod tests;
 
 use std::{collections::HashMap, time::Duration};
 
-pub use boot::{YealinkBootReport, YealinkFetch, YealinkRegistration};
+pub use boot::YealinkBootReport;
 use gangway_base::mac::Mac;
 pub use model::YealinkModel;
 pub use settings::{Handset, YealinkAccount, YealinkSettings};

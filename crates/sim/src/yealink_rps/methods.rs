@@ -145,6 +145,7 @@ fn no_such(method: &str, params: &[Value]) -> XmlRpcReply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redirect_service::RedirectState;
 
     fn text(text: &str) -> Value {
         Value::Text(text.into())

@@ -9,7 +9,11 @@ mod tests;
 
 use std::{io, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data},
+};
 use gangway_base::mac::Mac;
 pub use state::{Call, RpsEntry, RpsServer, RpsState, RpsSwitches};
 
@@ -17,122 +21,71 @@ use crate::{
     board::Board,
     gate::Gates,
     host::HostHandle,
-    server::{SimServer, basic, out_of_order},
+    redirect_service::{RedirectService, RedirectState},
+    server::{account, out_of_order},
     xmlrpc::{Style, XmlRpcReply, read_call, write_answer},
 };
 
-/// A running redirection service. Cheap to clone; all clones share the same state.
-#[derive(Debug, Clone)]
-pub struct YealinkRps {
-    board: Board<RpsState>,
-    gates: Gates,
-    server: SimServer,
-}
+/// A running redirection service. Its gates: `<method>` holds a call before it is carried out, `<method> answer` holds
+/// the answer.
+pub type YealinkRps = RedirectService<RpsState>;
 
 impl YealinkRps {
     /// Starts the service with one account.
     pub async fn start(host: &HostHandle, user: &str, password: &str) -> io::Result<Self> {
-        let board = Board::new(RpsState::new(user, password));
-        let gates = Gates::default();
-        let (state, doors) = (board.clone(), gates.clone());
-        let server = SimServer::start(host, move |services| {
-            let (board, gates) = (state.clone(), doors.clone());
-            let call = move |request: HttpRequest, body: web::Bytes| {
-                let (board, gates) = (board.clone(), gates.clone());
-                async move { call(&board, &gates, &request, &body).await }
-            };
-            let board = state.clone();
-            let ask = move |query: web::Query<Vec<(String, String)>>| {
-                let answer = redirect(&board, &query);
-                async move { answer }
-            };
+        Self::start_with(host, RpsState::new(user, password), |services| {
             services
-                .route("/xmlrpc", web::post().to(call.clone()))
+                .route("/xmlrpc", web::post().to(call))
                 .route("/xmlrpc/", web::post().to(call))
-                .route("/service.do", web::get().to(ask));
+                .route("/service.do", web::get().to(redirect));
         })
-        .await?;
-        Ok(Self { board, gates, server })
-    }
-
-    /// The service's state and records. Tests can read it and wait for changes.
-    #[must_use]
-    pub fn board(&self) -> &Board<RpsState> {
-        &self.board
-    }
-
-    /// The gates: `<method>` holds a call before it is carried out, `<method> answer` holds the answer.
-    #[must_use]
-    pub fn gates(&self) -> &Gates {
-        &self.gates
+        .await
     }
 
     /// URL of the XML-RPC interface.
     #[must_use]
     pub fn xmlrpc_url(&self) -> String {
-        format!("{}/xmlrpc", self.server.base())
-    }
-
-    /// Base URL that factory-fresh phones contact, without a path.
-    #[must_use]
-    pub fn phone_url(&self) -> String {
-        self.server.base()
-    }
-
-    /// Refuses connections until [`YealinkRps::start_again`].
-    pub async fn stop(&self) {
-        self.server.stop().await;
-    }
-
-    /// Starts the service again on the same port.
-    pub async fn start_again(&self) -> io::Result<()> {
-        self.server.start_again().await
-    }
-
-    /// Changes the selected behaviours.
-    pub fn switch(&self, set: impl FnOnce(&mut RpsSwitches)) {
-        self.board.change(|state| set(&mut state.switches));
+        format!("{}/xmlrpc", self.phone_url())
     }
 
     /// Adds a phone that belongs to another customer.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
         let entry =
             RpsEntry { owner: "somebody else".into(), server: "elsewhere".into(), unique_url: Some(url.into()) };
-        self.board.change(|state| state.phones.insert(mac.to_string(), entry));
+        self.board().change(|state| state.phones.insert(mac.to_string(), entry));
     }
 
     /// Adds a server name that belongs to another customer. Server names are unique across all customers.
     pub fn add_foreign_server(&self, name: &str, url: &str) {
         let server = RpsServer { owner: "somebody else".into(), url: url.into() };
-        self.board.change(|state| state.servers.insert(name.into(), server));
-    }
-
-    /// The URL a phone is currently redirected to.
-    #[must_use]
-    pub fn target(&self, mac: Mac) -> Option<String> {
-        self.board.read(|state| state.target(&mac.to_string()))
+        self.board().change(|state| state.servers.insert(name.into(), server));
     }
 
     /// The calls of one method, in order.
     #[must_use]
     pub fn calls(&self, method: &str) -> Vec<Call> {
-        self.board.read(|state| state.calls.iter().filter(|call| call.method == method).cloned().collect())
+        self.board().read(|state| state.calls.iter().filter(|call| call.method == method).cloned().collect())
     }
 }
 
 /// One XML-RPC call over HTTP.
-async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+async fn call(
+    board: Data<Board<RpsState>>,
+    gates: Data<Gates>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
     let switches = board.read(|state| state.switches.clone());
     if let Some(status) = switches.status {
         return out_of_order(status);
     }
-    let Some(account) = account(board, request) else {
+    let Some(account) = board.read(|state| account(&state.accounts, &request)) else {
         board.change(|state| state.refused_logins += 1);
         return HttpResponse::Unauthorized()
             .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"XML-RPC\""))
             .finish();
     };
-    let answer = match read_call(&String::from_utf8_lossy(body)) {
+    let answer = match read_call(&String::from_utf8_lossy(&body)) {
         Err(problem) => XmlRpcReply::Fault(format!("Failed to parse XML-RPC request: {problem}")),
         Ok((method, params)) => {
             if let Some(pause) = switches.slow {
@@ -155,14 +108,8 @@ async fn call(board: &Board<RpsState>, gates: &Gates, request: &HttpRequest, bod
         .body(write_answer(&answer, Style { pretty: switches.pretty, typed: false }))
 }
 
-fn account(board: &Board<RpsState>, request: &HttpRequest) -> Option<String> {
-    let (user, password) = basic(request)?;
-    let right = board.read(|state| state.accounts.get(&user).is_some_and(|own| *own == password));
-    right.then_some(user)
-}
-
 /// The answer to a factory-fresh phone: a redirect to its provisioning URL.
-fn redirect(board: &Board<RpsState>, query: &[(String, String)]) -> HttpResponse {
+async fn redirect(board: Data<Board<RpsState>>, query: web::Query<Vec<(String, String)>>) -> HttpResponse {
     let field = |name: &str| query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
     let mac = field("mac").parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();
     let target = board.change(|state| {

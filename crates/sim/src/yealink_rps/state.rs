@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::xmlrpc::Value;
+use crate::{redirect_service::RedirectState, xmlrpc::Value};
 
 /// A registered phone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +84,16 @@ impl RpsState {
             switches: RpsSwitches::default(),
         }
     }
+}
 
-    pub(super) fn target(&self, mac: &str) -> Option<String> {
+impl RedirectState for RpsState {
+    type Switches = RpsSwitches;
+
+    fn switches(&mut self) -> &mut RpsSwitches {
+        &mut self.switches
+    }
+
+    fn target(&self, mac: &str) -> Option<String> {
         let entry = self.phones.get(mac)?;
         let of_server = || self.servers.get(&entry.server).map(|server| server.url.clone());
         entry.unique_url.clone().or_else(of_server)

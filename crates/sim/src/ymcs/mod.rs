@@ -10,85 +10,49 @@ mod tests;
 
 use std::io;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway_base::mac::Mac;
 use serde_json::{Value, json};
 pub use state::{YmcsCall, YmcsDevice, YmcsServer, YmcsState, YmcsSwitches};
 
 use self::reply::Reply;
-use crate::{board::Board, host::HostHandle, server::SimServer};
+use crate::{
+    board::Board,
+    host::HostHandle,
+    redirect_service::{RedirectService, RedirectState},
+};
 
-/// A running service. Cheap to clone; all clones share the same state.
-#[derive(Debug, Clone)]
-pub struct Ymcs {
-    board: Board<YmcsState>,
-    server: SimServer,
-}
+/// A running service.
+pub type Ymcs = RedirectService<YmcsState>;
 
 impl Ymcs {
     /// Starts the service with one access key.
     pub async fn start(host: &HostHandle, id: &str, secret: &str) -> io::Result<Self> {
-        let board = Board::new(YmcsState::new(id, secret));
-        let shared = board.clone();
-        let server = SimServer::start(host, move |services| {
-            let board = shared.clone();
-            let call = move |request: HttpRequest, body: web::Bytes| {
-                let answer = call(&board, &request, &body);
-                async move { answer }
-            };
-            let board = shared.clone();
-            let ask = move |query: web::Query<Vec<(String, String)>>| {
-                let answer = redirect(&board, &query);
-                async move { answer }
-            };
-            services.route("/service.do", web::get().to(ask)).route("/v2/{path:.*}", web::to(call));
+        Self::start_with(host, YmcsState::new(id, secret), |services| {
+            services.route("/service.do", web::get().to(redirect)).route("/v2/{path:.*}", web::to(call));
         })
-        .await?;
-        Ok(Self { board, server })
-    }
-
-    /// The service's state and records. Tests can read it and wait for changes.
-    #[must_use]
-    pub fn board(&self) -> &Board<YmcsState> {
-        &self.board
+        .await
     }
 
     /// The address of the interface, without `/v2`.
     #[must_use]
     pub fn url(&self) -> String {
-        self.server.base()
-    }
-
-    /// Base URL that factory-fresh phones contact, without a path.
-    #[must_use]
-    pub fn phone_url(&self) -> String {
-        self.server.base()
-    }
-
-    /// Refuses connections until [`Ymcs::start_again`].
-    pub async fn stop(&self) {
-        self.server.stop().await;
-    }
-
-    /// Starts the service again on the same port.
-    pub async fn start_again(&self) -> io::Result<()> {
-        self.server.start_again().await
-    }
-
-    /// Changes the selected behaviours.
-    pub fn switch(&self, set: impl FnOnce(&mut YmcsSwitches)) {
-        self.board.change(|state| set(&mut state.switches));
+        self.phone_url()
     }
 
     /// Expires all tokens issued so far.
     pub fn expire_tokens(&self) {
-        self.board.change(|state| state.tokens.clear());
+        self.board().change(|state| state.tokens.clear());
     }
 
     /// Adds a phone that belongs to another organisation.
     pub fn add_foreign_phone(&self, mac: Mac, url: &str) {
-        self.board.change(|state| {
+        self.board().change(|state| {
             let id = state.fresh_id();
             let device = YmcsDevice { id, is_ours: false, unique_url: Some(url.into()), ..YmcsDevice::default() };
             state.devices.insert(mac.to_string(), device);
@@ -97,28 +61,22 @@ impl Ymcs {
 
     /// Sets the serial number that is printed on a phone's label.
     pub fn print_serial(&self, mac: Mac, serial: &str) {
-        self.board.change(|state| state.labels.insert(mac.to_string(), serial.into()));
-    }
-
-    /// The URL a phone is currently redirected to.
-    #[must_use]
-    pub fn target(&self, mac: Mac) -> Option<String> {
-        self.board.read(|state| state.target(&mac.to_string()))
+        self.board().change(|state| state.labels.insert(mac.to_string(), serial.into()));
     }
 
     /// HTTP method and path of every call so far, including token requests.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        self.board.read(|state| state.calls.iter().map(|call| call.what.clone()).collect())
+        self.board().read(|state| state.calls.iter().map(|call| call.what.clone()).collect())
     }
 }
 
-fn call(board: &Board<YmcsState>, request: &HttpRequest, body: &[u8]) -> HttpResponse {
+async fn call(board: Data<Board<YmcsState>>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
     let path = request.match_info().get("path").unwrap_or_default().to_owned();
     let what = format!("{} {path}", request.method());
     let reply = board.change(|state| {
-        let parsed = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
-        let reply = answer(state, request, &path, body.is_empty(), &parsed);
+        let parsed = serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
+        let reply = answer(state, &request, &path, body.is_empty(), &parsed);
         state.calls.push(YmcsCall { what, body: parsed, status: reply.status });
         reply
     });
@@ -186,7 +144,7 @@ fn token(state: &mut YmcsState, authorization: &str, body: &Value) -> Reply {
 
 /// The answer to a factory-fresh phone: a redirect to its provisioning URL, with the entry's credentials if it has
 /// some.
-fn redirect(board: &Board<YmcsState>, query: &[(String, String)]) -> HttpResponse {
+async fn redirect(board: Data<Board<YmcsState>>, query: web::Query<Vec<(String, String)>>) -> HttpResponse {
     let mac = query.iter().find(|(key, _)| key == "mac").map_or("", |(_, value)| value.as_str());
     let mac = mac.parse::<Mac>().map(|mac| mac.to_string()).unwrap_or_default();
     let target = board.change(|state| {

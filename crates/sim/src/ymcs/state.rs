@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::redirect_service::RedirectState;
+
 /// A registered phone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct YmcsDevice {
@@ -115,9 +117,16 @@ impl YmcsState {
         self.next_id += 1;
         format!("{:032x}", self.next_id)
     }
+}
 
-    /// The URL of a phone, with `user:password@` where the entry has credentials.
-    pub(super) fn target(&self, mac: &str) -> Option<String> {
+impl RedirectState for YmcsState {
+    type Switches = YmcsSwitches;
+
+    fn switches(&mut self) -> &mut YmcsSwitches {
+        &mut self.switches
+    }
+
+    fn target(&self, mac: &str) -> Option<String> {
         let device = self.devices.get(mac)?;
         let server = device.server_id.as_ref().and_then(|id| self.servers.values().find(|server| server.id == *id));
         let (url, credentials) = match (&device.unique_url, server) {
