@@ -53,13 +53,13 @@ pub(super) fn read(overrides: Option<&Path>, findings: &mut Vec<Diagnostic>) -> 
         }
         let names: Vec<String> = own.keys().cloned().collect();
         files.append(&mut own);
-        strangers(&names, &files, findings);
+        unknown_files(&names, &files, findings);
     }
     files
 }
 
 /// Reports folders that belong to no vendor: most likely a mistyped name.
-fn strangers(own: &[String], files: &FolderFiles, findings: &mut Vec<Diagnostic>) {
+fn unknown_files(own: &[String], files: &FolderFiles, findings: &mut Vec<Diagnostic>) {
     let folder = |path: &str, top: &str| {
         let (name, _) = path.strip_prefix(top)?.split_once('/')?;
         Some(name.to_owned())

@@ -87,13 +87,13 @@ pub struct AppState {
     proxies: Proxies,
     subject_header: Option<HeaderName>,
     bootstraps: Option<phone_files::bootstrap::Bootstraps>,
-    entrances: Authenticators,
+    authenticators: Authenticators,
     used: UsedCredentials,
     strikes: FailureCounter,
     scanners: Arc<ScanDetector>,
     forwarders: Arc<UnlistedProxies>,
     consequences: RecordUpdates,
-    departures: ResponseTimer,
+    response_timer: ResponseTimer,
     meter: Meter,
     passive: bool,
 }
@@ -106,8 +106,8 @@ impl AppState {
     pub fn new(parts: HttpDependencies) -> std::io::Result<Arc<Self>> {
         let consequences = RecordUpdates::new(parts.records.clone(), parts.deliveries, parts.tasks.clone());
         Ok(Arc::new(Self {
-            departures: ResponseTimer::start(parts.tasks)?,
-            entrances: Authenticators::new(&parts.instances, &parts.nonce_key),
+            response_timer: ResponseTimer::start(parts.tasks)?,
+            authenticators: Authenticators::new(&parts.instances, &parts.nonce_key),
             instances: parts.instances,
             records: parts.records,
             files: parts.files,

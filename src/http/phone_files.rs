@@ -148,7 +148,7 @@ pub(super) async fn handle(
         deps.strikes.add(visit.origin, now);
     }
     if let (Some(claim), Some(phone), AccessDecision::Personal(proof) | AccessDecision::Store(proof)) =
-        (&claim, &phone, decision.verdict)
+        (&claim, &phone, decision.access)
         && shows_proxy(proof)
     {
         deps.forwarders.proved(instance.id, phone.id, claim, now);
@@ -158,7 +158,7 @@ pub(super) async fn handle(
     let (answer, outcome) = visit.answer(decision, phone.as_ref(), payload).await;
     visit.note(phone.as_deref(), token, outcome);
     if matches!(outcome, RequestOutcome::Refused(_)) {
-        deps.departures.wait(&worker.gate, began).await;
+        deps.response_timer.wait(&worker.gate, began).await;
     }
     answer
 }
@@ -189,7 +189,7 @@ impl PhoneRequest<'_> {
         // More than one Authorization header counts as none: a proxy in front of the gateway might have checked a
         // different one.
         let header = headers.next().filter(|_| headers.next().is_none());
-        let guard = self.deps.entrances.get(self.instance.id, self.known.scheme, self.client.encrypted);
+        let guard = self.deps.authenticators.get(self.instance.id, self.known.scheme, self.client.encrypted);
         let (Some(header), Some(guard)) = (header, guard) else { return Authorization::Missing };
         let target = self.request.uri().path_and_query().map_or("/", |target| target.as_str());
         let shown =
@@ -237,11 +237,11 @@ impl PhoneRequest<'_> {
                     tracing::warn!(phone = phone.id.0, %error, "what the phone has proved could not be recorded");
                 }
             }
-            if !matches!(decision.verdict, AccessDecision::Personal(_) | AccessDecision::Store(_)) {
+            if !matches!(decision.access, AccessDecision::Personal(_) | AccessDecision::Store(_)) {
                 self.deps.consequences.withheld(phone, reason, self.client.address, self.now);
             }
         }
-        let given = matches!(decision.verdict, AccessDecision::Open | AccessDecision::Personal(_));
+        let given = matches!(decision.access, AccessDecision::Open | AccessDecision::Personal(_));
         if let Some(phone) = phone.filter(|phone| given && !self.speaks_as(phone)) {
             let seen = || {
                 let agent: String = self.known.user_agent.as_deref().unwrap_or_default().chars().take(SHOWN).collect();
@@ -251,7 +251,7 @@ impl PhoneRequest<'_> {
             self.deps.consequences.withheld_from(phone, Reason::UnknownModel, seen, self.now);
             return (response::not_found(), RequestOutcome::Refused(Reason::UnknownModel));
         }
-        match decision.verdict {
+        match decision.access {
             AccessDecision::NotFound => (response::not_found(), RequestOutcome::Refused(reason)),
             AccessDecision::Challenge { stale } => (self.challenge(stale), RequestOutcome::Refused(reason)),
             AccessDecision::RetryLater => (response::later(), RequestOutcome::Later(reason)),
@@ -285,7 +285,7 @@ impl PhoneRequest<'_> {
     fn challenge(&self, stale: bool) -> HttpResponse {
         let (instance, scheme, encrypted) = (self.instance.id, self.known.scheme, self.client.encrypted);
         let kind = ChallengeKind { instance, scheme, encrypted, stale };
-        let guard = self.deps.entrances.get(instance, scheme, encrypted);
+        let guard = self.deps.authenticators.get(instance, scheme, encrypted);
         let challenge = guard.and_then(|guard| match self.spent {
             // The shared challenge may be the one that was just used, so create a separate one.
             true => Challenges::single(stale, guard, self.now),

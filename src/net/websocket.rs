@@ -333,7 +333,7 @@ impl WsConn {
     /// Sends a close and waits briefly for the peer's close. Messages received meanwhile are dropped.
     pub async fn close(mut self, code: CloseCode, reason: &str) {
         let reason = CloseReason { code, description: (!reason.is_empty()).then(|| reason.to_owned()) };
-        let goodbye = async {
+        let close = async {
             if self.send(WsFrame::Close(Some(reason))).await.is_ok() {
                 while let Some(Ok(frame)) = self.next().await {
                     if matches!(frame, WsFrame::Close(_)) {
@@ -343,7 +343,7 @@ impl WsConn {
             }
         };
         // Close anyway if the peer does not answer.
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, goodbye).await;
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, close).await;
     }
 
     /// Releases buffers that a message has enlarged. The framing library never does: after one large message, a

@@ -97,7 +97,7 @@ pub enum AccessDecision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmissionResult {
     /// The response.
-    pub verdict: AccessDecision,
+    pub access: AccessDecision,
     /// The rule that decided.
     pub reason: Reason,
     /// The request is the first in the bootstrap window that proves the phone's own credentials. It closes the window.
@@ -221,8 +221,8 @@ fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {
     since.saturating_add(patience).is_ok_and(|end| now >= end)
 }
 
-fn plain(verdict: AccessDecision, reason: Reason) -> AdmissionResult {
-    AdmissionResult { verdict, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
+fn plain(access: AccessDecision, reason: Reason) -> AdmissionResult {
+    AdmissionResult { access, reason, closes_window: false, binds_window: false, ends_overlap: false, strike: false }
 }
 
 /// Why this phone gets nothing even with valid credentials.
@@ -269,7 +269,7 @@ fn personal(ask: &AccessRequest<'_>, phone: Option<&Phone>, mac: Mac, now: Times
     decision.ends_overlap = ask.evidence.authorization == Authorization::Own && phone.former.is_some();
     decision.binds_window = ask.purpose == Purpose::Fetch
         && proof != Proof::Own
-        && matches!(decision.verdict, AccessDecision::Personal(_))
+        && matches!(decision.access, AccessDecision::Personal(_))
         && phone.window.first_delivery.is_none()
         && phone.window.is_open(now);
     decision
@@ -292,8 +292,8 @@ fn stage(ask: &AccessRequest<'_>, phone: &Phone, proof: Proof, now: Timestamp) -
     if phone.device_config.received.is_none() || !has_passwords {
         // A new phone gives up after three quick attempts, so it gets a file that makes it retry. A phone with a
         // working configuration keeps it.
-        let verdict = if phone.delivery.is_none() { AccessDecision::Open } else { AccessDecision::RetryLater };
-        return plain(verdict, Reason::BeforeConfig);
+        let access = if phone.delivery.is_none() { AccessDecision::Open } else { AccessDecision::RetryLater };
+        return plain(access, Reason::BeforeConfig);
     }
     plain(AccessDecision::Personal(proof), Reason::Admitted)
 }
@@ -397,12 +397,12 @@ fn challenge(ask: &AccessRequest<'_>, reason: Reason) -> AdmissionResult {
     let stale = matches!(ask.evidence.authorization, Authorization::Stale | Authorization::Used);
     let strike = ask.evidence.authorization == Authorization::Wrong;
     let would_disclose = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
-    let verdict = match ask.purpose {
+    let access = match ask.purpose {
         _ if !would_disclose => AccessDecision::Challenge { stale },
         Purpose::Fetch | Purpose::Peek => AccessDecision::ToTls,
         Purpose::Upload => AccessDecision::NotFound,
     };
-    AdmissionResult { strike, ..plain(verdict, reason) }
+    AdmissionResult { strike, ..plain(access, reason) }
 }
 
 /// Binds the bootstrap window to the source of its first delivery. Runs on the current record when the change is

@@ -17,7 +17,7 @@ use super::{
     context::AccountFacts,
     engine::Engine,
     ports::ProviderFacts,
-    request_status::{RequestStatus, is_retrying, pending_message, verdict},
+    request_status::{RequestStatus, is_retrying, pending_message, status_of},
 };
 use crate::{
     base::failpoint::{Failpoint, failpoint},
@@ -112,7 +112,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
         if phone.wanted != Wanted::Active {
             return Err(format!("Somebody changed the phone meanwhile: {}.", phone.wanted.text()));
         }
-        let waiting_for = match verdict(&phone) {
+        let waiting_for = match status_of(&phone) {
             RequestStatus::Ok => {
                 failpoint(Failpoint::VerdictReached).await;
                 return Ok(());

@@ -18,7 +18,7 @@ pub enum RequestStatus {
 
 /// The status according to the current record.
 #[must_use]
-pub fn verdict(phone: &Phone) -> RequestStatus {
+pub fn status_of(phone: &Phone) -> RequestStatus {
     let reason = |error: &Option<String>, otherwise: &str| error.clone().unwrap_or_else(|| otherwise.to_owned());
     match phone.devices.state {
         DevicesState::NotInDomain => RequestStatus::Failed(reason(

@@ -17,7 +17,7 @@ use crate::net::frames::{FrameGate, FrameStream};
 
 /// Maximum number of bytes before login; a login needs two messages.
 const PRE_LOGIN_TOTAL: u64 = 32 * PRE_LOGIN_LIMIT as u64;
-const STRANGER: FrameLimits =
+const BEFORE_LOGIN: FrameLimits =
     FrameLimits { frame: PRE_LOGIN_LIMIT, message: PRE_LOGIN_LIMIT, total: Some(PRE_LOGIN_TOTAL) };
 const KNOWN: FrameLimits = FrameLimits { frame: IN_LIMIT, message: IN_LIMIT, total: None };
 
@@ -28,8 +28,8 @@ pub(super) struct Incoming {
 }
 
 enum Stage {
-    Stranger { stream: MessageStream, pieces: BytesMut },
-    Known(AggregatedMessageStream),
+    BeforeLogin { stream: MessageStream, pieces: BytesMut },
+    LoggedIn(AggregatedMessageStream),
 }
 
 /// Why the socket is closed for its input.
@@ -46,7 +46,7 @@ pub(super) async fn open(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(HttpResponse, actix_ws::Session, Incoming), actix_web::Error> {
-    let gate = FrameGate::new(STRANGER);
+    let gate = FrameGate::new(BEFORE_LOGIN);
     let judged: BoxedPayloadStream = Box::pin(FrameStream::new(payload.into_inner(), gate.clone()));
     let mut judged = dev::Payload::from(judged);
     let payload = web::Payload::from_request(request, &mut judged).await?;
@@ -58,14 +58,14 @@ impl Incoming {
     /// Creates the reader of a socket before login.
     fn new(stream: MessageStream, gate: FrameGate) -> Self {
         let stream = stream.max_frame_size(PRE_LOGIN_LIMIT);
-        Self { gate, stage: Some(Stage::Stranger { stream, pieces: BytesMut::new() }) }
+        Self { gate, stage: Some(Stage::BeforeLogin { stream, pieces: BytesMut::new() }) }
     }
 
     /// Accepts long messages after a login.
     pub(super) fn trust(&mut self) {
         self.gate.set(KNOWN);
         self.stage = match self.stage.take() {
-            Some(Stage::Stranger { stream, .. }) => Some(Stage::Known(
+            Some(Stage::BeforeLogin { stream, .. }) => Some(Stage::LoggedIn(
                 stream.max_frame_size(IN_LIMIT).aggregate_continuations().max_continuation_size(IN_LIMIT),
             )),
             other => other,
@@ -79,8 +79,8 @@ impl Incoming {
 
     async fn message(&mut self) -> Option<Result<AggregatedMessage, ProtocolError>> {
         match self.stage.as_mut()? {
-            Stage::Known(stream) => stream.recv().await,
-            Stage::Stranger { stream, pieces } => loop {
+            Stage::LoggedIn(stream) => stream.recv().await,
+            Stage::BeforeLogin { stream, pieces } => loop {
                 let message = match stream.recv().await? {
                     Ok(message) => message,
                     Err(error) => return Some(Err(error)),

@@ -42,7 +42,7 @@ pub struct PreLoginLimiter(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    strangers: Counts,
+    unproven: Counts,
     proven: Counts,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
@@ -70,7 +70,7 @@ struct Client {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Stranger,
+    Unproven,
     Proven,
 }
 
@@ -118,7 +118,7 @@ impl State {
 
     fn counts(&mut self, kind: Kind) -> &mut Counts {
         match kind {
-            Kind::Stranger => &mut self.strangers,
+            Kind::Unproven => &mut self.unproven,
             Kind::Proven => &mut self.proven,
         }
     }
@@ -128,10 +128,10 @@ impl State {
         let proven = self.proven.at(client);
         // A source may have at most as many slots as are free. The more sources there are, the fewer each gets.
         let has_room = |own: usize, counts: &Counts, all: usize| own < PER_SOURCE.min(all.saturating_sub(counts.all));
-        if self.is_proven(client) && has_room(proven + self.strangers.at(client), &self.proven, ALL_PROVEN) {
+        if self.is_proven(client) && has_room(proven + self.unproven.at(client), &self.proven, ALL_PROVEN) {
             return Some(Kind::Proven);
         }
-        has_room(proven + self.strangers.of(client.source), &self.strangers, ALL).then_some(Kind::Stranger)
+        has_room(proven + self.unproven.of(client.source), &self.unproven, ALL).then_some(Kind::Unproven)
     }
 
     /// Returns the number of sockets before the client in its queue: of the same source and, if the source is proven,
@@ -238,7 +238,7 @@ impl PreLoginPermit {
         let state = self.places.lock();
         let Client { instance, source } = self.client;
         let fits = |other: Client| {
-            let is_shared = || self.kind == Kind::Stranger && !state.is_proven(other);
+            let is_shared = || self.kind == Kind::Unproven && !state.is_proven(other);
             other.source == source && (other.instance == instance || is_shared())
         };
         state.waiting.iter().any(|waiting| fits(waiting.client) && !waiting.place.is_closed())
@@ -290,7 +290,7 @@ mod tests {
         inside.pop();
         assert!(now(&places, host(1)).is_some());
         drop(inside);
-        assert!(places.lock().strangers.of.is_empty());
+        assert!(places.lock().unproven.of.is_empty());
     }
 
     #[actix_rt::test]
@@ -303,7 +303,7 @@ mod tests {
         assert!(others.len() > 900, "{}", others.len());
         assert!(now(&places, host(1)).is_some());
         drop((inside, others));
-        assert_eq!(places.lock().strangers.all, 0);
+        assert_eq!(places.lock().unproven.all, 0);
     }
 
     #[actix_rt::test]
@@ -320,7 +320,7 @@ mod tests {
         let inside = futures_util::future::join_all(sockets).await;
         assert!(inside.iter().all(|is_inside| *is_inside));
         let state = places.lock();
-        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+        assert!(state.unproven.of.is_empty() && state.waiting.is_empty());
     }
 
     #[actix_rt::test]
@@ -340,7 +340,7 @@ mod tests {
         drop(waiting);
         drop(inside);
         let state = places.lock();
-        assert!(state.strangers.of.is_empty() && state.waiting.is_empty());
+        assert!(state.unproven.of.is_empty() && state.waiting.is_empty());
     }
 
     #[actix_rt::test]
@@ -348,8 +348,8 @@ mod tests {
         let places = Arc::new(PreLoginLimiter::default());
         assert_eq!(places.prove(INSTANCE, host(1)).as_deref(), Some("192.0.2.1"));
         assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
-        let strangers = crowd(&places, 5_000);
-        assert_eq!(strangers.len(), ALL);
+        let unproven = crowd(&places, 5_000);
+        assert_eq!(unproven.len(), ALL);
         assert!(now(&places, host(2)).is_none());
         let proven: Vec<PreLoginPermit> = (0..60).filter_map(|_| now(&places, host(1))).collect();
         assert_eq!(proven.len(), PER_SOURCE, "no more than any source: each could be a guess at a password");
@@ -361,21 +361,21 @@ mod tests {
         let facts: Vec<String> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
         assert_eq!(facts.len(), 40);
         let second = PreLoginLimiter::remembered([(INSTANCE, facts[39].clone())]);
-        let strangers = crowd(&second, 5_000);
+        let unproven = crowd(&second, 5_000);
         assert!(now(&second, host(40)).is_some() && now(&second, host(9)).is_some());
         assert!(now(&second, host(8)).is_none());
-        drop(strangers);
+        drop(unproven);
     }
 
     #[actix_rt::test]
     async fn what_waits_gets_in_when_its_source_is_proven() {
         let places = Arc::new(PreLoginLimiter::default());
-        let strangers = crowd(&places, 5_000);
+        let unproven = crowd(&places, 5_000);
         let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
         places.prove(INSTANCE, host(1));
         assert!(waiting.await.is_some());
-        drop(strangers);
+        drop(unproven);
     }
 
     #[actix_rt::test]
@@ -412,10 +412,10 @@ mod tests {
         let other = InstanceId(2);
         places.prove(INSTANCE, host(1));
         let at_other = |_| places.enter(other, host(1)).now_or_never().flatten();
-        let strangers: Vec<PreLoginPermit> = (0..60).filter_map(at_other).collect();
+        let unproven: Vec<PreLoginPermit> = (0..60).filter_map(at_other).collect();
         let mut waiting = Box::pin(places.enter(other, host(1)));
         assert!((&mut waiting).now_or_never().is_none());
         let own: Vec<PreLoginPermit> = (0..60).filter_map(|_| now(&places, host(1))).collect();
-        assert_eq!((strangers.len(), own.len()), (PER_SOURCE, PER_SOURCE));
+        assert_eq!((unproven.len(), own.len()), (PER_SOURCE, PER_SOURCE));
     }
 }

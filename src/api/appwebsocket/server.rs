@@ -76,7 +76,7 @@ pub async fn upgrade(
         place: Some(place),
         source,
         replies: PendingReplies::default(),
-        role: Role::Stranger,
+        role: Role::None,
     };
     apis.tasks.spawn_local("appwebsocket", socket.serve(incoming));
     Ok(response)
@@ -84,7 +84,8 @@ pub async fn upgrade(
 
 /// The role of the socket after login.
 enum Role {
-    Stranger,
+    /// Before login, or when its provider no longer exists.
+    None,
     /// A PBX's app object.
     Pbx(Box<PbxSocket>),
     /// Another service on a provider's app.
@@ -293,7 +294,7 @@ impl Socket {
         self.role = match (identity.kind, provider) {
             (LoginKind::PbxSession, provider) => match link.take() {
                 Some(link) => Role::Pbx(Box::new(PbxSocket::new(identity, provider, link, Arc::clone(&self.instance)))),
-                None => Role::Stranger,
+                None => Role::None,
             },
             (LoginKind::ServiceLogin | LoginKind::UserLogin, Some(provider)) => {
                 Role::Service { provider, identity: Box::new(identity) }
@@ -305,10 +306,10 @@ impl Socket {
                     let person = Caller { instance: Arc::clone(&self.instance), who, source: self.source };
                     Role::Person(AdminSocket::new(&*self.apis.desk, person, out))
                 }
-                None => Role::Stranger,
+                None => Role::None,
             },
             // The provider was removed from the vendor's folder after the login was checked.
-            _ => Role::Stranger,
+            _ => Role::None,
         };
     }
 
@@ -352,7 +353,7 @@ impl Socket {
                 Some(text) => self.send(text).await,
                 None => AfterMessage::GoOn,
             },
-            Role::Service { .. } | Role::Stranger => {
+            Role::Service { .. } | Role::None => {
                 increment(Metric::MessagesIgnored, &[("reason", "unknown")]);
                 AfterMessage::GoOn
             }

@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_nonce_of_plain_http_is_odd_over_tls() {
-        let entrances = Authenticators::new(&Instances::new(vec![instance()]), &[7; 32]);
+        let authenticators = Authenticators::new(&Instances::new(vec![instance()]), &[7; 32]);
         let scheme = Scheme::Digest(Algorithm::Md5);
-        let [plain, tls] = [false, true].map(|by| entrances.get(InstanceId(1), scheme, by).unwrap());
+        let [plain, tls] = [false, true].map(|by| authenticators.get(InstanceId(1), scheme, by).unwrap());
         assert_eq!(plain.realm(), tls.realm());
         let now = Timestamp::UNIX_EPOCH;
         let challenge = plain.challenge(now, 1, false);

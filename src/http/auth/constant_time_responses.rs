@@ -58,7 +58,7 @@ impl ResponseTimer {
     pub fn start(tasks: Tasks) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
-        std::thread::Builder::new().name("departures".to_owned()).spawn(move || of_thread.run())?;
+        std::thread::Builder::new().name("response timer".to_owned()).spawn(move || of_thread.run())?;
         Ok(Self { start: Instant::now(), tasks, shared })
     }
 
@@ -72,16 +72,16 @@ impl ResponseTimer {
 
 impl DelayedResponses {
     /// Returns a notification for this time.
-    fn at(&self, moment: Instant, departures: &ResponseTimer) -> Rc<Notify> {
+    fn at(&self, moment: Instant, response_timer: &ResponseTimer) -> Rc<Notify> {
         if let Some(leave) = self.leaving.borrow().get(&moment) {
             return Rc::clone(leave);
         }
         let leave = Rc::new(Notify::new());
         self.leaving.borrow_mut().insert(moment, Rc::clone(&leave));
         let (sender, departed) = oneshot::channel();
-        departures.shared.add(moment, sender);
+        response_timer.shared.add(moment, sender);
         let (leaving, all) = (Rc::clone(&self.leaving), Rc::clone(&leave));
-        departures.tasks.spawn_local("departure", async move {
+        response_timer.tasks.spawn_local("delayed response", async move {
             // An error means that the clock has ended; send the response then, too.
             let _ = departed.await;
             leaving.borrow_mut().remove(&moment);
@@ -153,33 +153,33 @@ mod tests {
 
     #[actix_rt::test]
     async fn nobody_leaves_early_and_all_leave() {
-        let (departures, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
+        let (response_timer, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
         let began = Instant::now();
-        futures_util::future::join_all((0..50).map(|_| departures.wait(&gate, began))).await;
+        futures_util::future::join_all((0..50).map(|_| response_timer.wait(&gate, began))).await;
         assert!(began.elapsed() >= TAKE);
         // The clock was asleep and must wake up for the next response.
         let began = Instant::now();
-        departures.wait(&gate, began).await;
+        response_timer.wait(&gate, began).await;
         assert!(began.elapsed() >= TAKE);
         assert!(gate.leaving.borrow().is_empty());
     }
 
     #[actix_rt::test]
     async fn who_hangs_up_holds_nobody() {
-        let (departures, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
+        let (response_timer, gate) = (ResponseTimer::start(Tasks::new()).unwrap(), DelayedResponses::default());
         let began = Instant::now();
         for _ in 0..20 {
-            let mut gone = Box::pin(departures.wait(&gate, began));
+            let mut gone = Box::pin(response_timer.wait(&gate, began));
             assert!(futures_util::poll!(&mut gone).is_pending());
         }
-        futures_util::future::join_all((0..20).map(|_| departures.wait(&gate, began))).await;
+        futures_util::future::join_all((0..20).map(|_| response_timer.wait(&gate, began))).await;
     }
 
     #[test]
     fn the_thread_ends_with_its_owner() {
-        let departures = ResponseTimer::start(Tasks::new()).unwrap();
-        let shared = Arc::downgrade(&departures.shared);
-        drop(departures);
+        let response_timer = ResponseTimer::start(Tasks::new()).unwrap();
+        let shared = Arc::downgrade(&response_timer.shared);
+        drop(response_timer);
         while shared.strong_count() > 0 {
             std::thread::yield_now();
         }

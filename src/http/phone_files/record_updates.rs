@@ -33,7 +33,7 @@ const UNDER_WAY: usize = 256;
 const PAUSE: Duration = Duration::from_secs(60);
 /// The same, for rejections that any client with the MAC can cause. The timeline keeps only its newest entries, and
 /// such a client must not push out the older ones.
-const PAUSE_OF_STRANGERS: Duration = Duration::from_secs(3600);
+const UNPROVEN_PAUSE: Duration = Duration::from_secs(3600);
 /// The result of the certificate check is recorded once in this time, because the phone presents its certificate with
 /// every request.
 const PAUSE_OF_CERTIFICATES: Duration = Duration::from_secs(24 * 3600);
@@ -45,7 +45,7 @@ const REFUSALS_WAIT: std::ops::Range<u64> = 200..1200;
 /// Capacity of the table of recorded rejections. The larger table for unknown clients has room for every reason of ten
 /// thousand phones.
 const REMEMBERED: usize = 4096;
-const REMEMBERED_OF_STRANGERS: usize = 1 << 16;
+const UNPROVEN_REMEMBERED: usize = 1 << 16;
 
 /// Applies the record changes that requests cause.
 pub struct RecordUpdates {
@@ -55,7 +55,7 @@ pub struct RecordUpdates {
     room: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     noted: DedupWindow<(PhoneId, Reason)>,
-    strangers: DedupWindow<(PhoneId, Reason)>,
+    unproven: DedupWindow<(PhoneId, Reason)>,
     certificates: DedupWindow<(PhoneId, &'static str)>,
 }
 
@@ -70,8 +70,8 @@ impl RecordUpdates {
             room: Arc::new(Semaphore::new(UNDER_WAY)),
             waiting: Arc::new(Semaphore::new(REFUSALS_WAITING)),
             noted: DedupWindow::new(REMEMBERED, PAUSE),
-            strangers: DedupWindow::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_STRANGERS),
-            certificates: DedupWindow::new(REMEMBERED_OF_STRANGERS, PAUSE_OF_CERTIFICATES),
+            unproven: DedupWindow::new(UNPROVEN_REMEMBERED, UNPROVEN_PAUSE),
+            certificates: DedupWindow::new(UNPROVEN_REMEMBERED, PAUSE_OF_CERTIFICATES),
         }
     }
 
@@ -86,7 +86,7 @@ impl RecordUpdates {
         model: Option<Arc<str>>,
         now: Timestamp,
     ) -> Result<Result<Arc<Phone>, Reason>, RecordError> {
-        let (verdict, outcome) = std::sync::mpsc::sync_channel(1);
+        let (reply, outcome) = std::sync::mpsc::sync_channel(1);
         let (phone, token, opened) = (judged.id, judged.token.clone(), judged.window.opened);
         let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
             let first = record.window.first_delivery.is_none();
@@ -103,7 +103,7 @@ impl RecordUpdates {
                 events.push(FacetEvent::FirstDelivery { source, family: &family }.into());
             }
             // The receiver reads this below, so the channel cannot be full.
-            let _ = verdict.try_send(bound);
+            let _ = reply.try_send(bound);
         };
         failpoint(Failpoint::BindWanted).await;
         let record = self.records.change(phone, Box::new(change)).await?;
@@ -191,7 +191,7 @@ impl RecordUpdates {
 
     /// Like [`Self::withheld`], with details about the client.
     pub fn withheld_from(&self, phone: &Phone, reason: Reason, seen: impl FnOnce() -> String, now: Timestamp) {
-        let seldom = if takes_a_mac_only(reason) { &self.strangers } else { &self.noted };
+        let seldom = if takes_a_mac_only(reason) { &self.unproven } else { &self.noted };
         if !is_notable(reason) {
             return;
         }

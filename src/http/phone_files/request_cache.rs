@@ -69,7 +69,7 @@ pub struct RequestCache {
     hasher: RandomState,
     slots: RefCell<Vec<Option<std::rc::Rc<CachedRequest>>>>,
     shared: RefCell<HashMap<InstanceId, SharedAccount>>,
-    strangers: RefCell<HashMap<UnknownDevice, (u64, Policy)>>,
+    unknown_devices: RefCell<HashMap<UnknownDevice, (u64, Policy)>>,
     /// The current challenges of this worker.
     pub challenges: Challenges,
 }
@@ -80,7 +80,7 @@ impl Default for RequestCache {
             hasher: RandomState::new(),
             slots: RefCell::new(vec![None; SLOTS]),
             shared: RefCell::default(),
-            strangers: RefCell::default(),
+            unknown_devices: RefCell::default(),
             challenges: Challenges::default(),
         }
     }
@@ -174,7 +174,7 @@ impl RequestCache {
         recognised: &Recognised,
     ) -> Policy {
         let key = (instance, recognised.vendor.clone(), recognised.model.clone());
-        let mut known = self.strangers.borrow_mut();
+        let mut known = self.unknown_devices.borrow_mut();
         if let Some((made, policy)) = known.get(&key)
             && *made == revision
         {

@@ -76,7 +76,10 @@ pub fn certificate(request: &HttpRequest) -> &ClientCertificate {
 /// Completes when a graceful stop begins, so that idle connections are closed.
 pub(crate) type CloseReporter = actix_server::GracefulShutdownSignal;
 
-fn settings<T, S>(goodbye: CloseReporter, patience: Timeouts) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
+fn settings<T, S>(
+    shutdown: CloseReporter,
+    patience: Timeouts,
+) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -85,8 +88,8 @@ where
 {
     HttpServiceBuilder::default()
         .graceful_shutdown_signal(move || {
-            let goodbye = goodbye.clone();
-            async move { goodbye.notified().await }
+            let shutdown = shutdown.clone();
+            async move { shutdown.notified().await }
         })
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(patience.request)
@@ -114,20 +117,20 @@ pub(crate) struct PlainConnectionFilter {
 
 impl PlainConnectionFilter {
     fn admit(&self, peer: IpAddr) -> Result<ConnectionPermits, ConnectionRejection> {
-        let seat = self.capacity.enter(peer)?;
+        let share_permit = self.capacity.enter(peer)?;
         let unfinished = self.gate.enter(peer).map_err(|_bound| ConnectionRejection::Unfinished)?;
-        Ok(ConnectionPermits { unfinished: Some(unfinished), seat: Some(seat) })
+        Ok(ConnectionPermits { unfinished: Some(unfinished), share_permit: Some(share_permit) })
     }
 }
 
 /// Serves the plain connections of one worker.
 pub(crate) fn plain(
     deps: Arc<AppState>,
-    goodbye: CloseReporter,
+    shutdown: CloseReporter,
     admission: PlainConnectionFilter,
     patience: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
-    let served: H1Service<StallTimeoutStream<TcpStream>, _, _, _, _> = settings(goodbye, patience)
+    let served: H1Service<StallTimeoutStream<TcpStream>, _, _, _, _> = settings(shutdown, patience)
         .on_connect_ext(|io: &StallTimeoutStream<TcpStream>, data: &mut Extensions| {
             data.insert(io.pace());
         })
@@ -151,13 +154,13 @@ pub(crate) fn plain(
 /// Serves the TLS connections of one worker.
 pub(crate) fn over_tls(
     deps: Arc<AppState>,
-    goodbye: CloseReporter,
+    shutdown: CloseReporter,
     handshakes: PhoneTlsAcceptor,
     issuers: Arc<ClientCaStore>,
     patience: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
     let clock = Arc::clone(&handshakes.clock);
-    let served: H1Service<StallTimeoutStream<Secured>, _, _, _, _> = settings(goodbye, patience)
+    let served: H1Service<StallTimeoutStream<Secured>, _, _, _, _> = settings(shutdown, patience)
         .on_connect_ext(move |io: &StallTimeoutStream<Secured>, data: &mut Extensions| {
             let chain = io.get_ref().session().peer_certificates().unwrap_or_default();
             data.insert(OverTls { certificate: issuers.verify(chain, clock.now()) });
@@ -165,7 +168,7 @@ pub(crate) fn over_tls(
         })
         .h1(application!(deps));
     let paced = handshakes.map_err(|_: HandshakeEnd| None).map(move |(mut io, peer): (Secured, _)| {
-        let places = ConnectionPermits { unfinished: None, seat: io.take_permit() };
+        let places = ConnectionPermits { unfinished: None, share_permit: io.take_permit() };
         (StallTimeoutStream::new(io, patience.pauses(), places), peer)
     });
     paced.and_then(served.map_err(Some))

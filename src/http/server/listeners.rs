@@ -97,13 +97,13 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
         gate: ConnectionLimiter::new(UNFINISHED, proxies.clone(), Arc::clone(&deps.clock)),
         capacity: SourceShares::new(most, proxies.clone()),
     };
-    let goodbye = server.graceful_shutdown_signal();
+    let shutdown = server.graceful_shutdown_signal();
     let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
     for address in &addresses.http {
         let section = "[http] listen";
         let socket = bind(address, section, &mut http)?;
-        let (deps, goodbye, admission) = (deps.clone(), goodbye.clone(), admission.clone());
-        let service = move || connections::plain(deps.clone(), goodbye.clone(), admission.clone(), patience);
+        let (deps, shutdown, admission) = (deps.clone(), shutdown.clone(), admission.clone());
+        let service = move || connections::plain(deps.clone(), shutdown.clone(), admission.clone(), patience);
         server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
     }
     if !addresses.https.is_empty() {
@@ -123,10 +123,10 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
         for address in &addresses.https {
             let section = "[https] listen";
             let socket = bind(address, section, &mut https)?;
-            let (deps, goodbye) = (deps.clone(), goodbye.clone());
+            let (deps, shutdown) = (deps.clone(), shutdown.clone());
             let (handshakes, issuers) = (handshakes.clone(), Arc::clone(&tls.issuers));
             let service = move || {
-                connections::over_tls(deps.clone(), goodbye.clone(), handshakes.clone(), issuers.clone(), patience)
+                connections::over_tls(deps.clone(), shutdown.clone(), handshakes.clone(), issuers.clone(), patience)
             };
             server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
         }

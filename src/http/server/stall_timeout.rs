@@ -49,7 +49,7 @@ pub struct ConnectionPermits {
     /// Slot among the source's connections that have not sent a complete request.
     pub unfinished: Option<ConnectionPermit>,
     /// Slot among all connections.
-    pub seat: Option<SharePermit>,
+    pub share_permit: Option<SharePermit>,
 }
 
 /// Progress of a connection, shared between its stream and its requests.
@@ -88,15 +88,15 @@ impl StallTimer {
     /// The connection no longer uses HTTP. Its new protocol has separate deadlines and limits.
     pub fn leaves_http(&self) {
         self.now(ConnectionState::Other);
-        if let Some(seat) = &mut self.0.places.borrow_mut().seat {
-            seat.leave_source();
+        if let Some(share_permit) = &mut self.0.places.borrow_mut().share_permit {
+            share_permit.leave_source();
         }
     }
 
     /// Whether slots are scarce, so that the connection must be closed after its response.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.0.places.borrow().seat.as_ref().is_some_and(SharePermit::is_crowded)
+        self.0.places.borrow().share_permit.as_ref().is_some_and(SharePermit::is_crowded)
     }
 
     fn heard(&self, now: Instant) {

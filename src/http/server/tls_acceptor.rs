@@ -94,14 +94,14 @@ hand_writing_on!(Secured, stream);
 /// A connection whose handshake is done. It occupies a slot of its source until it ends.
 pub struct Secured {
     stream: TlsStream<RecordedStream>,
-    seat: Option<SharePermit>,
-    _place: ConnectionPermit,
+    share_permit: Option<SharePermit>,
+    _permit: ConnectionPermit,
 }
 
 impl Secured {
     /// Takes this connection's slot among all connections, for the caller to keep.
     pub fn take_permit(&mut self) -> Option<SharePermit> {
-        self.seat.take()
+        self.share_permit.take()
     }
 
     /// The negotiated TLS session. A resumed session has the client certificate of the original one.
@@ -180,8 +180,8 @@ impl Service<TcpStream> for TlsAccept {
         Box::pin(async move {
             // Without a peer address the connection is already closed.
             let Ok(peer) = io.peer_addr() else { return Err(HandshakeEnd::Failed) };
-            let seat = parts.capacity.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
-            let place = parts.gate.enter(peer.ip()).map_err(|why| turned_away(peer, why))?;
+            let share_permit = parts.capacity.enter(peer.ip()).map_err(|why| rejected(peer, why))?;
+            let permit = parts.gate.enter(peer.ip()).map_err(|why| rejected(peer, why))?;
             // The small messages of the handshake must not wait for each other.
             let _ = io.set_nodelay(true);
             let first = First::default();
@@ -196,7 +196,7 @@ impl Service<TcpStream> for TlsAccept {
                     } else {
                         full.increment(1);
                     }
-                    return Ok((Secured { stream, seat: Some(seat), _place: place }, Some(peer)));
+                    return Ok((Secured { stream, share_permit: Some(share_permit), _permit: permit }, Some(peer)));
                 }
                 Ok(Err(error)) => error,
                 Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long"),
@@ -235,7 +235,7 @@ fn hour_before(now: jiff::Timestamp) -> jiff::Timestamp {
     now.saturating_sub(Duration::from_secs(3600)).unwrap_or(jiff::Timestamp::MIN)
 }
 
-fn turned_away(peer: SocketAddr, why: ConnectionRejection) -> HandshakeEnd {
+fn rejected(peer: SocketAddr, why: ConnectionRejection) -> HandshakeEnd {
     why.note(peer.ip());
     HandshakeEnd::TurnedAway
 }

@@ -182,8 +182,8 @@ async fn an_announced_length_over_the_limit_ends_the_connection_before_its_bytes
             let mut bytes = vec![0x82, 127];
             bytes.extend(announced.to_be_bytes());
             peer.io_mut().write_all(&bytes).await.unwrap();
-            let goodbye = peer.next().await.unwrap().unwrap();
-            assert!(matches!(goodbye, Frame::Close(Some(CloseReason { code: CloseCode::Size, .. }))), "{goodbye:?}");
+            let close = peer.next().await.unwrap().unwrap();
+            assert!(matches!(close, Frame::Close(Some(CloseReason { code: CloseCode::Size, .. }))), "{close:?}");
         })
         .await;
         let mut conn = open(&url, WsLimits::default()).await;

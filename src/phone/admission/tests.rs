@@ -64,7 +64,7 @@ struct Row {
     rule: &'static str,
     set: fn(&mut Phone, &mut AccessRequest<'static>),
     at: i64,
-    verdict: AccessDecision,
+    access: AccessDecision,
     reason: Reason,
 }
 
@@ -95,8 +95,8 @@ fn other_mac() -> Mac {
 
 #[rustfmt::skip]
 fn rows() -> Vec<Row> {
-    fn row(rule: &'static str, at: i64, verdict: AccessDecision, reason: Reason, set: fn(&mut Phone, &mut AccessRequest<'static>)) -> Row {
-        Row { rule, set, at, verdict, reason }
+    fn row(rule: &'static str, at: i64, access: AccessDecision, reason: Reason, set: fn(&mut Phone, &mut AccessRequest<'static>)) -> Row {
+        Row { rule, set, at, access, reason }
     }
     use AccessDecision::{NotFound, Open, Personal, RetryLater, Store, ToTls};
     vec![
@@ -200,7 +200,7 @@ fn every_rule() {
         (row.set)(&mut phone, &mut ask);
         let known = (ask.evidence.token != Token::Unknown).then_some(&phone);
         let decision = admit(&ask, known, at(row.at));
-        assert_eq!((decision.verdict, decision.reason), (row.verdict, row.reason), "{}", row.rule);
+        assert_eq!((decision.access, decision.reason), (row.access, row.reason), "{}", row.rule);
     }
 }
 
@@ -340,15 +340,15 @@ fn any_phone() -> impl Strategy<Value = Phone> {
 }
 
 /// Whether the response withholds something for lack of proof.
-fn is_refusal(verdict: AccessDecision) -> bool {
-    matches!(verdict, AccessDecision::Challenge { .. } | AccessDecision::NotFound | AccessDecision::ToTls)
+fn is_refusal(access: AccessDecision) -> bool {
+    matches!(access, AccessDecision::Challenge { .. } | AccessDecision::NotFound | AccessDecision::ToTls)
 }
 
 proptest! {
     #[test]
     fn nothing_personal_without_proof(ask in any_ask(), phone in any_phone(), now in 0i64..20 * DAY) {
         let decision = admit(&ask, Some(&phone), at(now));
-        if let AccessDecision::Personal(proof) | AccessDecision::Store(proof) = decision.verdict {
+        if let AccessDecision::Personal(proof) | AccessDecision::Store(proof) = decision.access {
             let own = matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former);
             let lasting = own || ask.evidence.certificate == of(phone.mac);
             prop_assert!(lasting || window_admits(&phone.window, at(now)));
@@ -360,7 +360,7 @@ proptest! {
             prop_assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed));
         }
         let in_clear = ask.policy.clear_passwords && ask.policy.https_only && !ask.evidence.encrypted;
-        prop_assert!(!in_clear || !matches!(decision.verdict, AccessDecision::Challenge { .. }), "{:?}", decision);
+        prop_assert!(!in_clear || !matches!(decision.access, AccessDecision::Challenge { .. }), "{:?}", decision);
         if decision.closes_window {
             prop_assert!(matches!(ask.evidence.authorization, Authorization::Own | Authorization::Former));
         }
@@ -368,7 +368,7 @@ proptest! {
             prop_assert_eq!(ask.evidence.authorization, Authorization::Own);
         }
         if ask.evidence.frozen && ask.evidence.token == Token::None {
-            let bootstrap = matches!(decision.verdict, AccessDecision::Personal(proof) | AccessDecision::Store(proof) if proof.is_bootstrap());
+            let bootstrap = matches!(decision.access, AccessDecision::Personal(proof) | AccessDecision::Store(proof) if proof.is_bootstrap());
             prop_assert!(!bootstrap, "{:?}", decision);
         }
     }
@@ -379,7 +379,7 @@ proptest! {
         let decision = admit(&ask, Some(&phone), at(now));
         // The common file without a token belongs to no phone.
         let everybodys = ask.file == RequestedFile::Common && ask.evidence.token == Token::None;
-        prop_assert!(is_refusal(decision.verdict) || everybodys, "{:?}", decision);
+        prop_assert!(is_refusal(decision.access) || everybodys, "{:?}", decision);
         prop_assert!(!decision.closes_window && !decision.binds_window);
     }
 
@@ -398,7 +398,7 @@ proptest! {
             ask.file = RequestedFile::Personal(phone.mac);
         }
         let (known, unknown) = (admit(&ask, Some(&phone), at(now)), admit(&ask, None, at(now)));
-        prop_assert_eq!(known.verdict, unknown.verdict);
+        prop_assert_eq!(known.access, unknown.access);
         prop_assert_eq!(known.strike, unknown.strike);
         prop_assert!(!known.binds_window && !known.closes_window);
     }
@@ -410,6 +410,6 @@ proptest! {
         ask.policy.require_certificate = false;
         phone.wanted = Wanted::Active;
         let decision = admit(&ask, Some(&phone), at(now));
-        prop_assert!(!is_refusal(decision.verdict) || decision.reason == Reason::Insecure, "{:?}", decision);
+        prop_assert!(!is_refusal(decision.access) || decision.reason == Reason::Insecure, "{:?}", decision);
     }
 }

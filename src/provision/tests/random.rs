@@ -272,7 +272,7 @@ impl Life {
         let ask = AccessRequest { evidence, file: RequestedFile::Personal(phone.mac), purpose: Purpose::Fetch, policy };
         let now = self.bench.now();
         let decision = admit(&ask, Some(&phone), now);
-        let AccessDecision::Personal(proof) = decision.verdict else { return };
+        let AccessDecision::Personal(proof) = decision.access else { return };
         assert!(proof == Proof::Own || window_admits(&phone.window, now), "{}", self.told);
         assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed), "{}", self.told);
         assert!(phone.buried.is_none(), "{}", self.told);

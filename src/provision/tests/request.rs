@@ -15,7 +15,7 @@ use crate::{
     provision::{
         ProvisionRequest,
         request::{Lock, MacLocks},
-        request_status::{RequestStatus, verdict},
+        request_status::{RequestStatus, status_of},
         sample,
     },
     redirect::RedirectResult,
@@ -25,23 +25,23 @@ use crate::{
 fn the_table_of_answers_row_by_row() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     let mut phone = sample::phone(now);
-    assert!(matches!(verdict(&phone), RequestStatus::Open(_)));
+    assert!(matches!(status_of(&phone), RequestStatus::Open(_)));
     phone.devices.reach(DevicesState::Received, now);
-    assert!(matches!(verdict(&phone), RequestStatus::Open(_)));
+    assert!(matches!(status_of(&phone), RequestStatus::Open(_)));
     for state in [RedirectState::Redirected, RedirectState::NotConfigured] {
         phone.redirect.reach(state, now);
-        assert_eq!(verdict(&phone), RequestStatus::Ok);
+        assert_eq!(status_of(&phone), RequestStatus::Ok);
     }
     phone.redirect.fail(RedirectState::Pending, "away", Some(now), now);
-    assert_eq!(verdict(&phone), RequestStatus::Ok);
+    assert_eq!(status_of(&phone), RequestStatus::Ok);
     for state in [RedirectState::ForeignOwner, RedirectState::Refused] {
         phone.redirect.fail(state, "sentence", None, now);
-        assert_eq!(verdict(&phone), RequestStatus::Failed("sentence".into()));
+        assert_eq!(status_of(&phone), RequestStatus::Failed("sentence".into()));
     }
     phone.devices.fail(DevicesState::NotInDomain, "expired", None, now);
-    assert_eq!(verdict(&phone), RequestStatus::Failed("expired".into()));
+    assert_eq!(status_of(&phone), RequestStatus::Failed("expired".into()));
     phone.devices.fail(DevicesState::Waiting, "away", Some(now), now);
-    assert_eq!(verdict(&phone), RequestStatus::Open("away".into()));
+    assert_eq!(status_of(&phone), RequestStatus::Open("away".into()));
 }
 
 #[tokio::test]

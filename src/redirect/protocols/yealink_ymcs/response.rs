@@ -97,7 +97,7 @@ fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsEr
             "{said}; time or address may be wrong: compare the clock of this machine, and redirect.<vendor>.url with \
              the region of the account"
         )),
-        Some(code) => match verdict(code, &said, value) {
+        Some(code) => match result_of_code(code, &said, value) {
             Some(outcome) => outcome,
             None => by_status(answer, said),
         },
@@ -107,7 +107,7 @@ fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsEr
 }
 
 /// The meaning of a code by itself.
-fn verdict(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
+fn result_of_code(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
     Some(match code {
         // Not a MAC, or the MAC of a device that the service does not redirect.
         800_001 | 800_005 | 800_200 => RedirectResult::InvalidMac,
@@ -256,7 +256,7 @@ fn bulk_error(error: &Value) -> YmcsError {
     match code_of(info) {
         Some(800_003) => return YmcsError::Exists(text),
         Some(code) => {
-            if let Some(outcome) = verdict(code, &text, &Value::Null) {
+            if let Some(outcome) = result_of_code(code, &text, &Value::Null) {
                 return YmcsError::Other(outcome);
             }
         }
