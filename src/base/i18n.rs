@@ -24,18 +24,18 @@ pub(crate) use message_keys;
 
 /// Gives every variant of a `labelled_enum!` its text: the key is the prefix and the name of the variant.
 macro_rules! translated {
-    ($name:ident, $prefix:literal) => {
+    ($name:ident, $prefix:expr) => {
         impl $name {
             /// The text for users, as a message that pages translate.
             #[must_use]
             pub fn message(self) -> $crate::base::i18n::Message {
-                $crate::base::i18n::Message::new(format!(concat!($prefix, "{}"), self.as_str()))
+                $crate::base::i18n::Message::new(format!("{}{}", $prefix, self.as_str()))
             }
 
             /// The English text for users.
             #[must_use]
             pub fn text(self) -> &'static str {
-                $crate::base::i18n::english(&format!(concat!($prefix, "{}"), self.as_str())).unwrap_or(self.as_str())
+                $crate::base::i18n::english(&format!("{}{}", $prefix, self.as_str())).unwrap_or(self.as_str())
             }
         }
     };

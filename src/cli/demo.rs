@@ -26,6 +26,7 @@ use crate::{
     base::config::Config,
     phone::{
         facet::{RedirectState, RegistrationState, UserObjectState},
+        facets::{ACCOUNT_FACETS, FacetView, PHONE_FACETS},
         record::PhoneId,
     },
     settings::Scope,
@@ -233,19 +234,15 @@ fn report(world: &World, store: &Store, started: Instant, registered: bool) -> E
         return ExitCode::SUCCESS;
     }
     for phone in store.roster().all() {
-        for (name, state, error) in [
-            ("Device Config", phone.devices.state.text(), &phone.devices.error),
-            ("Redirect", phone.redirect.state.text(), &phone.redirect.error),
-            ("Phone Requests", phone.request.state.text(), &phone.request.error),
-        ] {
-            output::line(&format!("{}  {name:<16}{state}  {}", phone.mac, error.as_deref().unwrap_or("")));
+        let line = |title: &str, facet: FacetView<'_>| {
+            output::line(&format!("{}  {title:<16}{}  {}", phone.mac, facet.text, facet.error.unwrap_or("")));
+        };
+        for row in PHONE_FACETS {
+            line(row.title, (row.view)(&phone));
         }
         for account in &phone.accounts {
-            for (name, state, error) in [
-                ("PBX flags", account.user_object.state.text(), &account.user_object.error),
-                ("Registered", account.registration.state.text(), &account.registration.error),
-            ] {
-                output::line(&format!("{}  {name:<16}{state}  {}", phone.mac, error.as_deref().unwrap_or("")));
+            for row in ACCOUNT_FACETS {
+                line(row.title, (row.view)(account));
             }
         }
     }

@@ -52,6 +52,43 @@ impl<S: Copy + PartialEq> Facet<S> {
     }
 }
 
+/// The states of one facet.
+pub trait FacetState: Copy + 'static {
+    /// The facet's key: in JSON of page and REST, and in the keys of its texts.
+    const KEY: &'static str;
+
+    /// All states, in the order a phone usually passes them.
+    fn states() -> &'static [Self];
+
+    /// The stable name of the state.
+    fn name(self) -> &'static str;
+
+    /// The state in English.
+    fn text(self) -> &'static str;
+}
+
+macro_rules! facet_state {
+    ($name:ident, $key:literal) => {
+        translated!($name, concat!("state.", $key, "."));
+
+        impl FacetState for $name {
+            const KEY: &'static str = $key;
+
+            fn states() -> &'static [Self] {
+                Self::ALL
+            }
+
+            fn name(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn text(self) -> &'static str {
+                Self::text(self)
+            }
+        }
+    };
+}
+
 labelled_enum! {
     /// "Device Config": the state of the phone's sysclient connection to the Devices app.
     DevicesState {
@@ -67,7 +104,7 @@ labelled_enum! {
         Lost = "lost";
     }
 }
-translated!(DevicesState, "state.deviceConfig.");
+facet_state!(DevicesState, "deviceConfig");
 
 labelled_enum! {
     /// "Redirect": the entry at the vendor's redirect service.
@@ -84,7 +121,7 @@ labelled_enum! {
         NotConfigured = "not-configured";
     }
 }
-translated!(RedirectState, "state.redirect.");
+facet_state!(RedirectState, "redirect");
 
 labelled_enum! {
     /// "Phone Requests": the phone's requests for its files.
@@ -101,7 +138,7 @@ labelled_enum! {
         Overdue = "overdue";
     }
 }
-translated!(RequestState, "state.requests.");
+facet_state!(RequestState, "requests");
 
 labelled_enum! {
     /// "PBX flags": the flags on the HW-ID of the user object.
@@ -118,7 +155,7 @@ labelled_enum! {
         DidNotStick = "did-not-stick";
     }
 }
-translated!(UserObjectState, "state.flags.");
+facet_state!(UserObjectState, "flags");
 
 labelled_enum! {
     /// "Registered": whether a PBX reports a registration for this HW-ID.
@@ -131,7 +168,7 @@ labelled_enum! {
         NotRegistered = "not-registered";
     }
 }
-translated!(RegistrationState, "state.registered.");
+facet_state!(RegistrationState, "registered");
 
 labelled_enum! {
     /// The desired state of a phone, set by an administrator.

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod facet;
+pub mod facets;
 pub mod instance;
 pub mod public_url;
 pub mod record;

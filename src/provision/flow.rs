@@ -53,6 +53,15 @@ pub enum FacetTask {
     Presence(u16),
 }
 
+impl FacetTask {
+    /// All tasks of a phone.
+    fn of(phone: &Phone) -> impl Iterator<Item = Self> {
+        let of_phone = [Self::Devices, Self::Redirect, Self::Request, Self::Window, Self::Life];
+        let of_account = |line| [Self::UserObject(line), Self::Registration(line), Self::Presence(line)];
+        of_phone.into_iter().chain(phone.accounts.iter().flat_map(move |account| of_account(account.line)))
+    }
+}
+
 /// The next step of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
@@ -187,19 +196,7 @@ pub enum ServerReadiness {
 /// The decisions for every task of the phone.
 #[must_use]
 pub fn decide(phone: &Phone, context: &FlowContext, now: Timestamp) -> Vec<(FacetTask, NextStep)> {
-    let mut decisions = vec![
-        (FacetTask::Devices, devices::decide(phone, context)),
-        (FacetTask::Redirect, redirect::decide(phone, &context.redirect, now)),
-        (FacetTask::Request, lifecycle::request(phone, context, now)),
-        (FacetTask::Window, lifecycle::window(phone, now)),
-        (FacetTask::Life, lifecycle::end(phone, context)),
-    ];
-    for account in &phone.accounts {
-        decisions.push((FacetTask::UserObject(account.line), account::user_object(phone, account, context, now)));
-        decisions.push((FacetTask::Registration(account.line), account::registration(phone, account, now)));
-        decisions.push((FacetTask::Presence(account.line), account::presence(phone, account, now)));
-    }
-    decisions
+    FacetTask::of(phone).map(|task| (task, decide_one(task, phone, context, now))).collect()
 }
 
 /// The decision for one task; [`NextStep::Settled`] for a line that no longer exists.

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    phone::{facet::Facet, record::Phone},
+    phone::{facets::FacetView, record::Phone},
     settings::firmware::FirmwareState,
 };
 
-fn facet<S: Copy + PartialEq>(facet: &Facet<S>, text: &str) -> Value {
+fn facet(facet: FacetView<'_>) -> Value {
     json!({
-        "state": text,
+        "state": facet.text,
         "since": facet.since.to_string(),
         "error": facet.error,
         "next_attempt": facet.next_attempt.map(|at| at.to_string()),
@@ -34,9 +34,9 @@ pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, 
         "created": phone.created.to_string(),
         "credentials_changing": phone.former.is_some(),
         "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
-        "device_config": facet(&phone.devices, phone.devices.state.text()),
-        "redirect": facet(&phone.redirect, phone.redirect.state.text()),
-        "phone_requests": facet(&phone.request, phone.request.state.text()),
+        "device_config": facet(phone.devices.view()),
+        "redirect": facet(phone.redirect.view()),
+        "phone_requests": facet(phone.request.view()),
         "last_request": asked.map(|(at, _)| at.to_string()),
         "address": asked.map(|(_, address)| address),
         "delivered_at": phone.delivery.as_ref().map(|delivery| delivery.at.to_string()),
@@ -46,8 +46,8 @@ pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, 
             "user": account.username,
             "name": account.cn,
             "pbx": account.dns,
-            "pbx_flags": facet(&account.user_object, account.user_object.state.text()),
-            "registered": facet(&account.registration, account.registration.state.text()),
+            "pbx_flags": facet(account.user_object.view()),
+            "registered": facet(account.registration.view()),
             "registered_address": account.registered_address,
             "orphaned": account.orphaned.map(|orphaned| json!({
                 "since": orphaned.since.to_string(),

@@ -89,10 +89,7 @@ enum Role {
     /// A PBX's app object.
     Pbx(Box<PbxSocket>),
     /// Another service on a provider's app.
-    Service {
-        provider: String,
-        identity: Box<Identity>,
-    },
+    Service { provider: String, identity: Box<Identity> },
     /// A user of the admin app.
     Person(AdminSocket),
 }
