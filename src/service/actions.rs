@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use gangway_wire::appws::Envelope;
 use ipnet::IpNet;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
     ServiceDependencies,
     action::Action,
     audit, audit_texts, provisioning_codes,
-    response::{MessageResult, RequestError, mac, one, read, result},
+    response::{RequestError, mac},
     text::Text,
+    types::{Accepted, Categories, Category, FirstContactInfo, PhoneActions},
 };
 use crate::{
     base::i18n::MessageKey,
@@ -25,19 +23,6 @@ use crate::{
     service::caller::Caller,
 };
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PhoneActionRequest {
-    mac: String,
-    action: String,
-    #[serde(default)]
-    first_contact: Value,
-    #[serde(default)]
-    category: Option<String>,
-    #[serde(default)]
-    rollout: bool,
-}
-
 /// Finds the phone with the MAC that the caller entered.
 ///
 /// # Errors
@@ -47,13 +32,19 @@ pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Re
     deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
 }
 
-/// Performs an `Act` request.
+/// Performs an action on a phone.
 ///
 /// # Errors
-/// Why the action is rejected.
-pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let act: PhoneActionRequest = read(message)?;
-    let phone = find(deps, person.instance.id, &act.mac)?;
+/// Why nothing was done.
+pub async fn act(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    typed_mac: &str,
+    typed_action: &str,
+    options: &PhoneActions,
+) -> Result<Accepted, RequestError> {
+    deps.require_active()?;
+    let phone = find(deps, person.instance.id, typed_mac)?;
     if phone.buried.is_some() {
         return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
     }
@@ -63,8 +54,8 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         commands::want(store, phone.id, wanted).await?;
         Ok(Text::new(will))
     };
-    let Some(action) = Action::named(&act.action) else {
-        let action: String = act.action.chars().take(40).collect();
+    let Some(action) = Action::named(typed_action) else {
+        let action: String = typed_action.chars().take(40).collect();
         return Err(Text::new("unknown-action").with("action", action).into());
     };
     let will = match action {
@@ -104,32 +95,31 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             commands::rotate(store, phone.id).await?;
             Text::new("will.rotate-credentials")
         }
-        Action::Allow => allow(deps, person, &phone, &act.first_contact).await?,
-        Action::NewCode => new_code(deps, person, &phone, &act).await?,
+        Action::Allow => allow(deps, person, &phone, options.first_contact.as_ref()).await?,
+        Action::NewCode => new_code(deps, person, &phone, options).await?,
     };
-    one(result(message).field("will", will))
+    Ok(Accepted { will: (&will).into() })
 }
 
 async fn allow(
     deps: &ServiceDependencies,
     person: &Caller,
     phone: &Phone,
-    choice: &Value,
+    choice: Option<&FirstContactInfo>,
 ) -> Result<Text, RequestError> {
     if phone.wanted == Wanted::Blocked {
         return Err(Text::new("allow-blocked").with("mac", phone.mac.to_string()).into());
     }
     let first_contact = match choice {
-        Value::Null | Value::Bool(false) => FirstContact::Refused,
-        Value::Bool(true) => FirstContact::Allowed(None),
-        Value::String(text) if text.trim().is_empty() => FirstContact::Allowed(None),
-        Value::String(text) => match text.trim().parse::<IpNet>() {
+        None | Some(FirstContactInfo::Anywhere(false)) => FirstContact::Refused,
+        Some(FirstContactInfo::Anywhere(true)) => FirstContact::Allowed(None),
+        Some(FirstContactInfo::Network(text)) if text.trim().is_empty() => FirstContact::Allowed(None),
+        Some(FirstContactInfo::Network(text)) => match text.trim().parse::<IpNet>() {
             Ok(network) => FirstContact::Allowed(Some(network)),
             Err(_) => {
                 return Err(Text::new("bad-network").with("network", text.chars().take(60).collect::<String>()).into());
             }
         },
-        other => return Err(Text::new("bad-network").with("network", other.to_string()).into()),
     };
     let days = deps
         .store
@@ -162,34 +152,32 @@ async fn new_code(
     deps: &ServiceDependencies,
     person: &Caller,
     phone: &Phone,
-    act: &PhoneActionRequest,
+    options: &PhoneActions,
 ) -> Result<Text, RequestError> {
     if matches!(phone.devices.state, DevicesState::Received | DevicesState::Lost) {
         return Err(Text::new("code-not-needed").into());
     }
     let category =
-        provisioning_codes::choose(deps, phone.instance, act.category.as_deref(), phone.category.as_deref()).await?;
+        provisioning_codes::choose(deps, phone.instance, options.category.as_deref(), phone.category.as_deref()).await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
     audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.message()).await?;
-    let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, act.rollout).await?;
+    let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, options.rollout).await?;
     commands::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
     Ok(Text::new("will.new-code").with("category", category.name))
 }
 
-/// Answers `Categories`.
+/// Returns the categories of Devices that phones can be provisioned into.
 ///
 /// # Errors
 /// If Devices cannot be asked.
-pub async fn categories(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
+pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Categories, RequestError> {
     let found = provisioning_codes::categories(deps, instance).await?;
     let domains = deps.devices.domain_names(instance);
-    let rows: Vec<Value> = found
-        .iter()
-        .filter(|category| category.config)
-        .map(|category| {
-            let domain = category.domain_id.and_then(|id| domains.get(&id));
-            json!({ "id": category.id, "name": category.name, "domainId": category.domain_id, "domain": domain })
-        })
-        .collect();
-    super::response::list(result(message), "categories", &rows)
+    let categories = found.into_iter().filter(|category| category.config).map(|category| Category {
+        domain: category.domain_id.and_then(|id| domains.get(&id).cloned()),
+        id: category.id,
+        name: category.name,
+        domain_id: category.domain_id,
+    });
+    Ok(Categories { categories: categories.collect() })
 }

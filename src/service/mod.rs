@@ -2,7 +2,7 @@
 //! uses a separate thread and shares no additional locks with requests of phones.
 
 pub mod action;
-mod actions;
+pub mod actions;
 mod activity_chart;
 pub mod audit;
 mod audit_texts;
@@ -17,8 +17,8 @@ pub mod diagnosis;
 pub mod diagnosis_facts;
 pub mod diagnosis_text;
 pub mod diagnostics;
-mod frozen_sources;
-mod history;
+pub mod frozen_sources;
+pub mod history;
 mod import;
 mod import_check;
 pub mod import_job;
@@ -36,7 +36,7 @@ mod rendered_config;
 mod response;
 mod session;
 mod session_info;
-mod settings;
+pub mod settings;
 pub mod settings_check;
 pub mod settings_remarks;
 pub mod settings_write;
@@ -46,6 +46,7 @@ mod text;
 mod timeline;
 pub mod tls_rejections;
 pub mod tokens;
+pub mod types;
 mod vendors;
 
 use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
@@ -147,6 +148,19 @@ pub struct ServiceDependencies {
     pub tasks: Tasks,
 }
 
+impl ServiceDependencies {
+    /// Fails on a gateway that was restored and has not taken over: it must not act on phones or services.
+    ///
+    /// # Errors
+    /// With the message that says how to take over.
+    pub fn require_active(&self) -> Result<(), RequestError> {
+        match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+            Some(sentence) => Err(Text::new("passive").with("sentence", sentence).into()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The admin service. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct AdminService(Arc<Inner>);
@@ -161,6 +175,18 @@ struct Inner {
 }
 
 impl AdminService {
+    /// Returns all current connections of the caller's instance, and logs them.
+    #[must_use]
+    pub fn connections(&self, caller: &Caller) -> types::Connections {
+        connections::snapshot(&self.0, caller)
+    }
+
+    /// The handles it works with.
+    #[must_use]
+    pub fn deps(&self) -> &ServiceDependencies {
+        &self.0.deps
+    }
+
     /// Starts the service on the current runtime, which runs all its tasks.
     #[must_use]
     pub fn start(deps: ServiceDependencies) -> Self {

@@ -1,8 +1,11 @@
 //! Parses requests and creates answers.
 
 use gangway_base::mac::Mac;
-use gangway_wire::appws::{Envelope, envelope::Outgoing};
-use serde::de::DeserializeOwned;
+use gangway_wire::appws::{
+    Envelope,
+    envelope::{OUT_LIMIT, Outgoing},
+};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::text::Text;
@@ -84,6 +87,54 @@ pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
         text.push_str(MORE);
     }
     Ok(texts)
+}
+
+/// Answers with a response type as one message.
+///
+/// # Errors
+/// When it cannot be written as an object.
+pub fn reply(message: &Envelope, body: &impl Serialize) -> MessageResult {
+    one(members(body)?.into_iter().fold(result(message), |answer, (name, value)| answer.field(&name, value)))
+}
+
+/// Answers with a response type whose member `name` is a list, in as many messages as it takes.
+///
+/// # Errors
+/// When a single row is too long for a message.
+pub fn reply_list(message: &Envelope, body: &impl Serialize, name: &str) -> MessageResult {
+    let mut members = members(body)?;
+    let rows = match members.shift_remove(name) {
+        Some(Value::Array(rows)) => rows,
+        _ => Vec::new(),
+    };
+    let head = members.into_iter().fold(result(message), |answer, (name, value)| answer.field(&name, value));
+    list(head, name, &rows)
+}
+
+/// Answers with a long text: `text` in pieces, all but the last with `part`, the last with `last`.
+#[must_use]
+pub fn text_in_pieces(message: &Envelope, text: &str) -> Vec<String> {
+    /// A character takes at most six bytes in JSON; the rest of the message is short.
+    const PIECE: usize = OUT_LIMIT / 6 - 512;
+    let (mut texts, mut rest) = (Vec::new(), text);
+    loop {
+        let cut = rest.floor_char_boundary(PIECE.min(rest.len()));
+        let (piece, after) = rest.split_at(cut);
+        let mark = if after.is_empty() { "last" } else { "part" };
+        texts.push(result(message).field("text", piece).field(mark, true).text());
+        if after.is_empty() {
+            return texts;
+        }
+        rest = after;
+    }
+}
+
+fn members(body: &impl Serialize) -> Result<serde_json::Map<String, Value>, RequestError> {
+    let failed = |sentence: String| RequestError::from(Text::new("bad-request").with("sentence", sentence));
+    match serde_json::to_value(body).map_err(|error| failed(error.to_string()))? {
+        Value::Object(members) => Ok(members),
+        other => Err(failed(format!("{other} is no object"))),
+    }
 }
 
 /// Parses the members of a request.

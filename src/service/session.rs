@@ -1,8 +1,9 @@
 //! The session of one page: its requests and subscriptions. Requests that wait for other components run concurrently.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use gangway_base::secret::Secret;
 use gangway_wire::appws::Envelope;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -12,16 +13,18 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use super::{
     AdminService, Inner, ServiceDependencies, actions, activity_chart, audit, config_diff, connections,
     device_index::{DeviceIndex, RowBatch},
-    frozen_sources, history,
+    frozen_sources,
+    history::{self, CallQuery},
     import::{self, Upload},
     line_keys,
     list_query::{ListParams, PhoneCounts, Sort},
     list_view::{Delta, ListView},
     methods::{MessageEffect, Method},
     notices, rendered_config,
-    response::{MessageResult, RequestError, read, refusal, result},
+    response::{MessageResult, RequestError, read, refusal, reply, reply_list, result, text_in_pieces},
     session_info, settings, settings_write,
     text::Text,
+    types::{FirstContactInfo, PhoneActions},
     timeline::{self, TimelinePosition},
     tokens, vendors,
 };
@@ -75,6 +78,67 @@ struct ListRequest {
     count: usize,
     #[serde(default)]
     subscribe: bool,
+}
+
+/// Names a scope; the instance if it is missing.
+#[derive(Deserialize)]
+struct ScopeRequest {
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+impl ScopeRequest {
+    fn scope(&self) -> &str {
+        self.scope.as_deref().unwrap_or("instance")
+    }
+}
+
+/// Values for a scope.
+#[derive(Deserialize)]
+struct ScopedChange {
+    scope: String,
+    values: BTreeMap<String, Option<Secret>>,
+}
+
+/// An action on a phone, with its options beside.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ActRequest {
+    mac: String,
+    action: String,
+    #[serde(default)]
+    first_contact: Option<FirstContactInfo>,
+    #[serde(default)]
+    category: Option<String>,
+    #[serde(default)]
+    rollout: bool,
+}
+
+#[derive(Deserialize)]
+struct AddressRequest {
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct PruneRequest {
+    days: u32,
+}
+
+#[derive(Deserialize)]
+struct AuditRequest {
+    #[serde(default)]
+    before: Option<i64>,
+    #[serde(default = "usual_rows")]
+    count: u32,
+}
+
+fn usual_rows() -> u32 {
+    100
+}
+
+#[derive(Deserialize)]
+struct VendorRequest {
+    vendor: String,
 }
 
 fn window() -> usize {
@@ -248,7 +312,9 @@ impl AdminSession {
             Method::LineKeys => line_keys::line_keys(self.deps(), instance, message),
             Method::Settings => {
                 self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
-                settings::settings(self.deps(), instance, message)
+                read::<ScopeRequest>(message)
+                    .and_then(|request| settings::settings(self.deps(), instance, request.scope()))
+                    .and_then(|settings| reply_list(message, &settings, "settings"))
             }
             Method::HistorySubscribe => match history::newest(self.deps(), instance).await {
                 Ok(newest) => {
@@ -429,23 +495,55 @@ fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelop
     }
     let instance = person.instance.id;
     match kind {
-        Method::Act => work!(actions::act(&inner.deps, &person, &message)),
-        Method::Categories => work!(actions::categories(&inner.deps, instance, &message)),
+        Method::Act => work!(async {
+            let request: ActRequest = read(&message)?;
+            let ActRequest { mac, action, first_contact, category, rollout } = request;
+            let options = PhoneActions { first_contact, category, rollout };
+            let done = actions::act(&inner.deps, &person, &mac, &action, &options).await?;
+            reply(&message, &done)
+        }),
+        Method::Categories => work!(async {
+            reply_list(&message, &actions::categories(&inner.deps, instance).await?, "categories")
+        }),
         Method::Chart => work!(activity_chart::chart(&inner.deps, instance, &message)),
         Method::Diff => work!(config_diff::diff(&inner.deps, instance, &message)),
         Method::Config => work!(rendered_config::config(&inner.deps, instance, &message)),
         Method::Reveal => work!(rendered_config::reveal(&inner.deps, &person, &message)),
-        Method::SettingsSet => work!(settings_write::set(&inner.deps, &person, &message)),
-        Method::SettingsPending => work!(settings::pending(&inner.deps, instance, &message)),
-        Method::RedirectTest => work!(settings::redirect_test(&inner.deps, &person, &message)),
-        Method::History => work!(history::history(&inner.deps, instance, &message)),
-        Method::HistoryExport => work!(history::export(&inner.deps, instance, &message)),
-        Method::HistoryPrune => work!(history::prune(&inner.deps, &person, &message)),
-        Method::Audit => work!(audit::audit(&inner.deps, &person, &message)),
+        Method::SettingsSet => work!(async {
+            let change: ScopedChange = read(&message)?;
+            reply(&message, &settings_write::set(&inner.deps, &person, &change.scope, &change.values).await?)
+        }),
+        Method::SettingsPending => work!(async {
+            let request: ScopeRequest = read(&message)?;
+            reply(&message, &settings::pending(&inner.deps, instance, request.scope()).await?)
+        }),
+        Method::RedirectTest => work!(async {
+            let request: VendorRequest = read(&message)?;
+            reply(&message, &settings::redirect_test(&inner.deps, &person, &request.vendor).await?)
+        }),
+        Method::History => work!(async {
+            let query: CallQuery = read(&message)?;
+            reply_list(&message, &history::history(&inner.deps, instance, query).await?, "rows")
+        }),
+        Method::HistoryExport => work!(async {
+            let query: CallQuery = read(&message)?;
+            Ok(text_in_pieces(&message, &history::export(&inner.deps, instance, query.filter).await?))
+        }),
+        Method::HistoryPrune => work!(async {
+            let request: PruneRequest = read(&message)?;
+            reply(&message, &history::prune(&inner.deps, &person, request.days).await?)
+        }),
+        Method::Audit => work!(async {
+            let request: AuditRequest = read(&message)?;
+            reply_list(&message, &audit::audit(&inner.deps, instance, request.before, request.count).await?, "rows")
+        }),
         Method::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
         Method::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
-        Method::Snapshot => work!(connections::snapshot(&inner, &person, &message)),
-        Method::Thaw => work!(frozen_sources::thaw(&inner.deps, &person, &message)),
+        Method::Snapshot => work!(async { reply_list(&message, &connections::snapshot(&inner, &person), "connections") }),
+        Method::Thaw => work!(async {
+            let request: AddressRequest = read(&message)?;
+            reply(&message, &frozen_sources::unfreeze(&inner.deps, &person, &request.address).await?)
+        }),
         // Already answered.
         Method::Hello
         | Method::Devices

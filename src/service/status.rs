@@ -5,7 +5,7 @@ use gangway_base::periodic::PeriodicStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AdminService, connections, notices};
+use super::{AdminService, connections, notices, types::Connection};
 use crate::{
     phone::instance::InstanceId,
     store::{Store, StoreError},
@@ -22,7 +22,7 @@ pub struct GatewayStatus {
     /// As in `NoticesResult`.
     pub notices: Vec<Value>,
     /// As in `SnapshotResult`.
-    pub connections: Vec<Value>,
+    pub connections: Vec<Connection>,
     /// The periodic tasks with the results of their last runs.
     #[serde(default)]
     pub periodic: Vec<PeriodicStatus>,

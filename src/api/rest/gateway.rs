@@ -3,14 +3,11 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Problem,
-    model::{
-        Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, ProviderInfo, ProviderList,
-        Rfc3339Time, UnfreezeBody, UnfreezeResult, VendorInfo, VendorList,
-    },
-    request::RestRequest,
-    response::RestResponse,
+use super::{Problem, request::RestRequest, response::RestResponse};
+use crate::service::{actions, frozen_sources};
+use crate::service::types::{
+    Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, ProviderInfo, ProviderList,
+    Rfc3339Time, UnfreezeBody, UnfreezeResult, VendorInfo, VendorList,
 };
 
 #[derive(Deserialize)]
@@ -81,7 +78,8 @@ pub async fn vendor(mut call: RestRequest) -> Result<RestResponse, Problem> {
 /// The categories of Devices, for new codes and imports.
 #[utoipa::path(get, path = "/categories", tag = "gateway", responses((status = 200, body = Categories, description = "The categories")))]
 pub async fn categories(call: RestRequest) -> Result<RestResponse, Problem> {
-    call.pass::<Categories>("Categories", json!({})).await
+    let categories = actions::categories(call.service.deps(), call.caller.instance.id).await?;
+    RestResponse::json(&categories)
 }
 
 /// What a person should know.
@@ -92,14 +90,14 @@ pub async fn notices(call: RestRequest) -> Result<RestResponse, Problem> {
 
 /// Ends the freeze of a source that tried one MAC address after the other.
 #[utoipa::path(post, path = "/notices/thaw", tag = "gateway", request_body = UnfreezeBody, responses((status = 200, body = UnfreezeResult, description = "Whether it was frozen"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No IP address")))]
-pub async fn thaw(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn thaw(call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: UnfreezeBody = call.json()?;
-    let thawed: UnfreezeResult = call.ask("Thaw", json!({ "address": wish.address })).await?;
+    let thawed = frozen_sources::unfreeze(call.service.deps(), &call.caller, &wish.address).await?;
     RestResponse::json(&thawed)
 }
 
 /// Every connection to a service; the gateway logs the same once.
 #[utoipa::path(get, path = "/connections", tag = "gateway", responses((status = 200, body = Connections, description = "The connections")))]
 pub async fn connections(call: RestRequest) -> Result<RestResponse, Problem> {
-    call.pass::<Connections>("Snapshot", json!({})).await
+    RestResponse::json(&call.service.connections(&call.caller))
 }

@@ -4,12 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::{
-    Problem,
-    model::{FieldProblem, ImportCheck, ImportInfo, ImportStarted, ProblemBody},
-    request::RestRequest,
-    response::RestResponse,
-};
+use super::{Problem, request::RestRequest, response::RestResponse};
+use crate::service::types::{FieldProblem, ImportCheck, ImportInfo, ImportStarted, ProblemBody};
 
 /// How a file is imported.
 #[derive(Debug, Default, Deserialize, IntoParams)]

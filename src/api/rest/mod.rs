@@ -9,7 +9,6 @@ mod document_text;
 mod gateway;
 mod history;
 mod import;
-pub mod model;
 mod openapi;
 mod phones;
 mod problem;
@@ -94,7 +93,9 @@ impl Rest {
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = auth::person(instance, &token, source);
         let call = RestRequest {
-            inquiry: Inquiry::new(&self.desk, person),
+            inquiry: Inquiry::new(&self.desk, person.clone()),
+            service: self.desk.clone(),
+            caller: person,
             token,
             params,
             query: request.query_string().to_owned(),

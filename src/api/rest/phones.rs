@@ -6,13 +6,16 @@ use utoipa::IntoParams;
 
 use super::{
     Problem,
-    model::{
-        Accepted, ConfigInfo, FieldProblem, FirstContactInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody,
-        ResyncRequest, ResyncResult, Timeline,
-    },
     request::{RestRequest, limit, list as words},
     response::RestResponse,
 };
+use crate::service::{
+    action::Action,
+    actions,
+    types::{
+    Accepted, ConfigInfo, FieldProblem, FirstContactInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody,
+    ResyncRequest, ResyncResult, Timeline,
+}};
 
 /// Maximum number of phones in one response.
 const WINDOW: u32 = 200;
@@ -200,25 +203,16 @@ pub enum ActionName {
 
 /// Does something to a phone; the time line tells what comes of it.
 #[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
-pub async fn act(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn act(call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: PhoneActions = call.json()?;
-    let mut body = json!({ "mac": call.param(0), "action": call.param(1), "rollout": wish.rollout });
-    match wish.first_contact {
-        Some(FirstContactInfo::Anywhere(anywhere)) => body["firstContact"] = Value::Bool(anywhere),
-        Some(FirstContactInfo::Network(network)) => body["firstContact"] = Value::String(network),
-        None => {}
-    }
-    if let Some(category) = wish.category {
-        body["category"] = Value::String(category);
-    }
-    let accepted: Accepted = call.ask("Act", body).await?;
+    let accepted = actions::act(call.service.deps(), &call.caller, call.param(0), call.param(1), &wish).await?;
     let address = format!("{}/phones/{}/timeline", call.base, encoded(call.param(0)));
     Ok(RestResponse::accepted(&accepted)?.at(address))
 }
 
 /// Tells phones to come now (SIP NOTIFY to where they are registered); their time lines say whether they do.
 #[utoipa::path(post, path = "/resync", tag = "phones", request_body = ResyncRequest, responses((status = 202, body = ResyncResult, description = "Who is told")))]
-pub async fn resync(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn resync(call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: ResyncRequest = call.json()?;
     if wish.macs.is_empty() || wish.macs.len() > RESYNCED {
         return Err(Problem::unreadable(
@@ -228,7 +222,8 @@ pub async fn resync(mut call: RestRequest) -> Result<RestResponse, Problem> {
     }
     let mut result = ResyncResult { accepted: 0, refused: Vec::new() };
     for mac in wish.macs {
-        match call.inquiry.ask("Act", json!({ "mac": mac, "action": "resync" })).await {
+        match actions::act(call.service.deps(), &call.caller, &mac, Action::Resync.name(), &PhoneActions::default()).await
+        {
             Ok(_) => result.accepted += 1,
             Err(refusal) => result.refused.push(FieldProblem {
                 field: mac.chars().take(40).collect(),

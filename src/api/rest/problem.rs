@@ -9,7 +9,7 @@ use actix_web::{
 };
 use serde_json::Value;
 
-use super::model::{FieldProblem, ProblemBody};
+use crate::service::types::{FieldProblem, ProblemBody};
 use crate::service::{RequestError, Text};
 
 /// The media type of an error response.

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Problem, response::RestResponse};
-use crate::{service::Inquiry, store::ApiToken};
+use crate::{service::{AdminService, Inquiry, caller::Caller}, store::ApiToken};
 
 /// The result of a handler.
 pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Problem>> + Send>>;
@@ -17,6 +17,10 @@ pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Proble
 pub struct RestRequest {
     /// Sends requests to the admin service on behalf of the token.
     pub inquiry: Inquiry,
+    /// The service, and on whose behalf it is called.
+    pub service: AdminService,
+    /// The holder of the token.
+    pub caller: Caller,
     /// The token.
     pub token: ApiToken,
     /// The path parameters.

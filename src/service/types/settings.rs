@@ -112,6 +112,16 @@ pub struct SettingsChanged {
     pub remarks: Vec<TextInfo>,
 }
 
+/// [`Pending`], and for each setting of the scope how many phones wait for its change.
+#[derive(Debug, Serialize)]
+pub struct PendingByField {
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Pending,
+    /// By the setting's name.
+    pub fields: BTreeMap<String, u32>,
+}
+
 /// Phones that would get another file now.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pending {

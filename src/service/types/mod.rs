@@ -1,29 +1,36 @@
 //! The JSON types of the API. The OpenAPI document is generated from them, and every response is converted to them, so
 //! that no undocumented data is sent.
 
-mod more;
+mod gateway;
+mod history;
+mod import;
 mod phones;
 mod settings;
+mod vendors;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::text::Text;
+
 pub use self::{
-    more::{
-        AuditInfo, AuditPage, Categories, Category, Connection, Connections, Dhcp, HistoryInfo, HistoryPage,
-        ImportCheck, ImportInfo, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices,
-        ProviderInfo, ProviderList, Pruned, RedirectTest, UnfreezeBody, UnfreezeResult, VendorArrival, VendorInfo,
-        VendorList,
+    gateway::{
+        Categories, Category, Connection, Connections, Info, InfoInstance, InfoToken, Notice, Notices, UnfreezeBody,
+        UnfreezeResult,
     },
+    history::{AuditInfo, AuditPage, HistoryInfo, HistoryPage, Pruned},
+    import::{ImportCheck, ImportInfo, ImportStarted, LineProblem},
     phones::{
         Accepted, AccountInfo, ActionInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo, LastRequest,
         PhoneActions, PhoneDetails, PhoneInfo, PhoneList, PhoneShown, RedirectEntryInfo, ResyncRequest, ResyncResult,
         SentenceInfo, SysclientInfo, Timeline, TimelineEntry, User, WindowInfo,
     },
     settings::{
-        Beaten, EmptiedSecret, Pending, SettingInfo, SettingKind, SettingList, SettingsChange, SettingsChanged,
+        Beaten, EmptiedSecret, Pending, PendingByField, SettingInfo, SettingKind, SettingList, SettingsChange, SettingsChanged,
     },
+    vendors::{Dhcp, ProviderInfo, ProviderList, RedirectTest, VendorArrival, VendorInfo, VendorList},
 };
 
 /// A time, RFC 3339, UTC.
@@ -31,6 +38,12 @@ pub use self::{
 #[schema(value_type = String, format = DateTime, examples("2026-11-21T08:00:00Z"))]
 #[schema(as = Time)]
 pub struct Rfc3339Time(pub String);
+
+impl From<Timestamp> for Rfc3339Time {
+    fn from(at: Timestamp) -> Self {
+        Self(at.to_string())
+    }
+}
 
 /// A sentence: a lasting key with parameters, and how it reads in English.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -43,6 +56,12 @@ pub struct TextInfo {
     pub params: Map<String, Value>,
     /// In English.
     pub text: String,
+}
+
+impl From<&Text> for TextInfo {
+    fn from(text: &Text) -> Self {
+        Self { key: text.key().to_owned(), params: text.params(), text: text.english() }
+    }
 }
 
 /// A refusal (RFC 9457).
