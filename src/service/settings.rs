@@ -251,5 +251,5 @@ pub async fn redirect_test(
         return Err(Text::new("no-redirect-account").with("vendor", vendor).into());
     };
     let ok = matches!(outcome, crate::redirect::RedirectResult::Ok(_) | crate::redirect::RedirectResult::AlreadyMine);
-    one(result(message).field("ok", ok).field("text", Text::new("redirect-test").with("sentence", outcome.sentence())))
+    Ok(RedirectTest { ok, text: (&Text::new("redirect-test").with("sentence", outcome.sentence())).into() })
 }

@@ -1,7 +1,7 @@
 //! Lists, shows, and controls phones.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
 
 use super::{
@@ -13,7 +13,7 @@ use crate::service::{
     action::Action,
     actions,
     types::{
-    Accepted, ConfigInfo, FieldProblem, FirstContactInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody,
+    Accepted, ConfigInfo, FieldProblem, PhoneActions, PhoneList, PhoneShown, ProblemBody,
     ResyncRequest, ResyncResult, Timeline,
 }};
 

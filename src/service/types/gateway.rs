@@ -64,7 +64,7 @@ pub struct UnfreezeResult {
 }
 
 /// A connection to a service.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Connection {
     /// `pbx`, `devices`, `sysclients` or `redirect`.
     pub kind: String,
