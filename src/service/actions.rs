@@ -158,7 +158,8 @@ async fn new_code(
         return Err(Text::new("code-not-needed").into());
     }
     let category =
-        provisioning_codes::choose(deps, phone.instance, options.category.as_deref(), phone.category.as_deref()).await?;
+        provisioning_codes::choose(deps, phone.instance, options.category.as_deref(), phone.category.as_deref())
+            .await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
     audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.message()).await?;
     let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, options.rollout).await?;

@@ -2,12 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{
-    ServiceDependencies, audit,
-    response::RequestError,
-    text::Text,
-    types::UnfreezeResult,
-};
+use super::{ServiceDependencies, audit, response::RequestError, text::Text, types::UnfreezeResult};
 use crate::service::caller::Caller;
 
 /// Ends the freeze of the source with this address.

@@ -24,9 +24,10 @@ use super::{
     response::{MessageResult, RequestError, read, refusal, reply, reply_list, result, text_in_pieces},
     session_info, settings, settings_write,
     text::Text,
-    types::{FirstContactInfo, PhoneActions},
     timeline::{self, TimelinePosition},
-    tokens, vendors,
+    tokens,
+    types::{FirstContactInfo, PhoneActions},
+    vendors,
 };
 use crate::{
     base::telemetry::metric::{Metric, increment},
@@ -502,9 +503,9 @@ fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelop
             let done = actions::act(&inner.deps, &person, &mac, &action, &options).await?;
             reply(&message, &done)
         }),
-        Method::Categories => work!(async {
-            reply_list(&message, &actions::categories(&inner.deps, instance).await?, "categories")
-        }),
+        Method::Categories => {
+            work!(async { reply_list(&message, &actions::categories(&inner.deps, instance).await?, "categories") })
+        }
         Method::Chart => work!(activity_chart::chart(&inner.deps, instance, &message)),
         Method::Diff => work!(config_diff::diff(&inner.deps, instance, &message)),
         Method::Config => work!(rendered_config::config(&inner.deps, instance, &message)),
@@ -539,7 +540,9 @@ fn beside(inner: Arc<Inner>, person: Arc<Caller>, kind: Method, message: Envelop
         }),
         Method::TokenCreate => work!(tokens::create_message(&inner.deps, &person, &message)),
         Method::TokenRevoke => work!(tokens::revoke_message(&inner.deps, &person, &message)),
-        Method::Snapshot => work!(async { reply_list(&message, &connections::snapshot(&inner, &person), "connections") }),
+        Method::Snapshot => {
+            work!(async { reply_list(&message, &connections::snapshot(&inner, &person), "connections") })
+        }
         Method::Thaw => work!(async {
             let request: AddressRequest = read(&message)?;
             reply(&message, &frozen_sources::unfreeze(&inner.deps, &person, &request.address).await?)

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Problem, request::RestRequest, response::RestResponse};
-use crate::service::{actions, frozen_sources};
 use crate::service::types::{
     Categories, Connections, Info, InfoInstance, InfoToken, Notices, ProblemBody, ProviderInfo, ProviderList,
     Rfc3339Time, UnfreezeBody, UnfreezeResult, VendorInfo, VendorList,
 };
+use crate::service::{actions, frozen_sources};
 
 #[derive(Deserialize)]
 struct Hello {

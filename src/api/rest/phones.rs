@@ -13,9 +13,10 @@ use crate::service::{
     action::Action,
     actions,
     types::{
-    Accepted, ConfigInfo, FieldProblem, PhoneActions, PhoneList, PhoneShown, ProblemBody,
-    ResyncRequest, ResyncResult, Timeline,
-}};
+        Accepted, ConfigInfo, FieldProblem, PhoneActions, PhoneList, PhoneShown, ProblemBody, ResyncRequest,
+        ResyncResult, Timeline,
+    },
+};
 
 /// Maximum number of phones in one response.
 const WINDOW: u32 = 200;
@@ -222,7 +223,8 @@ pub async fn resync(call: RestRequest) -> Result<RestResponse, Problem> {
     }
     let mut result = ResyncResult { accepted: 0, refused: Vec::new() };
     for mac in wish.macs {
-        match actions::act(call.service.deps(), &call.caller, &mac, Action::Resync.name(), &PhoneActions::default()).await
+        match actions::act(call.service.deps(), &call.caller, &mac, Action::Resync.name(), &PhoneActions::default())
+            .await
         {
             Ok(_) => result.accepted += 1,
             Err(refusal) => result.refused.push(FieldProblem {

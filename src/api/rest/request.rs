@@ -8,7 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Problem, response::RestResponse};
-use crate::{service::{AdminService, Inquiry, caller::Caller}, store::ApiToken};
+use crate::{
+    service::{AdminService, Inquiry, caller::Caller},
+    store::ApiToken,
+};
 
 /// The result of a handler.
 pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Problem>> + Send>>;

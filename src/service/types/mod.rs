@@ -28,7 +28,8 @@ pub use self::{
         SentenceInfo, SysclientInfo, Timeline, TimelineEntry, User, WindowInfo,
     },
     settings::{
-        Beaten, EmptiedSecret, Pending, PendingByField, SettingInfo, SettingKind, SettingList, SettingsChange, SettingsChanged,
+        Beaten, EmptiedSecret, Pending, PendingByField, SettingInfo, SettingKind, SettingList, SettingsChange,
+        SettingsChanged,
     },
     vendors::{Dhcp, ProviderInfo, ProviderList, RedirectTest, VendorArrival, VendorInfo, VendorList},
 };
@@ -60,7 +61,7 @@ pub struct TextInfo {
 
 impl From<&Text> for TextInfo {
     fn from(text: &Text) -> Self {
-        Self { key: text.key().to_owned(), params: text.params(), text: text.english() }
+        Self { key: text.key().to_owned(), params: text.params().clone(), text: text.english() }
     }
 }
 
