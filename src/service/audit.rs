@@ -5,7 +5,7 @@ use gangway_wire::appws::LoginKind;
 
 use super::{
     ServiceDependencies, audit_texts,
-    response::RequestError,
+    error::ServiceError,
     types::{AuditInfo, AuditPage},
 };
 use crate::{
@@ -96,7 +96,7 @@ pub async fn audit(
     instance: InstanceId,
     before: Option<i64>,
     count: u32,
-) -> Result<AuditPage, RequestError> {
+) -> Result<AuditPage, ServiceError> {
     let count = count.min(MOST);
     let found = deps.store.audit(instance, before, count).await?;
     let more = found.last().map(|last| last.id).filter(|_| u32::try_from(found.len()).is_ok_and(|len| len == count));

@@ -4,7 +4,7 @@ use gangway_wire::appws::services;
 
 use super::{
     Inner, audit,
-    response::clip,
+    clip::clip,
     types::{Connection, Connections},
 };
 use crate::{

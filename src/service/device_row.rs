@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{
     cause::{Cause, ProvisioningStage},
+    clip::clip,
     diagnosis,
     diagnosis_facts::DiagnosisInputs,
-    response::clip,
     types::{FacetInfo, PhoneInfo, User},
 };
 use crate::{
@@ -135,12 +134,6 @@ impl DeviceRow {
             window_until: phone.window.until.filter(|_| phone.window.closed.is_none()).map(Into::into),
             change_pending: diagnosis::change_is_pending(phone),
         }
-    }
-
-    /// [`Self::info`] as JSON.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        serde_json::to_value(self.info()).unwrap_or_default()
     }
 }
 
@@ -305,7 +298,8 @@ mod tests {
         let facts =
             DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
-        let json = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
+        let row = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now);
+        let json = serde_json::to_value(row.info()).unwrap();
         assert_eq!(json["userCount"], 300);
         let length = json.to_string().len();
         assert!(length < gangway_wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");
@@ -313,7 +307,7 @@ mod tests {
 
     #[test]
     fn names_go_out_as_data() {
-        let json = row().json();
+        let json = serde_json::to_value(row().info()).unwrap();
         assert_eq!(json["name"], "Ärzte <script>");
         assert_eq!(json["deviceConfig"]["state"], "waiting");
         assert_eq!(json["cause"], "pbx-away");

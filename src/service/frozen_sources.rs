@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ServiceDependencies, audit, response::RequestError, text::Text, types::UnfreezeResult};
+use super::{ServiceDependencies, audit, error::ServiceError, types::UnfreezeResult};
 use crate::service::caller::Caller;
 
 /// Ends the freeze of the source with this address.
@@ -13,10 +13,9 @@ pub async fn unfreeze(
     deps: &ServiceDependencies,
     person: &Caller,
     typed: &str,
-) -> Result<UnfreezeResult, RequestError> {
+) -> Result<UnfreezeResult, ServiceError> {
     let Ok(address) = typed.trim().parse::<IpAddr>() else {
-        let address: String = typed.chars().take(60).collect();
-        return Err(Text::new("bad-address").with("address", address).into());
+        return Err(ServiceError::BadAddress(typed.chars().take(60).collect()));
     };
     let address = address.to_canonical();
     audit::entry(&deps.store, person, &address.to_string(), &format!("end the freeze of {address}")).await?;

@@ -5,9 +5,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ServiceDependencies, audit, csv,
+    ServiceDependencies,
+    actions::mac,
+    audit,
+    clip::clip,
+    csv,
     device_row::time,
-    response::{RequestError, clip, mac},
+    error::ServiceError,
     types::{HistoryInfo, HistoryPage, Pruned},
 };
 use crate::{
@@ -68,7 +72,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(filter: CallFilter) -> Result<Self, RequestError> {
+    fn new(filter: CallFilter) -> Result<Self, ServiceError> {
         let mac = match filter.mac.trim() {
             "" => None,
             typed => Some(mac(typed)?),
@@ -99,7 +103,7 @@ async fn search(
     ready: &Ready,
     mut before: Option<i64>,
     count: usize,
-) -> Result<(Vec<HistoryRow>, Option<i64>), RequestError> {
+) -> Result<(Vec<HistoryRow>, Option<i64>), ServiceError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let page = deps.store.history(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE }).await?;
@@ -143,7 +147,7 @@ pub async fn history(
     deps: &ServiceDependencies,
     instance: InstanceId,
     query: CallQuery,
-) -> Result<HistoryPage, RequestError> {
+) -> Result<HistoryPage, ServiceError> {
     let ready = Ready::new(query.filter)?;
     let (rows, more) = search(deps, instance, &ready, query.before, query.count.min(MOST)).await?;
     Ok(HistoryPage { rows: rows.iter().map(info).collect(), more })
@@ -153,7 +157,7 @@ pub async fn history(
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, RequestError> {
+pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, ServiceError> {
     let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
@@ -166,7 +170,7 @@ pub async fn export(
     deps: &ServiceDependencies,
     instance: InstanceId,
     filter: CallFilter,
-) -> Result<String, RequestError> {
+) -> Result<String, ServiceError> {
     let ready = Ready::new(filter)?;
     let mut text = String::new();
     csv::write(&mut text, &["time", "mac", "vendor", "command", "outcome", "took_ms", "answer"]);
@@ -191,7 +195,7 @@ pub async fn export(
 ///
 /// # Errors
 /// If the store cannot be written.
-pub async fn prune(deps: &ServiceDependencies, person: &Caller, days: u32) -> Result<Pruned, RequestError> {
+pub async fn prune(deps: &ServiceDependencies, person: &Caller, days: u32) -> Result<Pruned, ServiceError> {
     audit::entry(&deps.store, person, "", &format!("drop the redirect history older than {days} days")).await?;
     Ok(Pruned { pruned: deps.store.prune_history(person.instance.id, days).await? })
 }

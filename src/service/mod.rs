@@ -1,80 +1,79 @@
-//! The backend of the admin app: the data and actions of its page, over the api `gangway` of `docs/admin-api.md`. It
-//! uses a separate thread and shares no additional locks with requests of phones.
+//! What administrators do, as typed use cases: a request, a response of [`types`], or a [`ServiceError`]. Those that
+//! change something or show a secret write the audit themselves. REST, the admin page and the commands only translate
+//! from and to their protocols. The service uses a separate thread and shares no additional locks with requests of
+//! phones.
 
 pub mod action;
 pub mod actions;
-mod activity_chart;
+pub mod activity_chart;
 pub mod audit;
 mod audit_texts;
 pub mod caller;
 pub mod cause;
-mod config_diff;
+mod clip;
+pub mod config_diff;
 mod connections;
 pub mod csv;
-mod device_index;
+pub mod device_index;
 mod device_row;
 pub mod diagnosis;
 pub mod diagnosis_facts;
 pub mod diagnosis_text;
 pub mod diagnostics;
+mod error;
 pub mod frozen_sources;
+pub mod gateway;
 pub mod history;
-mod import;
+pub mod import;
 mod import_check;
 pub mod import_job;
-mod inquiry;
-mod line_keys;
+pub mod line_keys;
 mod list_query;
 mod list_view;
-pub mod methods;
 mod notices;
 pub mod phone_export;
 mod provisioning_codes;
 pub mod rejected_logins;
 mod render_preview;
-mod rendered_config;
-mod response;
-mod session;
-mod session_info;
+pub mod rendered_config;
 pub mod settings;
 pub mod settings_check;
 pub mod settings_remarks;
 pub mod settings_write;
 pub mod sip_tls_probe;
 pub mod status;
-mod text;
-mod timeline;
+pub mod timeline;
 pub mod tls_rejections;
 pub mod tokens;
 pub mod types;
-mod vendors;
+pub mod vendors;
 
 use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use gangway_wire::appws::Envelope;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 
 use self::{
     caller::Caller, device_index::DeviceIndex, import::Imports, notices::AbsenceTracker,
     rejected_logins::RejectedLogins, sip_tls_probe::ProbeSipTls,
+    types::{ImportInfo, Notices, PhoneList, PhoneShown},
 };
 pub use self::{
     device_row::{DeviceRow, SearchTerms},
+    device_index::RowBatch,
+    error::{InvalidField, ServiceError},
     import::MOST_BYTES as IMPORT_BYTES,
-    inquiry::Inquiry,
-    list_query::{ListParams, Query, Sort},
-    list_view::ListView,
+    import_check::CheckedFile,
+    list_query::{By, FacetFilter, ListParams, ListRequest, PhoneCounts, Query, Sort},
+    list_view::{Delta, ListView},
     notices::of_certificate,
-    response::RequestError,
-    text::Text,
 };
 use crate::{
     catalog::SharedRegistry,
     devices::client::DevicesLinks,
     net::{
-        appwebsocket::Link, descriptors::DescriptorShares, egress_policy::EgressPolicy,
+        descriptors::DescriptorShares, egress_policy::EgressPolicy,
         handshake_failures::FailedHandshakes, unlisted_proxy::UnlistedProxy,
     },
     pbx::{sessions::PbxSessions, user_objects::Pbx},
@@ -153,9 +152,9 @@ impl ServiceDependencies {
     ///
     /// # Errors
     /// With the message that says how to take over.
-    pub fn require_active(&self) -> Result<(), RequestError> {
+    pub fn require_active(&self) -> Result<(), ServiceError> {
         match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
-            Some(sentence) => Err(Text::new("passive").with("sentence", sentence).into()),
+            Some(sentence) => Err(ServiceError::Passive(sentence)),
             None => Ok(()),
         }
     }
@@ -179,6 +178,50 @@ impl AdminService {
     #[must_use]
     pub fn connections(&self, caller: &Caller) -> types::Connections {
         connections::snapshot(&self.0, caller)
+    }
+
+    /// Returns a window of the list of phones.
+    #[must_use]
+    pub fn phones(&self, instance: InstanceId, request: ListRequest) -> PhoneList {
+        ListView::of_request(self.device_rows(instance), request).page()
+    }
+
+    /// Returns everything known about a phone, and where it is stuck.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn phone(&self, instance: InstanceId, mac: &str) -> Result<PhoneShown, ServiceError> {
+        Ok(self.phone_shown(&actions::find(self.deps(), instance, mac)?))
+    }
+
+    /// Describes a phone.
+    #[must_use]
+    pub fn phone_shown(&self, phone: &Arc<Phone>) -> PhoneShown {
+        timeline::shown(self.deps(), &self.0.shelf, phone)
+    }
+
+    /// Returns the rows of all phones of an instance.
+    #[must_use]
+    pub fn device_rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
+        self.0.shelf.rows(instance)
+    }
+
+    /// Subscribes to changes of rows.
+    #[must_use]
+    pub fn device_changes(&self) -> broadcast::Receiver<Arc<RowBatch>> {
+        self.0.shelf.batches()
+    }
+
+    /// Returns what administrators should know.
+    #[must_use]
+    pub fn notices(&self, instance: InstanceId) -> Notices {
+        Notices { notices: notices::notices(&self.0, instance) }
+    }
+
+    /// Returns how far the import of an instance is, or how the last one ended.
+    #[must_use]
+    pub fn import_state(&self, instance: InstanceId) -> ImportInfo {
+        self.0.imports.state(instance)
     }
 
     /// The handles it works with.
@@ -223,15 +266,8 @@ impl AdminService {
     }
 
     /// Spawns a task on the service's own thread, from any thread.
-    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let _entered = self.0.runtime.enter();
         self.0.deps.tasks.spawn(name, task);
-    }
-}
-
-impl caller::AdminSessions for AdminService {
-    fn receive(&self, person: Caller, messages: mpsc::Receiver<Envelope>, out: Link) {
-        let session = session::AdminSession::new(self.clone(), person, out);
-        self.spawn("admin session", session.serve(messages));
     }
 }

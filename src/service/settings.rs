@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
-    ServiceDependencies, audit, render_preview,
-    response::RequestError,
-    text::Text,
+    ServiceDependencies, audit,
+    error::ServiceError,
+    render_preview,
     types::{Beaten, Pending, PendingByField, RedirectTest, SettingInfo, SettingKind, SettingList},
 };
 use crate::{
+    base::i18n::Message,
     phone::{instance::InstanceId, record::Phone},
     service::caller::Caller,
     settings::{Defaults, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
@@ -24,10 +25,8 @@ const AT_ONCE: usize = 20;
 ///
 /// # Errors
 /// If it is not a scope.
-pub fn scope(typed: &str) -> Result<Scope, RequestError> {
-    typed
-        .parse()
-        .map_err(|error: crate::settings::ScopeError| Text::new("bad-scope").with("sentence", error.to_string()).into())
+pub fn scope(typed: &str) -> Result<Scope, ServiceError> {
+    typed.parse().map_err(ServiceError::BadScope)
 }
 
 /// Returns every setting available in a scope: name, group, and row of the table. Those of redirect services are
@@ -86,7 +85,7 @@ fn kind(kind: ValueKind) -> SettingKind {
 ///
 /// # Errors
 /// When the scope is invalid.
-pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<SettingList, RequestError> {
+pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<SettingList, ServiceError> {
     let scope = scope(typed)?;
     let layers = deps.store.layers(instance);
     let phone = match &scope {
@@ -156,9 +155,9 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -
 }
 
 /// Returns the key of the help text, which is the same for the redirect services of all vendors.
-fn help(name: &str, setting: &Setting) -> Text {
+fn help(name: &str, setting: &Setting) -> Message {
     let redirect = if name == setting.name { "" } else { "redirect." };
-    Text::new(format!("help.{redirect}{}", setting.name))
+    Message::new(format!("help.{redirect}{}", setting.name))
 }
 
 /// Returns the default: the manifest's, or else the table's.
@@ -195,7 +194,7 @@ pub async fn pending(
     deps: &ServiceDependencies,
     instance: InstanceId,
     typed: &str,
-) -> Result<PendingByField, RequestError> {
+) -> Result<PendingByField, ServiceError> {
     let scope = scope(typed)?;
     let changes = deps.store.setting_changes(instance, &scope).await?;
     let mut fields: BTreeMap<String, u32> = changes.iter().map(|change| (change.name.clone(), 0)).collect();
@@ -240,16 +239,16 @@ pub async fn redirect_test(
     deps: &ServiceDependencies,
     person: &Caller,
     vendor: &str,
-) -> Result<RedirectTest, RequestError> {
+) -> Result<RedirectTest, ServiceError> {
     deps.require_active()?;
     let vendor: String = vendor.chars().take(60).collect();
     if deps.registry.load().vendor(&vendor).is_none() {
-        return Err(Text::new("unknown-vendor").with("vendor", vendor).into());
+        return Err(ServiceError::UnknownVendor(vendor));
     }
     audit::entry(&deps.store, person, &format!("vendor:{vendor}"), "try the account at the redirect service").await?;
     let Some(outcome) = deps.provisioning.probe_redirect(person.instance.id, &vendor).await else {
-        return Err(Text::new("no-redirect-account").with("vendor", vendor).into());
+        return Err(ServiceError::NoRedirectAccount(vendor));
     };
     let ok = matches!(outcome, crate::redirect::RedirectResult::Ok(_) | crate::redirect::RedirectResult::AlreadyMine);
-    Ok(RedirectTest { ok, text: (&Text::new("redirect-test").with("sentence", outcome.sentence())).into() })
+    Ok(RedirectTest { ok, text: (&Message::new("redirect-test").with("sentence", outcome.sentence())).into() })
 }

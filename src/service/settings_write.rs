@@ -6,14 +6,15 @@ use gangway_base::secret::Secret;
 
 use super::{
     ServiceDependencies, audit, audit_texts,
-    response::RequestError,
+    clip::clip,
+    error::{InvalidField, ServiceError},
     settings::{of_scope, scope},
     settings_check::SettingsCheck,
     settings_remarks::remarks,
-    text::Text,
     types::{EmptiedSecret, SettingsChanged},
 };
 use crate::{
+    base::i18n::Message,
     catalog::Registry,
     service::caller::Caller,
     settings::{Changes, EmptiedSecretSetting, Scope, SettingError, setting},
@@ -28,7 +29,7 @@ pub async fn set(
     person: &Caller,
     typed: &str,
     values: &BTreeMap<String, Option<Secret>>,
-) -> Result<SettingsChanged, RequestError> {
+) -> Result<SettingsChanged, ServiceError> {
     let scope = scope(typed)?;
     let known = of_scope(deps, &scope);
     let registry = deps.registry.load();
@@ -36,21 +37,21 @@ pub async fn set(
         SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
     let (mut changes, mut wrong) = (Vec::new(), Vec::new());
     for (name, value) in values {
-        let short = || name.chars().take(80).collect::<String>();
+        let invalid = |message| InvalidField { name: name.chars().take(80).collect(), message };
         if let Some(vendor) = unknown_vendor(name, &registry).filter(|_| value.is_some()) {
-            wrong.push((short(), Text::new("unknown-vendor").with("vendor", vendor)));
+            wrong.push(invalid(Message::new("unknown-vendor").with("vendor", vendor)));
             continue;
         }
         // An account of a vendor that no longer exists can be removed.
         let is_gone = unknown_vendor(name, &registry).is_some() && scope == Scope::Instance;
         if !is_gone && setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
-            wrong.push((short(), Text::new("not-for-this-scope")));
+            wrong.push(invalid(Message::new("not-for-this-scope")));
             continue;
         }
         let Some(value) = value else {
             match setting(name) {
                 Some(_) => changes.push((name.clone(), None)),
-                None => wrong.push((short(), Text::new("setting-refused").with("sentence", refused(name)))),
+                None => wrong.push(invalid(Message::new("setting-refused").with("sentence", refused(name)))),
             }
             continue;
         };
@@ -60,12 +61,11 @@ pub async fn set(
         }
         match judge.value(name, value.expose(), &scope) {
             Ok(value) => changes.push((name.clone(), Some(Secret::new(value)))),
-            Err(text) => wrong.push((short(), text)),
+            Err(text) => wrong.push(invalid(text)),
         }
     }
     if !wrong.is_empty() {
-        let text = Text::new("settings-refused").with("count", wrong.len());
-        return Err(RequestError { text, fields: wrong });
+        return Err(ServiceError::SettingsRefused(wrong));
     }
     if changes.is_empty() {
         return Ok(SettingsChanged { emptied: Vec::new(), remarks: Vec::new() });
@@ -99,7 +99,7 @@ fn deed(name: &str, value: Option<&Secret>) -> String {
     match value {
         None => format!("take {name} back"),
         Some(_) if setting(name).is_none_or(|setting| setting.secret) => format!("set {name} to ***"),
-        Some(value) => format!("set {name} to {}", super::response::clip(value.expose(), 200)),
+        Some(value) => format!("set {name} to {}", clip(value.expose(), 200)),
     }
 }
 

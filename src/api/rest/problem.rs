@@ -10,7 +10,7 @@ use actix_web::{
 use serde_json::Value;
 
 use crate::service::types::{FieldProblem, ProblemBody};
-use crate::service::{RequestError, Text};
+use crate::service::{Message, RequestError};
 
 /// The media type of an error response.
 pub const MEDIA: &str = "application/problem+json";
@@ -205,7 +205,7 @@ fn status_of(refusal: &RequestError) -> StatusCode {
     }
 }
 
-fn field(name: &str, text: &Text) -> FieldProblem {
+fn field(name: &str, text: &Message) -> FieldProblem {
     FieldProblem { field: name.to_owned(), line: None, detail: text.english(), code: text.key().to_owned() }
 }
 

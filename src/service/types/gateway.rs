@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Rfc3339Time, TextInfo};
 
 /// A category of Devices that phones can be provisioned into.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
     /// Its id.
@@ -20,14 +20,14 @@ pub struct Category {
 }
 
 /// Categories of Devices.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Categories {
     /// The categories.
     pub categories: Vec<Category>,
 }
 
 /// Something a person should know.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Notice {
     /// A lasting word.
     pub key: String,
@@ -40,14 +40,14 @@ pub struct Notice {
 }
 
 /// What a person should know.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Notices {
     /// The notices.
     pub notices: Vec<Notice>,
 }
 
 /// A source that is frozen.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Thaw)]
 pub struct UnfreezeBody {
@@ -56,7 +56,7 @@ pub struct UnfreezeBody {
 }
 
 /// What came of it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Thawed)]
 pub struct UnfreezeResult {
     /// False when no source with this address was frozen.
@@ -64,7 +64,7 @@ pub struct UnfreezeResult {
 }
 
 /// A connection to a service.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Connection {
     /// `pbx`, `devices`, `sysclients` or `redirect`.
     pub kind: String,
@@ -81,14 +81,14 @@ pub struct Connection {
 }
 
 /// All connections to services.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Connections {
     /// The connections.
     pub connections: Vec<Connection>,
 }
 
 /// The tenant.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InfoInstance {
     /// Its domain.
     pub domain: String,
@@ -97,7 +97,7 @@ pub struct InfoInstance {
 }
 
 /// The token that was shown.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct InfoToken {
     /// How people call it.
     pub name: String,
@@ -108,7 +108,7 @@ pub struct InfoToken {
 }
 
 /// The gateway, and who asks it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Info {
     /// Version of the gateway.
     pub version: String,
@@ -118,4 +118,73 @@ pub struct Info {
     pub instance: InfoInstance,
     /// The token that was shown.
     pub token: InfoToken,
+}
+
+/// The user of the admin page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PersonInfo {
+    /// Long name, login and address.
+    pub name: String,
+    /// The name at the PBX.
+    pub sip: String,
+    /// `pbx`, `password`, `token` or `command`.
+    pub login: String,
+}
+
+/// A provider without its vendor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderTitle {
+    /// Its name.
+    pub name: String,
+    /// As Profile and UsersAdmin show it.
+    pub title: String,
+}
+
+/// What a page must know of a vendor to offer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VendorSummary {
+    /// Its name.
+    pub name: String,
+    /// As people know it.
+    pub title: String,
+    /// Its providers.
+    pub providers: Vec<ProviderTitle>,
+    /// The protocols of its redirect services.
+    pub protocols: Vec<String>,
+    /// The protocol to use unless a setting selects another.
+    pub default_protocol: String,
+    /// Accounts that the vendor shares with all customers.
+    pub demo_accounts: Vec<String>,
+    /// Its models.
+    pub models: Vec<String>,
+}
+
+/// Limits of requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PageLimits {
+    /// Most rows of a list at once.
+    pub window: usize,
+    /// Most bytes of an import file.
+    pub import_bytes: usize,
+}
+
+/// The gateway, its user, and its vendors: what a page asks first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionInfo {
+    /// Version of the gateway.
+    pub version: String,
+    /// The running build. Pages of a different build reload.
+    pub build: String,
+    /// The time at the gateway.
+    pub now: Rfc3339Time,
+    /// The tenant.
+    pub instance: InfoInstance,
+    /// The user.
+    pub person: PersonInfo,
+    /// The vendors.
+    pub vendors: Vec<VendorSummary>,
+    /// Limits of requests.
+    pub limits: PageLimits,
 }

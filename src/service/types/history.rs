@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::Rfc3339Time;
 
 /// One call to a redirect service.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = HistoryRow)]
 pub struct HistoryInfo {
     /// Grows with time.
@@ -28,7 +28,7 @@ pub struct HistoryInfo {
 }
 
 /// Calls to redirect services, newest first.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryPage {
     /// The calls.
     pub rows: Vec<HistoryInfo>,
@@ -37,14 +37,14 @@ pub struct HistoryPage {
 }
 
 /// Calls that were dropped.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pruned {
     /// How many.
     pub pruned: u64,
 }
 
 /// Who did what.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditRow)]
 pub struct AuditInfo {
     /// Grows with time.
@@ -64,7 +64,7 @@ pub struct AuditInfo {
 }
 
 /// Who did what, newest first.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     /// The deeds.
     pub rows: Vec<AuditInfo>,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::TextInfo;
 
 /// What is wrong with a line of a file.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LineProblem {
     /// The line; 0 for the whole file.
     pub line: u64,
@@ -17,7 +17,7 @@ pub struct LineProblem {
 }
 
 /// A checked file; nothing is done yet.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImportCheck {
     /// Lines with something in them.
     pub lines: u64,
@@ -36,7 +36,7 @@ pub struct ImportCheck {
 }
 
 /// An import that has begun with the good lines.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ImportStarted {
     /// How many lines.
     pub started: u64,
@@ -45,7 +45,7 @@ pub struct ImportStarted {
 }
 
 /// How far an import is; the last one while none is under way.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Import)]
 pub struct ImportInfo {
     /// Lines in all; 0 when there was no import since the start.
@@ -71,4 +71,14 @@ pub struct ImportInfo {
 
 fn yes() -> bool {
     true
+}
+
+/// With which an import provisions phones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ImportOptions {
+    /// Id or name of the category in Devices for lines that name none.
+    pub category: Option<String>,
+    /// Each code is valid for 7 days instead of 15 minutes.
+    pub rollout: bool,
 }

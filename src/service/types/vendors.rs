@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::TextInfo;
 
 /// A way phones are provisioned by.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Provider)]
 pub struct ProviderInfo {
@@ -20,7 +20,7 @@ pub struct ProviderInfo {
 }
 
 /// All providers.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Providers)]
 pub struct ProviderList {
     /// The providers.
@@ -28,7 +28,7 @@ pub struct ProviderList {
 }
 
 /// What a DHCP server tells phones.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dhcp {
     /// The option's number.
     pub option: u8,
@@ -41,7 +41,7 @@ pub struct Dhcp {
 }
 
 /// How phones find the gateway without a redirect service.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VendorArrival {
     /// DHCP options, the usual one first.
     pub dhcp: Vec<Dhcp>,
@@ -52,7 +52,7 @@ pub struct VendorArrival {
 }
 
 /// A vendor as its folder describes it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Vendor)]
 pub struct VendorInfo {
     /// Its name.
@@ -80,7 +80,7 @@ pub struct VendorInfo {
 }
 
 /// Vendors.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Vendors)]
 pub struct VendorList {
     /// The vendors.
@@ -88,7 +88,7 @@ pub struct VendorList {
 }
 
 /// What a redirect account is worth.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RedirectTest {
     /// Whether the service took it.
     pub ok: bool,

@@ -1,52 +1,28 @@
 //! Parses requests and creates answers.
 
-use gangway_base::mac::Mac;
 use gangway_wire::appws::{
     Envelope,
     envelope::{OUT_LIMIT, Outgoing},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::text::Text;
-use crate::store::StoreError;
-
-/// Why a request was rejected.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RequestError {
-    /// The message.
-    pub text: Text,
-    /// Errors in individual fields.
-    pub fields: Vec<(String, Text)>,
-}
-
-impl From<Text> for RequestError {
-    fn from(text: Text) -> Self {
-        Self { text, fields: Vec::new() }
-    }
-}
-
-impl From<StoreError> for RequestError {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the admin api could not use the store");
-        Text::new("store-failed").with("sentence", error.to_string()).into()
-    }
-}
+use crate::service::ServiceError;
 
 /// The messages of an answer.
-pub type MessageResult = Result<Vec<String>, RequestError>;
+pub type MessageResult = Result<Vec<String>, ServiceError>;
 
 /// Returns the answer to a rejected request.
 #[must_use]
-pub fn refusal(message: &Envelope, problem: &RequestError) -> String {
-    let fields: serde_json::Map<String, Value> = problem
-        .fields
+pub fn rejection(message: &Envelope, error: &ServiceError) -> String {
+    let fields: Map<String, Value> = error
+        .fields()
         .iter()
-        .map(|(name, text)| (name.clone(), serde_json::to_value(text).unwrap_or_default()))
+        .map(|field| (field.name.clone(), serde_json::to_value(&field.message).unwrap_or_default()))
         .collect();
     message
-        .error_answer(&result_of(message), &problem.text.english())
-        .field("code", &problem.text)
+        .error_answer(&result_of(message), &error.to_string())
+        .field("code", error.message())
         .maybe("fields", (!fields.is_empty()).then_some(fields))
         .text()
 }
@@ -62,25 +38,17 @@ pub fn result(message: &Envelope) -> Outgoing {
     message.answer(&result_of(message))
 }
 
-/// Returns an answer that consists of one message.
-///
-/// # Errors
-/// Never fails; the type is that of answers.
-pub fn one(answer: Outgoing) -> MessageResult {
-    Ok(vec![answer.text()])
-}
-
 /// Returns an answer with the list `name` in as many messages as needed: all but the last contain `part`, the last
 /// contains `last`.
 ///
 /// # Errors
 /// If a single row is too long for a message.
-pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
+fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
     /// As long as the marker of the last part, for which space was reserved.
     const MORE: &str = ",\"part\":true}";
     let mut texts = answer
         .split(name, rows)
-        .map_err(|error| RequestError::from(Text::new("bad-request").with("sentence", error.to_string())))?;
+        .map_err(|error| ServiceError::BadRequest(error.to_string()))?;
     let last = texts.len().saturating_sub(1);
     for text in texts.iter_mut().take(last).filter(|text| text.ends_with('}')) {
         text.pop();
@@ -94,7 +62,7 @@ pub fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
 /// # Errors
 /// When it cannot be written as an object.
 pub fn reply(message: &Envelope, body: &impl Serialize) -> MessageResult {
-    one(members(body)?.into_iter().fold(result(message), |answer, (name, value)| answer.field(&name, value)))
+    Ok(vec![whole(result(message), body)?])
 }
 
 /// Answers with a response type whose member `name` is a list, in as many messages as it takes.
@@ -102,13 +70,32 @@ pub fn reply(message: &Envelope, body: &impl Serialize) -> MessageResult {
 /// # Errors
 /// When a single row is too long for a message.
 pub fn reply_list(message: &Envelope, body: &impl Serialize, name: &str) -> MessageResult {
+    list_of(result(message), body, name)
+}
+
+/// Adds a response type to a message, split at the list `name` into as many messages as it takes.
+///
+/// # Errors
+/// When a single row is too long for a message.
+pub fn list_of(message: Outgoing, body: &impl Serialize, name: &str) -> MessageResult {
     let mut members = members(body)?;
     let rows = match members.shift_remove(name) {
         Some(Value::Array(rows)) => rows,
         _ => Vec::new(),
     };
-    let head = members.into_iter().fold(result(message), |answer, (name, value)| answer.field(&name, value));
-    list(head, name, &rows)
+    list(with_members(message, members), name, &rows)
+}
+
+/// Adds a response type to a message.
+///
+/// # Errors
+/// When it cannot be written as an object.
+pub fn whole(message: Outgoing, body: &impl Serialize) -> Result<String, ServiceError> {
+    Ok(with_members(message, members(body)?).text())
+}
+
+fn with_members(message: Outgoing, members: Map<String, Value>) -> Outgoing {
+    members.into_iter().fold(message, |message, (name, value)| message.field(&name, value))
 }
 
 /// Answers with a long text: `text` in pieces, all but the last with `part`, the last with `last`.
@@ -129,11 +116,10 @@ pub fn text_in_pieces(message: &Envelope, text: &str) -> Vec<String> {
     }
 }
 
-fn members(body: &impl Serialize) -> Result<serde_json::Map<String, Value>, RequestError> {
-    let failed = |sentence: String| RequestError::from(Text::new("bad-request").with("sentence", sentence));
-    match serde_json::to_value(body).map_err(|error| failed(error.to_string()))? {
+fn members(body: &impl Serialize) -> Result<Map<String, Value>, ServiceError> {
+    match serde_json::to_value(body).map_err(|error| ServiceError::BadRequest(error.to_string()))? {
         Value::Object(members) => Ok(members),
-        other => Err(failed(format!("{other} is no object"))),
+        other => Err(ServiceError::BadRequest(format!("{other} is no object"))),
     }
 }
 
@@ -141,27 +127,9 @@ fn members(body: &impl Serialize) -> Result<serde_json::Map<String, Value>, Requ
 ///
 /// # Errors
 /// If a member has an unexpected type.
-pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, RequestError> {
-    T::deserialize(&message.body).map_err(|error| Text::new("bad-request").with("sentence", error.to_string()).into())
-}
-
-/// Parses a MAC in any notation.
-///
-/// # Errors
-/// If it is not a MAC.
-pub fn mac(typed: &str) -> Result<Mac, RequestError> {
-    typed
-        .parse()
-        .map_err(|error: gangway_base::mac::MacError| Text::new("bad-mac").with("sentence", error.to_string()).into())
-}
-
-/// Truncates a text of untrusted length to `most` characters.
-#[must_use]
-pub fn clip(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, ServiceError> {
+    T::deserialize(&message.body)
+        .map_err(|error| Message::new("bad-request").with("sentence", error.to_string()).into())
 }
 
 #[cfg(test)]
@@ -187,10 +155,5 @@ mod tests {
             parts += texts.len();
         }
         assert!(parts > 120 && longest <= OUT_LIMIT, "{parts} {longest}");
-    }
-
-    #[test]
-    fn what_is_long_is_cut_between_characters() {
-        assert_eq!((clip("äöü", 2).as_str(), clip("äöü", 3).as_str()), ("äö…", "äöü"));
     }
 }
