@@ -14,7 +14,7 @@ use super::{
     types::{Accepted, Categories, Category, FirstContactInfo, PhoneActions},
 };
 use crate::{
-    base::i18n::MessageKey,
+    base::i18n::{Message, MessageKey},
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,

@@ -4,11 +4,7 @@ use gangway_base::mac::{Mac, MacError};
 use jiff::Timestamp;
 
 use crate::{
-    base::i18n::Message,
-    devices::client::DevicesError,
-    render::RenderError,
-    settings::ScopeError,
-    store::StoreError,
+    base::i18n::Message, devices::client::DevicesError, render::RenderError, settings::ScopeError, store::StoreError,
 };
 
 /// A field whose value is rejected.

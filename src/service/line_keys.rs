@@ -41,10 +41,10 @@ pub fn line_keys(
         faults.map_err(|error| ServiceError::SettingRefused(error.to_string()))
     };
     let check = |faults: Vec<(usize, String)>, types| {
-        let rows = faults.into_iter().take(MOST).map(|(row, reason)| LineKeyProblem {
-            row,
-            text: (&Message::plain(clip(&reason, LONGEST))).into(),
-        });
+        let rows = faults
+            .into_iter()
+            .take(MOST)
+            .map(|(row, reason)| LineKeyProblem { row, text: (&Message::plain(clip(&reason, LONGEST))).into() });
         LineKeyCheck { rows: rows.collect(), types, model: None, keys: None, accounts: None, most: MOST_KEYS }
     };
     let registry = deps.registry.load();

@@ -117,28 +117,56 @@ impl Query {
     }
 }
 
-/// The column by which rows are sorted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum By {
-    #[default]
-    Mac,
-    Name,
-    User,
-    Vendor,
-    Model,
-    Firmware,
-    Address,
-    Category,
-    Stage,
-    DeviceConfig,
-    Redirect,
-    Requests,
-    Flags,
-    Registered,
-    LastRequest,
-    Delivered,
-    Created,
+macro_rules! columns {
+    ($($column:ident $name:literal;)*) => {
+        /// The column by which rows are sorted.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+        #[expect(missing_docs, reason = "a member of the row")]
+        pub enum By {
+            #[default]
+            $(#[serde(rename = $name)] $column),*
+        }
+
+        impl By {
+            /// All columns.
+            pub const ALL: &[Self] = &[$(Self::$column),*];
+
+            /// Returns the column with this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$column),)*
+                    _ => None,
+                }
+            }
+
+            /// Returns the name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$column => $name),* }
+            }
+        }
+    };
+}
+
+columns! {
+    Mac "mac";
+    Name "name";
+    User "user";
+    Vendor "vendor";
+    Model "model";
+    Firmware "firmware";
+    Address "address";
+    Category "category";
+    Stage "stage";
+    DeviceConfig "deviceConfig";
+    Redirect "redirect";
+    Requests "requests";
+    Flags "flags";
+    Registered "registered";
+    LastRequest "lastRequest";
+    Delivered "delivered";
+    Created "created";
 }
 
 /// The order of a list.

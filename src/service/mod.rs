@@ -55,13 +55,17 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot};
 
 use self::{
-    caller::Caller, device_index::DeviceIndex, import::Imports, notices::AbsenceTracker,
-    rejected_logins::RejectedLogins, sip_tls_probe::ProbeSipTls,
+    caller::Caller,
+    device_index::DeviceIndex,
+    import::Imports,
+    notices::AbsenceTracker,
+    rejected_logins::RejectedLogins,
+    sip_tls_probe::ProbeSipTls,
     types::{ImportInfo, Notices, PhoneList, PhoneShown},
 };
 pub use self::{
-    device_row::{DeviceRow, SearchTerms},
     device_index::RowBatch,
+    device_row::{DeviceRow, SearchTerms},
     error::{InvalidField, ServiceError},
     import::MOST_BYTES as IMPORT_BYTES,
     import_check::CheckedFile,
@@ -73,8 +77,8 @@ use crate::{
     catalog::SharedRegistry,
     devices::client::DevicesLinks,
     net::{
-        descriptors::DescriptorShares, egress_policy::EgressPolicy,
-        handshake_failures::FailedHandshakes, unlisted_proxy::UnlistedProxy,
+        descriptors::DescriptorShares, egress_policy::EgressPolicy, handshake_failures::FailedHandshakes,
+        unlisted_proxy::UnlistedProxy,
     },
     pbx::{sessions::PbxSessions, user_objects::Pbx},
     phone::{

@@ -13,7 +13,8 @@ use serde_json::Value;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
-    Inner, ScanningSource, ServiceDependencies, device_row::time, settings_check::SettingsCheck, settings_remarks, types,
+    Inner, ScanningSource, ServiceDependencies, device_row::time, settings_check::SettingsCheck, settings_remarks,
+    types,
 };
 use crate::{
     base::i18n::Message,

@@ -4,8 +4,7 @@ use gangway_base::secret::Secret;
 use gangway_wire::appws::devices::Category;
 
 use super::{ServiceDependencies, error::ServiceError};
-use crate::base::i18n::Message;
-use crate::{devices::client::DevicesError, phone::instance::InstanceId};
+use crate::phone::instance::InstanceId;
 
 /// Returns the categories in Devices that are suitable for phones, including those not used for provisioning.
 ///

@@ -2,7 +2,6 @@
 
 use super::ServiceDependencies;
 use crate::{
-    base::i18n::Message,
     catalog::format::{Format, Shape},
     phone::record::Phone,
     render::{ExplainedLine, FileRequest, Generated, RenderError, Stage, recognition_of},

@@ -4,7 +4,10 @@
 use gangway_base::periodic::PeriodicStatus;
 use serde::{Deserialize, Serialize};
 
-use super::{AdminService, connections, notices, types::{Connection, Notice}};
+use super::{
+    AdminService, connections, notices,
+    types::{Connection, Notice},
+};
 use crate::{
     phone::instance::InstanceId,
     store::{Store, StoreError},

@@ -14,8 +14,8 @@ use super::{
     error::ServiceError,
     render_preview,
     types::{
-        AccountInfo, Detail, FirstContactInfo, LastRequest, PhoneDetails, PhoneShown, RedirectEntryInfo,
-        SysclientInfo, Timeline, TimelineEntry, TranslatableEntry, WindowInfo,
+        AccountInfo, Detail, FirstContactInfo, LastRequest, PhoneDetails, PhoneShown, RedirectEntryInfo, SysclientInfo,
+        Timeline, TimelineEntry, TranslatableEntry, WindowInfo,
     },
 };
 use crate::{
@@ -65,15 +65,12 @@ pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>
         provisionings: phone.provisioning.into(),
         window: window(phone),
         own_proven: phone.own.proven.map(Into::into),
-        redirect_entry: phone.redirect_entry.as_ref().map(|entry| RedirectEntryInfo {
-            at: entry.at.into(),
-            server_name: entry.server_name.clone(),
-        }),
+        redirect_entry: phone
+            .redirect_entry
+            .as_ref()
+            .map(|entry| RedirectEntryInfo { at: entry.at.into(), server_name: entry.server_name.clone() }),
         config_received: phone.device_config.received.map(Into::into),
-        sysclient: SysclientInfo {
-            product: phone.sysclient.product.clone(),
-            version: phone.sysclient.version.clone(),
-        },
+        sysclient: SysclientInfo { product: phone.sysclient.product.clone(), version: phone.sysclient.version.clone() },
         request: row.last.as_ref().map(last_request),
         manual_url,
         url_problem: urls.problem(&phone.provider, scheme),

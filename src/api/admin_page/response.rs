@@ -46,9 +46,7 @@ pub fn result(message: &Envelope) -> Outgoing {
 fn list(answer: Outgoing, name: &str, rows: &[Value]) -> MessageResult {
     /// As long as the marker of the last part, for which space was reserved.
     const MORE: &str = ",\"part\":true}";
-    let mut texts = answer
-        .split(name, rows)
-        .map_err(|error| ServiceError::BadRequest(error.to_string()))?;
+    let mut texts = answer.split(name, rows).map_err(|error| ServiceError::BadRequest(error.to_string()))?;
     let last = texts.len().saturating_sub(1);
     for text in texts.iter_mut().take(last).filter(|text| text.ends_with('}')) {
         text.pop();
@@ -128,8 +126,7 @@ fn members(body: &impl Serialize) -> Result<Map<String, Value>, ServiceError> {
 /// # Errors
 /// If a member has an unexpected type.
 pub fn read<T: DeserializeOwned>(message: &Envelope) -> Result<T, ServiceError> {
-    T::deserialize(&message.body)
-        .map_err(|error| Message::new("bad-request").with("sentence", error.to_string()).into())
+    T::deserialize(&message.body).map_err(|error| ServiceError::BadRequest(error.to_string()))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ use crate::{
         server::connections::is_over_tls,
     },
     phone::instance::Instance,
-    service::{AdminService, Inquiry},
+    service::AdminService,
     store::Store,
 };
 
@@ -93,7 +93,6 @@ impl Rest {
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = auth::person(instance, &token, source);
         let call = RestRequest {
-            inquiry: Inquiry::new(&self.desk, person.clone()),
             service: self.desk.clone(),
             caller: person,
             token,

@@ -10,7 +10,7 @@ use actix_web::{
 use serde_json::Value;
 
 use crate::service::types::{FieldProblem, ProblemBody};
-use crate::service::{Message, RequestError};
+use crate::{base::i18n::Message, service::ServiceError};
 
 /// The media type of an error response.
 pub const MEDIA: &str = "application/problem+json";
@@ -146,10 +146,10 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "10").closing()
     }
 
-    /// 500: the admin service's answer does not match the types of this API. The reason is logged.
+    /// 500: an answer cannot be written as JSON. The reason is logged.
     #[must_use]
-    pub fn broken(mt: &str, error: &serde_json::Error) -> Self {
-        tracing::error!(mt, %error, "an answer of the admin desk does not fit the REST api");
+    pub fn broken(error: &serde_json::Error) -> Self {
+        tracing::error!(%error, "an answer of the REST api cannot be written");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be put together; the log says why.")
     }
 
@@ -190,33 +190,58 @@ impl Problem {
     }
 }
 
-/// Returns the status for an error of the admin service.
-fn status_of(refusal: &RequestError) -> StatusCode {
-    match refusal.text.key() {
-        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
-        "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
-        "phone-is-gone" => StatusCode::GONE,
-        "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
-        "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
-        "devices-failed" => StatusCode::BAD_GATEWAY,
-        "settings-refused" | "bad-address" => StatusCode::UNPROCESSABLE_ENTITY,
+/// Returns the status for an error of the service.
+fn status_of(error: &ServiceError) -> StatusCode {
+    match error {
+        ServiceError::BadRequest(_)
+        | ServiceError::BadMac(_)
+        | ServiceError::BadScope(_)
+        | ServiceError::BadNetwork(_) => StatusCode::BAD_REQUEST,
+        ServiceError::NoPhone(_)
+        | ServiceError::UnknownVendor(_)
+        | ServiceError::UnknownCategory
+        | ServiceError::UnknownAction(_) => StatusCode::NOT_FOUND,
+        ServiceError::PhoneIsGone(_) => StatusCode::GONE,
+        ServiceError::ImportTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ServiceError::Store(_) | ServiceError::Busy | ServiceError::Passive(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceError::Devices(_) => StatusCode::BAD_GATEWAY,
+        ServiceError::SettingsRefused(_) | ServiceError::BadAddress(_) => StatusCode::UNPROCESSABLE_ENTITY,
         // The request is valid, but not possible in the current state.
-        _ => StatusCode::CONFLICT,
+        ServiceError::NoCategory
+        | ServiceError::CategoryNotConfig(_)
+        | ServiceError::CategoryAmbiguous { .. }
+        | ServiceError::CodeNotNeeded
+        | ServiceError::AllowBlocked(_)
+        | ServiceError::NothingToRedirect(_)
+        | ServiceError::NoRedirectAccount(_)
+        | ServiceError::RotationUnderWay
+        | ServiceError::NotRendered(_)
+        | ServiceError::NothingDelivered
+        | ServiceError::DeliveredFileNotKept(_)
+        | ServiceError::NotGenerated
+        | ServiceError::SettingRefused(_)
+        | ServiceError::TokenRefused(_)
+        | ServiceError::TooManyTokens(_)
+        | ServiceError::UnknownToken
+        | ServiceError::NothingToImport
+        | ServiceError::ImportRunning => StatusCode::CONFLICT,
     }
 }
 
-fn field(name: &str, text: &Message) -> FieldProblem {
-    FieldProblem { field: name.to_owned(), line: None, detail: text.english(), code: text.key().to_owned() }
+/// Describes what is wrong with one field.
+#[must_use]
+pub fn field_problem(field: &str, message: &Message) -> FieldProblem {
+    FieldProblem { field: field.to_owned(), line: None, detail: message.english(), code: message.key().to_owned() }
 }
 
-impl From<RequestError> for Problem {
-    fn from(refusal: RequestError) -> Self {
-        let errors = refusal.fields.iter().map(|(name, text)| field(name, text)).collect();
-        let params = serde_json::to_value(&refusal.text).ok().and_then(|mut text| Some(text.get_mut("params")?.take()));
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let message = error.message();
+        let errors = error.fields().iter().map(|field| field_problem(&field.name, &field.message)).collect();
         Self {
-            code: Some(refusal.text.key().to_owned()),
-            params: params.map(Box::new),
-            ..Self::new(status_of(&refusal), refusal.text.english()).with_errors(errors)
+            code: Some(message.key().to_owned()),
+            params: Some(Box::new(Value::Object(message.params().clone()))),
+            ..Self::new(status_of(&error), message.english()).with_errors(errors)
         }
     }
 }

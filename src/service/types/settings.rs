@@ -163,5 +163,5 @@ pub struct LineKeyCheck {
     /// Its accounts.
     pub accounts: Option<u16>,
     /// Most rows of a list.
-    pub most: usize,
+    pub most: u16,
 }
