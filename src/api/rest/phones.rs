@@ -207,7 +207,7 @@ pub async fn resync(call: RestRequest) -> Result<RestResponse, Problem> {
         {
             Ok(_) => result.accepted += 1,
             Err(error) => {
-                result.refused.push(field_problem(&mac.chars().take(40).collect::<String>(), &error.message()))
+                result.refused.push(field_problem(&mac.chars().take(40).collect::<String>(), &error.message()));
             }
         }
     }
