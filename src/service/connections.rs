@@ -63,7 +63,7 @@ pub fn rows(inner: &Inner, instance: InstanceId) -> Vec<Connection> {
             ..connection("devices", devices.url, state, format!("{} devices", devices.devices))
         });
     }
-    let phones = inner.shelf.rows(instance);
+    let phones = inner.index.rows(instance);
     let alive: Vec<_> = phones.iter().filter(|row| row.phone.buried.is_none()).collect();
     let up = alive.iter().filter(|row| row.phone.devices.state == DevicesState::Received).count();
     let state = if up == alive.len() { "up" } else { "partly" };

@@ -169,3 +169,53 @@ impl From<RenderError> for ServiceError {
         Self::NotRendered(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_text_whose_placeholders_are_filled() {
+        let mac: Mac = "805ec0123456".parse().unwrap();
+        let word = || "word".to_owned();
+        let field = InvalidField { name: word(), message: Message::new("token.scope") };
+        for error in [
+            ServiceError::BadRequest(word()),
+            ServiceError::BadMac("no".parse::<Mac>().unwrap_err()),
+            ServiceError::BadScope("no".parse::<crate::settings::Scope>().unwrap_err()),
+            ServiceError::BadNetwork(word()),
+            ServiceError::BadAddress(word()),
+            ServiceError::NoPhone(mac),
+            ServiceError::PhoneIsGone(mac),
+            ServiceError::UnknownVendor(word()),
+            ServiceError::UnknownAction(word()),
+            ServiceError::Busy,
+            ServiceError::Passive(word()),
+            ServiceError::Devices(DevicesError::Away),
+            ServiceError::UnknownCategory,
+            ServiceError::NoCategory,
+            ServiceError::CategoryNotConfig(word()),
+            ServiceError::CategoryAmbiguous { category: word(), ids: word() },
+            ServiceError::CodeNotNeeded,
+            ServiceError::AllowBlocked(mac),
+            ServiceError::NothingToRedirect(word()),
+            ServiceError::NoRedirectAccount(word()),
+            ServiceError::RotationUnderWay,
+            ServiceError::NotRendered(RenderError::NoVendor),
+            ServiceError::NothingDelivered,
+            ServiceError::DeliveredFileNotKept(Timestamp::UNIX_EPOCH),
+            ServiceError::NotGenerated,
+            ServiceError::SettingRefused(word()),
+            ServiceError::SettingsRefused(vec![field.clone()]),
+            ServiceError::TokenRefused(vec![field]),
+            ServiceError::TooManyTokens(100),
+            ServiceError::UnknownToken,
+            ServiceError::ImportTooLarge,
+            ServiceError::NothingToImport,
+            ServiceError::ImportRunning,
+        ] {
+            let (message, text) = (error.message(), error.to_string());
+            assert!(text != message.key() && !text.contains(['{', '}']), "{error:?}: {text}");
+        }
+    }
+}

@@ -167,7 +167,7 @@ pub async fn start(
     audit::entry(&deps.store, person, "", &format!("import {} lines", lines.len())).await?;
     let import = service.0.imports.enter(instance, lines.len())?;
     let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-    let work = Work { desk: service.clone(), person: person.clone(), options, categories };
+    let work = Work { service: service.clone(), person: person.clone(), options, categories };
     service.spawn("admin import", work.carry_out(import, lines));
     Ok(count)
 }
@@ -176,15 +176,15 @@ pub async fn start(
 ///
 /// # Errors
 /// If the audit cannot be written.
-pub async fn stop(desk: &AdminService, person: &Caller) -> Result<(), ServiceError> {
-    desk.deps().require_active()?;
-    audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
-    desk.0.imports.stop(person.instance.id);
+pub async fn stop(service: &AdminService, person: &Caller) -> Result<(), ServiceError> {
+    service.deps().require_active()?;
+    audit::entry(&service.0.deps.store, person, "", "end the import").await?;
+    service.0.imports.stop(person.instance.id);
     Ok(())
 }
 
 struct Work {
-    desk: AdminService,
+    service: AdminService,
     person: Caller,
     options: ImportOptions,
     categories: Vec<Category>,
@@ -192,7 +192,7 @@ struct Work {
 
 impl Work {
     async fn carry_out(self, import: Arc<Import>, lines: Vec<ImportLine>) {
-        let tasks = self.desk.0.deps.tasks.clone();
+        let tasks = self.service.0.deps.tasks.clone();
         let (work, stop) = (&self, &import.stop);
         let all = futures_util::stream::iter(lines)
             .take_while(|_| std::future::ready(!stop.is_cancelled() && !tasks.is_stopping()))
@@ -212,7 +212,7 @@ impl Work {
 
     /// Returns whether something was changed.
     async fn line(&self, line: &ImportLine) -> Result<bool, Message> {
-        let deps = &self.desk.0.deps;
+        let deps = &self.service.0.deps;
         let instance = self.person.instance.id;
         let known = deps.store.roster().by_mac(instance, line.mac);
         if known.as_ref().is_some_and(|phone| changes_nothing(line, phone)) {

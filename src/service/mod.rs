@@ -170,7 +170,7 @@ pub struct AdminService(Arc<Inner>);
 
 struct Inner {
     deps: Arc<ServiceDependencies>,
-    shelf: Arc<DeviceIndex>,
+    index: Arc<DeviceIndex>,
     imports: Imports,
     absences: AbsenceTracker,
     sip_trust: Arc<sip_tls_probe::ProbeResults>,
@@ -201,19 +201,19 @@ impl AdminService {
     /// Describes a phone.
     #[must_use]
     pub fn phone_shown(&self, phone: &Arc<Phone>) -> PhoneShown {
-        timeline::shown(self.deps(), &self.0.shelf, phone)
+        timeline::shown(self.deps(), &self.0.index, phone)
     }
 
     /// Returns the rows of all phones of an instance.
     #[must_use]
     pub fn device_rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
-        self.0.shelf.rows(instance)
+        self.0.index.rows(instance)
     }
 
     /// Subscribes to changes of rows.
     #[must_use]
     pub fn device_changes(&self) -> broadcast::Receiver<Arc<RowBatch>> {
-        self.0.shelf.batches()
+        self.0.index.batches()
     }
 
     /// Returns what administrators should know.
@@ -238,15 +238,15 @@ impl AdminService {
     #[must_use]
     pub fn start(deps: ServiceDependencies) -> Self {
         let deps = Arc::new(deps);
-        let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
-        deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
+        let index = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
+        deps.tasks.spawn("device index", Arc::clone(&index).run());
         // Compression and encryption must not run on a thread that answers phones.
         deps.tasks.every(WriteDeliveredFiles(deps.store.clone()), &deps.clock);
         let absences = AbsenceTracker::new(deps.clock.now());
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
         deps.tasks.every(ProbeSipTls::new(Arc::clone(&sip_trust), Arc::clone(&deps)), &deps.clock);
         let runtime = tokio::runtime::Handle::current();
-        let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));
+        let desk = Self(Arc::new(Inner { deps, index, imports: Imports::default(), absences, sip_trust, runtime }));
         desk.spawn("handed imports", import_job::watch(desk.clone()));
         desk
     }

@@ -223,7 +223,7 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     let deps = &inner.deps;
     let (mut away, mut relayed): (BTreeMap<String, (usize, String)>, usize) = (BTreeMap::new(), 0);
     let mut vendors: BTreeMap<String, usize> = BTreeMap::new();
-    for row in inner.shelf.rows(instance) {
+    for row in inner.index.rows(instance) {
         let phone = &row.phone;
         if phone.wanted != Wanted::Active {
             continue;

@@ -135,6 +135,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{base::i18n::Message, service::InvalidField};
 
     #[test]
     fn parts_are_told_from_whole_answers_and_none_is_too_long() {
@@ -152,5 +153,18 @@ mod tests {
             parts += texts.len();
         }
         assert!(parts > 120 && longest <= OUT_LIMIT, "{parts} {longest}");
+    }
+
+    #[test]
+    fn a_rejection_names_the_request_the_error_and_its_fields() {
+        let request = Envelope::parse(r#"{"mt":"SettingsSet","api":"gangway","src":"7"}"#, 1_000).unwrap();
+        let field = InvalidField { name: "language".to_owned(), message: Message::new("not-for-this-scope") };
+        let error = ServiceError::SettingsRefused(vec![field.clone()]);
+        let told: Value = serde_json::from_str(&rejection(&request, &error)).unwrap();
+        assert_eq!((&told["mt"], &told["src"]), (&json!("SettingsSetResult"), &json!("7")));
+        assert_eq!((&told["error"], &told["code"]), (&json!(error.to_string()), &json!(error.message())));
+        assert_eq!(told["fields"], json!({ "language": field.message }));
+        let told: Value = serde_json::from_str(&rejection(&request, &ServiceError::Busy)).unwrap();
+        assert_eq!((&told["code"]["key"], told.get("fields")), (&json!("busy"), None));
     }
 }

@@ -55,7 +55,7 @@ pub const BELOW: &str = "/api/v1";
 
 /// Serves the REST API.
 pub struct Rest {
-    desk: AdminService,
+    service: AdminService,
     door: TokenAuthenticator,
     turns: Arc<Semaphore>,
     proxies: Proxies,
@@ -64,9 +64,9 @@ pub struct Rest {
 impl Rest {
     /// Creates the API for an admin service.
     #[must_use]
-    pub fn new(desk: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
+    pub fn new(service: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { desk, door: TokenAuthenticator::new(store, clock), turns, proxies }
+        Self { service, door: TokenAuthenticator::new(store, clock), turns, proxies }
     }
 
     async fn serve(
@@ -86,14 +86,14 @@ impl Rest {
         let base = format!("{}{BELOW}", instance.path());
         let work = match route.work {
             RouteHandler::Text(text) => return Ok(text(&document(&base))),
-            RouteHandler::Desk(work) => work,
+            RouteHandler::Service(work) => work,
         };
         let token = self.door.open(request.headers(), instance, source, route.needs).await?;
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_full| Problem::busy())?;
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = auth::person(instance, &token, source);
         let call = RestRequest {
-            service: self.desk.clone(),
+            service: self.service.clone(),
             caller: person,
             token,
             params,
@@ -103,7 +103,7 @@ impl Rest {
         };
         let work = work(call);
         // Release the permit when the work ends, even if the client has disconnected.
-        let answer = self.desk.on_its_thread("rest request", async move {
+        let answer = self.service.on_its_thread("rest request", async move {
             let answer = work.await;
             drop(turn);
             answer

@@ -245,3 +245,23 @@ impl From<ServiceError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::InvalidField;
+
+    #[test]
+    fn an_error_of_the_service_keeps_its_key_its_parameters_and_its_fields() {
+        let problem = Problem::from(ServiceError::UnknownVendor("acme".to_owned()));
+        assert_eq!((problem.status(), problem.code.as_deref()), (404, Some("unknown-vendor")));
+        assert_eq!(problem.params.as_deref(), Some(&serde_json::json!({ "vendor": "acme" })));
+        assert_eq!(problem.detail(), "There is no vendor 'acme'.");
+        let message = Message::new("not-for-this-scope");
+        let field = InvalidField { name: "ntp_server".to_owned(), message: message.clone() };
+        let problem = Problem::from(ServiceError::SettingsRefused(vec![field]));
+        let [error] = problem.errors.as_slice() else { panic!("{problem:?}") };
+        assert_eq!((problem.status(), error.field.as_str()), (422, "ntp_server"));
+        assert_eq!((&error.detail, error.code.as_str()), (&message.english(), "not-for-this-scope"));
+    }
+}
