@@ -220,7 +220,7 @@ impl Application {
             ),
             wrong_passwords: Arc::default(),
             turned_away,
-            desk: Arc::new(desk.clone()),
+            service: desk.clone(),
         };
         if is_active {
             start_devices(&devices, &apis, &trust, &threads).await?;

@@ -37,34 +37,6 @@ impl Registry {
 }
 
 impl Vendor {
-    /// The vendor with its models, for `--json`, pages and scripts. Each provider has the URL that its phones use, or
-    /// the reason why the URL is not known.
-    #[must_use]
-    pub fn to_json(&self, urls: &PublicUrls, scheme: Scheme) -> Value {
-        let providers: Vec<Value> = self
-            .providers
-            .iter()
-            .map(|provider| {
-                let mut row = json!(provider);
-                let base = urls.base(&provider.name, scheme);
-                row["urlProblem"] = json!(base.as_ref().err().map(ToString::to_string));
-                row["url"] = json!(base.ok());
-                row
-            })
-            .collect();
-        json!({
-            "name": &*self.name,
-            "title": self.title,
-            "auth": self.auth,
-            "redirect": self.redirect,
-            "arrival": self.manifest.arrival.at(&self.arrival_url(urls, scheme)),
-            "providers": providers,
-            "families": self.manifest.families,
-            "generations": self.manifest.generations.iter().map(|one| &one.name).collect::<Vec<_>>(),
-            "models": self.manifest.models,
-        })
-    }
-
     /// Its models, one per line, with the firmware they were tested with, followed by how phones find gangway without a
     /// redirect service.
     #[must_use]
@@ -104,7 +76,8 @@ impl Vendor {
     }
 
     /// The URL shown in texts for a whole vendor, with placeholders for unknown parts.
-    fn arrival_url(&self, urls: &PublicUrls, scheme: Scheme) -> String {
+    #[must_use]
+    pub fn arrival_url(&self, urls: &PublicUrls, scheme: Scheme) -> String {
         let providers = self.providers.iter().map(|provider| provider.name.as_str());
         urls.shared_base(providers, scheme).unwrap_or_else(|_error| urls.placeholder())
     }

@@ -15,7 +15,7 @@ use crate::{
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
     service::{
-        RequestError, audit,
+        ServiceError, audit,
         caller::{Caller, CallerKind},
     },
     store::Store,
@@ -102,10 +102,10 @@ pub fn user() -> anyhow::Result<String> {
 }
 
 /// Converts a rejected request to an error with a sentence per field.
-pub fn refused(problem: &RequestError) -> anyhow::Error {
-    let fields: Vec<String> = problem.fields.iter().map(|(_, text)| text.english()).collect();
+pub fn refused(problem: &ServiceError) -> anyhow::Error {
+    let fields: Vec<String> = problem.fields().iter().map(|field| field.message.english()).collect();
     match fields.is_empty() {
-        true => anyhow::anyhow!("{}", problem.text.english()),
+        true => anyhow::anyhow!("{problem}"),
         false => anyhow::anyhow!("{}", fields.join(" ")),
     }
 }

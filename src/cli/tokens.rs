@@ -5,14 +5,17 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
 use gangway_base::clock::{Clock, SharedClock, SystemClock};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Global,
     context::{CommandContext, block_on, refused},
     output,
 };
-use crate::service::tokens::{NewTokenForm, create, revoke, token_json};
+use crate::service::{
+    tokens::{NewTokenForm, create, info, revoke},
+    types::TokenInfo,
+};
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -59,7 +62,7 @@ impl TokensCommand {
                     let made = create(&context.store, &clock, &context.person()?, &form).await;
                     let (text, token) = made.map_err(|problem| refused(&problem))?;
                     if global.json {
-                        let mut row = token_json(&token, SystemClock.now());
+                        let mut row = json!(info(&token, SystemClock.now()));
                         row["token"] = json!(text.expose());
                         output::json(&row);
                     } else {
@@ -86,7 +89,8 @@ impl TokensCommand {
 fn list(context: &CommandContext, as_json: bool) {
     let (tokens, now) = (context.store.tokens(context.instance), SystemClock.now());
     if as_json {
-        output::json(&tokens.iter().map(|token| token_json(token, now)).collect::<Value>());
+        let rows: Vec<TokenInfo> = tokens.iter().map(|token| info(token, now)).collect();
+        output::json(&json!(rows));
         return;
     }
     if tokens.is_empty() {

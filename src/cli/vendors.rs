@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 use anyhow::bail;
 use clap::Args;
 use gangway_base::clock::SystemClock;
+use serde_json::json;
 
 use super::{
     Global,
@@ -19,6 +20,7 @@ use crate::{
         public_url::{PublicUrls, Scheme},
     },
     provision::public_url,
+    service::vendors,
     settings::{Layers, Lookup},
     store::{DATABASE, Store},
 };
@@ -35,7 +37,7 @@ impl VendorsArgs {
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let registry = registry(global)?;
         let at = VendorContext::of(global)?;
-        let json = |vendor: &Vendor| vendor.to_json(&at.urls, at.scheme(vendor));
+        let json = |vendor: &Vendor| json!(vendors::info(vendor, &at.urls, at.scheme(vendor)));
         match &self.vendor {
             None if global.json => output::json(&registry.vendors().map(json).collect()),
             None => output::document(registry.to_text().trim_end()),

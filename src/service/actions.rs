@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use gangway_wire::appws::Envelope;
+use gangway_base::mac::Mac;
 use ipnet::IpNet;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
     ServiceDependencies,
     action::Action,
-    audit, audit_texts, provisioning_codes,
-    response::{MessageResult, RequestError, mac, one, read, result},
-    text::Text,
+    audit, audit_texts,
+    error::ServiceError,
+    provisioning_codes,
+    types::{Accepted, Categories, Category, FirstContactInfo, PhoneActions},
 };
 use crate::{
-    base::i18n::MessageKey,
+    base::i18n::{Message, MessageKey},
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
@@ -25,47 +24,47 @@ use crate::{
     service::caller::Caller,
 };
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PhoneActionRequest {
-    mac: String,
-    action: String,
-    #[serde(default)]
-    first_contact: Value,
-    #[serde(default)]
-    category: Option<String>,
-    #[serde(default)]
-    rollout: bool,
+/// Parses a MAC in any notation.
+///
+/// # Errors
+/// If it is not a MAC.
+pub fn mac(typed: &str) -> Result<Mac, ServiceError> {
+    typed.parse().map_err(ServiceError::BadMac)
 }
 
 /// Finds the phone with the MAC that the caller entered.
 ///
 /// # Errors
 /// If there is none.
-pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, RequestError> {
+pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, ServiceError> {
     let mac = mac(typed)?;
-    deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
+    deps.store.roster().by_mac(instance, mac).ok_or(ServiceError::NoPhone(mac))
 }
 
-/// Performs an `Act` request.
+/// Performs an action on a phone.
 ///
 /// # Errors
-/// Why the action is rejected.
-pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let act: PhoneActionRequest = read(message)?;
-    let phone = find(deps, person.instance.id, &act.mac)?;
+/// Why nothing was done.
+pub async fn act(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    typed_mac: &str,
+    typed_action: &str,
+    options: &PhoneActions,
+) -> Result<Accepted, ServiceError> {
+    deps.require_active()?;
+    let phone = find(deps, person.instance.id, typed_mac)?;
     if phone.buried.is_some() {
-        return Err(Text::new("phone-is-gone").with("mac", phone.mac.to_string()).into());
+        return Err(ServiceError::PhoneIsGone(phone.mac));
     }
     let (store, now) = (&deps.store, deps.clock.now());
-    let want = async |wanted: Wanted, deed: MessageKey, will: &'static str| -> Result<Text, RequestError> {
+    let want = async |wanted: Wanted, deed: MessageKey, will: &'static str| -> Result<Message, ServiceError> {
         audit::note(store, person, phone.id, &deed.message()).await?;
         commands::want(store, phone.id, wanted).await?;
-        Ok(Text::new(will))
+        Ok(Message::new(will))
     };
-    let Some(action) = Action::named(&act.action) else {
-        let action: String = act.action.chars().take(40).collect();
-        return Err(Text::new("unknown-action").with("action", action).into());
+    let Some(action) = Action::named(typed_action) else {
+        return Err(ServiceError::UnknownAction(typed_action.chars().take(40).collect()));
     };
     let will = match action {
         Action::Release => want(Wanted::Released, audit_texts::RELEASE, "will.release").await?,
@@ -75,17 +74,17 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         Action::AskRegistration => {
             audit::note(store, person, phone.id, &audit_texts::ASK_REGISTRATION.message()).await?;
             commands::request_registration_check(store, phone.id, now).await?;
-            Text::new("will.ask-registration")
+            Message::new("will.ask-registration")
         }
         Action::Resync => {
             audit::note(store, person, phone.id, &audit_texts::RESYNC.message()).await?;
             (deps.resync)(Arc::clone(&phone)).await?;
-            Text::new("will.resync")
+            Message::new("will.resync")
         }
         Action::RedirectAgain => {
             let state = phone.redirect.state;
             if state == RedirectState::NotConfigured {
-                return Err(Text::new("nothing-to-redirect").with("state", state.text()).into());
+                return Err(ServiceError::NothingToRedirect(state.text().to_owned()));
             }
             audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.message()).await?;
             store
@@ -94,42 +93,39 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
                     phone.redirect.reach(RedirectState::Pending, now);
                 })
                 .await?;
-            Text::new("will.redirect-again")
+            Message::new("will.redirect-again")
         }
         Action::RotateCredentials => {
             if phone.former.is_some() {
-                return Err(Text::new("rotation-under-way").into());
+                return Err(ServiceError::RotationUnderWay);
             }
             audit::note(store, person, phone.id, &audit_texts::ROTATE.message()).await?;
             commands::rotate(store, phone.id).await?;
-            Text::new("will.rotate-credentials")
+            Message::new("will.rotate-credentials")
         }
-        Action::Allow => allow(deps, person, &phone, &act.first_contact).await?,
-        Action::NewCode => new_code(deps, person, &phone, &act).await?,
+        Action::Allow => allow(deps, person, &phone, options.first_contact.as_ref()).await?,
+        Action::NewCode => new_code(deps, person, &phone, options).await?,
     };
-    one(result(message).field("will", will))
+    Ok(Accepted { will: (&will).into() })
 }
 
 async fn allow(
     deps: &ServiceDependencies,
     person: &Caller,
     phone: &Phone,
-    choice: &Value,
-) -> Result<Text, RequestError> {
+    choice: Option<&FirstContactInfo>,
+) -> Result<Message, ServiceError> {
     if phone.wanted == Wanted::Blocked {
-        return Err(Text::new("allow-blocked").with("mac", phone.mac.to_string()).into());
+        return Err(ServiceError::AllowBlocked(phone.mac));
     }
     let first_contact = match choice {
-        Value::Null | Value::Bool(false) => FirstContact::Refused,
-        Value::Bool(true) => FirstContact::Allowed(None),
-        Value::String(text) if text.trim().is_empty() => FirstContact::Allowed(None),
-        Value::String(text) => match text.trim().parse::<IpNet>() {
+        None | Some(FirstContactInfo::Anywhere(false)) => FirstContact::Refused,
+        Some(FirstContactInfo::Anywhere(true)) => FirstContact::Allowed(None),
+        Some(FirstContactInfo::Network(text)) if text.trim().is_empty() => FirstContact::Allowed(None),
+        Some(FirstContactInfo::Network(text)) => match text.trim().parse::<IpNet>() {
             Ok(network) => FirstContact::Allowed(Some(network)),
-            Err(_) => {
-                return Err(Text::new("bad-network").with("network", text.chars().take(60).collect::<String>()).into());
-            }
+            Err(_) => return Err(ServiceError::BadNetwork(text.chars().take(60).collect())),
         },
-        other => return Err(Text::new("bad-network").with("network", other.to_string()).into()),
     };
     let days = deps
         .store
@@ -137,10 +133,10 @@ async fn allow(
         .effective_of(&["window_days"], &crate::settings::Lookup::instance(), None)
         .u32("window_days");
     let (deed, will) = match first_contact {
-        FirstContact::Refused => (audit_texts::ALLOW.message(), Text::new("will.allow").with("days", days)),
+        FirstContact::Refused => (audit_texts::ALLOW.message(), Message::new("will.allow").with("days", days)),
         FirstContact::Allowed(network) => {
             let from = network.map_or_else(|| "anywhere".to_owned(), |network| network.to_string());
-            let will = Text::new("will.allow-first-contact")
+            let will = Message::new("will.allow-first-contact")
                 .with("days", days)
                 .with("mac", phone.mac.to_string())
                 .with("from", from.clone());
@@ -153,8 +149,8 @@ async fn allow(
     match commands::allow(&deps.store, phone.id, first_contact, deps.clock.now()).await {
         Ok(()) => Ok(will),
         Err(AllowError::Store(error)) => Err(error.into()),
-        Err(AllowError::Blocked(mac)) => Err(Text::new("allow-blocked").with("mac", mac.to_string()).into()),
-        Err(AllowError::Removed(mac)) => Err(Text::new("phone-is-gone").with("mac", mac.to_string()).into()),
+        Err(AllowError::Blocked(mac)) => Err(ServiceError::AllowBlocked(mac)),
+        Err(AllowError::Removed(mac)) => Err(ServiceError::PhoneIsGone(mac)),
     }
 }
 
@@ -162,34 +158,33 @@ async fn new_code(
     deps: &ServiceDependencies,
     person: &Caller,
     phone: &Phone,
-    act: &PhoneActionRequest,
-) -> Result<Text, RequestError> {
+    options: &PhoneActions,
+) -> Result<Message, ServiceError> {
     if matches!(phone.devices.state, DevicesState::Received | DevicesState::Lost) {
-        return Err(Text::new("code-not-needed").into());
+        return Err(ServiceError::CodeNotNeeded);
     }
     let category =
-        provisioning_codes::choose(deps, phone.instance, act.category.as_deref(), phone.category.as_deref()).await?;
+        provisioning_codes::choose(deps, phone.instance, options.category.as_deref(), phone.category.as_deref())
+            .await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
     audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.message()).await?;
-    let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, act.rollout).await?;
+    let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, options.rollout).await?;
     commands::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
-    Ok(Text::new("will.new-code").with("category", category.name))
+    Ok(Message::new("will.new-code").with("category", category.name))
 }
 
-/// Answers `Categories`.
+/// Returns the categories of Devices that phones can be provisioned into.
 ///
 /// # Errors
 /// If Devices cannot be asked.
-pub async fn categories(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
+pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Categories, ServiceError> {
     let found = provisioning_codes::categories(deps, instance).await?;
     let domains = deps.devices.domain_names(instance);
-    let rows: Vec<Value> = found
-        .iter()
-        .filter(|category| category.config)
-        .map(|category| {
-            let domain = category.domain_id.and_then(|id| domains.get(&id));
-            json!({ "id": category.id, "name": category.name, "domainId": category.domain_id, "domain": domain })
-        })
-        .collect();
-    super::response::list(result(message), "categories", &rows)
+    let categories = found.into_iter().filter(|category| category.config).map(|category| Category {
+        domain: category.domain_id.and_then(|id| domains.get(&id).cloned()),
+        id: category.id,
+        name: category.name,
+        domain_id: category.domain_id,
+    });
+    Ok(Categories { categories: categories.collect() })
 }

@@ -1,20 +1,18 @@
 //! The audit: an entry for every change and every secret that was shown, and an entry in the phone's timeline for
 //! changes to a phone.
 
-use gangway_wire::appws::{Envelope, LoginKind};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use gangway_wire::appws::LoginKind;
 
 use super::{
     ServiceDependencies, audit_texts,
-    device_row::time,
-    response::{MessageResult, read, result},
+    error::ServiceError,
+    types::{AuditInfo, AuditPage},
 };
 use crate::{
     base::i18n::Message,
-    phone::record::PhoneId,
+    phone::{instance::InstanceId, record::PhoneId},
     service::caller::{Caller, CallerKind},
-    store::{AuditEntry, NewEvent, Store, StoreError},
+    store::{AuditEntry, AuditRow, NewEvent, Store, StoreError},
 };
 
 /// The kind of the entries in timelines.
@@ -89,34 +87,27 @@ pub async fn event(store: &Store, person: &Caller, phone: PhoneId, deed: &Messag
     Ok(())
 }
 
-#[derive(Deserialize)]
-struct Request {
-    before: Option<i64>,
-    #[serde(default = "usual")]
-    count: u32,
-}
-
-fn usual() -> u32 {
-    100
-}
-
-/// Answers `Audit`.
+/// Returns audit entries, newest first: at most `count` of those older than `before`.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn audit(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let count = request.count.min(MOST);
-    let found = deps.store.audit(person.instance.id, request.before, count).await?;
+pub async fn audit(
+    deps: &ServiceDependencies,
+    instance: InstanceId,
+    before: Option<i64>,
+    count: u32,
+) -> Result<AuditPage, ServiceError> {
+    let count = count.min(MOST);
+    let found = deps.store.audit(instance, before, count).await?;
     let more = found.last().map(|last| last.id).filter(|_| u32::try_from(found.len()).is_ok_and(|len| len == count));
-    let rows: Vec<Value> = found
-        .iter()
-        .map(|row| {
-            json!({
-                "id": row.id, "at": time(row.at), "who": row.who, "way": row.way, "source": row.source,
-                "target": row.target, "deed": row.deed,
-            })
-        })
-        .collect();
-    super::response::list(result(message).field("more", more), "rows", &rows)
+    let info = |row: AuditRow| AuditInfo {
+        id: row.id,
+        at: row.at.into(),
+        who: row.who,
+        way: row.way,
+        source: row.source,
+        target: row.target,
+        deed: row.deed,
+    };
+    Ok(AuditPage { rows: found.into_iter().map(info).collect(), more })
 }

@@ -7,18 +7,16 @@ use std::{
     sync::LazyLock,
 };
 
-use gangway_wire::appws::Envelope;
 use regex::Regex;
-use serde_json::{Value, json};
 use similar::{Algorithm, ChangeTag, capture_diff_slices};
 
 use super::{
     ServiceDependencies,
-    device_row::time,
+    clip::clip,
+    error::ServiceError,
     render_preview::{self, File},
-    rendered_config::{ConfigRequest, LINE},
-    response::{MessageResult, clip, read, result},
-    text::Text,
+    rendered_config::LINE,
+    types::{ConfigDiff, DiffLine, HeldFile},
 };
 use crate::{
     catalog::format::Format,
@@ -31,29 +29,26 @@ static USER_INFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("://[^/@
 /// The token in the URL of a phone's file.
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z2-7]{20,}").ok());
 
-/// Answers `Diff`.
+/// Compares the file that a phone fetched last with the one it would get now.
 ///
 /// # Errors
 /// If there is no such phone, nothing to compare, or no current file.
-pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let request: ConfigRequest = read(message)?;
-    let phone = super::actions::find(deps, instance, &request.mac)?;
-    let Some(delivery) = phone.delivery.as_ref() else {
-        return Err(Text::new("nothing-delivered").into());
-    };
+pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, mac: &str) -> Result<ConfigDiff, ServiceError> {
+    let phone = super::actions::find(deps, instance, mac)?;
+    let delivery = phone.delivery.as_ref().ok_or(ServiceError::NothingDelivered)?;
     let Some(kept) = deps.store.delivered_file(phone.id).await? else {
-        return Err(Text::new("delivered-file-not-kept").with("at", time(delivery.at)).into());
+        return Err(ServiceError::DeliveredFileNotKept(delivery.at));
     };
     let now = render_preview::explained(deps, &phone, Stage::Personal)?;
     let before = String::from_utf8_lossy(&kept.body);
     let lines = compare(&before, &now, &deps.renderer.keys(&phone.vendor, now.format));
     let count = |tag| lines.iter().filter(|line| line.tag == tag).count();
-    let answer = result(message)
-        .field("held", json!({ "at": time(kept.at), "name": kept.name, "last": kept.etag == delivery.etag }))
-        .field("added", count(ChangeTag::Insert))
-        .field("removed", count(ChangeTag::Delete));
-    let rows: Vec<Value> = lines.iter().map(Line::json).collect();
-    super::response::list(answer, "lines", &rows)
+    Ok(ConfigDiff {
+        held: HeldFile { at: kept.at.into(), name: kept.name, last: kept.etag == delivery.etag },
+        added: count(ChangeTag::Insert),
+        removed: count(ChangeTag::Delete),
+        lines: lines.iter().map(Line::info).collect(),
+    })
 }
 
 /// A line of one or both files.
@@ -69,13 +64,19 @@ struct Line {
 }
 
 impl Line {
-    fn json(&self) -> Value {
+    fn info(&self) -> DiffLine {
         let kind = match self.tag {
             ChangeTag::Equal => "same",
             ChangeTag::Insert => "added",
             ChangeTag::Delete => "removed",
         };
-        json!({ "kind": kind, "was": self.was, "n": self.n, "text": clip(&self.text, LINE), "secret": self.secret })
+        DiffLine {
+            kind: kind.to_owned(),
+            was: self.was,
+            n: self.n,
+            text: clip(&self.text, LINE),
+            secret: self.secret.map(str::to_owned),
+        }
     }
 }
 

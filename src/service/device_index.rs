@@ -79,8 +79,8 @@ impl DeviceIndex {
     #[must_use]
     pub fn rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
         let mut loaded = self.lock();
-        let shelf = loaded.entry(instance).or_insert_with(|| self.load(instance));
-        shelf.rows.values().cloned().collect()
+        let cached = loaded.entry(instance).or_insert_with(|| self.load(instance));
+        cached.rows.values().cloned().collect()
     }
 
     /// Returns the status of an instance on which its rows depend.
@@ -162,7 +162,7 @@ impl DeviceIndex {
     /// Phones that need an administrator's attention after some time.
     fn waiting(&self) -> Vec<PhoneId> {
         let loaded = self.lock();
-        let rows = loaded.values().flat_map(|shelf| shelf.rows.values());
+        let rows = loaded.values().flat_map(|cached| cached.rows.values());
         let by_time = |row: &&Arc<DeviceRow>| {
             matches!(
                 row.cause,
@@ -176,29 +176,29 @@ impl DeviceIndex {
     fn other_firmware(&self, instance: InstanceId) -> Vec<PhoneId> {
         let layers = self.deps.store.layers(instance);
         let loaded = self.lock();
-        let rows = loaded.get(&instance).into_iter().flat_map(|shelf| shelf.rows.values());
+        let rows = loaded.get(&instance).into_iter().flat_map(|cached| cached.rows.values());
         let others = rows.filter(|row| FirmwareState::of_phone(&layers, &row.phone) != row.firmware);
         others.map(|row| row.phone.id).collect()
     }
 
     fn refresh_status(&self, instance: Option<InstanceId>, news: &mut IndexUpdate) {
         let now = self.deps.clock.now();
-        for (id, shelf) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
+        for (id, cached) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
             let around = around(&self.deps, *id);
-            if *shelf.around == around {
+            if *cached.around == around {
                 continue;
             }
             // Rejections of the gateway's certificate affect only phones that have not sent a request, and repeat
             // often.
-            let before = InstanceStatus { refusals: around.refusals.clone(), ..(*shelf.around).clone() };
+            let before = InstanceStatus { refusals: around.refusals.clone(), ..(*cached.around).clone() };
             match before == around {
                 true => news.note(
-                    shelf.rows.values().filter(|row| tls_rejections::may_explain(row.cause)).map(|row| row.phone.id),
+                    cached.rows.values().filter(|row| tls_rejections::may_explain(row.cause)).map(|row| row.phone.id),
                     now,
                 ),
-                false => news.note(shelf.rows.keys().copied(), now),
+                false => news.note(cached.rows.keys().copied(), now),
             }
-            shelf.around = Arc::new(around);
+            cached.around = Arc::new(around);
         }
     }
 
@@ -213,10 +213,10 @@ impl DeviceIndex {
                 false => news.phones.iter().filter_map(|id| roster.get(*id)).collect(),
             };
             for phone in phones {
-                let Some(shelf) = loaded.get_mut(&phone.instance) else { continue };
+                let Some(cached) = loaded.get_mut(&phone.instance) else { continue };
                 let instance = phone.instance;
-                let row = self.row(phone, &shelf.around, now);
-                shelf.rows.insert(row.phone.id, Arc::clone(&row));
+                let row = self.row(phone, &cached.around, now);
+                cached.rows.insert(row.phone.id, Arc::clone(&row));
                 batches.entry(instance).or_default().push(row);
             }
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     cause::{Cause, ProvisioningStage},
+    clip::clip,
     diagnosis,
     diagnosis_facts::DiagnosisInputs,
-    response::clip,
+    types::{FacetInfo, PhoneInfo, User},
 };
 use crate::{
     phone::{
@@ -93,61 +93,65 @@ impl DeviceRow {
         diagnosis::worst_registration(&self.phone).map(|account| &account.registration)
     }
 
-    /// Serialises the row for the page.
+    /// The phone as lists show it.
     #[must_use]
-    pub fn json(&self) -> Value {
+    pub fn info(&self) -> PhoneInfo {
         let phone = &*self.phone;
-        let users = phone.accounts.iter().take(USERS).map(|account| {
-            json!({
-                "line": account.line, "user": clip(&account.username, NAME), "name": clip(&account.cn, NAME),
-                "hwid": clip(&account.hwid, NAME), "pbx": clip(&account.dns, NAME),
-            })
+        let users = phone.accounts.iter().take(USERS).map(|account| User {
+            line: account.line.into(),
+            user: clip(&account.username, NAME),
+            name: clip(&account.cn, NAME),
+            hwid: clip(&account.hwid, NAME),
+            pbx: clip(&account.dns, NAME),
         });
-        json!({
-            "id": phone.id.0,
-            "mac": phone.mac,
-            "vendor": phone.vendor,
-            "provider": phone.provider,
-            "model": phone.model,
-            "firmware": phone.firmware,
-            "firmwareWanted": self.firmware.wanted,
-            "firmwareCurrent": self.firmware.current,
-            "category": phone.category,
-            "name": self.name(),
-            "users": users.collect::<Vec<_>>(),
-            "userCount": phone.accounts.len(),
-            "wanted": phone.wanted.as_str(),
-            "removed": phone.buried.map(time),
-            "stage": self.stage.as_str(),
-            "stuck": self.stage == ProvisioningStage::Stuck,
-            "cause": self.cause.as_str(),
-            "deviceConfig": facet(&phone.devices, phone.devices.state.as_str()),
-            "redirect": facet(&phone.redirect, phone.redirect.state.as_str()),
-            "requests": facet(&phone.request, phone.request.state.as_str()),
-            "flags": self.flags().map(|flags| facet(flags, flags.state.as_str())),
-            "registered": self.registered().map(|seen| facet(seen, seen.state.as_str())),
-            "lastRequest": self.last.as_ref().map(|last| time(last.at)),
-            "address": self.last.as_ref().map(|last| last.address.as_str()),
-            "delivered": phone.delivery.as_ref().map(|delivery| time(delivery.at)),
-            "created": time(phone.created),
-            "windowUntil": phone.window.until.filter(|_| phone.window.closed.is_none()).map(time),
-            "changePending": diagnosis::change_is_pending(phone),
-        })
+        PhoneInfo {
+            id: phone.id.0,
+            mac: phone.mac.to_string(),
+            vendor: phone.vendor.clone(),
+            provider: phone.provider.clone(),
+            model: phone.model.clone(),
+            firmware: phone.firmware.clone(),
+            firmware_wanted: self.firmware.wanted.clone(),
+            firmware_current: self.firmware.current,
+            category: phone.category.clone(),
+            name: self.name(),
+            users: users.collect(),
+            user_count: u64::try_from(phone.accounts.len()).unwrap_or(u64::MAX),
+            wanted: phone.wanted.as_str().to_owned(),
+            removed: phone.buried.map(Into::into),
+            stage: self.stage.as_str().to_owned(),
+            stuck: self.stage == ProvisioningStage::Stuck,
+            cause: self.cause.as_str().to_owned(),
+            device_config: facet(&phone.devices, phone.devices.state.as_str()),
+            redirect: facet(&phone.redirect, phone.redirect.state.as_str()),
+            requests: facet(&phone.request, phone.request.state.as_str()),
+            flags: self.flags().map(|flags| facet(flags, flags.state.as_str())),
+            registered: self.registered().map(|seen| facet(seen, seen.state.as_str())),
+            last_request: self.last.as_ref().map(|last| last.at.into()),
+            address: self.last.as_ref().map(|last| last.address.clone()),
+            delivered: phone.delivery.as_ref().map(|delivery| delivery.at.into()),
+            created: phone.created.into(),
+            window_until: phone.window.until.filter(|_| phone.window.closed.is_none()).map(Into::into),
+            change_pending: diagnosis::change_is_pending(phone),
+        }
     }
 }
 
-/// Serialises a time for the page.
+/// Formats a time.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     at.to_string()
 }
 
-/// Serialises a facet for the page.
+/// A facet as lists show it.
 #[must_use]
-pub fn facet<S>(facet: &Facet<S>, state: &str) -> Value {
-    json!({
-        "state": state, "since": time(facet.since), "error": facet.error.as_deref().map(|error| clip(error, ERROR)), "next": facet.next_attempt.map(time),
-    })
+pub fn facet<S>(facet: &Facet<S>, state: &str) -> FacetInfo {
+    FacetInfo {
+        state: state.to_owned(),
+        since: facet.since.into(),
+        error: facet.error.as_deref().map(|error| clip(error, ERROR)),
+        next: facet.next_attempt.map(Into::into),
+    }
 }
 
 fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState) -> Box<str> {
@@ -294,7 +298,8 @@ mod tests {
         let facts =
             DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
         let now = phone.created;
-        let json = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now).json();
+        let row = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now);
+        let json = serde_json::to_value(row.info()).unwrap();
         assert_eq!(json["userCount"], 300);
         let length = json.to_string().len();
         assert!(length < gangway_wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");
@@ -302,7 +307,7 @@ mod tests {
 
     #[test]
     fn names_go_out_as_data() {
-        let json = row().json();
+        let json = serde_json::to_value(row().info()).unwrap();
         assert_eq!(json["name"], "Ärzte <script>");
         assert_eq!(json["deviceConfig"]["state"], "waiting");
         assert_eq!(json["cause"], "pbx-away");

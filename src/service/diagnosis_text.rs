@@ -1,32 +1,50 @@
 //! The diagnosis of a phone as text: where it is stuck and what to do.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{cause::Cause, diagnosis, diagnosis_facts::DiagnosisInputs, text::Text, tls_rejections};
+use super::{
+    cause::Cause,
+    diagnosis,
+    diagnosis_facts::DiagnosisInputs,
+    tls_rejections,
+    types::{ActionInfo, SentenceInfo},
+};
 use crate::{
+    base::i18n::Message,
     base::i18n::message_of,
     phone::{admission::Reason, record::Phone},
 };
 
 /// State, reason, next step, and the button for it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DiagnosisText {
     /// The name of the cause.
     pub cause: &'static str,
     /// The state.
-    pub state: Text,
+    pub state: Message,
     /// The reason.
-    pub why: Text,
+    pub why: Message,
     /// The next step.
-    pub next: Text,
+    pub next: Message,
     /// The button, if there is one.
     pub action: Option<Button>,
 }
 
+impl From<DiagnosisText> for SentenceInfo {
+    fn from(text: DiagnosisText) -> Self {
+        Self {
+            cause: text.cause.to_owned(),
+            state: (&text.state).into(),
+            why: (&text.why).into(),
+            next: (&text.next).into(),
+            action: text.action.map(|button| ActionInfo { name: button.name.to_owned(), params: button.params }),
+        }
+    }
+}
+
 /// A button: an action of this api, or a link to a setting.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Button {
     /// `allow`, `new-code`, ..., or `open-settings`.
     pub name: &'static str,
@@ -38,10 +56,10 @@ pub struct Button {
 #[must_use]
 pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> DiagnosisText {
     let cause = diagnosis::cause(phone, facts, now);
-    let part = |part: &str| with_params(Text::new(format!("cause.{}.{part}", cause.as_str())), cause, phone, facts);
+    let part = |part: &str| with_params(Message::new(format!("cause.{}.{part}", cause.as_str())), cause, phone, facts);
     let why = match cause {
         Cause::Rejected => match diagnosis::rule(phone) {
-            Some(rule) => Text::new(format!("rule.{}", rule.as_str())),
+            Some(rule) => Message::new(format!("rule.{}", rule.as_str())),
             None => message_of(phone.request.error.as_deref().unwrap_or_default()),
         },
         _ => part("why"),
@@ -50,7 +68,7 @@ pub fn describe(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> D
 }
 
 /// Every part gets all parameters of its cause, because each translation may use different ones.
-fn with_params(text: Text, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Text {
+fn with_params(text: Message, cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Message {
     let error = |error: &Option<String>| message_of(error.as_deref().unwrap_or_default()).nested();
     let text = text.with("since", since(cause, phone, facts).to_string()).with("mac", phone.mac.to_string());
     match cause {

@@ -2,32 +2,22 @@
 
 use std::net::IpAddr;
 
-use gangway_wire::appws::Envelope;
-use serde::Deserialize;
-
-use super::{
-    ServiceDependencies, audit,
-    response::{MessageResult, one, read, result},
-    text::Text,
-};
+use super::{ServiceDependencies, audit, error::ServiceError, types::UnfreezeResult};
 use crate::service::caller::Caller;
 
-#[derive(Deserialize)]
-struct UnfreezeRequest {
-    address: String,
-}
-
-/// Answers `Thaw`: whether a source with this address was frozen.
+/// Ends the freeze of the source with this address.
 ///
 /// # Errors
 /// If the address is invalid, or the audit cannot be written.
-pub async fn thaw(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let wish: UnfreezeRequest = read(message)?;
-    let Ok(address) = wish.address.trim().parse::<IpAddr>() else {
-        let address: String = wish.address.chars().take(60).collect();
-        return Err(Text::new("bad-address").with("address", address).into());
+pub async fn unfreeze(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    typed: &str,
+) -> Result<UnfreezeResult, ServiceError> {
+    let Ok(address) = typed.trim().parse::<IpAddr>() else {
+        return Err(ServiceError::BadAddress(typed.chars().take(60).collect()));
     };
     let address = address.to_canonical();
     audit::entry(&deps.store, person, &address.to_string(), &format!("end the freeze of {address}")).await?;
-    one(result(message).field("thawed", (deps.thaw)(person.instance.id, address)))
+    Ok(UnfreezeResult { thawed: (deps.thaw)(person.instance.id, address) })
 }

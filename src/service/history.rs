@@ -1,15 +1,18 @@
 //! The tab "RPS history": calls to redirect services and their responses.
 
 use gangway_base::mac::Mac;
-use gangway_wire::appws::{Envelope, envelope::OUT_LIMIT};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
-    ServiceDependencies, audit, csv,
+    ServiceDependencies,
+    actions::mac,
+    audit,
+    clip::clip,
+    csv,
     device_row::time,
-    response::{MessageResult, RequestError, clip, mac, one, read, result},
+    error::ServiceError,
+    types::{HistoryInfo, HistoryPage, Pruned},
 };
 use crate::{
     phone::instance::InstanceId,
@@ -26,43 +29,50 @@ const MOST: usize = 500;
 /// Maximum length of a service's response in an answer, in characters.
 const ANSWER: usize = 4_096;
 
-#[derive(Deserialize, Default)]
+/// Which calls.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Filter {
-    mac: String,
-    vendor: String,
-    command: String,
-    search: String,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
+pub struct CallFilter {
+    /// Of this phone, in any usual spelling; empty = all.
+    pub mac: String,
+    /// At this vendor's service; empty = all.
+    pub vendor: String,
+    /// With this command; empty = all.
+    pub command: String,
+    /// Text that occurs in the call; empty = all.
+    pub search: String,
+    /// From this time on.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub to: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-struct Request {
+/// A request for calls to redirect services.
+#[derive(Debug, Deserialize)]
+pub struct CallQuery {
+    /// Which calls.
     #[serde(default)]
-    filter: Filter,
-    before: Option<i64>,
+    pub filter: CallFilter,
+    /// Older than this row.
+    #[serde(default)]
+    pub before: Option<i64>,
+    /// Rows of the answer, at most 500.
     #[serde(default = "usual")]
-    count: usize,
+    pub count: usize,
 }
 
 fn usual() -> usize {
     100
 }
 
-#[derive(Deserialize)]
-struct Prune {
-    days: u32,
-}
-
 struct Ready {
-    filter: Filter,
+    filter: CallFilter,
     mac: Option<Mac>,
     search: String,
 }
 
 impl Ready {
-    fn new(filter: Filter) -> Result<Self, RequestError> {
+    fn new(filter: CallFilter) -> Result<Self, ServiceError> {
         let mac = match filter.mac.trim() {
             "" => None,
             typed => Some(mac(typed)?),
@@ -93,7 +103,7 @@ async fn search(
     ready: &Ready,
     mut before: Option<i64>,
     count: usize,
-) -> Result<(Vec<HistoryRow>, Option<i64>), RequestError> {
+) -> Result<(Vec<HistoryRow>, Option<i64>), ServiceError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
         let page = deps.store.history(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE }).await?;
@@ -115,50 +125,53 @@ async fn search(
     }
 }
 
-fn json(row: &HistoryRow) -> Value {
+fn info(row: &HistoryRow) -> HistoryInfo {
     let entry = &row.entry;
-    json!({
-        "id": row.id,
-        "at": time(entry.at),
-        "mac": entry.mac,
-        "vendor": entry.vendor,
-        "command": entry.command,
-        "outcome": clip(&entry.outcome, ANSWER),
-        "answer": clip(&entry.answer, ANSWER),
-        "took": u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
-    })
+    HistoryInfo {
+        id: row.id,
+        at: entry.at.into(),
+        mac: entry.mac.map(|mac| mac.to_string()),
+        vendor: entry.vendor.clone(),
+        command: entry.command.clone(),
+        outcome: clip(&entry.outcome, ANSWER),
+        answer: clip(&entry.answer, ANSWER),
+        took: u64::try_from(entry.took.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
-/// Answers `History`.
+/// Returns calls to redirect services, newest first.
 ///
 /// # Errors
-/// If the request or the store cannot be read.
-pub async fn history(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let ready = Ready::new(request.filter)?;
-    let (rows, more) = search(deps, instance, &ready, request.before, request.count.min(MOST)).await?;
-    let rows: Vec<Value> = rows.iter().map(json).collect();
-    super::response::list(result(message).field("more", more), "rows", &rows)
+/// If the filter is invalid or the store cannot be read.
+pub async fn history(
+    deps: &ServiceDependencies,
+    instance: InstanceId,
+    query: CallQuery,
+) -> Result<HistoryPage, ServiceError> {
+    let ready = Ready::new(query.filter)?;
+    let (rows, more) = search(deps, instance, &ready, query.before, query.count.min(MOST)).await?;
+    Ok(HistoryPage { rows: rows.iter().map(info).collect(), more })
 }
 
 /// Returns the number of the newest entry, or 0 if there is none.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, RequestError> {
+pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, ServiceError> {
     let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
 
-/// Answers `HistoryExport`: one text in pieces.
+/// Returns all matching calls as CSV.
 ///
 /// # Errors
-/// If the request or the store cannot be read.
-pub async fn export(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    /// A character takes at most six bytes in JSON; the rest of the message is short.
-    const PIECE: usize = OUT_LIMIT / 6 - 512;
-    let request: Request = read(message)?;
-    let ready = Ready::new(request.filter)?;
+/// If the filter is invalid or the store cannot be read.
+pub async fn export(
+    deps: &ServiceDependencies,
+    instance: InstanceId,
+    filter: CallFilter,
+) -> Result<String, ServiceError> {
+    let ready = Ready::new(filter)?;
     let mut text = String::new();
     csv::write(&mut text, &["time", "mac", "vendor", "command", "outcome", "took_ms", "answer"]);
     let mut before = None;
@@ -173,32 +186,16 @@ pub async fn export(deps: &ServiceDependencies, instance: InstanceId, message: &
         }
         match more {
             Some(_) => before = more,
-            None => break,
+            None => return Ok(text),
         }
-    }
-    let mut texts = Vec::new();
-    let mut rest = text.as_str();
-    loop {
-        let cut = rest.floor_char_boundary(PIECE.min(rest.len()));
-        let (piece, after) = rest.split_at(cut);
-        texts.push(
-            result(message).field("text", piece).field(if after.is_empty() { "last" } else { "part" }, true).text(),
-        );
-        if after.is_empty() {
-            return Ok(texts);
-        }
-        rest = after;
     }
 }
 
-/// Answers `HistoryPrune`.
+/// Deletes calls older than `days` days.
 ///
 /// # Errors
-/// If the request cannot be read or the store cannot be written.
-pub async fn prune(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let request: Prune = read(message)?;
-    let deed = format!("drop the redirect history older than {} days", request.days);
-    audit::entry(&deps.store, person, "", &deed).await?;
-    let pruned = deps.store.prune_history(person.instance.id, request.days).await?;
-    one(result(message).field("pruned", pruned))
+/// If the store cannot be written.
+pub async fn prune(deps: &ServiceDependencies, person: &Caller, days: u32) -> Result<Pruned, ServiceError> {
+    audit::entry(&deps.store, person, "", &format!("drop the redirect history older than {days} days")).await?;
+    Ok(Pruned { pruned: deps.store.prune_history(person.instance.id, days).await? })
 }

@@ -6,27 +6,27 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::StreamExt;
-use gangway_wire::appws::{Envelope, devices::Category, envelope::Outgoing};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use gangway_wire::appws::devices::Category;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use super::{
     AdminService, ServiceDependencies, audit, audit_texts,
-    import_check::{Checked, ImportLine, changes_nothing, check},
+    caller::Caller,
+    clip::clip,
+    error::ServiceError,
+    import_check::{CheckedFile, ImportLine, changes_nothing, check},
     provisioning_codes,
-    response::{MessageResult, RequestError, clip, list, one, read, result},
-    text::Text,
+    types::{ImportInfo, ImportOptions, LineProblem},
 };
 use crate::{
-    base::failpoint::{Failpoint, failpoint},
+    base::{
+        failpoint::{Failpoint, failpoint},
+        i18n::Message,
+    },
     pbx::user_objects::{PbxError, UserKey},
     phone::instance::InstanceId,
     provision::ProvisionRequest,
-    service::caller::Caller,
 };
 
 /// Maximum size of a file, in bytes.
@@ -36,83 +36,15 @@ const AT_ONCE: usize = 8;
 /// Maximum number of failed lines that are reported while an import runs.
 const FAILURES: usize = 100;
 
-#[derive(Deserialize)]
-struct Piece {
-    #[serde(default)]
-    data: String,
-    #[serde(default)]
-    last: bool,
-}
-
-#[derive(Deserialize)]
-struct Start {
-    #[serde(default)]
-    category: Option<String>,
-    #[serde(default)]
-    rollout: bool,
-}
-
-/// An uploaded file, and the result of its check. It may contain passwords of users.
-#[derive(Default)]
-pub struct Upload {
-    bytes: Zeroizing<Vec<u8>>,
-    checked: Option<Checked>,
-}
-
-impl Upload {
-    /// Answers `ImportData`.
-    ///
-    /// # Errors
-    /// If the piece is not base64, or the file is too long.
-    pub fn take(&mut self, deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-        let piece: Piece = read(message)?;
-        let bytes = BASE64_STANDARD.decode(&piece.data).map(Zeroizing::new).map_err(|error| {
-            self.bytes.clear();
-            RequestError::from(Text::new("bad-request").with("sentence", error.to_string()))
-        })?;
-        if self.bytes.len() + bytes.len() > MOST_BYTES {
-            self.bytes.clear();
-            return Err(Text::new("import.too-large").into());
-        }
-        self.checked = None;
-        self.bytes.extend_from_slice(&bytes);
-        if !piece.last {
-            return one(result(message));
-        }
-        let bytes = std::mem::take(&mut self.bytes);
-        self.whole(deps, instance, &bytes, message)
+/// Checks a file. Nothing is stored.
+///
+/// # Errors
+/// If it is too long.
+pub fn check_file(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> Result<CheckedFile, ServiceError> {
+    if bytes.len() > MOST_BYTES {
+        return Err(ServiceError::ImportTooLarge);
     }
-
-    /// Checks a complete file.
-    ///
-    /// # Errors
-    /// If it is too long.
-    pub fn whole(
-        &mut self,
-        deps: &ServiceDependencies,
-        instance: InstanceId,
-        bytes: &[u8],
-        message: &Envelope,
-    ) -> MessageResult {
-        if bytes.len() > MOST_BYTES {
-            return Err(Text::new("import.too-large").into());
-        }
-        let checked = check(deps, instance, bytes);
-        let errors: Vec<Value> = checked
-            .errors
-            .iter()
-            .map(|error| json!({ "line": error.line, "field": error.field, "text": error.text }))
-            .collect();
-        let answer = result(message)
-            .field("lines", checked.lines.len() + checked.wrong)
-            .field("good", checked.lines.len())
-            .field("known", checked.lines.iter().filter(|line| line.known).count())
-            .field("wrong", checked.wrong)
-            .field("truncated", checked.wrong > checked.errors.len())
-            .field("ignored", &checked.ignored);
-        self.checked = Some(checked);
-        list(answer, "errors", &errors)
-    }
+    Ok(check(deps, instance, bytes))
 }
 
 /// The running or last import of each instance.
@@ -130,8 +62,23 @@ struct Progress {
     changed: usize,
     unchanged: usize,
     failed: usize,
-    failures: Vec<Value>,
+    failures: Vec<LineProblem>,
     finished: bool,
+}
+
+impl Progress {
+    fn info(&self) -> ImportInfo {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        ImportInfo {
+            of: number(self.of),
+            done: number(self.changed + self.unchanged + self.failed),
+            changed: number(self.changed),
+            unchanged: number(self.unchanged),
+            failed: number(self.failed),
+            errors: self.failures.clone(),
+            finished: self.finished,
+        }
+    }
 }
 
 impl Imports {
@@ -139,20 +86,12 @@ impl Imports {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the progress of an instance's import.
+    /// Returns the progress of an instance's import: that of a finished one without lines if there was none.
     #[must_use]
-    pub fn state(&self, instance: InstanceId) -> Value {
-        let Some(import) = self.lock().get(&instance).map(Arc::clone) else { return json!({ "of": 0, "done": 0 }) };
-        let progress = import.lock();
-        json!({
-            "of": progress.of,
-            "done": progress.changed + progress.unchanged + progress.failed,
-            "changed": progress.changed,
-            "unchanged": progress.unchanged,
-            "failed": progress.failed,
-            "errors": progress.failures,
-            "finished": progress.finished,
-        })
+    pub fn state(&self, instance: InstanceId) -> ImportInfo {
+        let import = self.lock().get(&instance).map(Arc::clone);
+        let nothing = Progress { finished: true, ..Progress::default() };
+        import.map_or_else(|| nothing.info(), |import| import.lock().info())
     }
 
     /// Stops the import of an instance after the lines in progress.
@@ -163,10 +102,10 @@ impl Imports {
     }
 
     /// Adds a new import unless one is running.
-    fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, RequestError> {
+    fn enter(&self, instance: InstanceId, of: usize) -> Result<Arc<Import>, ServiceError> {
         let mut imports = self.lock();
         if imports.get(&instance).is_some_and(|import| !import.lock().finished) {
-            return Err(Text::new("import.running").into());
+            return Err(ServiceError::ImportRunning);
         }
         let progress = Mutex::new(Progress { of, ..Progress::default() });
         let import = Arc::new(Import { stop: CancellationToken::new(), progress });
@@ -180,7 +119,7 @@ impl Import {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn done(&self, line: &ImportLine, outcome: Result<bool, Text>) {
+    fn done(&self, line: &ImportLine, outcome: Result<bool, Message>) {
         let mut progress = self.lock();
         match outcome {
             Ok(true) => progress.changed += 1,
@@ -188,77 +127,72 @@ impl Import {
             Err(text) => {
                 progress.failed += 1;
                 if progress.failures.len() < FAILURES {
-                    let text = Text::new("import.failed").with("sentence", clip(&text.english(), 200));
-                    progress.failures.push(json!({ "line": line.line, "field": "", "text": text }));
+                    let text = Message::new("import.failed").with("sentence", clip(&text.english(), 200));
+                    progress.failures.push(LineProblem {
+                        line: u64::try_from(line.line).unwrap_or(u64::MAX),
+                        field: String::new(),
+                        text: (&text).into(),
+                    });
                 }
             }
         }
     }
 }
 
-/// Adds the progress to a message.
-#[must_use]
-pub fn progress(message: Outgoing, state: &Value) -> String {
-    let members = state.as_object().into_iter().flatten();
-    members.fold(message, |message, (name, value)| message.field(name, value)).text()
-}
-
-/// Performs `ImportStart`.
+/// Starts the import of a checked file. Returns the number of its lines.
 ///
 /// # Errors
 /// If no file was checked, an import is running, or Devices returns no codes.
 pub async fn start(
-    desk: &AdminService,
-    person: &Arc<Caller>,
-    upload: &mut Upload,
-    message: &Envelope,
-) -> Result<String, RequestError> {
-    let request: Start = read(message)?;
+    service: &AdminService,
+    person: &Caller,
+    file: Option<&CheckedFile>,
+    options: ImportOptions,
+) -> Result<u64, ServiceError> {
+    let deps = service.deps();
+    deps.require_active()?;
     let instance = person.instance.id;
-    let lines = match &upload.checked {
-        Some(checked) => checked.lines.clone(),
-        None => return Err(Text::new("import.nothing").into()),
-    };
+    let lines = file.ok_or(ServiceError::NothingToImport)?.lines.clone();
     // If no line changes anything, no category is needed and Devices need not be available.
     let categories = match lines.iter().all(|line| line.known) {
         true => Vec::new(),
         false => {
-            let categories = provisioning_codes::categories(&desk.0.deps, instance).await?;
-            if let Some(chosen) = request.category.as_deref().filter(|chosen| !chosen.is_empty()) {
+            let categories = provisioning_codes::categories(deps, instance).await?;
+            if let Some(chosen) = options.category.as_deref().filter(|chosen| !chosen.is_empty()) {
                 provisioning_codes::pick(&categories, Some(chosen), None)?;
             }
             categories
         }
     };
-    audit::entry(&desk.0.deps.store, person, "", &format!("import {} lines", lines.len())).await?;
-    let import = desk.0.imports.enter(instance, lines.len())?;
-    upload.checked = None;
-    let answer = result(message).field("lines", lines.len()).text();
-    let work = Work { desk: desk.clone(), person: Arc::clone(person), request, categories };
-    desk.spawn("admin import", work.carry_out(import, lines));
-    Ok(answer)
+    audit::entry(&deps.store, person, "", &format!("import {} lines", lines.len())).await?;
+    let import = service.0.imports.enter(instance, lines.len())?;
+    let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+    let work = Work { service: service.clone(), person: person.clone(), options, categories };
+    service.spawn("admin import", work.carry_out(import, lines));
+    Ok(count)
 }
 
-/// Performs `ImportStop`.
+/// Stops the import of an instance after the lines in progress.
 ///
 /// # Errors
 /// If the audit cannot be written.
-pub async fn stop(desk: &AdminService, person: &Caller) -> Result<(), RequestError> {
-    audit::entry(&desk.0.deps.store, person, "", "end the import").await?;
-    desk.0.imports.stop(person.instance.id);
+pub async fn stop(service: &AdminService, person: &Caller) -> Result<(), ServiceError> {
+    service.deps().require_active()?;
+    audit::entry(&service.0.deps.store, person, "", "end the import").await?;
+    service.0.imports.stop(person.instance.id);
     Ok(())
 }
 
 struct Work {
-    desk: AdminService,
-    person: Arc<Caller>,
-    request: Start,
+    service: AdminService,
+    person: Caller,
+    options: ImportOptions,
     categories: Vec<Category>,
 }
 
 impl Work {
     async fn carry_out(self, import: Arc<Import>, lines: Vec<ImportLine>) {
-        let tasks = self.desk.0.deps.tasks.clone();
+        let tasks = self.service.0.deps.tasks.clone();
         let (work, stop) = (&self, &import.stop);
         let all = futures_util::stream::iter(lines)
             .take_while(|_| std::future::ready(!stop.is_cancelled() && !tasks.is_stopping()))
@@ -277,24 +211,24 @@ impl Work {
     }
 
     /// Returns whether something was changed.
-    async fn line(&self, line: &ImportLine) -> Result<bool, Text> {
-        let deps = &self.desk.0.deps;
+    async fn line(&self, line: &ImportLine) -> Result<bool, Message> {
+        let deps = &self.service.0.deps;
         let instance = self.person.instance.id;
         let known = deps.store.roster().by_mac(instance, line.mac);
         if known.as_ref().is_some_and(|phone| changes_nothing(line, phone)) {
             return Ok(false);
         }
         let own = known.as_ref().and_then(|phone| phone.category.as_deref());
-        let chosen = line.category.as_deref().or(self.request.category.as_deref());
-        let refused = |problem: RequestError| problem.text;
+        let chosen = line.category.as_deref().or(self.options.category.as_deref());
+        let refused = |error: ServiceError| error.message();
         let category = provisioning_codes::pick(&self.categories, chosen, own).map_err(refused)?;
         // Do not use a code for a user that does not exist. Other problems at the PBX are recorded in the phone's
         // record.
         let key = UserKey { guid: None, h323: line.user.clone() };
         if let Err(error @ PbxError::UserNotFound) = deps.pbx.user(instance, key).await {
-            return Err(Text::plain(error));
+            return Err(Message::plain(error));
         }
-        let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.request.rollout).await;
+        let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.options.rollout).await;
         failpoint(Failpoint::ImportCodeCame).await;
         let request = ProvisionRequest {
             instance,
@@ -317,6 +251,6 @@ impl Work {
             }
             failpoint(Failpoint::ImportLineWritten).await;
         }
-        outcome.map(|()| true).map_err(Text::plain)
+        outcome.map(|()| true).map_err(Message::plain)
     }
 }

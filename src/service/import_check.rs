@@ -9,8 +9,12 @@ use gangway_base::{
     secret::Secret,
 };
 
-use super::{ServiceDependencies, csv, text::Text};
+use super::{
+    ServiceDependencies, csv,
+    types::{ImportCheck, LineProblem},
+};
 use crate::{
+    base::i18n::Message,
     catalog::{Registry, Vendor},
     phone::{
         facet::{DevicesState, Wanted},
@@ -63,12 +67,22 @@ pub struct LineError {
     /// The column, if the error is in one.
     pub field: &'static str,
     /// The message.
-    pub text: Text,
+    pub text: Message,
+}
+
+impl LineError {
+    fn info(&self) -> LineProblem {
+        LineProblem {
+            line: u64::try_from(self.line).unwrap_or(u64::MAX),
+            field: self.field.to_owned(),
+            text: (&self.text).into(),
+        }
+    }
 }
 
 /// A checked file.
 #[derive(Debug, Clone, Default)]
-pub struct Checked {
+pub struct CheckedFile {
     /// The valid lines.
     pub lines: Vec<ImportLine>,
     /// The errors, at most [`MOST_ERRORS`].
@@ -79,8 +93,23 @@ pub struct Checked {
     pub ignored: Vec<String>,
 }
 
-impl Checked {
-    fn wrong(&mut self, line: usize, field: &'static str, text: Text) {
+impl CheckedFile {
+    /// Returns the result of the check. It contains no value of the file.
+    #[must_use]
+    pub fn summary(&self) -> ImportCheck {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        ImportCheck {
+            lines: number(self.lines.len() + self.wrong),
+            good: number(self.lines.len()),
+            known: number(self.lines.iter().filter(|line| line.known).count()),
+            wrong: number(self.wrong),
+            errors: self.errors.iter().map(LineError::info).collect(),
+            truncated: self.wrong > self.errors.len(),
+            ignored: self.ignored.clone(),
+        }
+    }
+
+    fn wrong(&mut self, line: usize, field: &'static str, text: Message) {
         self.wrong += 1;
         if self.errors.len() < MOST_ERRORS {
             self.errors.push(LineError { line, field, text });
@@ -90,23 +119,23 @@ impl Checked {
 
 /// Checks a whole file.
 #[must_use]
-pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> Checked {
+pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> CheckedFile {
     let text = csv::decode(bytes);
-    let mut checked = Checked::default();
+    let mut checked = CheckedFile::default();
     let records = match csv::records(&text, csv::separator(&text)) {
         Ok(records) => records,
         Err(csv::OpenQuote(line)) => {
-            checked.wrong(line, "", Text::new("import.quote"));
+            checked.wrong(line, "", Message::new("import.quote"));
             return checked;
         }
     };
     let Some((head, records)) = records.split_first() else {
-        checked.wrong(0, "", Text::new("import.empty"));
+        checked.wrong(0, "", Message::new("import.empty"));
         return checked;
     };
     let Some(columns) = columns(&head.fields, &mut checked) else { return checked };
     if records.len() > MOST_LINES {
-        checked.wrong(0, "", Text::new("import.too-many-lines").with("most", MOST_LINES));
+        checked.wrong(0, "", Message::new("import.too-many-lines").with("most", MOST_LINES));
         return checked;
     }
     let registry = deps.registry.load();
@@ -123,13 +152,13 @@ pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> 
 }
 
 /// Maps column names to their positions.
-fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static str, usize>> {
+fn columns(head: &[String], checked: &mut CheckedFile) -> Option<HashMap<&'static str, usize>> {
     let mut columns = HashMap::new();
     for (place, name) in head.iter().enumerate() {
         let lower = name.to_lowercase();
         match COLUMNS.iter().find(|known| **known == lower) {
             Some(known) if columns.insert(*known, place).is_some() => {
-                checked.wrong(1, known, Text::new("import.column-twice").with("column", *known));
+                checked.wrong(1, known, Message::new("import.column-twice").with("column", *known));
                 return None;
             }
             Some(_) => {}
@@ -140,7 +169,7 @@ fn columns(head: &[String], checked: &mut Checked) -> Option<HashMap<&'static st
     checked.ignored.truncate(50);
     for needed in ["mac", "user"] {
         if !columns.contains_key(needed) {
-            let text = Text::new("import.no-column").with("column", needed).with("columns", COLUMNS.join(", "));
+            let text = Message::new("import.no-column").with("column", needed).with("columns", COLUMNS.join(", "));
             checked.wrong(1, needed, text);
             return None;
         }
@@ -168,14 +197,14 @@ impl<'a> ImportContext<'a> {
     }
 
     /// Finds the provider by its own or its vendor's name, or else by the vendor of the MAC.
-    fn provider(&self, named: &str, mac: Mac) -> Result<(String, String), Text> {
+    fn provider(&self, named: &str, mac: Mac) -> Result<(String, String), Message> {
         let found = |vendor: &crate::catalog::Vendor| {
             vendor.providers.first().map(|provider| (provider.name.clone(), vendor.name.to_string()))
         };
         if named.is_empty() {
             let maker = self.registry.recognise(None, Some(&format!("{mac}.cfg"))).vendor;
             let vendor = maker.and_then(|maker| self.registry.vendor(&maker));
-            return vendor.and_then(found).ok_or_else(|| Text::new("import.vendor-unknown"));
+            return vendor.and_then(found).ok_or_else(|| Message::new("import.vendor-unknown"));
         }
         let named = named.to_lowercase();
         if let Some((vendor, provider)) = self.registry.provider(&named) {
@@ -189,7 +218,7 @@ impl<'a> ImportContext<'a> {
                 .map(|provider| provider.name.as_str())
                 .collect();
             let provider: String = named.chars().take(60).collect();
-            Text::new("import.provider-unknown").with("provider", provider).with("providers", all.join(", "))
+            Message::new("import.provider-unknown").with("provider", provider).with("providers", all.join(", "))
         })
     }
 }
@@ -200,18 +229,18 @@ struct Fields<'a> {
     count: usize,
 }
 
-type Wrong = (&'static str, Text);
+type Wrong = (&'static str, Message);
 
 impl Fields<'_> {
     fn get(&self, column: &'static str) -> Result<&str, Wrong> {
         let Some(place) = self.columns.get(column) else { return Ok("") };
         let field = self.record.fields.get(*place).map(String::as_str).unwrap_or_default();
         if field.chars().count() > MOST {
-            return Err((column, Text::new("import.too-long").with("column", column).with("most", MOST)));
+            return Err((column, Message::new("import.too-long").with("column", column).with("most", MOST)));
         }
         // A name is cleaned instead, because it is only displayed and not used for authentication.
         if column != "name" && unwritable(field).is_some() {
-            return Err((column, Text::new("import.control").with("column", column)));
+            return Err((column, Message::new("import.control").with("column", column)));
         }
         Ok(field)
     }
@@ -226,18 +255,18 @@ impl Fields<'_> {
         ];
         for (column, value) in exact {
             if let Some(cannot) = vendor.cannot_carry(value) {
-                let text = Text::new("import.unwritable").with("column", column);
+                let text = Message::new("import.unwritable").with("column", column);
                 return Err((column, text.with("vendor", vendor.title.clone()).with("cannot", cannot)));
             }
         }
         host(&line.pbx, HostNameRules::OfPbxs)
             .map(drop)
-            .map_err(|error| ("pbx", Text::new("import.pbx").with("sentence", error.to_string())))
+            .map_err(|error| ("pbx", Message::new("import.pbx").with("sentence", error.to_string())))
     }
 
     fn needed(&self, column: &'static str) -> Result<&str, Wrong> {
         match self.get(column)? {
-            "" => Err((column, Text::new("import.missing").with("column", column))),
+            "" => Err((column, Message::new("import.missing").with("column", column))),
             field => Ok(field),
         }
     }
@@ -245,14 +274,14 @@ impl Fields<'_> {
     fn read(&self, around: &ImportContext<'_>, seen: &mut HashMap<Mac, usize>) -> Result<ImportLine, Wrong> {
         let (count, columns) = (self.record.count, self.count);
         if count > columns {
-            return Err(("", Text::new("import.fields").with("count", count).with("columns", columns)));
+            return Err(("", Message::new("import.fields").with("count", count).with("columns", columns)));
         }
         let typed = self.needed("mac")?;
         let mac: Mac = typed.parse().map_err(|error: gangway_base::mac::MacError| {
-            ("mac", Text::new("bad-mac").with("sentence", error.to_string()))
+            ("mac", Message::new("bad-mac").with("sentence", error.to_string()))
         })?;
         if let Some(line) = seen.insert(mac, self.record.line) {
-            return Err(("mac", Text::new("import.twice").with("line", line)));
+            return Err(("mac", Message::new("import.twice").with("line", line)));
         }
         let user = self.needed("user")?.to_owned();
         let (provider, vendor) = around.provider(self.get("vendor")?, mac).map_err(|text| ("vendor", text))?;
@@ -260,10 +289,10 @@ impl Fields<'_> {
         let phone = phone.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
         if let Some(phone) = &phone {
             if phone.vendor != vendor {
-                return Err(("vendor", Text::new("import.other-vendor").with("vendor", phone.vendor.clone())));
+                return Err(("vendor", Message::new("import.other-vendor").with("vendor", phone.vendor.clone())));
             }
             if phone.wanted == Wanted::Blocked {
-                return Err(("mac", Text::new("import.blocked")));
+                return Err(("mac", Message::new("import.blocked")));
             }
         }
         let account = phone
@@ -278,7 +307,7 @@ impl Fields<'_> {
             "" => account.map(|account| account.password.clone()).filter(|password| !password.is_empty()),
             typed => Some(Secret::new(typed)),
         };
-        let password = password.ok_or(("password", Text::new("import.password")))?;
+        let password = password.ok_or(("password", Message::new("import.password")))?;
         let (pbx, domain) = (self.get("pbx")?, self.get("domain")?);
         // A stored password belongs to the PBX from which it was received.
         if let Some(known) = account
@@ -286,13 +315,13 @@ impl Fields<'_> {
             && !pbx.is_empty()
             && !pbx.eq_ignore_ascii_case(&known.dns)
         {
-            return Err(("password", Text::new("import.password-of-pbx").with("pbx", known.dns.clone())));
+            return Err(("password", Message::new("import.password-of-pbx").with("pbx", known.dns.clone())));
         }
         let connected = around.pbx.as_ref();
         let pbx = own(pbx, account.map(|known| &known.dns).or(connected.map(|(dns, _)| dns)), "");
         let domain = own(domain, account.map(|known| &known.domain).or(connected.map(|(_, domain)| domain)), "");
         if pbx.is_empty() || domain.is_empty() {
-            return Err(("pbx", Text::new("import.no-pbx")));
+            return Err(("pbx", Message::new("import.no-pbx")));
         }
         let mut line = ImportLine {
             line: self.record.line,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{AdminService, Inquiry, status};
+use super::{AdminService, import, status, types::ImportOptions};
 use crate::{
     base::failpoint::{Failpoint, failpoint},
     phone::instance::InstanceId,
@@ -165,20 +165,21 @@ async fn carry_out(
     let Some(of) = deps.instances.get(instance) else { return };
     let person =
         Caller { instance: of.clone(), who: CallerKind::Command(asked.user.clone()), source: [127, 0, 0, 1].into() };
-    let mut inquiry = Inquiry::new(&desk, person);
     let mut answer = ImportJobStatus::default();
-    match inquiry.check_file(&bytes) {
-        Ok(check) => answer.check = check,
-        Err(problem) => answer.refused = Some(problem.text.english()),
-    }
+    let checked = import::check_file(&deps, instance, &bytes);
     drop(bytes);
-    let good = answer.check.get("good").and_then(Value::as_u64).unwrap_or_default();
-    if !asked.dry_run && answer.refused.is_none() && good > 0 {
-        let wish = json!({ "category": asked.category, "rollout": asked.rollout });
-        match inquiry.ask("ImportStart", wish).await {
-            Ok(_) => answer.progress = state(&desk, instance),
-            Err(problem) => answer.refused = Some(problem.text.english()),
+    match checked {
+        Ok(file) => {
+            answer.check = members(&file.summary());
+            if !asked.dry_run && !file.lines.is_empty() {
+                let options = ImportOptions { category: asked.category, rollout: asked.rollout };
+                match import::start(&desk, &person, Some(&file), options).await {
+                    Ok(_) => answer.progress = members(&desk.import_state(instance)),
+                    Err(error) => answer.refused = Some(error.to_string()),
+                }
+            }
         }
+        Err(error) => answer.refused = Some(error.to_string()),
     }
     loop {
         let is_over = answer.progress.get("finished").is_none_or(|finished| finished == true);
@@ -195,10 +196,13 @@ async fn carry_out(
             () = deps.tasks.stopping() => return,
             () = deps.clock.sleep_until(next) => {}
         }
-        answer.progress = state(&desk, instance);
+        answer.progress = members(&desk.import_state(instance));
     }
 }
 
-fn state(desk: &AdminService, instance: InstanceId) -> Map<String, Value> {
-    desk.0.imports.state(instance).as_object().cloned().unwrap_or_default()
+fn members(part: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(part) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
 }

@@ -1,16 +1,14 @@
 //! Line keys as the page edits them: the keys available in a scope, and the errors in a list.
 
-use gangway_wire::appws::Envelope;
-use serde::Deserialize;
-use serde_json::{Value, json};
-
 use super::{
     ServiceDependencies,
-    response::{MessageResult, clip, one, read, result},
+    clip::clip,
+    error::ServiceError,
     settings::scope,
-    text::Text,
+    types::{LineKeyCheck, LineKeyProblem, LineKeyType},
 };
 use crate::{
+    base::i18n::Message,
     phone::instance::InstanceId,
     settings::{
         Scope,
@@ -23,51 +21,46 @@ const MOST: usize = 50;
 /// Maximum length of an error, in characters.
 const LONGEST: usize = 400;
 
-#[derive(Deserialize)]
-struct Request {
-    scope: String,
-    #[serde(default)]
-    value: String,
-}
-
-/// Answers `LineKeys`.
+/// Checks a list of line keys for a scope.
 ///
 /// # Errors
 /// If there is no such scope, or the value is not a list.
-pub fn line_keys(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let scope = scope(&request.scope)?;
+pub fn line_keys(
+    deps: &ServiceDependencies,
+    instance: InstanceId,
+    typed: &str,
+    value: &str,
+) -> Result<LineKeyCheck, ServiceError> {
+    let scope = scope(typed)?;
     let phone = match &scope {
         Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
         _ => None,
     };
-    let faults = |room: Option<&Room<'_>>| LineKeys::faults(&request.value, room);
+    let faults = |room: Option<&Room<'_>>| {
+        let faults = LineKeys::faults(value, room);
+        faults.map_err(|error| ServiceError::SettingRefused(error.to_string()))
+    };
+    let check = |faults: Vec<(usize, String)>, types| {
+        let rows = faults
+            .into_iter()
+            .take(MOST)
+            .map(|(row, reason)| LineKeyProblem { row, text: (&Message::plain(clip(&reason, LONGEST))).into() });
+        LineKeyCheck { rows: rows.collect(), types, model: None, keys: None, accounts: None, most: MOST_KEYS }
+    };
     let registry = deps.registry.load();
-    let there = registry.in_room(&scope, phone.as_deref(), |room| {
-        (
-            faults(Some(room)),
-            types(|kind| room.codes.contains_key(&kind)),
-            json!([room.model, room.keys, room.accounts]),
-        )
+    let in_room = registry.in_room(&scope, phone.as_deref(), |room| {
+        let types = types(|kind| room.codes.contains_key(&kind));
+        Ok(LineKeyCheck {
+            model: Some(room.model.to_owned()),
+            keys: Some(room.keys),
+            accounts: Some(room.accounts),
+            ..check(faults(Some(room))?, types)
+        })
     });
-    let (faults, types, room) = there.unwrap_or_else(|| (faults(None), types(|_| true), Value::Null));
-    let faults = faults.map_err(|error| Text::new("setting-refused").with("sentence", error.to_string()))?;
-    let rows: Vec<Value> = faults
-        .into_iter()
-        .take(MOST)
-        .map(|(row, reason)| json!({ "row": row, "text": Text::plain(clip(&reason, LONGEST)) }))
-        .collect();
-    let of_room = |place: usize| room.get(place).cloned().unwrap_or_default();
-    one(result(message)
-        .field("rows", rows)
-        .field("types", types)
-        .field("model", of_room(0))
-        .field("keys", of_room(1))
-        .field("accounts", of_room(2))
-        .field("most", MOST_KEYS))
+    in_room.unwrap_or_else(|| Ok(check(faults(None)?, types(|_| true))))
 }
 
-fn types(has: impl Fn(KeyType) -> bool) -> Vec<Value> {
+fn types(has: impl Fn(KeyType) -> bool) -> Vec<LineKeyType> {
     let all = KeyType::ALL.into_iter().filter(|kind| has(*kind));
-    all.map(|kind| json!({ "word": kind.word(), "value": kind.value_word() })).collect()
+    all.map(|kind| LineKeyType { word: kind.word().to_owned(), value: kind.value_word().to_owned() }).collect()
 }

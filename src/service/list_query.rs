@@ -4,6 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use gangway_base::mac::Mac;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{
     cause::ProvisioningStage,
@@ -14,28 +15,62 @@ use crate::phone::{
     record::PhoneId,
 };
 
-/// `query` of a `Devices` request. Unknown values in its lists match nothing.
+/// Which phones a list shows. Unknown values in its lists match nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ListParams {
-    search: String,
-    vendors: Vec<String>,
-    stages: Vec<String>,
-    states: States,
-    stuck: bool,
-    overdue: bool,
-    removed: bool,
+    /// Words, all of which must occur.
+    pub search: String,
+    /// Vendors; empty = all, as in the next two.
+    pub vendors: Vec<String>,
+    /// Stages.
+    pub stages: Vec<String>,
+    /// States of the facets.
+    pub states: FacetFilter,
+    /// Only phones that need an administrator.
+    pub stuck: bool,
+    /// Only phones that should have asked.
+    pub overdue: bool,
+    /// Also phones that were removed.
+    pub removed: bool,
 }
 
+/// The states that a list shows, by facet; an empty list = all.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct States {
-    device_config: Vec<String>,
-    redirect: Vec<String>,
-    requests: Vec<String>,
-    flags: Vec<String>,
-    registered: Vec<String>,
-    wanted: Vec<String>,
+pub struct FacetFilter {
+    /// Of the configuration from Devices.
+    pub device_config: Vec<String>,
+    /// Of the redirect entry.
+    pub redirect: Vec<String>,
+    /// Of the requests.
+    pub requests: Vec<String>,
+    /// Of the PBX's flags.
+    pub flags: Vec<String>,
+    /// Of the registration.
+    pub registered: Vec<String>,
+    /// What is wanted.
+    pub wanted: Vec<String>,
+}
+
+/// A window of the list of phones.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct ListRequest {
+    /// Which phones.
+    pub query: ListParams,
+    /// In which order.
+    pub sort: Sort,
+    /// Where the window begins.
+    pub offset: usize,
+    /// Phones in it, at most 200.
+    pub count: usize,
+}
+
+impl Default for ListRequest {
+    fn default() -> Self {
+        Self { query: ListParams::default(), sort: Sort::default(), offset: 0, count: 50 }
+    }
 }
 
 /// [`ListParams`], prepared for matching many rows.
@@ -82,31 +117,59 @@ impl Query {
     }
 }
 
-/// The column by which rows are sorted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum By {
-    #[default]
-    Mac,
-    Name,
-    User,
-    Vendor,
-    Model,
-    Firmware,
-    Address,
-    Category,
-    Stage,
-    DeviceConfig,
-    Redirect,
-    Requests,
-    Flags,
-    Registered,
-    LastRequest,
-    Delivered,
-    Created,
+macro_rules! columns {
+    ($($column:ident $name:literal;)*) => {
+        /// The column by which rows are sorted.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+        #[expect(missing_docs, reason = "a member of the row")]
+        pub enum By {
+            #[default]
+            $(#[serde(rename = $name)] $column),*
+        }
+
+        impl By {
+            /// All columns.
+            pub const ALL: &[Self] = &[$(Self::$column),*];
+
+            /// Returns the column with this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$column),)*
+                    _ => None,
+                }
+            }
+
+            /// Returns the name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$column => $name),* }
+            }
+        }
+    };
 }
 
-/// `sort` of a `Devices` request.
+columns! {
+    Mac "mac";
+    Name "name";
+    User "user";
+    Vendor "vendor";
+    Model "model";
+    Firmware "firmware";
+    Address "address";
+    Category "category";
+    Stage "stage";
+    DeviceConfig "deviceConfig";
+    Redirect "redirect";
+    Requests "requests";
+    Flags "flags";
+    Registered "registered";
+    LastRequest "lastRequest";
+    Delivered "delivered";
+    Created "created";
+}
+
+/// The order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Sort {
@@ -200,8 +263,7 @@ fn numbered(text: &str) -> String {
 }
 
 /// Number of phones by vendor and stage, without tombstones.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PhoneCounts(BTreeMap<String, BTreeMap<&'static str, usize>>);
 
 impl PhoneCounts {
@@ -231,6 +293,12 @@ impl PhoneCounts {
                 self.0.remove(vendor);
             }
         }
+    }
+
+    /// Returns the numbers by vendor and stage.
+    #[must_use]
+    pub fn to_map(&self) -> Map<String, Value> {
+        self.0.iter().map(|(vendor, stages)| (vendor.clone(), serde_json::json!(stages))).collect()
     }
 
     /// Returns the total.

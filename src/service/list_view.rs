@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     device_row::DeviceRow,
-    list_query::{ListPosition, PhoneCounts, Query, Sort},
+    list_query::{ListPosition, ListRequest, PhoneCounts, Query, Sort},
+    types::PhoneList,
 };
 use crate::phone::record::PhoneId;
 
@@ -61,6 +62,12 @@ impl Delta {
 }
 
 impl ListView {
+    /// Creates the list of a request.
+    #[must_use]
+    pub fn of_request(rows: Vec<Arc<DeviceRow>>, request: ListRequest) -> Self {
+        Self::new(rows, request.query.into(), request.sort, request.offset, request.count)
+    }
+
     /// Creates a list of these rows.
     #[must_use]
     pub fn new(rows: Vec<Arc<DeviceRow>>, query: Query, sort: Sort, offset: usize, count: usize) -> Self {
@@ -89,10 +96,17 @@ impl ListView {
         self.shown.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
     }
 
-    /// Returns the start of the window.
+    /// Returns the window as callers show it.
     #[must_use]
-    pub fn offset(&self) -> usize {
-        self.offset
+    pub fn page(&self) -> PhoneList {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        PhoneList {
+            phones: self.rows().iter().map(|row| row.info()).collect(),
+            offset: number(self.offset),
+            total: number(self.total()),
+            all: number(self.counts.all()),
+            counts: self.counts.to_map(),
+        }
     }
 
     /// Returns the number of matching rows.

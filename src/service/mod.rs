@@ -1,80 +1,84 @@
-//! The backend of the admin app: the data and actions of its page, over the api `gangway` of `docs/admin-api.md`. It
-//! uses a separate thread and shares no additional locks with requests of phones.
+//! What administrators do, as typed use cases: a request, a response of [`types`], or a [`ServiceError`]. Those that
+//! change something or show a secret write the audit themselves. REST, the admin page and the commands only translate
+//! from and to their protocols. The service uses a separate thread and shares no additional locks with requests of
+//! phones.
 
 pub mod action;
-mod actions;
-mod activity_chart;
+pub mod actions;
+pub mod activity_chart;
 pub mod audit;
 mod audit_texts;
 pub mod caller;
 pub mod cause;
-mod config_diff;
+mod clip;
+pub mod config_diff;
 mod connections;
 pub mod csv;
-mod device_index;
+pub mod device_index;
 mod device_row;
 pub mod diagnosis;
 pub mod diagnosis_facts;
 pub mod diagnosis_text;
 pub mod diagnostics;
-mod frozen_sources;
-mod history;
-mod import;
+mod error;
+pub mod frozen_sources;
+pub mod gateway;
+pub mod history;
+pub mod import;
 mod import_check;
 pub mod import_job;
-mod inquiry;
-mod line_keys;
+pub mod line_keys;
 mod list_query;
 mod list_view;
-pub mod methods;
 mod notices;
 pub mod phone_export;
 mod provisioning_codes;
 pub mod rejected_logins;
 mod render_preview;
-mod rendered_config;
-mod response;
-mod session;
-mod session_info;
-mod settings;
+pub mod rendered_config;
+pub mod settings;
 pub mod settings_check;
 pub mod settings_remarks;
 pub mod settings_write;
 pub mod sip_tls_probe;
 pub mod status;
-mod text;
-mod timeline;
+pub mod timeline;
 pub mod tls_rejections;
 pub mod tokens;
-mod vendors;
+pub mod types;
+pub mod vendors;
 
 use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use gangway_wire::appws::Envelope;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 
 use self::{
-    caller::Caller, device_index::DeviceIndex, import::Imports, notices::AbsenceTracker,
-    rejected_logins::RejectedLogins, sip_tls_probe::ProbeSipTls,
+    caller::Caller,
+    device_index::DeviceIndex,
+    import::Imports,
+    notices::AbsenceTracker,
+    rejected_logins::RejectedLogins,
+    sip_tls_probe::ProbeSipTls,
+    types::{ImportInfo, Notices, PhoneList, PhoneShown},
 };
 pub use self::{
+    device_index::RowBatch,
     device_row::{DeviceRow, SearchTerms},
+    error::{InvalidField, ServiceError},
     import::MOST_BYTES as IMPORT_BYTES,
-    inquiry::Inquiry,
-    list_query::{ListParams, Query, Sort},
-    list_view::ListView,
+    import_check::CheckedFile,
+    list_query::{By, FacetFilter, ListParams, ListRequest, PhoneCounts, Query, Sort},
+    list_view::{Delta, ListView},
     notices::of_certificate,
-    response::RequestError,
-    text::Text,
 };
 use crate::{
     catalog::SharedRegistry,
     devices::client::DevicesLinks,
     net::{
-        appwebsocket::Link, descriptors::DescriptorShares, egress_policy::EgressPolicy,
-        handshake_failures::FailedHandshakes, unlisted_proxy::UnlistedProxy,
+        descriptors::DescriptorShares, egress_policy::EgressPolicy, handshake_failures::FailedHandshakes,
+        unlisted_proxy::UnlistedProxy,
     },
     pbx::{sessions::PbxSessions, user_objects::Pbx},
     phone::{
@@ -147,13 +151,26 @@ pub struct ServiceDependencies {
     pub tasks: Tasks,
 }
 
+impl ServiceDependencies {
+    /// Fails on a gateway that was restored and has not taken over: it must not act on phones or services.
+    ///
+    /// # Errors
+    /// With the message that says how to take over.
+    pub fn require_active(&self) -> Result<(), ServiceError> {
+        match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
+            Some(sentence) => Err(ServiceError::Passive(sentence)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The admin service. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct AdminService(Arc<Inner>);
 
 struct Inner {
     deps: Arc<ServiceDependencies>,
-    shelf: Arc<DeviceIndex>,
+    index: Arc<DeviceIndex>,
     imports: Imports,
     absences: AbsenceTracker,
     sip_trust: Arc<sip_tls_probe::ProbeResults>,
@@ -161,19 +178,75 @@ struct Inner {
 }
 
 impl AdminService {
+    /// Returns all current connections of the caller's instance, and logs them.
+    #[must_use]
+    pub fn connections(&self, caller: &Caller) -> types::Connections {
+        connections::snapshot(&self.0, caller)
+    }
+
+    /// Returns a window of the list of phones.
+    #[must_use]
+    pub fn phones(&self, instance: InstanceId, request: ListRequest) -> PhoneList {
+        ListView::of_request(self.device_rows(instance), request).page()
+    }
+
+    /// Returns everything known about a phone, and where it is stuck.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn phone(&self, instance: InstanceId, mac: &str) -> Result<PhoneShown, ServiceError> {
+        Ok(self.phone_shown(&actions::find(self.deps(), instance, mac)?))
+    }
+
+    /// Describes a phone.
+    #[must_use]
+    pub fn phone_shown(&self, phone: &Arc<Phone>) -> PhoneShown {
+        timeline::shown(self.deps(), &self.0.index, phone)
+    }
+
+    /// Returns the rows of all phones of an instance.
+    #[must_use]
+    pub fn device_rows(&self, instance: InstanceId) -> Vec<Arc<DeviceRow>> {
+        self.0.index.rows(instance)
+    }
+
+    /// Subscribes to changes of rows.
+    #[must_use]
+    pub fn device_changes(&self) -> broadcast::Receiver<Arc<RowBatch>> {
+        self.0.index.batches()
+    }
+
+    /// Returns what administrators should know.
+    #[must_use]
+    pub fn notices(&self, instance: InstanceId) -> Notices {
+        Notices { notices: notices::notices(&self.0, instance) }
+    }
+
+    /// Returns how far the import of an instance is, or how the last one ended.
+    #[must_use]
+    pub fn import_state(&self, instance: InstanceId) -> ImportInfo {
+        self.0.imports.state(instance)
+    }
+
+    /// The handles it works with.
+    #[must_use]
+    pub fn deps(&self) -> &ServiceDependencies {
+        &self.0.deps
+    }
+
     /// Starts the service on the current runtime, which runs all its tasks.
     #[must_use]
     pub fn start(deps: ServiceDependencies) -> Self {
         let deps = Arc::new(deps);
-        let shelf = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
-        deps.tasks.spawn("admin shelf", Arc::clone(&shelf).run());
+        let index = Arc::new(DeviceIndex::new(Arc::clone(&deps)));
+        deps.tasks.spawn("device index", Arc::clone(&index).run());
         // Compression and encryption must not run on a thread that answers phones.
         deps.tasks.every(WriteDeliveredFiles(deps.store.clone()), &deps.clock);
         let absences = AbsenceTracker::new(deps.clock.now());
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
         deps.tasks.every(ProbeSipTls::new(Arc::clone(&sip_trust), Arc::clone(&deps)), &deps.clock);
         let runtime = tokio::runtime::Handle::current();
-        let desk = Self(Arc::new(Inner { deps, shelf, imports: Imports::default(), absences, sip_trust, runtime }));
+        let desk = Self(Arc::new(Inner { deps, index, imports: Imports::default(), absences, sip_trust, runtime }));
         desk.spawn("handed imports", import_job::watch(desk.clone()));
         desk
     }
@@ -197,15 +270,8 @@ impl AdminService {
     }
 
     /// Spawns a task on the service's own thread, from any thread.
-    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let _entered = self.0.runtime.enter();
         self.0.deps.tasks.spawn(name, task);
-    }
-}
-
-impl caller::AdminSessions for AdminService {
-    fn receive(&self, person: Caller, messages: mpsc::Receiver<Envelope>, out: Link) {
-        let session = session::AdminSession::new(self.clone(), person, out);
-        self.spawn("admin session", session.serve(messages));
     }
 }

@@ -9,14 +9,15 @@ use std::{
 use gangway_wire::appws::{pbx_admin, services};
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use serde_json::{Value, json};
+use serde_json::Value;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
     Inner, ScanningSource, ServiceDependencies, device_row::time, settings_check::SettingsCheck, settings_remarks,
-    text::Text,
+    types,
 };
 use crate::{
+    base::i18n::Message,
     catalog::Vendor,
     net::{descriptors::DescriptorShortage, unlisted_proxy::UnlistedProxy},
     pbx::app_objects::{ADMIN_APP, PROVIDER_PREFIX},
@@ -47,7 +48,7 @@ pub struct AbsenceTracker(Mutex<Seen>);
 struct Seen {
     begun: Timestamp,
     since: HashMap<(InstanceId, String), Timestamp>,
-    notices: HashMap<InstanceId, (Timestamp, Vec<Value>)>,
+    notices: HashMap<InstanceId, (Timestamp, Vec<types::Notice>)>,
     certificates: Option<(Timestamp, Vec<Notice>)>,
 }
 
@@ -57,7 +58,18 @@ struct Notice {
     key: &'static str,
     severity: &'static str,
     since: Option<Timestamp>,
-    text: Text,
+    text: Message,
+}
+
+impl From<Notice> for types::Notice {
+    fn from(notice: Notice) -> Self {
+        Self {
+            key: notice.key.to_owned(),
+            severity: notice.severity.to_owned(),
+            since: notice.since.map(Into::into),
+            text: (&notice.text).into(),
+        }
+    }
 }
 
 impl AbsenceTracker {
@@ -75,7 +87,7 @@ impl AbsenceTracker {
 
 /// Returns the notices of an instance.
 #[must_use]
-pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
+pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
     let deps = &inner.deps;
     let now = deps.clock.now();
     let mut seen = inner.absences.lock();
@@ -86,7 +98,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     }
     let mut all = Vec::new();
     if let Some(restoration) = deps.store.restoration().filter(|restoration| restoration.taken_over.is_none()) {
-        let text = Text::new("notice.passive").with("made", time(restoration.made));
+        let text = Message::new("notice.passive").with("made", time(restoration.made));
         all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
     }
     database(deps, &mut all);
@@ -108,16 +120,9 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<Value> {
     }
     all.extend(seen.certificates.iter().flat_map(|(_, notices)| notices.clone()));
     stamp(&mut seen, instance, &mut all, now);
-    let json: Vec<Value> = all
-        .into_iter()
-        .map(|notice| {
-            json!({
-                "key": notice.key, "severity": notice.severity, "since": notice.since.map(time), "text": notice.text,
-            })
-        })
-        .collect();
-    seen.notices.insert(instance, (now, json.clone()));
-    json
+    let notices: Vec<types::Notice> = all.into_iter().map(Into::into).collect();
+    seen.notices.insert(instance, (now, notices.clone()));
+    notices
 }
 
 /// Sets the start of each problem, and forgets those that are over.
@@ -141,7 +146,7 @@ fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timesta
     seen.since.retain(|key, _| key.0 != instance || present.contains(key));
 }
 
-fn notice(key: &'static str, severity: &'static str, text: Text) -> Notice {
+fn notice(key: &'static str, severity: &'static str, text: Message) -> Notice {
     Notice { key, severity, since: None, text }
 }
 
@@ -151,17 +156,17 @@ fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
     match &condition {
         Health::Healthy => {}
         Health::Lost { copy: Some(copy), .. } => {
-            let text = Text::new("notice.database-lost").with("copy", copy.display().to_string());
+            let text = Message::new("notice.database-lost").with("copy", copy.display().to_string());
             all.push(notice("database", "error", text));
         }
         other => {
-            let text = Text::new("notice.database").with("reason", other.message().unwrap_or_default());
+            let text = Message::new("notice.database").with("reason", other.message().unwrap_or_default());
             all.push(notice("database", "error", text));
         }
     }
     if let Some(mended) = deps.store.mended() {
         let key = if mended.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
-        let text = Text::new(key)
+        let text = Message::new(key)
             .with("copy", mended.copy.display().to_string())
             .with("aside", mended.aside.display().to_string());
         all.push(Notice { since: Some(mended.at), ..notice("database-mended", "warning", text) });
@@ -172,12 +177,12 @@ fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
 fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let sessions = deps.sessions.of(instance);
     if sessions.is_empty() {
-        all.push(notice("pbx-away", "error", Text::new("notice.pbx-away")));
+        all.push(notice("pbx-away", "error", Message::new("notice.pbx-away")));
     }
     for session in sessions.iter().filter(|session| session.identity.app != ADMIN_APP) {
         for (api, flag) in [(pbx_admin::API, "Admin"), (services::API, "Services")] {
             if !session.grants(api) {
-                let text = Text::new("notice.missing-grant")
+                let text = Message::new("notice.missing-grant")
                     .with("object", session.identity.appobj.clone())
                     .with("pbx", session.identity.pbx.clone())
                     .with("flag", flag);
@@ -187,11 +192,12 @@ fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>
     }
     let granted = sessions.iter().any(|session| session.grants(services::API));
     if granted && deps.sessions.services(instance, services::DEVICES_API).is_empty() {
-        all.push(notice("devices-not-announced", "error", Text::new("notice.devices-not-announced")));
+        all.push(notice("devices-not-announced", "error", Message::new("notice.devices-not-announced")));
     }
     for devices in deps.devices.status(instance).into_iter().filter(|devices| devices.up.is_none()) {
-        let text =
-            Text::new("notice.devices-away").with("url", devices.url).with("error", devices.error.unwrap_or_default());
+        let text = Message::new("notice.devices-away")
+            .with("url", devices.url)
+            .with("error", devices.error.unwrap_or_default());
         all.push(notice("devices-away", "error", text));
     }
 }
@@ -199,14 +205,14 @@ fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>
 /// Rejected logins with a right password, each with the solution.
 fn turned_away(logins: &[RejectedLogin]) -> Vec<Notice> {
     let one = |login: &RejectedLogin| {
-        let text = Text::new("notice.login-refused")
+        let text = Message::new("notice.login-refused")
             .with("app", login.app.clone())
             .with("sip", login.sip.clone())
             .with("domain", login.domain.clone())
-            .with("kind", Text::new(format!("login.{}", login.kind.as_str())).nested())
+            .with("kind", Message::new(format!("login.{}", login.kind.as_str())).nested())
             .with("address", login.source.to_canonical().to_string())
             .with("last", time(login.last))
-            .with("reason", Text::new(format!("refusal.{}", login.refusal.as_str())).nested());
+            .with("reason", Message::new(format!("refusal.{}", login.refusal.as_str())).nested());
         Notice { since: Some(login.since), ..notice("login-refused", "warning", text) }
     };
     logins.iter().map(one).collect()
@@ -217,7 +223,7 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     let deps = &inner.deps;
     let (mut away, mut relayed): (BTreeMap<String, (usize, String)>, usize) = (BTreeMap::new(), 0);
     let mut vendors: BTreeMap<String, usize> = BTreeMap::new();
-    for row in inner.shelf.rows(instance) {
+    for row in inner.index.rows(instance) {
         let phone = &row.phone;
         if phone.wanted != Wanted::Active {
             continue;
@@ -234,7 +240,8 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
         }
     }
     for (vendor, (phones, error)) in away {
-        let text = Text::new("notice.redirect-away").with("vendor", vendor).with("phones", phones).with("error", error);
+        let text =
+            Message::new("notice.redirect-away").with("vendor", vendor).with("phones", phones).with("error", error);
         all.push(notice("redirect-away", "warning", text));
     }
     let connected = deps.sessions.of(instance);
@@ -255,19 +262,19 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
             all.extend(demo(vendor, &layers));
         }
         if in_use && !wants_none && !deps.provisioning.has_redirect_account(instance, &vendor.name) {
-            let text = Text::new("notice.redirect-unconfigured").with("vendor", vendor.title.clone());
+            let text = Message::new("notice.redirect-unconfigured").with("vendor", vendor.title.clone());
             all.push(notice("redirect-unconfigured", "warning", text));
         }
     }
     if relayed > 0 {
-        all.push(notice("media-relay", "information", Text::new("notice.media-relay").with("phones", relayed)));
+        all.push(notice("media-relay", "information", Message::new("notice.media-relay").with("phones", relayed)));
     }
 }
 
 /// A demo account, which is shared with other customers.
 fn demo(vendor: &Vendor, layers: &Layers) -> Option<Notice> {
     let user = layers.get(&format!("redirect.{}.user", vendor.name))?;
-    let text = Text::new("notice.redirect-demo").with("vendor", vendor.title.clone()).with("account", user.expose());
+    let text = Message::new("notice.redirect-demo").with("vendor", vendor.title.clone()).with("account", user.expose());
     vendor.redirect.is_demo(user.expose()).then(|| notice("redirect-demo", "warning", text))
 }
 
@@ -276,14 +283,14 @@ fn urls_and_schemes(deps: &ServiceDependencies, instance: InstanceId, all: &mut 
     let urls = (deps.urls)(instance);
     for provider in registry.vendors().flat_map(|vendor| &vendor.providers) {
         if let Some(named) = urls.conflict(&provider.name) {
-            let text = Text::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", named);
+            let text = Message::new("notice.url-conflict").with("provider", provider.name.clone()).with("urls", named);
             all.push(notice("url-conflict", "warning", text));
         }
     }
     for vendor in registry.vendors() {
         let lookup = crate::settings::Lookup { vendor: Some(&vendor.name), ..crate::settings::Lookup::instance() };
         if deps.store.layers(instance).scheme(&lookup) == Scheme::Http {
-            let text = Text::new("notice.clear-text").with("vendor", vendor.title.clone());
+            let text = Message::new("notice.clear-text").with("vendor", vendor.title.clone());
             all.push(notice("clear-text", "warning", text));
         }
     }
@@ -306,12 +313,14 @@ fn scanning(sources: &[ScanningSource]) -> Vec<Notice> {
         ..notice(
             "scanning",
             "error",
-            Text::new("notice.scanning").with("address", source.address.to_string()).with("until", time(source.until)),
+            Message::new("notice.scanning")
+                .with("address", source.address.to_string())
+                .with("until", time(source.until)),
         )
     };
     let mut all: Vec<Notice> = sources.iter().take(SCANNING).map(one).collect();
     if let Some(more @ 1..) = sources.len().checked_sub(SCANNING) {
-        all.push(notice("scanning", "error", Text::new("notice.scanning-more").with("sources", more)));
+        all.push(notice("scanning", "error", Message::new("notice.scanning-more").with("sources", more)));
     }
     all
 }
@@ -319,7 +328,7 @@ fn scanning(sources: &[ScanningSource]) -> Vec<Notice> {
 /// A proxy that the configuration does not take into account.
 fn forwarder(found: &UnlistedProxy) -> Notice {
     let key = if found.is_listed { "notice.proxy-header" } else { "notice.unlisted-proxy" };
-    let text = Text::new(key).with("address", found.peer.to_string()).with("header", found.header.clone());
+    let text = Message::new(key).with("address", found.peer.to_string()).with("header", found.header.clone());
     Notice { since: Some(found.since), ..notice("unlisted-proxy", "warning", text) }
 }
 
@@ -327,7 +336,7 @@ fn forwarder(found: &UnlistedProxy) -> Notice {
 fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     for answer in inner.sip_trust.missing(instance) {
         for (vendor, issuers) in &answer.missing {
-            let text = Text::new("notice.sip-trust")
+            let text = Message::new("notice.sip-trust")
                 .with("address", answer.address.clone())
                 .with("vendor", vendor.clone())
                 .with("issuers", issuers.join(", "));
@@ -339,7 +348,7 @@ fn sip_trust(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
 /// Phones wait for a connection to Devices, now or in the future.
 fn descriptors(lack: DescriptorShortage) -> Notice {
     let waits = lack.phones > lack.sysclients;
-    let text = Text::new("notice.descriptors")
+    let text = Message::new("notice.descriptors")
         .with("limit", lack.limit)
         .with("need", lack.need)
         .with("phones", lack.phones)
@@ -357,7 +366,7 @@ pub fn of_certificate(file: &Path, now: Timestamp) -> Option<String> {
 fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
     let unreadable = |error: String| {
         let text =
-            Text::new("notice.certificate-unreadable").with("file", file.display().to_string()).with("error", error);
+            Message::new("notice.certificate-unreadable").with("file", file.display().to_string()).with("error", error);
         Some(notice("certificate-unreadable", "error", text))
     };
     let der = match CertificateDer::from_pem_file(file) {
@@ -373,7 +382,7 @@ fn certificate(file: &Path, now: Timestamp) -> Option<Notice> {
     if left > EXPIRES {
         return None;
     }
-    let text = Text::new("notice.certificate-expiry")
+    let text = Message::new("notice.certificate-expiry")
         .with("subject", certificate.subject().to_string())
         .with("until", time(until));
     Some(notice("certificate-expiry", if left <= EXPIRES_SOON { "error" } else { "warning" }, text))

@@ -3,23 +3,16 @@
 use gangway_base::secret::Secret;
 use gangway_wire::appws::devices::Category;
 
-use super::{ServiceDependencies, response::RequestError, text::Text};
-use crate::{devices::client::DevicesError, phone::instance::InstanceId};
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err requires")]
-fn failed(error: DevicesError) -> RequestError {
-    Text::new("devices-failed").with("sentence", error.to_string()).into()
-}
+use super::{ServiceDependencies, error::ServiceError};
+use crate::phone::instance::InstanceId;
 
 /// Returns the categories in Devices that are suitable for phones, including those not used for provisioning.
 ///
 /// # Errors
 /// If Devices cannot be asked.
-pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Vec<Category>, RequestError> {
-    if let Some(sentence) = deps.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
-        return Err(Text::new("passive").with("sentence", sentence).into());
-    }
-    deps.devices.categories(instance).await.map_err(failed)
+pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Vec<Category>, ServiceError> {
+    deps.require_active()?;
+    Ok(deps.devices.categories(instance).await?)
 }
 
 /// Returns the category that an administrator chose by id or name, or else the phone's own, or else the only one.
@@ -31,7 +24,7 @@ pub async fn choose(
     instance: InstanceId,
     chosen: Option<&str>,
     own: Option<&str>,
-) -> Result<Category, RequestError> {
+) -> Result<Category, ServiceError> {
     pick(&categories(deps, instance).await?, chosen, own)
 }
 
@@ -39,7 +32,7 @@ pub async fn choose(
 ///
 /// # Errors
 /// If the category must be chosen, or the chosen one cannot be used.
-pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, RequestError> {
+pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result<Category, ServiceError> {
     if let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) {
         return named(all, chosen);
     }
@@ -49,18 +42,18 @@ pub fn pick(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Result
     let mut usable = all.iter().filter(|category| category.config);
     match (usable.next(), usable.next()) {
         (Some(only), None) => Ok(only.clone()),
-        _ => Err(Text::new("no-category").into()),
+        _ => Err(ServiceError::NoCategory),
     }
 }
 
 /// Returns the category with this id, or else with this name. Two domains may have a category with the same name; then
 /// only an id is unambiguous.
-fn named(all: &[Category], wanted: &str) -> Result<Category, RequestError> {
-    let refused = |key: &'static str, category: &Category| Text::new(key).with("category", category.name.clone());
+fn named(all: &[Category], wanted: &str) -> Result<Category, ServiceError> {
+    let not_config = |category: &Category| Err(ServiceError::CategoryNotConfig(category.name.clone()));
     if let Some(found) = all.iter().find(|category| category.id == wanted) {
         return match found.config {
             true => Ok(found.clone()),
-            false => Err(refused("category-not-config", found).into()),
+            false => not_config(found),
         };
     }
     let of_name: Vec<&Category> = all.iter().filter(|category| category.name.eq_ignore_ascii_case(wanted)).collect();
@@ -70,10 +63,10 @@ fn named(all: &[Category], wanted: &str) -> Result<Category, RequestError> {
         ([one], _, _) | ([], [one], _) => Ok((*one).clone()),
         (_, [first, ..], _) => {
             let ids: Vec<&str> = usable.iter().map(|category| category.id.as_str()).collect();
-            Err(refused("category-ambiguous", first).with("ids", ids.join(", ")).into())
+            Err(ServiceError::CategoryAmbiguous { category: first.name.clone(), ids: ids.join(", ") })
         }
-        (_, [], Some(other)) => Err(refused("category-not-config", other).into()),
-        (_, [], None) => Err(Text::new("unknown-category").into()),
+        (_, [], Some(other)) => not_config(other),
+        (_, [], None) => Err(ServiceError::UnknownCategory),
     }
 }
 
@@ -87,20 +80,21 @@ pub async fn fetch(
     category: &Category,
     sip: Option<&str>,
     rollout: bool,
-) -> Result<Secret, RequestError> {
-    deps.devices.code(instance, category, sip, rollout).await.map_err(failed)
+) -> Result<Secret, ServiceError> {
+    Ok(deps.devices.code(instance, category, sip, rollout).await?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::i18n::Message;
 
     fn category(id: &str, domain: u64, name: &str, config: bool) -> Category {
         Category { id: id.into(), domain_id: Some(domain), name: name.into(), config }
     }
 
-    fn refusal(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Text {
-        pick(all, chosen, own).unwrap_err().text
+    fn refusal(all: &[Category], chosen: Option<&str>, own: Option<&str>) -> Message {
+        pick(all, chosen, own).unwrap_err().message()
     }
 
     #[test]

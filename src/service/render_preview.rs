@@ -1,6 +1,6 @@
 //! Renders the current file of a phone for display.
 
-use super::{ServiceDependencies, text::Text};
+use super::ServiceDependencies;
 use crate::{
     catalog::format::{Format, Shape},
     phone::record::Phone,
@@ -45,11 +45,10 @@ fn with_request<R>(
 ///
 /// # Errors
 /// Why it cannot be rendered.
-pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Result<File, Text> {
-    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
+pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Result<File, RenderError> {
     with_request(deps, phone, stage, |request| {
-        let rendered = deps.renderer.file(request).map_err(failed)?;
-        let lines = deps.renderer.explain(request).map_err(failed)?;
+        let rendered = deps.renderer.file(request)?;
+        let lines = deps.renderer.explain(request)?;
         let text = String::from_utf8_lossy(&rendered.body).into_owned();
         let shape = deps.registry.load().vendor(&phone.vendor).map(|vendor| vendor.manifest.lines.clone());
         let (notes, format) = (rendered.notes.clone(), rendered.format);
@@ -61,9 +60,8 @@ pub fn explained(deps: &ServiceDependencies, phone: &Phone, stage: Stage) -> Res
 ///
 /// # Errors
 /// Why the file cannot be rendered.
-pub fn generated(deps: &ServiceDependencies, phone: &Phone) -> Result<Generated, Text> {
-    let failed = |error: RenderError| Text::new("not-rendered").with("sentence", error.to_string());
-    with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request).map_err(failed))
+pub fn generated(deps: &ServiceDependencies, phone: &Phone) -> Result<Generated, RenderError> {
+    with_request(deps, phone, Stage::Personal, |request| deps.renderer.generated(request))
 }
 
 /// Whether the file that the phone fetched last is current, or `None` before its first delivery.

@@ -5,16 +5,14 @@ use std::{
     time::Instant,
 };
 
-use gangway_wire::appws::Envelope;
-use serde::Deserialize;
-use serde_json::{Value, json};
-
 use super::{
-    ServiceDependencies, audit, render_preview,
-    response::{MessageResult, RequestError, one, read, result},
-    text::Text,
+    ServiceDependencies, audit,
+    error::ServiceError,
+    render_preview,
+    types::{Beaten, Pending, PendingByField, RedirectTest, SettingInfo, SettingKind, SettingList},
 };
 use crate::{
+    base::i18n::Message,
     phone::{instance::InstanceId, record::Phone},
     service::caller::Caller,
     settings::{Defaults, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
@@ -23,29 +21,12 @@ use crate::{
 /// Number of phones processed before yielding to other tasks.
 const AT_ONCE: usize = 20;
 
-#[derive(Deserialize)]
-struct Request {
-    #[serde(default = "whole")]
-    scope: String,
-}
-
-fn whole() -> String {
-    Scope::Instance.to_string()
-}
-
-#[derive(Deserialize)]
-struct Test {
-    vendor: String,
-}
-
 /// Parses a scope.
 ///
 /// # Errors
 /// If it is not a scope.
-pub fn scope(typed: &str) -> Result<Scope, RequestError> {
-    typed
-        .parse()
-        .map_err(|error: crate::settings::ScopeError| Text::new("bad-scope").with("sentence", error.to_string()).into())
+pub fn scope(typed: &str) -> Result<Scope, ServiceError> {
+    typed.parse().map_err(ServiceError::BadScope)
 }
 
 /// Returns every setting available in a scope: name, group, and row of the table. Those of redirect services are
@@ -81,29 +62,31 @@ fn group(name: &str) -> &'static str {
     }
 }
 
-fn kind(kind: ValueKind) -> Value {
+fn kind(kind: ValueKind) -> SettingKind {
+    let plain = |name: &str| SettingKind { kind: name.to_owned(), min: None, max: None, words: None, longest: None };
     match kind {
-        ValueKind::Bool => json!({ "type": "bool" }),
-        ValueKind::Number(least, most) => json!({ "type": "number", "min": least, "max": most }),
-        ValueKind::Choice(words) => json!({ "type": "choice", "words": words }),
-        ValueKind::Text(most) => json!({ "type": "text", "longest": most }),
-        ValueKind::Host => json!({ "type": "host" }),
-        ValueKind::Url => json!({ "type": "url" }),
-        ValueKind::Zone => json!({ "type": "zone" }),
-        ValueKind::Country => json!({ "type": "country" }),
-        ValueKind::Language => json!({ "type": "language" }),
-        ValueKind::Prefixes => json!({ "type": "prefixes" }),
-        ValueKind::LineKeys => json!({ "type": "line-keys" }),
+        ValueKind::Bool => plain("bool"),
+        ValueKind::Number(least, most) => SettingKind { min: Some(least), max: Some(most), ..plain("number") },
+        ValueKind::Choice(words) => {
+            SettingKind { words: Some(words.iter().map(|word| (*word).to_owned()).collect()), ..plain("choice") }
+        }
+        ValueKind::Text(most) => SettingKind { longest: u32::try_from(most).ok(), ..plain("text") },
+        ValueKind::Host => plain("host"),
+        ValueKind::Url => plain("url"),
+        ValueKind::Zone => plain("zone"),
+        ValueKind::Country => plain("country"),
+        ValueKind::Language => plain("language"),
+        ValueKind::Prefixes => plain("prefixes"),
+        ValueKind::LineKeys => plain("line-keys"),
     }
 }
 
-/// Answers `Settings`.
+/// Returns the settings of a scope: what is set, what is in effect, and where from.
 ///
 /// # Errors
-/// If the scope is invalid.
-pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let scope = scope(&request.scope)?;
+/// When the scope is invalid.
+pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<SettingList, ServiceError> {
+    let scope = scope(typed)?;
     let layers = deps.store.layers(instance);
     let phone = match &scope {
         Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
@@ -131,7 +114,7 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Enve
     let defaults = family.map_or(Defaults::Table, |family| Defaults::Family(&family.settings));
     let lookup = Lookup { vendor, model, category, mac, defaults };
     let traced = layers.traced(&lookup, phone.as_ref().map(|phone| &phone.device_config));
-    let rows: Vec<Value> = of_scope(deps, &scope)
+    let settings = of_scope(deps, &scope)
         .into_iter()
         .map(|(name, group, setting)| {
             let own = own(&layers, &scope, &name);
@@ -139,7 +122,7 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Enve
             let (effective, origin, beats) = match traced.origin(setting.name) {
                 Some(origin) if name == setting.name => {
                     let beats = origin.beaten.iter();
-                    let beats = beats.map(|(layer, value)| json!({ "origin": layer.to_string(), "value": value }));
+                    let beats = beats.map(|(layer, value)| Beaten { origin: layer.to_string(), value: value.clone() });
                     (hidden(traced.text(setting.name)), origin.layer.to_string(), beats.collect::<Vec<_>>())
                 }
                 _ => {
@@ -148,37 +131,33 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Enve
                     (value, layer.to_string(), Vec::new())
                 }
             };
-            json!({
-                "name": name,
-                "group": group,
-                "kind": kind(setting.kind),
-                "unit": setting.unit,
-                "secret": setting.secret,
-                "layered": setting.layered,
-                "default": default(&defaults, setting),
-                "set": own.is_some(),
-                "value": own.map(|value| hidden(&value)),
-                "effective": effective,
-                "origin": origin,
-                "withheld": traced.is_withheld(&name),
-                "beats": beats,
-                "effect": setting.effect.text(),
-                "help": help(&name, setting),
-            })
+            SettingInfo {
+                help: (&help(&name, setting)).into(),
+                withheld: traced.is_withheld(&name),
+                name,
+                group,
+                kind: kind(setting.kind),
+                unit: setting.unit.to_owned(),
+                secret: setting.secret,
+                layered: setting.layered,
+                default: default(&defaults, setting).to_owned(),
+                set: own.is_some(),
+                value: own.map(|value| hidden(&value)),
+                effective,
+                origin,
+                beats,
+                effect: setting.effect.text().to_owned(),
+            }
         })
         .collect();
     let scopes: BTreeSet<String> = layers.rows().iter().map(|row| row.scope.to_string()).take(2_000).collect();
-    super::response::list(
-        result(message).field("scope", scope.to_string()).field("scopes", clipped(scopes)),
-        "settings",
-        &rows,
-    )
+    Ok(SettingList { scope: scope.to_string(), scopes: clipped(scopes), settings })
 }
 
 /// Returns the key of the help text, which is the same for the redirect services of all vendors.
-fn help(name: &str, setting: &Setting) -> Text {
+fn help(name: &str, setting: &Setting) -> Message {
     let redirect = if name == setting.name { "" } else { "redirect." };
-    Text::new(format!("help.{redirect}{}", setting.name))
+    Message::new(format!("help.{redirect}{}", setting.name))
 }
 
 /// Returns the default: the manifest's, or else the table's.
@@ -206,17 +185,20 @@ fn own(layers: &Layers, scope: &Scope, name: &str) -> Option<String> {
     rows.find(|row| row.name == name && row.scope == *scope).map(|row| row.value.expose().to_owned())
 }
 
-/// Answers `SettingsPending`. The result is exact, so every file is rendered on the service's own thread. For each
-/// setting of the scope that was ever changed, counts the phones that fetched their outdated file before the change.
+/// Counts the phones whose file would differ now. The count is exact: every file is rendered. For each setting of the
+/// scope that was ever changed, it also counts the phones that fetched their outdated file before that change.
 ///
 /// # Errors
-/// If the scope is invalid or the store cannot be read.
-pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let scope = scope(&request.scope)?;
+/// When the scope is invalid or the store cannot be read.
+pub async fn pending(
+    deps: &ServiceDependencies,
+    instance: InstanceId,
+    typed: &str,
+) -> Result<PendingByField, ServiceError> {
+    let scope = scope(typed)?;
     let changes = deps.store.setting_changes(instance, &scope).await?;
-    let mut fields: BTreeMap<&str, u32> = changes.iter().map(|change| (change.name.as_str(), 0)).collect();
-    let (mut phones, mut outdated) = (0_u32, 0_u32);
+    let mut fields: BTreeMap<String, u32> = changes.iter().map(|change| (change.name.clone(), 0)).collect();
+    let (mut phones, mut outdated) = (0_u64, 0_u64);
     let begun = Instant::now();
     for some in deps.store.roster().in_instance(instance).chunks(AT_ONCE) {
         for phone in some.iter().filter(|phone| phone.buried.is_none()) {
@@ -228,14 +210,14 @@ pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: 
                 outdated += 1;
                 let fetched = phone.delivery.as_ref().map(|delivery| delivery.at);
                 for change in changes.iter().filter(|change| fetched < Some(change.at) && is_of(phone, &scope)) {
-                    *fields.entry(&change.name).or_default() += 1;
+                    *fields.entry(change.name.clone()).or_default() += 1;
                 }
             }
         }
         tokio::task::yield_now().await;
     }
     tracing::debug!(phones, outdated, took = ?begun.elapsed(), "counted the phones that hold an older file");
-    one(result(message).field("phones", phones).field("outdated", outdated).field("fields", fields))
+    Ok(PendingByField { counts: Pending { phones, outdated }, fields })
 }
 
 /// Whether the scope's values apply to the phone, unless a narrower scope overrides them.
@@ -249,20 +231,24 @@ fn is_of(phone: &Phone, scope: &Scope) -> bool {
     }
 }
 
-/// Answers `RedirectTest`.
+/// Logs in to the redirect service of a vendor without changing anything there.
 ///
 /// # Errors
-/// If there is no such vendor or no account, or the audit cannot be written.
-pub async fn redirect_test(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let request: Test = read(message)?;
-    let vendor: String = request.vendor.chars().take(60).collect();
+/// When there is no such vendor or no account, or the audit entry cannot be stored.
+pub async fn redirect_test(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    vendor: &str,
+) -> Result<RedirectTest, ServiceError> {
+    deps.require_active()?;
+    let vendor: String = vendor.chars().take(60).collect();
     if deps.registry.load().vendor(&vendor).is_none() {
-        return Err(Text::new("unknown-vendor").with("vendor", vendor).into());
+        return Err(ServiceError::UnknownVendor(vendor));
     }
     audit::entry(&deps.store, person, &format!("vendor:{vendor}"), "try the account at the redirect service").await?;
     let Some(outcome) = deps.provisioning.probe_redirect(person.instance.id, &vendor).await else {
-        return Err(Text::new("no-redirect-account").with("vendor", vendor).into());
+        return Err(ServiceError::NoRedirectAccount(vendor));
     };
     let ok = matches!(outcome, crate::redirect::RedirectResult::Ok(_) | crate::redirect::RedirectResult::AlreadyMine);
-    one(result(message).field("ok", ok).field("text", Text::new("redirect-test").with("sentence", outcome.sentence())))
+    Ok(RedirectTest { ok, text: (&Message::new("redirect-test").with("sentence", outcome.sentence())).into() })
 }

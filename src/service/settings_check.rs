@@ -1,8 +1,8 @@
 //! Checks whether a value may be set, for the page, scripts, and commands: the rules in the table, the hosts the
 //! gateway would connect to, and what the files of the affected phones can represent.
 
-use super::text::Text;
 use crate::{
+    base::i18n::Message,
     catalog::{Registry, Vendor},
     net::egress_policy::EgressPolicy,
     phone::instance::InstanceId,
@@ -32,8 +32,8 @@ impl SettingsCheck<'_> {
     ///
     /// # Errors
     /// Why the value is invalid. The message does not contain a secret.
-    pub fn value(&self, name: &str, value: &str, scope: &Scope) -> Result<String, Text> {
-        let refused = |sentence: String| Text::new("setting-refused").with("sentence", sentence);
+    pub fn value(&self, name: &str, value: &str, scope: &Scope) -> Result<String, Message> {
+        let refused = |sentence: String| Message::new("setting-refused").with("sentence", sentence);
         self.vendor_exists(name, scope)?;
         let value = validate(name, value, scope).map_err(|error| refused(error.to_string()))?;
         self.reachable(name, &value)?;
@@ -50,7 +50,7 @@ impl SettingsCheck<'_> {
     }
 
     /// Checks that the vendor of a redirect account or of the scope exists.
-    fn vendor_exists(&self, name: &str, scope: &Scope) -> Result<(), Text> {
+    fn vendor_exists(&self, name: &str, scope: &Scope) -> Result<(), Message> {
         let of_account = name.strip_prefix("redirect.").and_then(|rest| rest.split_once('.')).map(|(vendor, _)| vendor);
         let of_scope = match scope {
             Scope::Vendor(vendor) => Some(vendor.as_str()),
@@ -59,7 +59,7 @@ impl SettingsCheck<'_> {
         };
         match of_account.or(of_scope).filter(|vendor| self.registry.vendor(vendor).is_none()) {
             Some(vendor) => {
-                Err(Text::new("unknown-vendor").with("vendor", vendor.chars().take(60).collect::<String>()))
+                Err(Message::new("unknown-vendor").with("vendor", vendor.chars().take(60).collect::<String>()))
             }
             None => Ok(()),
         }
@@ -67,19 +67,20 @@ impl SettingsCheck<'_> {
 
     /// Checks whether the gateway may connect to the addresses of redirect services in a setting. Resolved addresses
     /// are checked when the connection is made.
-    fn reachable(&self, name: &str, value: &str) -> Result<(), Text> {
+    fn reachable(&self, name: &str, value: &str) -> Result<(), Message> {
         let is_called =
             name.starts_with("redirect.") && setting(name).is_some_and(|setting| setting.kind == ValueKind::Url);
         match url::Url::parse(value).ok().filter(|_| is_called) {
-            Some(url) => {
-                self.reach.url(&url).map_err(|error| Text::new("url-not-allowed").with("sentence", error.to_string()))
-            }
+            Some(url) => self
+                .reach
+                .url(&url)
+                .map_err(|error| Message::new("url-not-allowed").with("sentence", error.to_string())),
             None => Ok(()),
         }
     }
 
     /// Checks whether phones of the scope have the keys in a list, if their model is known.
-    fn keys(&self, name: &str, value: &str, scope: &Scope) -> Result<(), Text> {
+    fn keys(&self, name: &str, value: &str, scope: &Scope) -> Result<(), Message> {
         if setting(name).is_none_or(|setting| setting.kind != ValueKind::LineKeys) {
             return Ok(());
         }
@@ -90,7 +91,7 @@ impl SettingsCheck<'_> {
         let list = LineKeys::read(value).unwrap_or_default();
         match self.registry.refused_keys(scope, phone.as_deref(), &list) {
             refused if refused.is_empty() => Ok(()),
-            refused => Err(Text::new("setting-refused").with("sentence", refused.join("; "))),
+            refused => Err(Message::new("setting-refused").with("sentence", refused.join("; "))),
         }
     }
 

@@ -6,8 +6,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 use gangway_base::secret::Secret;
 use url::{Host, Url};
 
-use super::{settings_check::SettingsCheck, text::Text};
+use super::settings_check::SettingsCheck;
 use crate::{
+    base::i18n::Message,
     phone::public_url::Scheme,
     settings::{FROM_DEVICES, LayerMembership, Layers, Lookup, Scope, setting},
 };
@@ -21,7 +22,7 @@ pub struct Remark {
     /// The kind of notice.
     pub key: &'static str,
     /// The message.
-    pub text: Text,
+    pub text: Message,
 }
 
 /// Returns all findings in these settings.
@@ -46,7 +47,7 @@ pub fn of_url(url: &str) -> Option<Remark> {
         Host::Ipv4(address) => of_address(address.into(), parsed.scheme())?,
         Host::Ipv6(address) => of_address(address.into(), parsed.scheme())?,
     };
-    Some(Remark { key, text: Text::new(sentence).with("url", url) })
+    Some(Remark { key, text: Message::new(sentence).with("url", url) })
 }
 
 fn of_address(address: IpAddr, scheme: &str) -> Option<(&'static str, &'static str)> {
@@ -105,7 +106,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
     let more = found.len().saturating_sub(MOST);
     found.truncate(MOST);
     let places: Vec<String> = found.iter().map(Scope::to_string).collect();
-    let text = || Text::new("notice.certificate-without-tls").with("scopes", places.join(", ")).with("more", more);
+    let text = || Message::new("notice.certificate-without-tls").with("scopes", places.join(", ")).with("more", more);
     (!places.is_empty()).then(|| Remark { key: "certificate-without-tls", text: text() })
 }
 
@@ -113,7 +114,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
 fn from_devices(layers: &Layers) -> Option<Remark> {
     let deployed = Secret::new(FROM_DEVICES);
     let row = layers.rows().iter().find(|row| row.name == "phone_admin_password" && row.value == deployed)?;
-    let text = Text::new("notice.domain-password").with("scope", row.scope.to_string());
+    let text = Message::new("notice.domain-password").with("scope", row.scope.to_string());
     Some(Remark { key: "domain-password", text })
 }
 
@@ -123,7 +124,7 @@ fn wrong(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     let rows = layers.rows().iter().filter(|row| setting(&row.name).is_some() && !row.value.is_empty());
     let refused = rows.filter_map(|row| {
         let why = judge.value(&row.name, row.value.expose(), &row.scope).err()?;
-        let text = Text::new("notice.setting-wrong")
+        let text = Message::new("notice.setting-wrong")
             .with("name", row.name.clone())
             .with("scope", row.scope.to_string())
             .with("sentence", why.english());
@@ -132,7 +133,7 @@ fn wrong(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     let mut all: Vec<Remark> = refused.take(MOST + 1).collect();
     if all.len() > MOST {
         all.truncate(MOST);
-        all.push(Remark { key: "setting-wrong", text: Text::new("notice.settings-wrong") });
+        all.push(Remark { key: "setting-wrong", text: Message::new("notice.settings-wrong") });
     }
     all
 }

@@ -3,58 +3,55 @@
 use std::collections::BTreeMap;
 
 use gangway_base::secret::Secret;
-use gangway_wire::appws::Envelope;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
     ServiceDependencies, audit, audit_texts,
-    response::{MessageResult, RequestError, one, read, result},
+    clip::clip,
+    error::{InvalidField, ServiceError},
     settings::{of_scope, scope},
     settings_check::SettingsCheck,
     settings_remarks::remarks,
-    text::Text,
+    types::{EmptiedSecret, SettingsChanged},
 };
 use crate::{
+    base::i18n::Message,
     catalog::Registry,
     service::caller::Caller,
     settings::{Changes, EmptiedSecretSetting, Scope, SettingError, setting},
 };
 
-#[derive(Deserialize)]
-struct Request {
-    scope: String,
-    values: BTreeMap<String, Option<Secret>>,
-}
-
-/// Answers `SettingsSet`.
+/// Changes settings at a scope: all of them or none.
 ///
 /// # Errors
 /// The invalid values by field. Nothing is changed then.
-pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let request: Request = read(message)?;
-    let scope = scope(&request.scope)?;
+pub async fn set(
+    deps: &ServiceDependencies,
+    person: &Caller,
+    typed: &str,
+    values: &BTreeMap<String, Option<Secret>>,
+) -> Result<SettingsChanged, ServiceError> {
+    let scope = scope(typed)?;
     let known = of_scope(deps, &scope);
     let registry = deps.registry.load();
     let judge =
         SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance: person.instance.id };
     let (mut changes, mut wrong) = (Vec::new(), Vec::new());
-    for (name, value) in &request.values {
-        let short = || name.chars().take(80).collect::<String>();
+    for (name, value) in values {
+        let invalid = |message| InvalidField { name: name.chars().take(80).collect(), message };
         if let Some(vendor) = unknown_vendor(name, &registry).filter(|_| value.is_some()) {
-            wrong.push((short(), Text::new("unknown-vendor").with("vendor", vendor)));
+            wrong.push(invalid(Message::new("unknown-vendor").with("vendor", vendor)));
             continue;
         }
         // An account of a vendor that no longer exists can be removed.
         let is_gone = unknown_vendor(name, &registry).is_some() && scope == Scope::Instance;
         if !is_gone && setting(name).is_some() && !known.iter().any(|(known, ..)| known == name) {
-            wrong.push((short(), Text::new("not-for-this-scope")));
+            wrong.push(invalid(Message::new("not-for-this-scope")));
             continue;
         }
         let Some(value) = value else {
             match setting(name) {
                 Some(_) => changes.push((name.clone(), None)),
-                None => wrong.push((short(), Text::new("setting-refused").with("sentence", refused(name)))),
+                None => wrong.push(invalid(Message::new("setting-refused").with("sentence", refused(name)))),
             }
             continue;
         };
@@ -64,15 +61,14 @@ pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         }
         match judge.value(name, value.expose(), &scope) {
             Ok(value) => changes.push((name.clone(), Some(Secret::new(value)))),
-            Err(text) => wrong.push((short(), text)),
+            Err(text) => wrong.push(invalid(text)),
         }
     }
     if !wrong.is_empty() {
-        let text = Text::new("settings-refused").with("count", wrong.len());
-        return Err(RequestError { text, fields: wrong });
+        return Err(ServiceError::SettingsRefused(wrong));
     }
     if changes.is_empty() {
-        return one(result(message).field("emptied", json!([])).field("remarks", json!([])));
+        return Ok(SettingsChanged { emptied: Vec::new(), remarks: Vec::new() });
     }
     let deed = audit_entries(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
     audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
@@ -85,10 +81,9 @@ pub async fn set(deps: &ServiceDependencies, person: &Caller, message: &Envelope
     let before = remarks(&judge, &deps.store.layers(person.instance.id));
     let emptied = deps.store.set_settings(person.instance.id, &scope, &changes).await?;
     let after = remarks(&judge, &deps.store.layers(person.instance.id));
-    let emptied: Vec<Value> =
-        emptied.iter().map(|one| json!({ "scope": one.scope.to_string(), "name": one.name })).collect();
-    let new: Vec<Text> = after.into_iter().filter(|one| !before.contains(one)).map(|one| one.text).collect();
-    one(result(message).field("emptied", emptied).field("remarks", json!(new)))
+    let emptied = emptied.iter().map(|one| EmptiedSecret { scope: one.scope.to_string(), name: one.name.clone() });
+    let new = after.into_iter().filter(|one| !before.contains(one)).map(|one| (&one.text).into());
+    Ok(SettingsChanged { emptied: emptied.collect(), remarks: new.collect() })
 }
 
 /// Describes changes for the audit, including secrets that are removed because their address changed.
@@ -104,7 +99,7 @@ fn deed(name: &str, value: Option<&Secret>) -> String {
     match value {
         None => format!("take {name} back"),
         Some(_) if setting(name).is_none_or(|setting| setting.secret) => format!("set {name} to ***"),
-        Some(value) => format!("set {name} to {}", super::response::clip(value.expose(), 200)),
+        Some(value) => format!("set {name} to {}", clip(value.expose(), 200)),
     }
 }
 

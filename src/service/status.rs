@@ -3,9 +3,11 @@
 
 use gangway_base::periodic::PeriodicStatus;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{AdminService, connections, notices};
+use super::{
+    AdminService, connections, notices,
+    types::{Connection, Notice},
+};
 use crate::{
     phone::instance::InstanceId,
     store::{Store, StoreError},
@@ -20,9 +22,9 @@ pub(super) const ANSWERED: &str = "told.answered.";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GatewayStatus {
     /// As in `NoticesResult`.
-    pub notices: Vec<Value>,
+    pub notices: Vec<Notice>,
     /// As in `SnapshotResult`.
-    pub connections: Vec<Value>,
+    pub connections: Vec<Connection>,
     /// The periodic tasks with the results of their last runs.
     #[serde(default)]
     pub periodic: Vec<PeriodicStatus>,

@@ -1,22 +1,29 @@
 //! The page of one phone: its state, the diagnosis, and a timeline of all events.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::{
-    ServiceDependencies, audit_texts,
+    ServiceDependencies, actions, audit_texts,
+    clip::clip,
     device_index::{DeviceIndex, knows_model},
-    device_row::{facet, time},
+    device_row::facet,
     diagnosis_facts::DiagnosisInputs,
-    diagnosis_text::{DiagnosisText, describe},
+    diagnosis_text::describe,
+    error::ServiceError,
     render_preview,
-    response::clip,
+    types::{
+        AccountInfo, Detail, FirstContactInfo, LastRequest, PhoneDetails, PhoneShown, RedirectEntryInfo, SysclientInfo,
+        Timeline, TimelineEntry, TranslatableEntry, WindowInfo,
+    },
 };
 use crate::{
     base::i18n::Message,
     phone::{
         admission::Reason,
-        record::{FirstContact, Phone},
+        instance::InstanceId,
+        record::{Account, FirstContact, Phone},
     },
     store::{EVENTS_KEPT, EventRow, HistoryFilter, HistoryRow, RequestFacts, StoreError},
 };
@@ -28,13 +35,6 @@ const ACCOUNTS: usize = 50;
 /// Maximum length of a response, in characters.
 const ANSWER: usize = 4_096;
 
-/// One entry in the timeline.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    at: Timestamp,
-    json: Value,
-}
-
 /// The position up to which a timeline has been sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimelinePosition {
@@ -43,85 +43,85 @@ pub struct TimelinePosition {
     requests: u64,
 }
 
-/// Returns the state of the phone for its page.
+/// Returns everything known about a phone, and where it is stuck.
 #[must_use]
-pub fn details(
-    deps: &ServiceDependencies,
-    shelf: &DeviceIndex,
-    phone: &std::sync::Arc<Phone>,
-) -> (Value, DiagnosisText) {
-    let around = shelf.around(phone.instance);
+pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>) -> PhoneShown {
+    let around = index.around(phone.instance);
     let now = deps.clock.now();
-    let row = shelf.row(std::sync::Arc::clone(phone), &around, now);
+    let row = index.row(Arc::clone(phone), &around, now);
     let urls = (deps.urls)(phone.instance);
     let scheme = deps.store.layers(phone.instance).scheme_of(phone);
-    let manual = urls.base(&phone.provider, scheme).ok();
+    let manual_url = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
     let facts =
-        DiagnosisInputs { around: &around, request: row.last.as_ref(), known_model, manual_url: manual.as_deref() };
-    let sentence = describe(phone, &facts, now);
-    let mut details = row.json();
-    if let (Some(members), Value::Object(more)) =
-        (details.as_object_mut(), more(phone, row.last.as_ref(), manual.as_deref(), known_model))
-    {
-        members.extend(more);
-        members.insert("urlProblem".to_owned(), json!(urls.problem(&phone.provider, scheme)));
-        members.insert("holdsCurrentFile".to_owned(), json!(render_preview::holds_current(deps, phone)));
-    }
-    (details, sentence)
+        DiagnosisInputs { around: &around, request: row.last.as_ref(), known_model, manual_url: manual_url.as_deref() };
+    let sentence = describe(phone, &facts, now).into();
+    let details = PhoneDetails {
+        phone: row.info(),
+        accounts: phone.accounts.iter().take(ACCOUNTS).map(account).collect(),
+        account_count: u64::try_from(phone.accounts.len()).unwrap_or(u64::MAX),
+        revision: phone.revision,
+        delivered_revision: phone.delivery.as_ref().map(|delivery| delivery.revision),
+        provisionings: phone.provisioning.into(),
+        window: window(phone),
+        own_proven: phone.own.proven.map(Into::into),
+        redirect_entry: phone
+            .redirect_entry
+            .as_ref()
+            .map(|entry| RedirectEntryInfo { at: entry.at.into(), server_name: entry.server_name.clone() }),
+        config_received: phone.device_config.received.map(Into::into),
+        sysclient: SysclientInfo { product: phone.sysclient.product.clone(), version: phone.sysclient.version.clone() },
+        request: row.last.as_ref().map(last_request),
+        manual_url,
+        url_problem: urls.problem(&phone.provider, scheme),
+        known_model,
+        holds_current_file: render_preview::holds_current(deps, phone),
+    };
+    PhoneShown { phone: details, sentence }
 }
 
-fn more(phone: &Phone, last: Option<&RequestFacts>, manual: Option<&str>, known_model: bool) -> Value {
-    let accounts = phone.accounts.iter().take(ACCOUNTS).map(|account| {
-        json!({
-            "line": account.line,
-            "hwid": account.hwid,
-            "user": account.username,
-            "name": account.cn,
-            "pbx": account.dns,
-            "domain": account.domain,
-            "flags": facet(&account.user_object, account.user_object.state.as_str()),
-            "registered": facet(&account.registration, account.registration.state.as_str()),
-            "registeredAddress": account.registered_address,
-            "orphanedSince": account.orphaned.map(|orphaned| time(orphaned.since)),
-            "gone": account.orphaned.map(|orphaned| orphaned.gone.as_str()),
-            "withheldSince": account.withheld.map(time),
-        })
-    });
+fn account(account: &Account) -> AccountInfo {
+    AccountInfo {
+        line: account.line.into(),
+        user: account.username.clone(),
+        name: account.cn.clone(),
+        hwid: account.hwid.clone(),
+        pbx: account.dns.clone(),
+        domain: account.domain.clone(),
+        flags: facet(&account.user_object, account.user_object.state.as_str()),
+        registered: facet(&account.registration, account.registration.state.as_str()),
+        registered_address: account.registered_address.clone(),
+        orphaned_since: account.orphaned.map(|orphaned| orphaned.since.into()),
+        gone: account.orphaned.map(|orphaned| orphaned.gone.as_str().to_owned()),
+        withheld_since: account.withheld.map(Into::into),
+    }
+}
+
+fn window(phone: &Phone) -> WindowInfo {
     let window = &phone.window;
-    let first_contact = match window.first_contact {
-        FirstContact::Refused => Value::Null,
-        FirstContact::Allowed(None) => json!(true),
-        FirstContact::Allowed(Some(network)) => json!(network.to_string()),
-    };
-    json!({
-        "accounts": accounts.collect::<Vec<_>>(),
-        "accountCount": phone.accounts.len(),
-        "revision": phone.revision,
-        "deliveredRevision": phone.delivery.as_ref().map(|delivery| delivery.revision),
-        "provisionings": phone.provisioning,
-        "window": {
-            "opened": window.opened.map(time),
-            "until": window.until.map(time),
-            "firstDelivery": window.first_delivery.map(time),
-            "source": window.bound.as_ref().map(|bound| bound.source.to_string()),
-            "closed": window.closed.map(time),
-            "firstContact": first_contact,
+    WindowInfo {
+        opened: window.opened.map(Into::into),
+        until: window.until.map(Into::into),
+        first_delivery: window.first_delivery.map(Into::into),
+        source: window.bound.as_ref().map(|bound| bound.source.to_string()),
+        closed: window.closed.map(Into::into),
+        first_contact: match window.first_contact {
+            FirstContact::Refused => None,
+            FirstContact::Allowed(None) => Some(FirstContactInfo::Anywhere(true)),
+            FirstContact::Allowed(Some(network)) => Some(FirstContactInfo::Network(network.to_string())),
         },
-        "ownProven": phone.own.proven.map(time),
-        "credentialsChanging": phone.former.is_some(),
-        "redirectEntry": phone.redirect_entry.as_ref().map(|entry| json!({
-            "at": time(entry.at), "serverName": entry.server_name,
-        })),
-        "configReceived": phone.device_config.received.map(time),
-        "sysclient": { "product": phone.sysclient.product, "version": phone.sysclient.version },
-        "lastRequest": last.map(|last| json!({
-            "at": time(last.at), "address": last.address, "userAgent": last.user_agent, "file": last.file,
-            "outcome": last.outcome, "requests": last.requests,
-        })),
-        "manualUrl": manual,
-        "knownModel": known_model,
-    })
+    }
+}
+
+fn last_request(last: &RequestFacts) -> LastRequest {
+    LastRequest {
+        at: last.at.into(),
+        address: last.address.clone(),
+        user_agent: last.user_agent.clone(),
+        file: last.file.clone(),
+        outcome: last.outcome.clone(),
+        requests: last.requests,
+    }
 }
 
 /// Returns the entries since `told`, oldest first, and advances `told`.
@@ -132,26 +132,36 @@ pub async fn happened(
     deps: &ServiceDependencies,
     phone: &Phone,
     told: &mut TimelinePosition,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<TranslatableEntry>, StoreError> {
     let mut entries = Vec::new();
     for event in newest_events(deps, phone, told.event).await? {
         told.event = told.event.max(event.id);
-        entries.push(of_event(event));
+        entries.push((event.at, of_event(event)));
     }
     for call in newest_calls(deps, phone, told.call).await? {
         told.call = told.call.max(call.id);
-        entries.push(of_call(call));
+        entries.push((call.entry.at, of_call(call)));
     }
     if let Some(last) = deps.store.request_facts(phone.id)
         && last.requests != told.requests
     {
         told.requests = last.requests;
-        entries.push(of_request(&last));
+        entries.push((last.at, of_request(&last)));
     }
     // The sources are ordered newest first. Entries with the same time keep the order in which they were written.
     entries.reverse();
-    entries.sort_by_key(|entry| entry.at);
-    Ok(entries)
+    entries.sort_by_key(|(at, _)| *at);
+    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// Returns everything that happened to a phone, oldest first.
+///
+/// # Errors
+/// If there is no such phone, or the store cannot be read.
+pub async fn timeline(deps: &ServiceDependencies, instance: InstanceId, mac: &str) -> Result<Timeline, ServiceError> {
+    let phone = actions::find(deps, instance, mac)?;
+    let entries = happened(deps, &phone, &mut TimelinePosition::default()).await?;
+    Ok(Timeline { entries: entries.into_iter().map(|one| one.entry).collect() })
 }
 
 /// Number of rows read first if a part of the timeline has been sent already, because there are usually few new
@@ -177,46 +187,56 @@ async fn newest_events(deps: &ServiceDependencies, phone: &Phone, told: i64) -> 
     Ok(rows)
 }
 
-fn of_event(event: EventRow) -> Entry {
-    let json = json!({
-        "at": time(event.at), "source": "event", "kind": event.kind, "text": clip(&event.text, ANSWER),
-        "detail": event.detail.map(|detail| clip(&detail, ANSWER)),
-        "said": event.said.and_then(|said| serde_json::from_str::<Value>(&said).ok()),
-    });
-    Entry { at: event.at, json }
+fn of_event(event: EventRow) -> TranslatableEntry {
+    let entry = TimelineEntry {
+        at: event.at.into(),
+        source: "event".to_owned(),
+        kind: event.kind,
+        text: clip(&event.text, ANSWER),
+        detail: event.detail.map(|detail| Detail::Text(clip(&detail, ANSWER))),
+    };
+    TranslatableEntry { entry, said: event.said.and_then(|said| serde_json::from_str(&said).ok()) }
 }
 
-fn of_call(call: HistoryRow) -> Entry {
+fn of_call(call: HistoryRow) -> TranslatableEntry {
     let call = call.entry;
-    let json = json!({
-        "at": time(call.at), "source": "redirect", "kind": "redirect-call",
-        "text": clip(&format!("{}: {}", call.command, call.outcome), ANSWER),
-        "detail": {
-            "command": call.command, "outcome": clip(&call.outcome, ANSWER), "answer": clip(&call.answer, ANSWER),
-            "took": u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX),
-        },
-    });
-    Entry { at: call.at, json }
+    let outcome = clip(&call.outcome, ANSWER);
+    let entry = TimelineEntry {
+        at: call.at.into(),
+        source: "redirect".to_owned(),
+        kind: "redirect-call".to_owned(),
+        text: clip(&format!("{}: {}", call.command, call.outcome), ANSWER),
+        detail: Some(members([
+            ("command", call.command.into()),
+            ("outcome", outcome.into()),
+            ("answer", clip(&call.answer, ANSWER).into()),
+            ("took", u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX).into()),
+        ])),
+    };
+    TranslatableEntry { entry, said: None }
 }
 
-fn of_request(last: &RequestFacts) -> Entry {
+fn of_request(last: &RequestFacts) -> TranslatableEntry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
     let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.message());
     let said = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
     let said = said.with("outcome", outcome.nested());
-    let json = json!({
-        "at": time(last.at), "source": "request", "kind": "last-request",
-        "text": said.line(), "said": said.nested(),
-        "detail": {
-            "address": last.address, "userAgent": last.user_agent, "file": last.file, "outcome": last.outcome,
-            "requests": last.requests,
-        },
-    });
-    Entry { at: last.at, json }
+    let entry = TimelineEntry {
+        at: last.at.into(),
+        source: "request".to_owned(),
+        kind: "last-request".to_owned(),
+        text: said.line(),
+        detail: Some(members([
+            ("address", last.address.as_str().into()),
+            ("userAgent", last.user_agent.as_deref().into()),
+            ("file", last.file.as_str().into()),
+            ("outcome", last.outcome.as_str().into()),
+            ("requests", last.requests.into()),
+        ])),
+    };
+    TranslatableEntry { entry, said: Some(said.nested()) }
 }
 
-/// Serialises the entries for the page.
-#[must_use]
-pub fn json(entries: Vec<Entry>) -> Vec<Value> {
-    entries.into_iter().map(|entry| entry.json).collect()
+fn members<const N: usize>(members: [(&str, Value); N]) -> Detail {
+    Detail::Members(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use gangway_base::{clock::SharedClock, secret::Secret};
-use gangway_wire::appws::Envelope;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
-    ServiceDependencies, audit,
-    device_row::time,
-    response::{MessageResult, RequestError, one, read, result},
-    text::Text,
+    audit,
+    caller::Caller,
+    error::{InvalidField, ServiceError},
+    types::{TokenInfo, TokenList},
 };
 use crate::{
+    base::i18n::Message,
     phone::instance::InstanceId,
-    service::caller::Caller,
     store::{ApiToken, NewToken, Store, TokenScope},
 };
 
@@ -49,27 +47,28 @@ pub async fn create(
     clock: &SharedClock,
     person: &Caller,
     form: &NewTokenForm,
-) -> Result<(Secret, ApiToken), RequestError> {
+) -> Result<(Secret, ApiToken), ServiceError> {
     let instance = person.instance.id;
+    let invalid = |name: &str, message| InvalidField { name: name.to_owned(), message };
     let mut fields = Vec::new();
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-        fields.push(("name".to_owned(), Text::new("token.name").with("most", NAME)));
+        fields.push(invalid("name", Message::new("token.name").with("most", NAME)));
     } else if store.tokens(instance).iter().any(|token| token.name == name) {
-        fields.push(("name".to_owned(), Text::new("token.name-taken").with("name", name)));
+        fields.push(invalid("name", Message::new("token.name-taken").with("name", name)));
     }
     let scope = form.scope.parse::<TokenScope>();
     if scope.is_err() {
-        fields.push(("scope".to_owned(), Text::new("token.scope")));
+        fields.push(invalid("scope", Message::new("token.scope")));
     }
     if form.days.is_some_and(|days| !(1..=DAYS).contains(&days)) {
-        fields.push(("days".to_owned(), Text::new("token.days").with("most", DAYS)));
+        fields.push(invalid("days", Message::new("token.days").with("most", DAYS)));
     }
     let (Ok(scope), true) = (scope, fields.is_empty()) else {
-        return Err(RequestError { text: Text::new("token.refused"), fields });
+        return Err(ServiceError::TokenRefused(fields));
     };
     if store.tokens(instance).len() >= MOST {
-        return Err(Text::new("token.too-many").with("most", MOST).into());
+        return Err(ServiceError::TooManyTokens(MOST));
     }
     let expires = form.days.map(|days| clock.now().saturating_add(DAY.saturating_mul(days)).unwrap_or(Timestamp::MAX));
     let until = expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at:.0}"));
@@ -82,57 +81,33 @@ pub async fn create(
 ///
 /// # Errors
 /// If there is none, or the store cannot be written.
-pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, RequestError> {
+pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, ServiceError> {
     let instance = person.instance.id;
     let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
-        return Err(Text::new("token.unknown").into());
+        return Err(ServiceError::UnknownToken);
     };
     audit::entry(store, person, &token.name, &format!("revoke the token {}", token.name)).await?;
     store.revoke_token(instance, id).await?;
     Ok(token.name)
 }
 
-/// Serialises a token without its secret.
+/// Describes a token without its secret.
 #[must_use]
-pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
-    json!({
-        "id": token.id, "name": token.name, "scope": token.scope.as_str(), "created": time(token.created),
-        "createdBy": token.created_by, "expires": token.expires.map(time),
-        "expired": token.expires.is_some_and(|end| end <= now),
-    })
+pub fn info(token: &ApiToken, now: Timestamp) -> TokenInfo {
+    TokenInfo {
+        id: token.id,
+        name: token.name.clone(),
+        scope: token.scope.as_str().to_owned(),
+        created: token.created.into(),
+        created_by: token.created_by.clone(),
+        expires: token.expires.map(Into::into),
+        expired: token.expires.is_some_and(|end| end <= now),
+    }
 }
 
-/// Answers `Tokens`.
-///
-/// # Errors
-/// Never fails; the type is that of answers.
-pub fn tokens(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
-    let now = deps.clock.now();
-    let rows: Vec<Value> = deps.store.tokens(instance).iter().map(|token| token_json(token, now)).collect();
-    super::response::list(result(message), "tokens", &rows)
-}
-
-/// Answers `TokenCreate`, the only message that contains a token.
-///
-/// # Errors
-/// See [`create`].
-pub async fn create_message(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let form: NewTokenForm = read(message)?;
-    let (text, token) = create(&deps.store, &deps.clock, person, &form).await?;
-    one(result(message).field("id", token.id).field("token", text.expose()))
-}
-
-#[derive(Deserialize)]
-struct Revoke {
-    id: i64,
-}
-
-/// Answers `TokenRevoke`.
-///
-/// # Errors
-/// See [`revoke`].
-pub async fn revoke_message(deps: &ServiceDependencies, person: &Caller, message: &Envelope) -> MessageResult {
-    let request: Revoke = read(message)?;
-    revoke(&deps.store, person, request.id).await?;
-    one(result(message))
+/// Returns the tokens of an instance.
+#[must_use]
+pub fn tokens(store: &Store, clock: &SharedClock, instance: InstanceId) -> TokenList {
+    let now = clock.now();
+    TokenList { tokens: store.tokens(instance).iter().map(|token| info(token, now)).collect() }
 }

@@ -73,7 +73,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
         assert!(parts.len() > 1, "200 rows do not fit into one message");
         assert_eq!((&parts[0]["total"], &parts[0]["all"]), (&json!(PHONES), &json!(PHONES)));
         assert_eq!(parts[0]["counts"], json!({ "yealink": { "leaving": PHONES } }));
-        seen.extend(parts.iter().flat_map(|part| part["rows"].as_array().unwrap().clone()));
+        seen.extend(parts.iter().flat_map(|part| part["phones"].as_array().unwrap().clone()));
     }
     assert_eq!(seen.len(), usize::from(PHONES));
     assert!(seen.is_sorted_by_key(|row| row["name"].as_str().unwrap().to_owned()));
@@ -90,7 +90,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
         ("108.86.0.555", numbered(555)),
         ("192.0.2.99", numbered(42)),
     ] {
-        let rows = page.rows("Devices", json!({ "query": { "search": search }, "count": 5 }), "rows").await;
+        let rows = page.rows("Devices", json!({ "query": { "search": search }, "count": 5 }), "phones").await;
         let found: Vec<&Value> = rows.iter().map(|row| &row["mac"]).collect();
         assert_eq!(found, [&json!(expected)], "{search}");
     }
@@ -104,10 +104,10 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
         assert_eq!(page.ask("Devices", json!({ "query": query })).await["total"], 0, "{query}");
     }
     let newest = json!({ "sort": { "by": "firmware", "descending": true }, "count": 1 });
-    assert_eq!(page.rows("Devices", newest, "rows").await[0]["firmware"], "108.86.0.999");
+    assert_eq!(page.rows("Devices", newest, "phones").await[0]["firmware"], "108.86.0.999");
 
     let last = json!({ "sort": { "by": "mac", "descending": true }, "count": 1 });
-    assert_eq!(page.rows("Devices", last, "rows").await[0]["mac"], json!(numbered(PHONES - 1)));
+    assert_eq!(page.rows("Devices", last, "phones").await[0]["mac"], json!(numbered(PHONES - 1)));
 
     follow(&gateway, &mut page).await;
 }
@@ -116,13 +116,13 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
 async fn follow(gateway: &Gateway, page: &mut Page) {
     let (store, instance) = (&gateway.records().store, gateway.records().instance);
     let list = json!({ "sort": { "by": "name" }, "count": 3, "subscribe": true });
-    let rows = page.rows("Devices", list, "rows").await;
+    let rows = page.rows("Devices", list, "phones").await;
     let ids: Vec<i64> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
     let first = gateway.records().phone(numbered(0)).unwrap();
 
     store.change_phone(first.id, |phone, _| phone.model = Some("<script>".into())).await.unwrap();
-    let told = page.told("DevicesChanged", |told| told["rows"][0]["id"] == first.id.0).await;
-    assert_eq!((&told["rows"][0]["model"], told.get("window")), (&json!("<script>"), None), "{told}");
+    let told = page.told("DevicesChanged", |told| told["phones"][0]["id"] == first.id.0).await;
+    assert_eq!((&told["phones"][0]["model"], told.get("window")), (&json!("<script>"), None), "{told}");
 
     store.change_phone(first.id, |phone, _| phone.accounts[0].cn = "zz".into()).await.unwrap();
     let told = page.told("DevicesChanged", |told| told["gone"] == json!([first.id.0])).await;
@@ -134,7 +134,7 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
     phone.accounts[0].cn = "Aaron".into();
     let phone = store.create_phone(phone, Vec::new()).await.unwrap();
     let told = page.told("DevicesChanged", |told| told["total"] == PHONES + 1).await;
-    assert_eq!((&told["window"][0], &told["rows"][0]["name"]), (&json!(phone.id.0), &json!("Aaron")), "{told}");
+    assert_eq!((&told["window"][0], &told["phones"][0]["name"]), (&json!(phone.id.0), &json!("Aaron")), "{told}");
     assert_eq!(told["counts"]["yealink"]["leaving"], PHONES + 1);
 }
 

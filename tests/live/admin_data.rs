@@ -285,7 +285,7 @@ async fn hostile_names_and_requests_stay_data() {
     let phone = records.store.create_phone(phone, Vec::new()).await.unwrap();
 
     page.until_total(json!({ "search": "ONERROR" }), 1).await;
-    let rows = page.rows("Devices", json!({ "query": { "search": "ONERROR" } }), "rows").await;
+    let rows = page.rows("Devices", json!({ "query": { "search": "ONERROR" } }), "phones").await;
     assert_eq!((&rows[0]["name"], &rows[0]["model"]), (&json!(hostile), &json!(hostile)));
     let shown = page.ask("Phone", json!({ "mac": phone.mac })).await;
     assert_eq!(shown["phone"]["accounts"][0]["user"], hostile);

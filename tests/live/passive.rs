@@ -5,10 +5,8 @@ use std::{collections::BTreeSet, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
-    service::{
-        action::Action,
-        methods::{MessageEffect, Method},
-    },
+    api::admin_page::methods::{MessageEffect, Method},
+    service::action::Action,
     store::TokenScope,
 };
 use gangway_sim::{pbx::Direction, users::ProvisionRequest, yealink_phone::model};

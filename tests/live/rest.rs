@@ -15,6 +15,7 @@ use crate::support::{
     gateway::Gateway,
     mac,
     options::Options,
+    page::Page,
     script::{Script, body, problem, token},
 };
 
@@ -163,6 +164,57 @@ async fn scripts_see_and_do_what_the_page_does() {
     assert!(!settings.to_string().contains("canary-ldap") && !audit.to_string().contains("canary-ldap"));
     let events = bench.records().events(mac).await;
     assert!(events.iter().any(|event| event.text.contains("Block, by token inventory at 127.0.0.1")), "{events:?}");
+}
+
+/// Joins the parts of an answer of the page, without the members of its protocol.
+fn joined(parts: Vec<Value>) -> Value {
+    let mut whole = serde_json::Map::new();
+    for part in parts {
+        for (name, value) in part.as_object().unwrap().clone() {
+            match (whole.get_mut(&name), value) {
+                (Some(Value::Array(rows)), Value::Array(more)) => rows.extend(more),
+                (_, value) => drop(whole.insert(name, value)),
+            }
+        }
+    }
+    whole.retain(|name, _| !["mt", "api", "src", "part", "last"].contains(&name.as_str()));
+    Value::Object(whole)
+}
+
+#[actix_rt::test]
+async fn page_and_scripts_get_the_same_answers() {
+    let bench = Bench::start().await;
+    let mac = mac(1);
+    bench.installed(mac, model::T46U, "user1").await;
+    let script = Script::new(&bench.gateway, "inventory", TokenScope::Read).await;
+    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    page.until_devices().await;
+    for (message, request, path) in [
+        ("Devices", json!({}), "/phones".to_owned()),
+        ("Phone", json!({ "mac": mac }), format!("/phones/{mac}")),
+        ("Config", json!({ "mac": mac }), format!("/phones/{mac}/config")),
+        ("Settings", json!({}), "/settings".to_owned()),
+        ("Vendors", json!({}), "/vendors".to_owned()),
+        ("Categories", json!({}), "/categories".to_owned()),
+        ("Notices", json!({}), "/notices".to_owned()),
+        ("Snapshot", json!({}), "/connections".to_owned()),
+        ("History", json!({}), "/history".to_owned()),
+        ("Audit", json!({}), "/audit".to_owned()),
+        ("ImportState", json!({}), "/import".to_owned()),
+    ] {
+        // The gateway may learn something between the two requests; then both are asked again.
+        let same = async {
+            loop {
+                let shown = joined(page.parts(message, request.clone()).await);
+                if shown == script.json(&path).await {
+                    return shown;
+                }
+            }
+        };
+        let shown = tokio::time::timeout(crate::support::records::PATIENCE, same).await;
+        let shown = shown.unwrap_or_else(|_late| panic!("{message} and {path} differ"));
+        assert!(!shown.as_object().unwrap().is_empty(), "{message}: {shown}");
+    }
 }
 
 /// Malicious names, bodies and paths are answered with a problem document, and the gateway keeps running.

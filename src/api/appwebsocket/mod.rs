@@ -19,8 +19,11 @@ use gangway_base::{clock::SharedClock, tasks::Tasks};
 
 pub use self::login_throttle::LoginThrottle;
 use crate::{
-    catalog::SharedRegistry, pbx::sessions::PbxSessions, provision::Provisioning,
-    service::rejected_logins::RejectedLogins, store::Store,
+    catalog::SharedRegistry,
+    pbx::sessions::PbxSessions,
+    provision::Provisioning,
+    service::{AdminService, rejected_logins::RejectedLogins},
+    store::Store,
 };
 
 /// Dependencies of the APIs. Cheap to clone.
@@ -45,5 +48,5 @@ pub struct AppWebsocketContext {
     /// Rejected logins with a right password.
     pub turned_away: Arc<RejectedLogins>,
     /// Serves the admin page.
-    pub desk: Arc<dyn crate::service::caller::AdminSessions>,
+    pub service: AdminService,
 }

@@ -22,6 +22,7 @@ use super::{
     provisioning,
 };
 use crate::{
+    api::admin_page::socket::AdminSocket,
     base::{
         i18n::english,
         telemetry::{
@@ -33,7 +34,7 @@ use crate::{
     pbx::app_objects,
     phone::instance::Instance,
     service::{
-        caller::{AdminSocket, Caller, CallerKind},
+        caller::{Caller, CallerKind},
         rejected_logins,
     },
 };
@@ -301,7 +302,7 @@ impl Socket {
                     tracing::info!(instance = %self.instance.label(), person = %identity.sip, source = %self.source, kind = kind.as_str(), "somebody opened the admin app");
                     let who = CallerKind::Page(Box::new(identity));
                     let person = Caller { instance: Arc::clone(&self.instance), who, source: self.source };
-                    Role::Person(AdminSocket::new(&*self.apis.desk, person, out))
+                    Role::Person(AdminSocket::new(&self.apis.service, person, out))
                 }
                 None => Role::None,
             },

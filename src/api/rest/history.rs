@@ -2,14 +2,17 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::IntoParams;
 
 use super::{
     Problem,
-    model::{AuditPage, HistoryPage, Pruned},
     request::{RestRequest, limit},
     response::RestResponse,
+};
+use crate::service::{
+    audit,
+    history::{self, CallFilter, CallQuery},
+    types::{AuditPage, HistoryPage, Pruned},
 };
 
 /// Maximum number of rows in one response.
@@ -50,16 +53,17 @@ pub async fn list(call: RestRequest) -> Result<RestResponse, Problem> {
     if query.mac.as_deref().is_some_and(|mac| mac.trim().is_empty()) {
         return Err(Problem::unreadable("query", "mac is empty"));
     }
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let body = json!({
-        "filter": {
-            "mac": text(&query.mac), "vendor": text(&query.vendor), "command": text(&query.command),
-            "search": text(&query.search), "from": query.from, "to": query.to,
-        },
-        "before": query.before,
-        "count": count,
-    });
-    call.pass::<HistoryPage>("History", body).await
+    let filter = CallFilter {
+        mac: query.mac.unwrap_or_default(),
+        vendor: query.vendor.unwrap_or_default(),
+        command: query.command.unwrap_or_default(),
+        search: query.search.unwrap_or_default(),
+        from: query.from,
+        to: query.to,
+    };
+    let calls = CallQuery { filter, before: query.before, count: usize::try_from(count).unwrap_or(usize::MAX) };
+    let page = history::history(call.service.deps(), call.caller.instance.id, calls).await?;
+    RestResponse::json(&page)
 }
 
 /// What is dropped.
@@ -79,7 +83,8 @@ pub async fn prune(call: RestRequest) -> Result<RestResponse, Problem> {
     if query.older_than_days > 36_500 {
         return Err(Problem::unreadable("query", "olderThanDays is beyond 36500"));
     }
-    call.pass::<Pruned>("HistoryPrune", json!({ "days": query.older_than_days })).await
+    let pruned = history::prune(call.service.deps(), &call.caller, query.older_than_days).await?;
+    RestResponse::json(&pruned)
 }
 
 /// Which deeds.
@@ -99,5 +104,6 @@ pub struct AuditQuery {
 pub async fn audit(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: AuditQuery = call.query()?;
     let count = limit(query.limit, 100, ROWS)?;
-    call.pass::<AuditPage>("Audit", json!({ "before": query.before, "count": count })).await
+    let page = audit::audit(call.service.deps(), call.caller.instance.id, query.before, count).await?;
+    RestResponse::json(&page)
 }

@@ -1,14 +1,12 @@
 //! Imports phones from a file.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::{
-    Problem,
-    model::{FieldProblem, ImportCheck, ImportInfo, ImportStarted, ProblemBody},
-    request::RestRequest,
-    response::RestResponse,
+use super::{Problem, request::RestRequest, response::RestResponse};
+use crate::service::{
+    import,
+    types::{FieldProblem, ImportCheck, ImportInfo, ImportOptions, ImportStarted, ProblemBody},
 };
 
 /// How a file is imported.
@@ -24,18 +22,13 @@ pub struct ImportQuery {
     rollout: Option<bool>,
 }
 
-#[derive(Deserialize)]
-struct Started {
-    lines: u64,
-}
-
 /// Checks a file of phones and provisions its good lines. UTF-8 with or without BOM or Latin-1; comma, semicolon or tab;
 /// at most 20,000 lines, 8 MiB. A head line names the columns: mac user name vendor password hwid pbx domain category.
 #[utoipa::path(post, path = "/import", tag = "import", params(ImportQuery), request_body(content = String, content_type = "text/csv"), responses((status = 200, body = ImportCheck, description = "With dryRun: what the check says"), (status = 202, body = ImportStarted, description = "It has begun; Location tells how far it is"), (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another one is under way, or Devices gives no codes"), (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "No line can be imported")))]
-pub async fn start(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn start(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ImportQuery = call.query()?;
-    let checked = Value::Object(call.inquiry.check_file(&call.body)?);
-    let check = ImportCheck::deserialize(checked).map_err(|error| Problem::broken("ImportData", &error))?;
+    let file = import::check_file(call.service.deps(), call.caller.instance.id, &call.body)?;
+    let check = file.summary();
     if query.dry_run.unwrap_or(false) {
         return RestResponse::json(&check);
     }
@@ -49,21 +42,21 @@ pub async fn start(mut call: RestRequest) -> Result<RestResponse, Problem> {
         let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
         return Err(Problem::new(status, "No line of the file can be imported.").with_errors(errors.collect()));
     }
-    let wish = json!({ "category": query.category, "rollout": query.rollout.unwrap_or(false) });
-    let begun: Started = call.ask("ImportStart", wish).await?;
+    let options = ImportOptions { category: query.category, rollout: query.rollout.unwrap_or(false) };
+    let started = import::start(&call.service, &call.caller, Some(&file), options).await?;
     let address = format!("{}/import", call.base);
-    Ok(RestResponse::accepted(&ImportStarted { started: begun.lines, check })?.at(address))
+    Ok(RestResponse::accepted(&ImportStarted { started, check })?.at(address))
 }
 
 /// How far the import is, or how the last one ended.
 #[utoipa::path(get, path = "/import", tag = "import", responses((status = 200, body = ImportInfo, description = "The state")))]
 pub async fn state(call: RestRequest) -> Result<RestResponse, Problem> {
-    call.pass::<ImportInfo>("ImportState", json!({})).await
+    RestResponse::json(&call.service.import_state(call.caller.instance.id))
 }
 
 /// Ends the import after the lines under way; the same file again goes on with the rest.
 #[utoipa::path(delete, path = "/import", tag = "import", responses((status = 204, description = "It ends")))]
-pub async fn stop(mut call: RestRequest) -> Result<RestResponse, Problem> {
-    call.inquiry.ask("ImportStop", json!({})).await?;
+pub async fn stop(call: RestRequest) -> Result<RestResponse, Problem> {
+    import::stop(&call.service, &call.caller).await?;
     Ok(RestResponse::nothing())
 }

@@ -9,7 +9,6 @@ mod document_text;
 mod gateway;
 mod history;
 mod import;
-pub mod model;
 mod openapi;
 mod phones;
 mod problem;
@@ -46,7 +45,7 @@ use crate::{
         server::connections::is_over_tls,
     },
     phone::instance::Instance,
-    service::{AdminService, Inquiry},
+    service::AdminService,
     store::Store,
 };
 
@@ -57,7 +56,7 @@ pub const BELOW: &str = "/api/v1";
 
 /// Serves the REST API.
 pub struct Rest {
-    desk: AdminService,
+    service: AdminService,
     door: TokenAuthenticator,
     turns: Arc<Semaphore>,
     proxies: Proxies,
@@ -66,9 +65,9 @@ pub struct Rest {
 impl Rest {
     /// Creates the API for an admin service.
     #[must_use]
-    pub fn new(desk: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
+    pub fn new(service: AdminService, store: Store, clock: SharedClock, proxies: Proxies) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { desk, door: TokenAuthenticator::new(store, clock), turns, proxies }
+        Self { service, door: TokenAuthenticator::new(store, clock), turns, proxies }
     }
 
     async fn serve(
@@ -88,14 +87,15 @@ impl Rest {
         let base = format!("{}{BELOW}", instance.path());
         let work = match route.work {
             RouteHandler::Text(text) => return Ok(text(&document(&base))),
-            RouteHandler::Desk(work) => work,
+            RouteHandler::Service(work) => work,
         };
         let token = self.door.open(request.headers(), instance, source, route.needs).await?;
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_full| Problem::busy())?;
         let body = body::read(request.headers(), payload, route.takes).await?;
         let person = auth::person(instance, &token, source);
         let call = RestRequest {
-            inquiry: Inquiry::new(&self.desk, person),
+            service: self.service.clone(),
+            caller: person,
             token,
             params,
             query: request.query_string().to_owned(),
@@ -104,7 +104,7 @@ impl Rest {
         };
         let work = work(call);
         // Release the permit when the work ends, even if the client has disconnected.
-        let answer = self.desk.on_its_thread("rest request", async move {
+        let answer = self.service.on_its_thread("rest request", async move {
             let answer = work.await;
             drop(turn);
             answer

@@ -4,12 +4,11 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::{
-    BELOW, docs_page, document_text, gateway, history, import,
-    model::ProblemBody,
-    phones, problem,
+    BELOW, docs_page, document_text, gateway, history, import, phones, problem,
     route::{Needs, ROUTES},
     settings,
 };
+use crate::service::types::ProblemBody;
 
 #[derive(OpenApi)]
 #[openapi(

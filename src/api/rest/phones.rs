@@ -1,17 +1,25 @@
 //! Lists, shows, and controls phones.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::{
     Problem,
-    model::{
-        Accepted, ConfigInfo, FieldProblem, FirstContactInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody,
-        ResyncRequest, ResyncResult, Timeline,
-    },
+    problem::field_problem,
     request::{RestRequest, limit, list as words},
     response::RestResponse,
+};
+use crate::{
+    render::Stage,
+    service::{
+        By, FacetFilter, ListParams, ListRequest, Sort,
+        action::Action,
+        actions, rendered_config, timeline,
+        types::{
+            Accepted, ConfigInfo, PhoneActions, PhoneList, PhoneShown, ProblemBody, ResyncRequest, ResyncResult,
+            Timeline,
+        },
+    },
 };
 
 /// Maximum number of phones in one response.
@@ -62,29 +70,8 @@ pub struct PhonesQuery {
     limit: Option<u32>,
 }
 
-/// The columns by which a list can be sorted.
-const COLUMNS: [&str; 17] = [
-    "mac",
-    "name",
-    "user",
-    "vendor",
-    "model",
-    "firmware",
-    "address",
-    "category",
-    "stage",
-    "deviceConfig",
-    "redirect",
-    "requests",
-    "flags",
-    "registered",
-    "lastRequest",
-    "delivered",
-    "created",
-];
-
 fn sorts() -> utoipa::openapi::schema::Object {
-    let both = COLUMNS.iter().flat_map(|column| [(*column).to_owned(), format!("-{column}")]);
+    let both = By::ALL.iter().flat_map(|by| [by.name().to_owned(), format!("-{}", by.name())]);
     utoipa::openapi::schema::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::String)
         .enum_values(Some(both.collect::<Vec<_>>()))
@@ -93,7 +80,7 @@ fn sorts() -> utoipa::openapi::schema::Object {
 
 /// Phones that match, a window of the list.
 #[utoipa::path(get, path = "/phones", tag = "phones", params(PhonesQuery), responses((status = 200, body = PhoneList, description = "A window of the list; Link leads to its neighbours")))]
-pub async fn list(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn list(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: PhonesQuery = call.query()?;
     let count = limit(query.limit, 50, WINDOW)?;
     let offset = query.offset.unwrap_or(0);
@@ -102,34 +89,35 @@ pub async fn list(mut call: RestRequest) -> Result<RestResponse, Problem> {
     }
     let sort = query.sort.as_deref().unwrap_or("mac");
     let column = sort.strip_prefix('-').unwrap_or(sort);
-    if !COLUMNS.contains(&column) {
+    let Some(by) = By::named(column) else {
+        let columns: Vec<&str> = By::ALL.iter().map(|by| by.name()).collect();
         return Err(Problem::unreadable(
             "query",
-            format!("sort={sort} is no column; columns are {}", COLUMNS.join(", ")),
+            format!("sort={sort} is no column; columns are {}", columns.join(", ")),
         ));
-    }
-    let wish = json!({
-        "query": {
-            "search": query.search.as_deref().unwrap_or_default(),
-            "vendors": words(query.vendor.as_deref()),
-            "stages": words(query.stage.as_deref()),
-            "states": {
-                "deviceConfig": words(query.device_config.as_deref()),
-                "redirect": words(query.redirect.as_deref()),
-                "requests": words(query.requests.as_deref()),
-                "flags": words(query.flags.as_deref()),
-                "registered": words(query.registered.as_deref()),
-                "wanted": words(query.wanted.as_deref()),
+    };
+    let request = ListRequest {
+        query: ListParams {
+            search: query.search.unwrap_or_default(),
+            vendors: words(query.vendor.as_deref()),
+            stages: words(query.stage.as_deref()),
+            states: FacetFilter {
+                device_config: words(query.device_config.as_deref()),
+                redirect: words(query.redirect.as_deref()),
+                requests: words(query.requests.as_deref()),
+                flags: words(query.flags.as_deref()),
+                registered: words(query.registered.as_deref()),
+                wanted: words(query.wanted.as_deref()),
             },
-            "stuck": query.stuck.unwrap_or(false),
-            "overdue": query.overdue.unwrap_or(false),
-            "removed": query.removed.unwrap_or(false),
+            stuck: query.stuck.unwrap_or(false),
+            overdue: query.overdue.unwrap_or(false),
+            removed: query.removed.unwrap_or(false),
         },
-        "sort": { "by": column, "descending": sort.starts_with('-') },
-        "offset": offset,
-        "count": count,
-    });
-    let phones: PhoneList = call.ask("Devices", wish).await?;
+        sort: Sort { by, descending: sort.starts_with('-') },
+        offset: usize::try_from(offset).unwrap_or(usize::MAX),
+        count: usize::try_from(count).unwrap_or(usize::MAX),
+    };
+    let phones = call.service.phones(call.caller.instance.id, request);
     let mut answer = RestResponse::json(&phones)?;
     let address = |offset: u32| {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -149,19 +137,14 @@ pub async fn list(mut call: RestRequest) -> Result<RestResponse, Problem> {
 
 /// One phone: everything known about it, where it is stuck and what to do.
 #[utoipa::path(get, path = "/phones/{mac}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = PhoneShown, description = "The phone"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
-pub async fn show(mut call: RestRequest) -> Result<RestResponse, Problem> {
-    let body = json!({ "mac": call.param(0) });
-    let mut shown: PhoneShown = call.ask("Phone", body).await?;
-    // The admin service uses one member for both.
-    shown.phone.phone.last_request = shown.phone.request.as_ref().map(|request| request.at.clone());
-    RestResponse::json(&shown)
+pub async fn show(call: RestRequest) -> Result<RestResponse, Problem> {
+    RestResponse::json(&call.service.phone(call.caller.instance.id, call.param(0))?)
 }
 
 /// Everything that happened to a phone, oldest first.
 #[utoipa::path(get, path = "/phones/{mac}/timeline", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too")), responses((status = 200, body = Timeline, description = "The time line"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
 pub async fn timeline(call: RestRequest) -> Result<RestResponse, Problem> {
-    let body = json!({ "mac": call.param(0) });
-    call.pass::<Timeline>("Phone", body).await
+    RestResponse::json(&timeline::timeline(call.service.deps(), call.caller.instance.id, call.param(0)).await?)
 }
 
 /// Which part of a file.
@@ -177,8 +160,8 @@ pub struct ConfigQuery {
 #[utoipa::path(get, path = "/phones/{mac}/config", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ConfigQuery), responses((status = 200, body = ConfigInfo, description = "The file"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone")))]
 pub async fn config(call: RestRequest) -> Result<RestResponse, Problem> {
     let query: ConfigQuery = call.query()?;
-    let body = json!({ "mac": call.param(0), "open": query.open.unwrap_or(false) });
-    call.pass::<ConfigInfo>("Config", body).await
+    let stage = if query.open.unwrap_or(false) { Stage::Open } else { Stage::Personal };
+    RestResponse::json(&rendered_config::config(call.service.deps(), call.caller.instance.id, call.param(0), stage)?)
 }
 
 /// What can be done to a phone.
@@ -200,25 +183,16 @@ pub enum ActionName {
 
 /// Does something to a phone; the time line tells what comes of it.
 #[utoipa::path(post, path = "/phones/{mac}/actions/{action}", tag = "phones", params(("mac" = String, Path, pattern = "^(?!0{12}$)[0-9a-fA-F][02468aceACE][0-9a-fA-F]{10}$", description = "MAC address; every other usual spelling does, too"), ("action" = ActionName, Path, description = "What to do")), request_body = PhoneActions, responses((status = 202, body = Accepted, description = "It will happen"), (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No such phone or action")))]
-pub async fn act(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn act(call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: PhoneActions = call.json()?;
-    let mut body = json!({ "mac": call.param(0), "action": call.param(1), "rollout": wish.rollout });
-    match wish.first_contact {
-        Some(FirstContactInfo::Anywhere(anywhere)) => body["firstContact"] = Value::Bool(anywhere),
-        Some(FirstContactInfo::Network(network)) => body["firstContact"] = Value::String(network),
-        None => {}
-    }
-    if let Some(category) = wish.category {
-        body["category"] = Value::String(category);
-    }
-    let accepted: Accepted = call.ask("Act", body).await?;
+    let accepted = actions::act(call.service.deps(), &call.caller, call.param(0), call.param(1), &wish).await?;
     let address = format!("{}/phones/{}/timeline", call.base, encoded(call.param(0)));
     Ok(RestResponse::accepted(&accepted)?.at(address))
 }
 
 /// Tells phones to come now (SIP NOTIFY to where they are registered); their time lines say whether they do.
 #[utoipa::path(post, path = "/resync", tag = "phones", request_body = ResyncRequest, responses((status = 202, body = ResyncResult, description = "Who is told")))]
-pub async fn resync(mut call: RestRequest) -> Result<RestResponse, Problem> {
+pub async fn resync(call: RestRequest) -> Result<RestResponse, Problem> {
     let wish: ResyncRequest = call.json()?;
     if wish.macs.is_empty() || wish.macs.len() > RESYNCED {
         return Err(Problem::unreadable(
@@ -228,14 +202,13 @@ pub async fn resync(mut call: RestRequest) -> Result<RestResponse, Problem> {
     }
     let mut result = ResyncResult { accepted: 0, refused: Vec::new() };
     for mac in wish.macs {
-        match call.inquiry.ask("Act", json!({ "mac": mac, "action": "resync" })).await {
+        match actions::act(call.service.deps(), &call.caller, &mac, Action::Resync.name(), &PhoneActions::default())
+            .await
+        {
             Ok(_) => result.accepted += 1,
-            Err(refusal) => result.refused.push(FieldProblem {
-                field: mac.chars().take(40).collect(),
-                line: None,
-                detail: refusal.text.english(),
-                code: refusal.text.key().to_owned(),
-            }),
+            Err(error) => {
+                result.refused.push(field_problem(&mac.chars().take(40).collect::<String>(), &error.message()));
+            }
         }
     }
     RestResponse::accepted(&result)

@@ -9,8 +9,8 @@ use actix_web::{
 };
 use serde_json::Value;
 
-use super::model::{FieldProblem, ProblemBody};
-use crate::service::{RequestError, Text};
+use crate::service::types::{FieldProblem, ProblemBody};
+use crate::{base::i18n::Message, service::ServiceError};
 
 /// The media type of an error response.
 pub const MEDIA: &str = "application/problem+json";
@@ -146,10 +146,10 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(header::RETRY_AFTER, "10").closing()
     }
 
-    /// 500: the admin service's answer does not match the types of this API. The reason is logged.
+    /// 500: an answer cannot be written as JSON. The reason is logged.
     #[must_use]
-    pub fn broken(mt: &str, error: &serde_json::Error) -> Self {
-        tracing::error!(mt, %error, "an answer of the admin desk does not fit the REST api");
+    pub fn broken(error: &serde_json::Error) -> Self {
+        tracing::error!(%error, "an answer of the REST api cannot be written");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The answer could not be put together; the log says why.")
     }
 
@@ -190,33 +190,78 @@ impl Problem {
     }
 }
 
-/// Returns the status for an error of the admin service.
-fn status_of(refusal: &RequestError) -> StatusCode {
-    match refusal.text.key() {
-        "bad-request" | "bad-mac" | "bad-scope" | "bad-network" => StatusCode::BAD_REQUEST,
-        "no-phone" | "unknown-vendor" | "unknown-category" | "unknown-action" => StatusCode::NOT_FOUND,
-        "phone-is-gone" => StatusCode::GONE,
-        "import.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
-        "store-failed" | "busy" | "passive" => StatusCode::SERVICE_UNAVAILABLE,
-        "devices-failed" => StatusCode::BAD_GATEWAY,
-        "settings-refused" | "bad-address" => StatusCode::UNPROCESSABLE_ENTITY,
+/// Returns the status for an error of the service.
+fn status_of(error: &ServiceError) -> StatusCode {
+    match error {
+        ServiceError::BadRequest(_)
+        | ServiceError::BadMac(_)
+        | ServiceError::BadScope(_)
+        | ServiceError::BadNetwork(_) => StatusCode::BAD_REQUEST,
+        ServiceError::NoPhone(_)
+        | ServiceError::UnknownVendor(_)
+        | ServiceError::UnknownCategory
+        | ServiceError::UnknownAction(_) => StatusCode::NOT_FOUND,
+        ServiceError::PhoneIsGone(_) => StatusCode::GONE,
+        ServiceError::ImportTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ServiceError::Store(_) | ServiceError::Busy | ServiceError::Passive(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ServiceError::Devices(_) => StatusCode::BAD_GATEWAY,
+        ServiceError::SettingsRefused(_) | ServiceError::BadAddress(_) => StatusCode::UNPROCESSABLE_ENTITY,
         // The request is valid, but not possible in the current state.
-        _ => StatusCode::CONFLICT,
+        ServiceError::NoCategory
+        | ServiceError::CategoryNotConfig(_)
+        | ServiceError::CategoryAmbiguous { .. }
+        | ServiceError::CodeNotNeeded
+        | ServiceError::AllowBlocked(_)
+        | ServiceError::NothingToRedirect(_)
+        | ServiceError::NoRedirectAccount(_)
+        | ServiceError::RotationUnderWay
+        | ServiceError::NotRendered(_)
+        | ServiceError::NothingDelivered
+        | ServiceError::DeliveredFileNotKept(_)
+        | ServiceError::NotGenerated
+        | ServiceError::SettingRefused(_)
+        | ServiceError::TokenRefused(_)
+        | ServiceError::TooManyTokens(_)
+        | ServiceError::UnknownToken
+        | ServiceError::NothingToImport
+        | ServiceError::ImportRunning => StatusCode::CONFLICT,
     }
 }
 
-fn field(name: &str, text: &Text) -> FieldProblem {
-    FieldProblem { field: name.to_owned(), line: None, detail: text.english(), code: text.key().to_owned() }
+/// Describes what is wrong with one field.
+#[must_use]
+pub fn field_problem(field: &str, message: &Message) -> FieldProblem {
+    FieldProblem { field: field.to_owned(), line: None, detail: message.english(), code: message.key().to_owned() }
 }
 
-impl From<RequestError> for Problem {
-    fn from(refusal: RequestError) -> Self {
-        let errors = refusal.fields.iter().map(|(name, text)| field(name, text)).collect();
-        let params = serde_json::to_value(&refusal.text).ok().and_then(|mut text| Some(text.get_mut("params")?.take()));
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let message = error.message();
+        let errors = error.fields().iter().map(|field| field_problem(&field.name, &field.message)).collect();
         Self {
-            code: Some(refusal.text.key().to_owned()),
-            params: params.map(Box::new),
-            ..Self::new(status_of(&refusal), refusal.text.english()).with_errors(errors)
+            code: Some(message.key().to_owned()),
+            params: Some(Box::new(Value::Object(message.params().clone()))),
+            ..Self::new(status_of(&error), message.english()).with_errors(errors)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::InvalidField;
+
+    #[test]
+    fn an_error_of_the_service_keeps_its_key_its_parameters_and_its_fields() {
+        let problem = Problem::from(ServiceError::UnknownVendor("acme".to_owned()));
+        assert_eq!((problem.status(), problem.code.as_deref()), (404, Some("unknown-vendor")));
+        assert_eq!(problem.params.as_deref(), Some(&serde_json::json!({ "vendor": "acme" })));
+        assert_eq!(problem.detail(), "There is no vendor 'acme'.");
+        let message = Message::new("not-for-this-scope");
+        let field = InvalidField { name: "ntp_server".to_owned(), message: message.clone() };
+        let problem = Problem::from(ServiceError::SettingsRefused(vec![field]));
+        let [error] = problem.errors.as_slice() else { panic!("{problem:?}") };
+        assert_eq!((problem.status(), error.field.as_str()), (422, "ntp_server"));
+        assert_eq!((&error.detail, error.code.as_str()), (&message.english(), "not-for-this-scope"));
     }
 }

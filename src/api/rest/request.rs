@@ -4,19 +4,23 @@ use std::{future::Future, pin::Pin};
 
 use actix_web::web::Query;
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use super::{Problem, response::RestResponse};
-use crate::{service::Inquiry, store::ApiToken};
+use crate::{
+    service::{AdminService, caller::Caller},
+    store::ApiToken,
+};
 
 /// The result of a handler.
 pub type HandlerResult = Pin<Box<dyn Future<Output = Result<RestResponse, Problem>> + Send>>;
 
 /// An authenticated request with its body.
 pub struct RestRequest {
-    /// Sends requests to the admin service on behalf of the token.
-    pub inquiry: Inquiry,
+    /// The service, and on whose behalf it is called.
+    pub service: AdminService,
+    /// The holder of the token.
+    pub caller: Caller,
     /// The token.
     pub token: ApiToken,
     /// The path parameters.
@@ -60,34 +64,13 @@ impl RestRequest {
         }
         serde_json::from_slice(body).map_err(|error| Problem::unreadable("body", error))
     }
-
-    /// Sends a request to the admin service and converts its answer to a type of this API.
-    ///
-    /// # Errors
-    /// The errors of the admin service.
-    pub async fn ask<T: DeserializeOwned>(&mut self, mt: &str, body: Value) -> Result<T, Problem> {
-        let members = self.inquiry.ask(mt, body).await?;
-        T::deserialize(Value::Object(members)).map_err(|error| Problem::broken(mt, &error))
-    }
-
-    /// Sends a request to the admin service and responds with its answer.
-    ///
-    /// # Errors
-    /// The errors of the admin service.
-    pub async fn pass<T: DeserializeOwned + Serialize>(
-        mut self,
-        mt: &str,
-        body: Value,
-    ) -> Result<RestResponse, Problem> {
-        let answer: T = self.ask(mt, body).await?;
-        RestResponse::json(&answer)
-    }
 }
 
 /// Splits a comma-separated list.
 #[must_use]
-pub fn list(words: Option<&str>) -> Vec<&str> {
-    words.into_iter().flat_map(|words| words.split(',')).map(str::trim).filter(|word| !word.is_empty()).collect()
+pub fn list(words: Option<&str>) -> Vec<String> {
+    let words = words.into_iter().flat_map(|words| words.split(',')).map(str::trim);
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// Checks the requested number of rows against the maximum.

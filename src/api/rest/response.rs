@@ -42,7 +42,7 @@ impl RestResponse {
     }
 
     fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_vec(body).map_err(|error| Problem::broken("answer", &error))?;
+        let body = serde_json::to_vec(body).map_err(|error| Problem::broken(&error))?;
         Ok(Self { status, media: "application/json", body, links: Vec::new(), location: None })
     }
 

@@ -38,7 +38,7 @@ pub enum RouteHandler {
     /// A text generated from the document for this base path, without the admin service.
     Text(fn(&Value) -> RestResponse),
     /// A request to the admin service, on its thread.
-    Desk(fn(RestRequest) -> HandlerResult),
+    Service(fn(RestRequest) -> HandlerResult),
 }
 
 /// One row.
@@ -63,7 +63,7 @@ macro_rules! routes {
             path: $path,
             needs: Needs::$needs,
             takes: Takes::$takes,
-            work: RouteHandler::Desk(|call| Box::pin($handler(call))),
+            work: RouteHandler::Service(|call| Box::pin($handler(call))),
         }),*]
     };
 }

@@ -85,6 +85,12 @@ impl Message {
         self.params.get(name)
     }
 
+    /// The parameters by name.
+    #[must_use]
+    pub fn params(&self) -> &Map<String, Value> {
+        &self.params
+    }
+
     /// The English text. A key without a text is returned itself.
     #[must_use]
     pub fn english(&self) -> String {

@@ -350,7 +350,7 @@ fn every_cause_is_found_said_and_has_its_button() {
         let sentence = describe(&case.phone, &facts, case.now);
         assert_eq!(sentence.cause, cause.as_str());
         assert_eq!(sentence.action.as_ref().map(|button| button.name), *action, "{cause:?}");
-        let whole = [&sentence.state, &sentence.why, &sentence.next].map(Text::english).join(" ");
+        let whole = [&sentence.state, &sentence.why, &sentence.next].map(Message::english).join(" ");
         assert!(whole.contains(said), "{cause:?} says: {whole}");
         assert!(!whole.contains(['{', '}']), "{cause:?} lacks a parameter: {whole}");
         assert!(!sentence.next.english().is_empty(), "{cause:?}");

@@ -2,11 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gangway::{
+    api::admin_page::methods::{MessageEffect, Method},
     phone::facet::DevicesState,
-    service::{
-        action::Action,
-        methods::{MessageEffect, Method},
-    },
+    service::action::Action,
 };
 use gangway_base::mac::Mac;
 use gangway_sim::yealink_phone::model;

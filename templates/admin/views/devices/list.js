@@ -77,13 +77,13 @@ export class List {
     this.#followed.again(this.#params());
   }
 
-  #answered({ rows, offset, total, all, counts }) {
+  #answered({ phones, offset, total, all, counts }) {
     const { query, sort } = this.#asked;
     const view = JSON.stringify([query, sort]);
     if (view !== this.#window) this.#rows.clear();
     [this.#window, this.refusal, this.#waiting] = [view, null, false];
     Object.assign(this, { total, all, counts });
-    this.#enter(offset, rows);
+    this.#enter(offset, phones);
     for (const index of this.#rows.keys()) if (index >= total) this.#rows.delete(index);
     const wanted = this.#wanted;
     this.#wanted = null;
@@ -97,10 +97,10 @@ export class List {
     rows.forEach((row, i) => this.#rows.set(offset + i, row));
   }
 
-  #apply({ rows = [], window, total, all, counts }) {
+  #apply({ phones = [], window, total, all, counts }) {
     if (this.#waiting) return;
     const { offset } = this.#asked;
-    const changed = new Map(rows.map((row) => [row.id, row]));
+    const changed = new Map(phones.map((row) => [row.id, row]));
     if (window) {
       const known = new Map(this.#ids.map((id, i) => [id, this.#rows.get(offset + i)]));
       this.#enter(offset, window.map((id) => changed.get(id) ?? known.get(id)).filter(Boolean));

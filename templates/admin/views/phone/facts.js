@@ -49,7 +49,7 @@ export function accounts(app, phone) {
 
 /** Everything else. */
 export function facts(app, phone) {
-  const last = phone.lastRequest && typeof phone.lastRequest === "object" ? phone.lastRequest : null;
+  const last = phone.request;
   const firmware = phone.firmwareWanted
     ? html`${phone.firmware ?? "–"} → ${phone.firmwareWanted} ${phone.firmwareCurrent === false ? html`<span class="outcome bad">${app.t("phone.firmware.old")}</span>` : nothing}`
     : (phone.firmware ?? "–");

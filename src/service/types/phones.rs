@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{FieldProblem, Rfc3339Time, TextInfo};
 
 /// One independent part of a phone's state.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Facet)]
 pub struct FacetInfo {
     /// A lasting word.
@@ -21,7 +21,7 @@ pub struct FacetInfo {
 }
 
 /// A user of a phone, short.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// The line key, from 1.
     pub line: u32,
@@ -36,7 +36,7 @@ pub struct User {
 }
 
 /// A phone as lists show it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Phone)]
 pub struct PhoneInfo {
@@ -100,11 +100,10 @@ pub struct PhoneInfo {
 }
 
 /// A window of the list of phones.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Phones)]
 pub struct PhoneList {
     /// The phones of the window.
-    #[serde(rename(deserialize = "rows"))]
     pub phones: Vec<PhoneInfo>,
     /// Where the window begins.
     pub offset: u64,
@@ -118,7 +117,7 @@ pub struct PhoneList {
 }
 
 /// A user of a phone, whole. Passwords are never told.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Account)]
 pub struct AccountInfo {
@@ -149,7 +148,7 @@ pub struct AccountInfo {
 }
 
 /// Who may fetch the first file.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Window)]
 pub struct WindowInfo {
@@ -168,7 +167,7 @@ pub struct WindowInfo {
 }
 
 /// What the redirect service holds.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RedirectEntry)]
 pub struct RedirectEntryInfo {
@@ -179,7 +178,7 @@ pub struct RedirectEntryInfo {
 }
 
 /// How the phone shows up in Devices.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Sysclient)]
 pub struct SysclientInfo {
     /// Product.
@@ -189,7 +188,7 @@ pub struct SysclientInfo {
 }
 
 /// The last request.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRequest {
     /// When.
@@ -207,7 +206,7 @@ pub struct LastRequest {
 }
 
 /// A phone with everything known about it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhoneDetails {
     /// As lists show it.
@@ -234,7 +233,6 @@ pub struct PhoneDetails {
     /// How it shows up in Devices.
     pub sysclient: SysclientInfo,
     /// The last request, whole.
-    #[serde(rename(deserialize = "lastRequest"))]
     pub request: Option<LastRequest>,
     /// Where it can be sent by DHCP or by hand.
     pub manual_url: Option<String>,
@@ -247,7 +245,7 @@ pub struct PhoneDetails {
 }
 
 /// What to press.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Action)]
 pub struct ActionInfo {
     /// An action, or `open-settings`.
@@ -258,7 +256,7 @@ pub struct ActionInfo {
 }
 
 /// Where a phone is stuck, and what to do.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Sentence)]
 pub struct SentenceInfo {
     /// The cause, as its word.
@@ -274,7 +272,7 @@ pub struct SentenceInfo {
 }
 
 /// One phone.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PhoneShown {
     /// Everything known about it.
     pub phone: PhoneDetails,
@@ -283,7 +281,7 @@ pub struct PhoneShown {
 }
 
 /// One thing that happened.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEntry {
     /// When.
     pub at: Rfc3339Time,
@@ -297,8 +295,19 @@ pub struct TimelineEntry {
     pub detail: Option<Detail>,
 }
 
+/// A [`TimelineEntry`] for a page, which shows it in its own language.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TranslatableEntry {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: TimelineEntry,
+    /// The sentence as key and parameters; null for entries of older gateways and for the words of a service.
+    #[schema(value_type = Object)]
+    pub said: Option<Value>,
+}
+
 /// What more is known.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Detail {
     /// A text.
@@ -309,14 +318,14 @@ pub enum Detail {
 }
 
 /// Everything that happened to a phone, oldest first.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
     /// The entries.
     pub entries: Vec<TimelineEntry>,
 }
 
 /// A line of a file.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigLine {
     /// Its number, from 1.
     pub n: u64,
@@ -329,7 +338,7 @@ pub struct ConfigLine {
 }
 
 /// A phone's file.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Config)]
 pub struct ConfigInfo {
     /// Its lines.
@@ -339,7 +348,7 @@ pub struct ConfigInfo {
 }
 
 /// With which an action is carried out; each has what only some actions look at.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PhoneActions {
     /// `allow`: also without the redirect URL, from anywhere or from this network.
@@ -353,7 +362,7 @@ pub struct PhoneActions {
 }
 
 /// Whether a phone may come without its token.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = FirstContact)]
 pub enum FirstContactInfo {
@@ -364,14 +373,14 @@ pub enum FirstContactInfo {
 }
 
 /// It will happen.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Accepted {
     /// What will happen.
     pub will: TextInfo,
 }
 
 /// Phones that shall come.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Resync)]
 pub struct ResyncRequest {
@@ -381,7 +390,7 @@ pub struct ResyncRequest {
 }
 
 /// Who is told to come.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResyncResult {
     /// How many.
     pub accepted: u64,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::TextInfo;
 
 /// What a value may be.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SettingKind {
     /// `bool`, `number`, `choice`, `text`, `host`, `url`, `zone`, `country`, `language`, `line-keys` or `prefixes`.
     #[serde(rename = "type")]
@@ -29,7 +29,7 @@ pub struct SettingKind {
 }
 
 /// A value that lost.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Beaten {
     /// Where it was set.
     pub origin: String,
@@ -38,7 +38,7 @@ pub struct Beaten {
 }
 
 /// One setting at one scope.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Setting)]
 pub struct SettingInfo {
     /// Its name.
@@ -74,7 +74,7 @@ pub struct SettingInfo {
 }
 
 /// The settings of a scope.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Settings)]
 pub struct SettingList {
     /// The scope.
@@ -95,7 +95,7 @@ pub struct SettingsChange {
 }
 
 /// A stored secret that was emptied: its address has changed.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EmptiedSecret {
     /// Where it was stored.
     pub scope: String,
@@ -104,7 +104,7 @@ pub struct EmptiedSecret {
 }
 
 /// What a change brought about besides.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SettingsChanged {
     /// Secrets that were emptied: set them again.
     pub emptied: Vec<EmptiedSecret>,
@@ -112,11 +112,56 @@ pub struct SettingsChanged {
     pub remarks: Vec<TextInfo>,
 }
 
+/// [`Pending`], and for each setting of the scope how many phones wait for its change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PendingByField {
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Pending,
+    /// By the setting's name.
+    pub fields: BTreeMap<String, u32>,
+}
+
 /// Phones that would get another file now.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pending {
     /// Phones that have fetched a file.
     pub phones: u64,
     /// Those that would get another one now.
     pub outdated: u64,
+}
+
+/// What is wrong with a row of a list of line keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LineKeyProblem {
+    /// The row, from 1.
+    pub row: usize,
+    /// Why.
+    pub text: TextInfo,
+}
+
+/// A type of line keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LineKeyType {
+    /// Its word in the list.
+    pub word: String,
+    /// Whether a key of it has a value: `must`, `may` or `never`.
+    pub value: String,
+}
+
+/// A list of line keys, checked for a scope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LineKeyCheck {
+    /// What is wrong, the first 50 of it.
+    pub rows: Vec<LineKeyProblem>,
+    /// The types of keys that the scope has.
+    pub types: Vec<LineKeyType>,
+    /// The model; null where none is known, like the next two.
+    pub model: Option<String>,
+    /// Its line keys.
+    pub keys: Option<u32>,
+    /// Its accounts.
+    pub accounts: Option<u16>,
+    /// Most rows of a list.
+    pub most: u16,
 }

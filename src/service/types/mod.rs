@@ -1,29 +1,44 @@
-//! The JSON types of the API. The OpenAPI document is generated from them, and every response is converted to them, so
-//! that no undocumented data is sent.
+//! Requests and responses of the use cases. REST and the admin page send them as JSON, and the OpenAPI document is
+//! generated from them, so that no undocumented data is sent.
 
-mod more;
+mod activity;
+mod gateway;
+mod history;
+mod import;
+mod phone_files;
 mod phones;
 mod settings;
+mod tokens;
+mod vendors;
 
-use serde::{Deserialize, Serialize};
+use gangway_base::secret::Secret;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::base::i18n::Message;
+
 pub use self::{
-    more::{
-        AuditInfo, AuditPage, Categories, Category, Connection, Connections, Dhcp, HistoryInfo, HistoryPage,
-        ImportCheck, ImportInfo, ImportStarted, Info, InfoInstance, InfoToken, LineProblem, Notice, Notices,
-        ProviderInfo, ProviderList, Pruned, RedirectTest, UnfreezeBody, UnfreezeResult, VendorArrival, VendorInfo,
-        VendorList,
+    activity::{ActivityChart, ActivityHour},
+    gateway::{
+        Categories, Category, Connection, Connections, Info, InfoInstance, InfoToken, Notice, Notices, PageLimits,
+        PersonInfo, ProviderTitle, SessionInfo, UnfreezeBody, UnfreezeResult, VendorSummary,
     },
+    history::{AuditInfo, AuditPage, HistoryInfo, HistoryPage, Pruned},
+    import::{ImportCheck, ImportInfo, ImportOptions, ImportStarted, LineProblem},
+    phone_files::{ConfigDiff, DiffLine, HeldFile, RevealedLogin},
     phones::{
         Accepted, AccountInfo, ActionInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo, LastRequest,
         PhoneActions, PhoneDetails, PhoneInfo, PhoneList, PhoneShown, RedirectEntryInfo, ResyncRequest, ResyncResult,
-        SentenceInfo, SysclientInfo, Timeline, TimelineEntry, User, WindowInfo,
+        SentenceInfo, SysclientInfo, Timeline, TimelineEntry, TranslatableEntry, User, WindowInfo,
     },
     settings::{
-        Beaten, EmptiedSecret, Pending, SettingInfo, SettingKind, SettingList, SettingsChange, SettingsChanged,
+        Beaten, EmptiedSecret, LineKeyCheck, LineKeyProblem, LineKeyType, Pending, PendingByField, SettingInfo,
+        SettingKind, SettingList, SettingsChange, SettingsChanged,
     },
+    tokens::{CreatedToken, TokenInfo, TokenList},
+    vendors::{Dhcp, ProviderInfo, ProviderList, RedirectTest, VendorArrival, VendorInfo, VendorList},
 };
 
 /// A time, RFC 3339, UTC.
@@ -31,6 +46,17 @@ pub use self::{
 #[schema(value_type = String, format = DateTime, examples("2026-11-21T08:00:00Z"))]
 #[schema(as = Time)]
 pub struct Rfc3339Time(pub String);
+
+impl From<Timestamp> for Rfc3339Time {
+    fn from(at: Timestamp) -> Self {
+        Self(at.to_string())
+    }
+}
+
+/// Serialises a secret that its reader asked for.
+fn revealed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
 
 /// A sentence: a lasting key with parameters, and how it reads in English.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -45,8 +71,14 @@ pub struct TextInfo {
     pub text: String,
 }
 
+impl From<&Message> for TextInfo {
+    fn from(text: &Message) -> Self {
+        Self { key: text.key().to_owned(), params: text.params().clone(), text: text.english() }
+    }
+}
+
 /// A refusal (RFC 9457).
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
     /// `about:blank`: the status says what kind it is, `code` what exactly.
@@ -72,7 +104,7 @@ pub struct ProblemBody {
 }
 
 /// What is wrong with one field, or one line of a file.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldProblem {
     /// The setting or the column; may be empty.
     pub field: String,
