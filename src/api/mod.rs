@@ -2,5 +2,6 @@
 //! layers over `service`.
 
 pub mod appwebsocket;
+pub mod local_socket;
 pub mod pages;
 pub mod rest;

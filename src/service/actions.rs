@@ -79,7 +79,8 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
         }
         Action::Resync => {
             audit::note(store, person, phone.id, &audit_texts::RESYNC.message()).await?;
-            (deps.resync)(Arc::clone(&phone)).await?;
+            // Nobody waits for the result; the timeline shows it.
+            drop((deps.resync)(Arc::clone(&phone)));
             Text::new("will.resync")
         }
         Action::RedirectAgain => {
