@@ -98,7 +98,7 @@ pub struct ScanningSource {
 
 /// The result of a resync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResyncResult {
+pub struct CheckSyncResult {
     /// Whether the phone has fetched its current file.
     pub came: bool,
     /// What happened, and if the phone did not come, when it polls by itself.
@@ -106,7 +106,7 @@ pub struct ResyncResult {
 }
 
 /// See [`ServiceDependencies::resync`].
-pub type CheckSyncSender = Box<dyn Fn(Arc<Phone>) -> oneshot::Receiver<ResyncResult> + Send + Sync>;
+pub type CheckSyncSender = Box<dyn Fn(Arc<Phone>) -> oneshot::Receiver<CheckSyncResult> + Send + Sync>;
 
 /// Dependencies of the admin service.
 pub struct ServiceDependencies {

@@ -21,7 +21,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     provision::{events::FacetEvent, timeline_texts},
-    service::ResyncResult,
+    service::CheckSyncResult,
     settings::{Defaults, Lookup},
     store::{RequestFacts, Store},
 };
@@ -48,7 +48,7 @@ struct Inner {
     clock: SharedClock,
     tasks: Tasks,
     /// Who waits for the result of which phone. Two callers share one resync.
-    waiting: Mutex<HashMap<PhoneId, Vec<oneshot::Sender<ResyncResult>>>>,
+    waiting: Mutex<HashMap<PhoneId, Vec<oneshot::Sender<CheckSyncResult>>>>,
     turns: Semaphore,
 }
 
@@ -62,7 +62,7 @@ impl Resyncs {
     /// Starts a resync of the phone, or joins the one under way. The receiver gets the result, which the phone's
     /// timeline shows as well; it gets none if the gateway stops first.
     #[must_use]
-    pub fn start(&self, phone: Arc<Phone>) -> oneshot::Receiver<ResyncResult> {
+    pub fn start(&self, phone: Arc<Phone>) -> oneshot::Receiver<CheckSyncResult> {
         let (sender, result) = oneshot::channel();
         let mut waiting = self.0.waiting();
         let callers = waiting.entry(phone.id).or_default();
@@ -76,7 +76,7 @@ impl Resyncs {
 }
 
 impl Inner {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<PhoneId, Vec<oneshot::Sender<ResyncResult>>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<PhoneId, Vec<oneshot::Sender<CheckSyncResult>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,7 +97,7 @@ impl Inner {
         }
     }
 
-    async fn carry_out(&self, phone: &Phone) -> ResyncResult {
+    async fn carry_out(&self, phone: &Phone) -> CheckSyncResult {
         let end = tell(&self.store, &self.clock, phone).await;
         let said = end.said();
         let recorded =
@@ -105,7 +105,7 @@ impl Inner {
         if let Err(error) = recorded {
             tracing::error!(mac = %phone.mac, %error, "the result of a resync cannot be recorded");
         }
-        ResyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: said.line() }
+        CheckSyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: said.line() }
     }
 }
 
