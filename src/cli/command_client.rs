@@ -312,6 +312,6 @@ fn chained(error: CommandError) -> anyhow::Error {
     let mut causes = error.causes.clone().into_iter().rev();
     match causes.next() {
         None => anyhow::Error::new(error),
-        Some(innermost) => causes.fold(anyhow::anyhow!(innermost), |chain, cause| chain.context(cause)).context(error),
+        Some(innermost) => causes.fold(anyhow::anyhow!(innermost), anyhow::Error::context).context(error),
     }
 }
