@@ -3,5 +3,6 @@
 
 pub mod admin_page;
 pub mod appwebsocket;
+pub mod local_socket;
 pub mod pages;
 pub mod rest;

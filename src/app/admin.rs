@@ -23,6 +23,7 @@ use crate::{
     provision::{Provisioning, public_urls},
     render::Renderer,
     service::{AdminService, ScanningSource, ServiceDependencies, rejected_logins::RejectedLogins},
+    sip::check_sync::Resyncs,
     store::Store,
 };
 
@@ -76,11 +77,8 @@ pub(super) async fn open(
         renderer: Renderer::new(Arc::clone(&registry), store.derive_key("etag"), 0, Arc::clone(&clock)),
         urls: public_urls(store.clone(), instances.clone()),
         resync: Box::new({
-            let store = store.clone();
-            move |phone| {
-                let store = store.clone();
-                Box::pin(async move { crate::sip::check_sync::ask(&store, &phone, false).await })
-            }
+            let resyncs = Resyncs::new(store.clone(), Arc::clone(&clock), tasks.clone());
+            move |phone| resyncs.start(phone)
         }),
         pbx: Arc::new(ConnectedPbxs::new(sessions.clone(), store.clone())),
         failures,

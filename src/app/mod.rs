@@ -4,6 +4,7 @@
 mod admin;
 mod catalog_reload;
 mod certificates;
+mod commands;
 mod delivery_events;
 mod descriptor_log;
 mod error;
@@ -206,6 +207,7 @@ impl Application {
             shares,
         };
         let desk = admin::open(&config, &threads, parts).await?;
+        commands::serve(&config, &threads, &tasks, &desk).await?;
         let apis = AppWebsocketContext {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -226,7 +228,7 @@ impl Application {
             start_devices(&devices, &apis, &trust, &threads).await?;
         }
         tasks.spawn_local("pbx-changes", pbx_events::watch(sessions.clone(), provisioning.clone(), tasks.clone()));
-        start_upkeep(&config, &store, &instances, &clock, &tasks, is_active);
+        start_upkeep(&config, &store, &instances, &clock, &tasks);
         let clicks =
             scan_watch::watch_unfreeze(store.clone(), Arc::clone(&scanners), Arc::clone(&clock), tasks.clone());
         tasks.spawn_local("clicks", clicks);
@@ -463,24 +465,12 @@ async fn start_redirects(
     .await
 }
 
-/// Starts the background tasks: history pruning, reminders and the daily copy; on an active gateway also resyncs and
-/// acknowledgements.
-fn start_upkeep(
-    config: &Config,
-    store: &Store,
-    instances: &Instances,
-    clock: &SharedClock,
-    tasks: &Tasks,
-    is_active: bool,
-) {
+/// Starts the background tasks: history pruning, reminders and the daily copy.
+fn start_upkeep(config: &Config, store: &Store, instances: &Instances, clock: &SharedClock, tasks: &Tasks) {
     let warn = |sentence: String| tracing::warn!("{sentence}");
     tasks.every(PruneHistory { store: store.clone(), instances: instances.clone() }, clock);
     tasks.every(WarnExpiring { files: certificates::files(config), warn, clock: Arc::clone(clock) }, clock);
     tasks.every(DailyCopy { store: store.clone(), most: config.data.copies }, clock);
-    if is_active {
-        tasks.spawn_local("resync", crate::sip::check_sync::watch(store.clone(), Arc::clone(clock), tasks.clone()));
-        tasks.spawn_local("acknowledge", provision::acknowledgement::run(store.clone(), tasks.clone()));
-    }
 }
 
 async fn start_devices(

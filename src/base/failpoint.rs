@@ -173,10 +173,6 @@ points! {
         IntentWanted,
         /// The change is stored; it has not been acted on.
         IntentWritten,
-        /// A command waits for the running gangway to see its change. gangway has seen it, but not acknowledged it.
-        AwaitedSeen,
-        /// The change is acknowledged.
-        AwaitedTold,
         /// A one-time URL is requested.
         TicketWanted,
         /// The previous URL is invalid; there is no new one.
@@ -235,9 +231,9 @@ points! {
     }
     /// A command imports a file of phones.
     Import {
-        /// gangway has taken over the file; the command's request is still stored.
+        /// The command has sent its file; the file is not checked.
         ImportTaken,
-        /// The request is deleted from disk; no line has been started.
+        /// The file is checked; no line has been started.
         ImportBegun,
         /// Devices has created a code for a line; nothing is stored for the phone.
         ImportCodeCame,

@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{
-    Global,
-    context::{CommandContext, block_on},
-    output,
-};
+use super::{Global, command_client::CommandClient, context::block_on, output};
+use crate::service::command::CommandRequest;
 
 /// Lists the newest entries.
 #[derive(Debug, Args)]
@@ -23,22 +21,18 @@ impl Audit {
     /// Prints the entries, newest first.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
-            let context = CommandContext::open(global, &tasks).await?;
-            let rows = context.store.audit(context.instance, None, self.count).await?;
+            let client = CommandClient::new(global, &tasks)?;
+            let answer = client.call::<()>(CommandRequest::ListAudit { count: self.count }).await?;
             if global.json {
-                let rows = rows.iter().map(|row| {
-                    json!({
-                        "at": row.at.to_string(), "who": row.who, "way": row.way, "source": row.source,
-                        "target": row.target, "deed": row.deed,
-                    })
-                });
-                output::json(&rows.collect::<Value>());
+                output::json(&Value::Array(answer.rows));
                 return Ok(ExitCode::SUCCESS);
             }
-            let rows: Vec<Vec<String>> = rows
-                .into_iter()
-                .map(|row| vec![format!("{:.0}", row.at), row.who, row.way, row.source, row.target, row.deed])
-                .collect();
+            let cells = |row: &Value| {
+                let at = output::text(row, "at").parse().map(|at: Timestamp| format!("{at:.0}")).unwrap_or_default();
+                let others = ["who", "way", "source", "target", "deed"].map(|name| output::text(row, name));
+                [at].into_iter().chain(others).collect()
+            };
+            let rows: Vec<Vec<String>> = answer.rows.iter().map(cells).collect();
             output::table(&["When", "Who", "Way", "From", "What", "Deed"], &rows);
             Ok(ExitCode::SUCCESS)
         })

@@ -14,10 +14,12 @@ use serde_json::json;
 
 use super::{
     Global,
+    command_client::CommandClient,
     context::{block_on, load_config, refuse_foreign_owner, user},
     output,
     passphrase::Passphrase,
 };
+use crate::service::command::CommandRequest;
 use crate::store::{Progress, Restore as Restoring, Restored, Store, finish_restoration};
 
 /// `gangway backup FILE`
@@ -50,16 +52,18 @@ pub struct RestoreArgs {
 impl BackupArgs {
     /// Runs the command.
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
-        let dir = load_config(global)?.data.dir;
+        let config = load_config(global)?;
+        let dir = config.data.dir.clone();
         refuse_foreign_owner(&dir)?;
         ensure!(dir.exists(), "there is no data directory {}: nothing to back up yet", dir.display());
         ensure!(!self.file.exists(), "{} exists already: choose another name", self.file.display());
         let passphrase = self.passphrase.choose()?;
         let contents = block_on(async |tasks| {
-            let store = open(&dir, &tasks).await?;
             // Audit failed backups too: the user tried to read every secret.
-            let deed = format!("write everything into the backup {}", self.file.display());
-            store.add_audit_everywhere(&user()?, &deed).await?;
+            let file = self.file.display().to_string();
+            let client = CommandClient::with(config, None, &tasks);
+            client.call::<()>(CommandRequest::RecordBackup { file }).await?;
+            let store = open(&dir, &tasks).await?;
             let bar = bar();
             let written = store.back_up(&self.file, &passphrase, |progress| show(&bar, progress)).await;
             bar.finish_and_clear();
@@ -114,7 +118,7 @@ impl RestoreArgs {
             dir,
             credentials: credentials.as_deref(),
             replace: self.replace,
-            by: user()?,
+            by: user(),
             clock: Arc::new(SystemClock),
         };
         block_on(async |_tasks| {
@@ -133,7 +137,7 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
         let store = open(dir, &tasks).await?;
         let _claim = store.claim()?;
         if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
-            store.add_audit_everywhere(&user()?, "take over the phones of the restored backup").await?;
+            store.add_audit_everywhere(&user(), "take over the phones of the restored backup").await?;
         }
         Ok(store.leave_passive().await?)
     })

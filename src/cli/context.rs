@@ -1,6 +1,7 @@
-//! Common context of most commands: the configuration, the store (shared with a serving process), and one instance.
+//! What commands share: the configuration, the chosen instance, and for commands that read beside a running gateway the
+//! opened store.
 
-use std::{net::IpAddr, os::unix::fs::MetadataExt, path::Path, sync::Arc};
+use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use gangway_base::{
@@ -10,18 +11,16 @@ use gangway_base::{
 
 use super::Global;
 use crate::{
+    api::local_socket::user_name,
     app,
-    base::config::{AllowedPeer, Config, InstanceConfig},
+    base::config::{Config, InstanceConfig},
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
-    service::{
-        ServiceError, audit,
-        caller::{Caller, CallerKind},
-    },
+    service::ServiceError,
     store::Store,
 };
 
-/// An opened data directory, for a command that runs alongside (or without) a serving process.
+/// An opened data directory, for a command that only reads, alongside (or without) a serving process.
 pub struct CommandContext {
     /// The configuration of the instance.
     pub configured: InstanceConfig,
@@ -31,8 +30,6 @@ pub struct CommandContext {
     pub instance: InstanceId,
     /// `DOMAIN/NAME` of the instance.
     pub label: String,
-    /// The peers listed in `[net] allow`.
-    pub allow: Vec<AllowedPeer>,
 }
 
 /// Loads the configuration file.
@@ -51,10 +48,9 @@ impl CommandContext {
         let store = Store::open(&config.data.dir, clock, tasks)
             .await
             .with_context(|| format!("the data directory {} cannot be opened", config.data.dir.display()))?;
-        let allow = config.net.allow.clone();
-        let configured = choose_instance(config, global.instance.as_deref())?;
+        let configured = choose_instance(&config, global.instance.as_deref())?.clone();
         let instance = store.instance(&configured.domain, &configured.name).await?;
-        Ok(Self { label: configured.label(), configured, store, instance, allow })
+        Ok(Self { label: configured.label(), configured, store, instance })
     }
 }
 
@@ -63,42 +59,11 @@ impl CommandContext {
     pub fn public_urls(&self) -> PublicUrls {
         public_url::read(&self.store, &app::instance(self.instance, &self.configured))
     }
-
-    /// The user who runs the command.
-    pub fn person(&self) -> anyhow::Result<Caller> {
-        let instance = Arc::new(app::instance(self.instance, &self.configured));
-        Ok(Caller { instance, who: CallerKind::Command(self.user()?), source: IpAddr::from([127, 0, 0, 1]) })
-    }
-
-    /// The user of this process; by name if the system knows it.
-    pub fn user(&self) -> anyhow::Result<String> {
-        user()
-    }
-
-    /// Returns an error while the gateway is passive, so that no phone is changed.
-    pub fn refuse_passive(&self) -> anyhow::Result<()> {
-        match self.store.restoration().and_then(|restoration| restoration.passive_sentence()) {
-            Some(sentence) => bail!("nothing is done. {sentence}"),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds an audit entry for the action the command is about to perform.
-    pub async fn audit(&self, target: &str, deed: &str) -> anyhow::Result<()> {
-        Ok(audit::entry(&self.store, &self.person()?, target, deed).await?)
-    }
 }
 
 /// The user of this process; by name if the system knows it.
-pub fn user() -> anyhow::Result<String> {
-    let me = std::fs::metadata("/proc/self").context("cannot tell which user runs this command")?.uid();
-    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = known.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == me.to_string()).then(|| name.to_owned())
-    });
-    Ok(name.unwrap_or_else(|| format!("user id {me}")))
+pub fn user() -> String {
+    user_name(rustix::process::geteuid().as_raw())
 }
 
 /// Converts a rejected request to an error with a sentence per field.
@@ -125,13 +90,13 @@ fn labels(config: &Config) -> Vec<String> {
 }
 
 /// The instance named on the command line, or the only one.
-fn choose_instance(config: Config, wanted: Option<&str>) -> anyhow::Result<InstanceConfig> {
-    let all = labels(&config);
+pub fn choose_instance<'a>(config: &'a Config, wanted: Option<&str>) -> anyhow::Result<&'a InstanceConfig> {
+    let all = labels(config);
     if wanted.is_none() && all.len() != 1 {
         bail!("several instances are configured; say which with --instance: {}", all.join(", "));
     }
-    let is_it = |instance: &InstanceConfig| wanted.is_none_or(|wanted| instance.label().eq_ignore_ascii_case(wanted));
-    match config.instances.into_iter().find(is_it) {
+    let is_it = |instance: &&InstanceConfig| wanted.is_none_or(|wanted| instance.label().eq_ignore_ascii_case(wanted));
+    match config.instances.iter().find(is_it) {
         Some(instance) => Ok(instance),
         None => bail!("there is no such instance; configured: {}", all.join(", ")),
     }

@@ -4,7 +4,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -12,32 +11,28 @@ use clap::Args;
 use gangway_base::{
     clock::{Clock, SystemClock},
     mac::Mac,
+    tasks::Tasks,
 };
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
     Global, check,
-    context::{block_on, choose_instances, load_config, refuse_foreign_owner, user},
+    command_client::CommandClient,
+    context::{block_on, choose_instances, load_config, refuse_foreign_owner},
     output,
 };
 use crate::{
     app,
-    base::config::{Config, InstanceConfig},
+    base::config::Config,
     catalog::{Registry, SharedRegistry},
-    phone::instance::InstanceId,
     provision::public_url,
     service::{
+        command::{CommandRequest, GatewayStatus},
         diagnostics::{self, BundleOptions, DiagnosticsBundle, Sources, Tenant},
-        status,
     },
-    store::{AuditEntry, Store},
+    store::Store,
 };
-
-/// How long to wait for the serving gateway to report its connections.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Pause between two checks for its report.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// `gangway diagnostics`
 #[derive(Debug, Args)]
@@ -72,7 +67,7 @@ impl Diagnostics {
             let store = Store::open(dir, Arc::new(SystemClock), &tasks)
                 .await
                 .with_context(|| format!("the data directory {} cannot be opened", dir.display()))?;
-            self.bundle(global, &config, &store, &file).await
+            self.bundle(global, &config, &store, &tasks, &file).await
         })?;
         diagnostics::write_new(&file, &bundle.bytes)
             .with_context(|| format!("the bundle {} cannot be written", file.display()))?;
@@ -85,6 +80,7 @@ impl Diagnostics {
         global: &Global,
         config: &Config,
         store: &Store,
+        tasks: &Tasks,
         file: &Path,
     ) -> anyhow::Result<DiagnosticsBundle> {
         let mut remarks = Vec::new();
@@ -92,11 +88,14 @@ impl Diagnostics {
         let mut tenants = Vec::new();
         for configured in choose_instances(config, global.instance.as_deref())? {
             let id = store.instance(&configured.domain, &configured.name).await?;
-            if let Err(error) = self.write_down(store, id, file).await {
+            let client = CommandClient::with(config.clone(), Some(configured.clone()), tasks);
+            if let Err(error) = self.record(&client, file).await {
                 // Continue: a bundle is needed especially when the disk is full, and it has no secrets.
-                remarks.push(format!("That it was made could not be written into the audit: {error}."));
+                remarks.push(format!("That it was made could not be written into the audit: {error:#}."));
             }
-            tenants.push(tenant(configured, store, id).await);
+            let live = status(&client).await;
+            let urls = public_url::read(store, &app::instance(id, configured));
+            tenants.push(Tenant { id, label: configured.label(), urls, live });
         }
         if let Some(mac) = self.phone {
             let is_known = |tenant: &Tenant| store.roster().by_mac(tenant.id, mac).is_some();
@@ -122,17 +121,10 @@ impl Diagnostics {
         Ok(diagnostics::make(&sources, &wish).await?)
     }
 
-    async fn write_down(&self, store: &Store, instance: InstanceId, file: &Path) -> anyhow::Result<()> {
+    async fn record(&self, client: &CommandClient<'_>, file: &Path) -> anyhow::Result<()> {
         let names = if self.names { ", with names" } else { "" };
-        let entry = AuditEntry {
-            instance,
-            who: user()?,
-            way: "command",
-            source: String::new(),
-            target: self.phone.map(|mac| mac.to_string()).unwrap_or_default(),
-            deed: format!("write the diagnostics bundle {}{names}", file.display()),
-        };
-        Ok(store.add_audit(&entry).await?)
+        let deed = format!("write the diagnostics bundle {}{names}", file.display());
+        client.call::<()>(CommandRequest::RecordDiagnostics { phone: self.phone, deed }).await.map(drop)
     }
 
     fn tell(&self, file: &Path, bundle: &DiagnosticsBundle, as_json: bool) {
@@ -190,31 +182,17 @@ fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<Shared
     }
 }
 
-async fn tenant(configured: &InstanceConfig, store: &Store, id: InstanceId) -> Tenant {
-    let live = ask(store, id).await;
-    let urls = public_url::read(store, &app::instance(id, configured));
-    Tenant { id, label: configured.label(), urls, live }
-}
-
-/// Queries the serving gateway, if there is one, for its connections.
-async fn ask(store: &Store, id: InstanceId) -> Result<Value, String> {
-    let key = uuid::Uuid::new_v4().simple().to_string();
-    let failed = |error: crate::store::StoreError| format!("the serving gateway cannot be asked: {error}");
-    status::ask(store, id, &key).await.map_err(failed)?;
-    let since = Instant::now();
-    let answer = loop {
-        match status::answered(store, id, &key) {
-            Some(answer) => {
-                break Ok(
-                    json!({ "notices": answer.notices, "connections": answer.connections, "periodic": answer.periodic }),
-                );
-            }
-            None if since.elapsed() > PATIENCE => {
-                break Err(format!("no gateway serves, or none that answers within {} s", PATIENCE.as_secs()));
-            }
-            None => tokio::time::sleep(LOOK).await,
+/// The connections and notices of the running gateway, or why they are not known.
+async fn status(client: &CommandClient<'_>) -> Result<Value, String> {
+    let asked = async {
+        match client.has_gateway().await? {
+            true => client.call::<GatewayStatus>(CommandRequest::ShowStatus).await.map(Some),
+            false => Ok(None),
         }
     };
-    status::forget(store, id, &key).await.map_err(failed)?;
-    answer
+    match asked.await {
+        Ok(Some(answer)) => Ok(json!(answer.result)),
+        Ok(None) => Err("no gateway serves".to_owned()),
+        Err(error) => Err(format!("the serving gateway cannot be asked: {error:#}")),
+    }
 }

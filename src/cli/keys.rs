@@ -1,19 +1,17 @@
 //! `gangway keys`: manages the key that seals secrets in the database.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Context as _;
 use clap::Subcommand;
-use gangway_base::clock::SystemClock;
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 
 use super::{
     Global,
-    context::{block_on, load_config, refuse_foreign_owner, user},
+    command_client::CommandClient,
+    context::{block_on, load_config},
     output,
 };
-use crate::store::{Rotation, RotationStep, Store};
+use crate::service::command::{CommandRequest, KeyRotation};
 
 /// What to do with the key.
 #[derive(Debug, Subcommand)]
@@ -31,31 +29,17 @@ impl KeysCommand {
         let Self::Rotate = self;
         let config = load_config(global)?;
         let dir = config.data.dir.clone();
-        refuse_foreign_owner(&dir)?;
         anyhow::ensure!(dir.exists(), "there is no data directory {}: nothing is sealed yet", dir.display());
         block_on(async |tasks| {
-            let store = Store::open(&dir, Arc::new(SystemClock), &tasks)
-                .await
-                .with_context(|| format!("the data directory {} cannot be opened", dir.display()))?;
-            store.add_audit_everywhere(&user()?, "make a new sealing key").await?;
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let rotation = store
-                .rotate_keys(|step| {
-                    if let RotationStep::Resealed(done, total) = step {
-                        bar.set_length(total);
-                        bar.set_position(done);
-                    }
-                })
-                .await
-                .context("the sealing key is not rotated; call `gangway keys rotate` again to go on");
-            bar.finish_and_clear();
-            tell(&rotation?, &dir, global.json);
+            let client = CommandClient::with(config, None, &tasks);
+            let rotation: KeyRotation = client.call(CommandRequest::RotateKeys).await?.result;
+            tell(&rotation, &dir, global.json);
             Ok(ExitCode::SUCCESS)
         })
     }
 }
 
-fn tell(rotation: &Rotation, dir: &Path, as_json: bool) {
+fn tell(rotation: &KeyRotation, dir: &Path, as_json: bool) {
     if as_json {
         output::json(&json!({
             "key": rotation.key,

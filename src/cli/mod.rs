@@ -1,9 +1,10 @@
-//! The command line, with one file per command. Commands that change something write the desired state to the record,
-//! and the serving process acts on it.
+//! The command line, with one file per command. The running gateway carries out what commands ask of it over its local
+//! socket; without one, the command works on the store itself.
 
 mod audit;
 mod backup;
 mod check;
+mod command_client;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;

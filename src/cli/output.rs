@@ -68,3 +68,12 @@ pub fn print_error(error: &anyhow::Error) {
         last = text;
     }
 }
+
+/// A member of a row, as text; empty if it has none.
+pub fn text(row: &serde_json::Value, name: &str) -> String {
+    match &row[name] {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

@@ -1,26 +1,16 @@
-//! `gangway settings`: reads and changes settings. A serving gateway applies changes within a second.
+//! `gangway settings`: reads and changes settings. A serving gateway applies changes at once.
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use gangway_base::{mac::Mac, secret::Secret};
-use serde_json::json;
+use serde_json::Value;
 
-use super::{
-    Global,
-    context::{CommandContext, block_on},
-    output,
-    vendors::registry,
-};
+use super::{Global, command_client::CommandClient, context::block_on, output};
 use crate::{
-    catalog::Registry,
-    net::egress_policy::EgressPolicy,
-    service::{settings_check::SettingsCheck, settings_remarks::remarks, settings_write::audit_entries},
-    settings::{
-        EmptiedSecretSetting, Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json, settings_json,
-        settings_text,
-    },
+    service::command::{ChangedSetting, CommandRequest, EmptiedSetting},
+    settings::{Scope, setting, settings_json, settings_text},
 };
 
 /// What to do with settings.
@@ -96,151 +86,87 @@ impl SettingsCommand {
             return Ok(ExitCode::SUCCESS);
         }
         block_on(async |tasks| {
-            let context = CommandContext::open(global, &tasks).await?;
+            let client = CommandClient::new(global, &tasks)?;
             match self {
-                Self::List { scope, set } => {
-                    let vendors: Vec<String> =
-                        registry(global)?.vendors().map(|vendor| vendor.name.to_string()).collect();
-                    list(&context, &vendors, &scope.scope(), set, global.json);
+                Self::List { set: true, .. } => {
+                    let rows = client.call::<()>(CommandRequest::ListSetSettings).await?.rows;
+                    list_set(rows, global.json);
                 }
-                Self::Get { name, scope } => get(&context, &name, &scope.scope(), global.json)?,
-                Self::Set { name, value, scope } => {
-                    let registry = registry(global)?;
-                    set(&context, &registry, &name, value, &scope.scope()).await?;
+                Self::List { scope, set: false } => {
+                    let request = CommandRequest::ListSettings { scope: scope.scope().to_string() };
+                    list(client.call::<()>(request).await?.rows, global.json);
                 }
+                Self::Get { name, scope } => {
+                    let request = CommandRequest::GetSetting { name, scope: scope.scope().to_string() };
+                    let got: Value = client.call(request).await?.result;
+                    if global.json {
+                        output::json(&got);
+                    } else {
+                        output::line(&output::text(&got, "value"));
+                    }
+                }
+                Self::Set { name, value, scope } => set(&client, name, value, &scope.scope()).await?,
             }
             Ok(ExitCode::SUCCESS)
         })
     }
 }
 
-fn value_at(layers: &Layers, name: &str, scope: &Scope) -> Option<Secret> {
-    layers.rows().iter().rev().find(|row| row.name == name && row.scope == *scope).map(|row| row.value.clone())
-}
-
-/// The settings of a vendor's redirect account.
-fn redirect_names(vendor: &str) -> impl Iterator<Item = String> {
-    REDIRECT_SETTINGS.iter().map(move |setting| format!("redirect.{vendor}.{}", setting.name))
-}
-
-fn list(context: &CommandContext, vendors: &[String], scope: &Scope, only_set: bool, as_json: bool) {
-    let layers = context.store.layers(context.instance);
-    if only_set {
-        let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
-        if as_json {
-            let rows = rows.map(|(row, setting)| {
-                json!({"scope": row.scope.to_string(), "name": row.name, "value": setting.shown(&row.value)})
-            });
-            output::json(&rows.collect());
-        } else {
-            let rows: Vec<Vec<String>> = rows
-                .map(|(row, setting)| vec![row.scope.to_string(), row.name.clone(), setting.shown(&row.value)])
-                .collect();
-            output::table(&["Scope", "Setting", "Value"], &rows);
-        }
-        return;
-    }
-    let names = TABLE.iter().map(|setting| setting.name.to_owned()).chain(match scope {
-        Scope::Instance => vendors.iter().flat_map(|vendor| redirect_names(vendor)).collect(),
-        _ => Vec::new(),
-    });
-    let rows: Vec<(String, &Setting, String, bool)> = names
-        .filter_map(|name| {
-            let setting = setting(&name)?;
-            Some(match value_at(&layers, &name, scope) {
-                Some(value) => (name, setting, setting.shown(&value), true),
-                None => (name, setting, setting.default.to_owned(), false),
-            })
-        })
-        .collect();
+fn list_set(rows: Vec<Value>, as_json: bool) {
     if as_json {
-        let rows = rows.iter().map(|(name, setting, value, set)| {
-            let mut row = setting_json(name, setting);
-            (row["scope"], row["value"], row["set"]) = (json!(scope.to_string()), json!(value), json!(set));
-            row
-        });
-        output::json(&rows.collect());
+        output::json(&Value::Array(rows));
         return;
     }
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(name, setting, value, set)| {
-            let mark = if set { "set" } else { "default" };
-            vec![name, value, mark.to_owned(), setting.help().to_owned()]
-        })
-        .collect();
+    let cells = |row: &Value| ["scope", "name", "value"].map(|name| output::text(row, name)).to_vec();
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    output::table(&["Scope", "Setting", "Value"], &rows);
+}
+
+fn list(rows: Vec<Value>, as_json: bool) {
+    if as_json {
+        output::json(&Value::Array(rows));
+        return;
+    }
+    let cells = |row: &Value| {
+        let mark = if row["set"] == true { "set" } else { "default" };
+        vec![output::text(row, "name"), output::text(row, "value"), mark.to_owned(), output::text(row, "help")]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
     output::table(&["Setting", "Value", "", "Meaning"], &rows);
 }
 
-fn known(name: &str) -> anyhow::Result<&'static Setting> {
-    setting(name).with_context(|| format!("there is no setting '{name}': `gangway settings list` shows all"))
-}
-
-fn get(context: &CommandContext, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
-    let setting = known(name)?;
-    let set = value_at(&context.store.layers(context.instance), name, scope);
-    let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| setting.shown(&value));
-    if as_json {
-        output::json(&json!({"name": name, "scope": scope.to_string(), "value": value, "set": set.is_some()}));
-    } else {
-        output::line(&value);
-    }
-    Ok(())
-}
-
-async fn set(
-    context: &CommandContext,
-    registry: &Registry,
-    name: &str,
-    value: Option<String>,
-    scope: &Scope,
-) -> anyhow::Result<()> {
-    let setting = known(name)?;
+async fn set(client: &CommandClient<'_>, name: String, value: Option<String>, scope: &Scope) -> anyhow::Result<()> {
+    // Before standard input is read.
+    let setting =
+        setting(&name).with_context(|| format!("there is no setting '{name}': `gangway settings list` shows all"))?;
     let value = match value {
         Some(dash) if dash == "-" => {
             let mut text = String::new();
             std::io::Read::read_to_string(&mut std::io::stdin(), &mut text).context("standard input cannot be read")?;
-            Some(text.trim_end_matches(['\r', '\n']).to_owned())
+            Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
         }
-        other => other,
+        other => other.map(Secret::new),
     };
-    let reach = EgressPolicy::public_and(context.allow.clone());
-    let judge = SettingsCheck { registry, reach: &reach, store: &context.store, instance: context.instance };
-    let value = match value {
-        Some(value) => match judge.value(name, &value, scope) {
-            Ok(value) => Some(Secret::new(value)),
-            Err(text) => bail!("{name} is not changed: {}", text.english()),
-        },
-        None => None,
-    };
-    let changes = [(name.to_owned(), value)];
-    let emptied = context.store.emptied_by(context.instance, scope, &changes);
-    let before = remarks(&judge, &context.store.layers(context.instance));
-    context.audit(&scope.to_string(), &audit_entries(&changes, &emptied)).await?;
-    let emptied = context
-        .store
-        .set_settings(context.instance, scope, &changes)
-        .await
-        .with_context(|| format!("{name} is not changed"))?;
-    let [(_, value)] = changes;
+    let is_set = value.is_some();
+    let request = CommandRequest::SetSetting { name: name.clone(), value, scope: scope.to_string() };
+    let changed: ChangedSetting = client.call(request).await?.result;
     output::note(&format!(
         "{name} {} for {}; it takes effect {}.",
-        if value.is_some() { "is set" } else { "is back at its default" },
+        if is_set { "is set" } else { "is back at its default" },
         match scope {
-            Scope::Instance => context.label.clone(),
+            Scope::Instance => client.label(),
             other => other.to_string(),
         },
         setting.effect.text(),
     ));
-    for EmptiedSecretSetting { scope, name } in emptied {
+    for EmptiedSetting { scope, name } in changed.emptied {
         output::note(&format!(
             "{name} of {scope} is emptied: it was set for the former address and does not travel to another one. Set it \
              again: gangway settings set {name} -"
         ));
     }
-    let after = remarks(&judge, &context.store.layers(context.instance));
-    for remark in after.iter().filter(|remark| !before.contains(remark)) {
-        output::note(&format!("warning: {}", remark.text.english()));
+    for remark in changed.remarks {
+        output::note(&format!("warning: {remark}"));
     }
     Ok(())
 }

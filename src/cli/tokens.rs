@@ -1,21 +1,13 @@
 //! `gangway tokens`: manages the API tokens of scripts.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Subcommand, ValueEnum};
-use gangway_base::clock::{Clock, SharedClock, SystemClock};
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{
-    Global,
-    context::{CommandContext, block_on, refused},
-    output,
-};
-use crate::service::{
-    tokens::{NewTokenForm, create, info, revoke},
-    types::TokenInfo,
-};
+use super::{Global, command_client::CommandClient, context::block_on, output};
+use crate::service::command::CommandRequest;
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
@@ -53,31 +45,24 @@ impl TokensCommand {
     /// Runs the command.
     pub fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
-            let context = CommandContext::open(global, &tasks).await?;
+            let client = CommandClient::new(global, &tasks)?;
             match self {
                 Self::Create { name, scope, days } => {
-                    let scope = if matches!(scope, Allows::Read) { "read" } else { "write" };
-                    let form = NewTokenForm { name, scope: scope.to_owned(), days };
-                    let clock: SharedClock = Arc::new(SystemClock);
-                    let made = create(&context.store, &clock, &context.person()?, &form).await;
-                    let (text, token) = made.map_err(|problem| refused(&problem))?;
+                    let scope = if matches!(scope, Allows::Read) { "read" } else { "write" }.to_owned();
+                    let made: Value = client.call(CommandRequest::CreateToken { name, scope, days }).await?.result;
                     if global.json {
-                        let mut row = json!(info(&token, SystemClock.now()));
-                        row["token"] = json!(text.expose());
-                        output::json(&row);
+                        output::json(&made);
                     } else {
-                        output::line(text.expose());
+                        output::line(&output::text(&made, "token"));
                         output::note("It is not kept: put it where the script finds it now.");
                     }
                 }
-                Self::List => list(&context, global.json),
+                Self::List => {
+                    let rows = client.call::<()>(CommandRequest::ListTokens).await?.rows;
+                    list(&client.label(), rows, global.json);
+                }
                 Self::Revoke { token } => {
-                    let known = context.store.tokens(context.instance);
-                    let Some(found) = known.iter().find(|one| one.name == token || one.id.to_string() == token) else {
-                        bail!("there is no token '{token}': `gangway tokens list` shows what there is");
-                    };
-                    let revoked = revoke(&context.store, &context.person()?, found.id).await;
-                    let name = revoked.map_err(|problem| refused(&problem))?;
+                    let name: String = client.call(CommandRequest::RevokeToken { token }).await?.result;
                     output::note(&format!("{name} is revoked."));
                 }
             }
@@ -86,35 +71,29 @@ impl TokensCommand {
     }
 }
 
-fn list(context: &CommandContext, as_json: bool) {
-    let (tokens, now) = (context.store.tokens(context.instance), SystemClock.now());
+fn list(label: &str, tokens: Vec<Value>, as_json: bool) {
     if as_json {
-        let rows: Vec<TokenInfo> = tokens.iter().map(|token| info(token, now)).collect();
-        output::json(&json!(rows));
+        output::json(&Value::Array(tokens));
         return;
     }
     if tokens.is_empty() {
-        output::note(&format!("No tokens in {} yet: `gangway tokens create NAME` makes one.", context.label));
+        output::note(&format!("No tokens in {label} yet: `gangway tokens create NAME` makes one."));
         return;
     }
-    let rows: Vec<Vec<String>> = tokens
-        .iter()
-        .map(|token| {
-            let end = match token.expires {
-                None => "-".to_owned(),
-                Some(at) if at <= now => format!("{at:.0} (over)"),
-                Some(at) => format!("{at:.0}"),
-            };
-            let created = format!("{:.0}", token.created);
-            vec![
-                token.id.to_string(),
-                token.name.clone(),
-                token.scope.as_str().to_owned(),
-                created,
-                end,
-                token.created_by.clone(),
-            ]
-        })
-        .collect();
+    let time = |token: &Value, name: &str| {
+        let at: Option<Timestamp> = output::text(token, name).parse().ok();
+        at.map(|at| format!("{at:.0}"))
+    };
+    let cells = |token: &Value| {
+        let end = match time(token, "expires") {
+            None => "-".to_owned(),
+            Some(at) if token["expired"] == true => format!("{at} (over)"),
+            Some(at) => at,
+        };
+        let text = |name| output::text(token, name);
+        let created = time(token, "created").unwrap_or_default();
+        vec![text("id"), text("name"), text("scope"), created, end, text("createdBy")]
+    };
+    let rows: Vec<Vec<String>> = tokens.iter().map(cells).collect();
     output::table(&["Number", "Name", "Scope", "Made", "Ends", "By"], &rows);
 }

@@ -2,7 +2,6 @@
 //! requests of Users (`request`), and records what administrators request (`commands`).
 
 mod account_audit;
-pub mod acknowledgement;
 pub mod adapters;
 pub mod bootstrap;
 pub mod bootstrap_account;

@@ -78,7 +78,8 @@ pub async fn act(
         }
         Action::Resync => {
             audit::note(store, person, phone.id, &audit_texts::RESYNC.message()).await?;
-            (deps.resync)(Arc::clone(&phone)).await?;
+            // Nobody waits for the result; the timeline shows it.
+            drop((deps.resync)(Arc::clone(&phone)));
             Message::new("will.resync")
         }
         Action::RedirectAgain => {

@@ -11,6 +11,7 @@ mod audit_texts;
 pub mod caller;
 pub mod cause;
 mod clip;
+pub mod command;
 pub mod config_diff;
 mod connections;
 pub mod csv;
@@ -26,7 +27,6 @@ pub mod gateway;
 pub mod history;
 pub mod import;
 mod import_check;
-pub mod import_job;
 pub mod line_keys;
 mod list_query;
 mod list_view;
@@ -41,14 +41,13 @@ pub mod settings_check;
 pub mod settings_remarks;
 pub mod settings_write;
 pub mod sip_tls_probe;
-pub mod status;
 pub mod timeline;
 pub mod tls_rejections;
 pub mod tokens;
 pub mod types;
 pub mod vendors;
 
-use std::{net::IpAddr, path::PathBuf, pin::Pin, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 use jiff::Timestamp;
@@ -87,7 +86,7 @@ use crate::{
     },
     provision::{Provisioning, PublicUrlsOf},
     render::Renderer,
-    store::{Store, StoreError, WriteDeliveredFiles},
+    store::{Store, WriteDeliveredFiles},
 };
 
 /// A source that tries one MAC address after another; see [`ServiceDependencies::scanning`].
@@ -101,9 +100,17 @@ pub struct ScanningSource {
     pub until: Timestamp,
 }
 
+/// The result of a resync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckSyncResult {
+    /// Whether the phone has fetched its current file.
+    pub came: bool,
+    /// What happened, and if the phone did not come, when it polls by itself.
+    pub sentence: String,
+}
+
 /// See [`ServiceDependencies::resync`].
-pub type CheckSyncSender =
-    Box<dyn Fn(Arc<Phone>) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
+pub type CheckSyncSender = Box<dyn Fn(Arc<Phone>) -> oneshot::Receiver<CheckSyncResult> + Send + Sync>;
 
 /// Dependencies of the admin service.
 pub struct ServiceDependencies {
@@ -129,7 +136,7 @@ pub struct ServiceDependencies {
     pub pbx: Arc<dyn Pbx>,
     /// Takes provisioning requests.
     pub provisioning: Provisioning,
-    /// Sends a resync to a phone. The phone's timeline shows the result.
+    /// Starts a resync of a phone. The receiver gets the result, which the phone's timeline shows as well.
     pub resync: CheckSyncSender,
     /// Failed TLS handshakes at the gateway's listeners.
     pub failures: Arc<FailedHandshakes>,
@@ -246,9 +253,7 @@ impl AdminService {
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
         deps.tasks.every(ProbeSipTls::new(Arc::clone(&sip_trust), Arc::clone(&deps)), &deps.clock);
         let runtime = tokio::runtime::Handle::current();
-        let desk = Self(Arc::new(Inner { deps, index, imports: Imports::default(), absences, sip_trust, runtime }));
-        desk.spawn("handed imports", import_job::watch(desk.clone()));
-        desk
+        Self(Arc::new(Inner { deps, index, imports: Imports::default(), absences, sip_trust, runtime }))
     }
 
     /// Runs a task on the service's own thread. The receiver gets no result if the gateway stops first.

@@ -1,60 +1,185 @@
-//! The data of a phone for `gangway phones` and the diagnostics bundle.
+//! The data of a phone for `gangway phones` and the diagnostics bundle: everything except secrets.
 
+use gangway_base::mac::Mac;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    phone::{facets::FacetView, record::Phone},
+    phone::{
+        facets::FacetView,
+        record::{Account, Phone},
+    },
     settings::firmware::FirmwareState,
 };
 
-fn facet(facet: FacetView<'_>) -> Value {
-    json!({
-        "state": facet.text,
-        "since": facet.since.to_string(),
-        "error": facet.error,
-        "next_attempt": facet.next_attempt.map(|at| at.to_string()),
-    })
+/// A phone as commands print it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhoneExport {
+    /// The MAC address.
+    pub mac: Mac,
+    /// The provider that it was provisioned through.
+    pub provider: String,
+    /// The vendor.
+    pub vendor: String,
+    /// The model, once it is known.
+    pub model: Option<String>,
+    /// The firmware that the phone reported.
+    pub firmware: Option<String>,
+    /// The firmware that the settings want.
+    pub firmware_wanted: Option<String>,
+    /// Whether both are equal.
+    pub firmware_current: Option<bool>,
+    /// Its category in Devices.
+    pub category: Option<String>,
+    /// What administrators want of it, as stored.
+    pub wanted: String,
+    /// When it was removed.
+    pub removed_at: Option<Timestamp>,
+    /// When it was provisioned first.
+    pub created: Timestamp,
+    /// Whether it has not used its newest credentials yet.
+    pub credentials_changing: bool,
+    /// When its open bootstrap window ends.
+    pub window_until: Option<Timestamp>,
+    /// The facet "Device Config".
+    pub device_config: FacetExport,
+    /// The facet "Redirect".
+    pub redirect: FacetExport,
+    /// The facet "Phone Requests".
+    pub phone_requests: FacetExport,
+    /// When it last sent a request.
+    pub last_request: Option<Timestamp>,
+    /// From which address.
+    pub address: Option<String>,
+    /// When its personal file was last delivered.
+    pub delivered_at: Option<Timestamp>,
+    /// Its users.
+    pub accounts: Vec<AccountExport>,
 }
 
-/// Returns everything except secrets. `asked` is the time and address of its last request.
+/// A facet as commands print it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FacetExport {
+    /// The text of its state.
+    pub state: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The last error.
+    pub error: Option<String>,
+    /// When it is attempted again.
+    pub next_attempt: Option<Timestamp>,
+}
+
+/// An account as commands print it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccountExport {
+    /// The number of the line.
+    pub line: u16,
+    /// The hardware id.
+    pub hwid: String,
+    /// The user's login.
+    pub user: String,
+    /// The user's long name.
+    pub name: String,
+    /// The host name of the PBX.
+    pub pbx: String,
+    /// The facet "PBX flags".
+    pub pbx_flags: FacetExport,
+    /// The facet "Registered".
+    pub registered: FacetExport,
+    /// The address that the PBX sees.
+    pub registered_address: Option<String>,
+    /// Set when user or device is gone from the PBX.
+    pub orphaned: Option<OrphanedExport>,
+    /// Since when the account is switched off in the phone's file.
+    pub withheld_since: Option<Timestamp>,
+}
+
+/// What is gone from the PBX.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrphanedExport {
+    /// Since when.
+    pub since: Timestamp,
+    /// What, as stored.
+    pub gone: String,
+    /// What, as a sentence.
+    pub sentence: String,
+}
+
+impl FacetExport {
+    fn of(facet: FacetView<'_>) -> Self {
+        Self {
+            state: facet.text.to_owned(),
+            since: facet.since,
+            error: facet.error.map(str::to_owned),
+            next_attempt: facet.next_attempt,
+        }
+    }
+}
+
+impl AccountExport {
+    fn of(account: &Account) -> Self {
+        Self {
+            line: account.line,
+            hwid: account.hwid.clone(),
+            user: account.username.clone(),
+            name: account.cn.clone(),
+            pbx: account.dns.clone(),
+            pbx_flags: FacetExport::of(account.user_object.view()),
+            registered: FacetExport::of(account.registration.view()),
+            registered_address: account.registered_address.clone(),
+            orphaned: account.orphaned.map(|orphaned| OrphanedExport {
+                since: orphaned.since,
+                gone: orphaned.gone.as_str().to_owned(),
+                sentence: orphaned.gone.text().to_owned(),
+            }),
+            withheld_since: account.withheld,
+        }
+    }
+}
+
+impl PhoneExport {
+    /// Describes a phone. `asked` is the time and address of its last request.
+    #[must_use]
+    pub fn of(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Self {
+        Self {
+            mac: phone.mac,
+            provider: phone.provider.clone(),
+            vendor: phone.vendor.clone(),
+            model: phone.model.clone(),
+            firmware: phone.firmware.clone(),
+            firmware_wanted: firmware.wanted.clone(),
+            firmware_current: firmware.current,
+            category: phone.category.clone(),
+            wanted: phone.wanted.as_str().to_owned(),
+            removed_at: phone.buried,
+            created: phone.created,
+            credentials_changing: phone.former.is_some(),
+            window_until: phone.window.until.filter(|_| phone.window.closed.is_none()),
+            device_config: FacetExport::of(phone.devices.view()),
+            redirect: FacetExport::of(phone.redirect.view()),
+            phone_requests: FacetExport::of(phone.request.view()),
+            last_request: asked.map(|(at, _)| at),
+            address: asked.map(|(_, address)| address.to_owned()),
+            delivered_at: phone.delivery.as_ref().map(|delivery| delivery.at),
+            accounts: phone.accounts.iter().map(AccountExport::of).collect(),
+        }
+    }
+
+    /// The firmware that the settings want and the one that the phone reported.
+    #[must_use]
+    pub fn firmware_state(&self) -> FirmwareState {
+        FirmwareState {
+            wanted: self.firmware_wanted.clone(),
+            reported: self.firmware.clone(),
+            current: self.firmware_current,
+        }
+    }
+}
+
+/// Returns a phone as JSON.
 #[must_use]
 pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Value {
-    json!({
-        "mac": phone.mac,
-        "provider": phone.provider,
-        "vendor": phone.vendor,
-        "model": phone.model,
-        "firmware": phone.firmware,
-        "firmware_wanted": firmware.wanted,
-        "firmware_current": firmware.current,
-        "category": phone.category,
-        "wanted": phone.wanted.as_str(),
-        "removed_at": phone.buried.map(|at| at.to_string()),
-        "created": phone.created.to_string(),
-        "credentials_changing": phone.former.is_some(),
-        "window_until": phone.window.until.filter(|_| phone.window.closed.is_none()).map(|at| at.to_string()),
-        "device_config": facet(phone.devices.view()),
-        "redirect": facet(phone.redirect.view()),
-        "phone_requests": facet(phone.request.view()),
-        "last_request": asked.map(|(at, _)| at.to_string()),
-        "address": asked.map(|(_, address)| address),
-        "delivered_at": phone.delivery.as_ref().map(|delivery| delivery.at.to_string()),
-        "accounts": phone.accounts.iter().map(|account| json!({
-            "line": account.line,
-            "hwid": account.hwid,
-            "user": account.username,
-            "name": account.cn,
-            "pbx": account.dns,
-            "pbx_flags": facet(account.user_object.view()),
-            "registered": facet(account.registration.view()),
-            "registered_address": account.registered_address,
-            "orphaned": account.orphaned.map(|orphaned| json!({
-                "since": orphaned.since.to_string(),
-                "gone": orphaned.gone.as_str(),
-                "sentence": orphaned.gone.text(),
-            })),
-            "withheld_since": account.withheld.map(|at| at.to_string()),
-        })).collect::<Vec<_>>(),
-    })
+    json!(PhoneExport::of(phone, firmware, asked))
 }

@@ -2,16 +2,16 @@
 //! If the phone does not respond, the result contains the time of its next poll.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use gangway_base::{clock::SharedClock, mac::Mac, tasks::Tasks};
+use gangway_base::{clock::SharedClock, tasks::Tasks};
 use gangway_wire::sip::{SipMessage, Start, Told, check_sync};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     base::{config::PnpConfig, i18n::Message},
@@ -21,11 +21,12 @@ use crate::{
         record::{Phone, PhoneId},
     },
     provision::{events::FacetEvent, timeline_texts},
+    service::CheckSyncResult,
     settings::{Defaults, Lookup},
-    store::{RequestFacts, Store, StoreError},
+    store::{RequestFacts, Store},
 };
 
-/// Interval at which requests from commands and responses of phones are checked.
+/// Interval at which responses and requests of a phone are checked.
 const LOOK: Duration = Duration::from_millis(300);
 /// Datagrams read per phone and check.
 const DATAGRAMS: usize = 64;
@@ -38,94 +39,74 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Port on which phones listen unless the registration shows another one.
 const SIP_PORT: u16 = 5060;
 
-/// A command requested a resync and does not wait for the result.
-const ASKED: &str = "asked";
-/// A command requested a resync and waits for the result.
-const AWAITED: &str = "awaited";
+/// The resyncs that are under way. Cheap to clone.
+#[derive(Clone)]
+pub struct Resyncs(Arc<Inner>);
 
-/// The name of the fact by which a command requests a resync from the serving process.
-fn fact_of(mac: Mac) -> String {
-    format!("resync.{mac}")
+struct Inner {
+    store: Store,
+    clock: SharedClock,
+    tasks: Tasks,
+    /// Who waits for the result of which phone. Two callers share one resync.
+    waiting: Mutex<HashMap<PhoneId, Vec<oneshot::Sender<CheckSyncResult>>>>,
+    turns: Semaphore,
 }
 
-/// Requests a resync of the phone from the serving process. With `wait` the result is kept for [`result`].
-///
-/// # Errors
-/// When the store cannot write the request.
-pub async fn ask(store: &Store, phone: &Phone, wait: bool) -> Result<(), StoreError> {
-    let word = if wait { AWAITED } else { ASKED };
-    store.set_fact(phone.instance, &fact_of(phone.mac), Some(word)).await
-}
+impl Resyncs {
+    /// Creates an empty set. `tasks` run the resyncs.
+    #[must_use]
+    pub fn new(store: Store, clock: SharedClock, tasks: Tasks) -> Self {
+        Self(Arc::new(Inner { store, clock, tasks, waiting: Mutex::default(), turns: Semaphore::new(AT_ONCE) }))
+    }
 
-/// The result, once it is known: whether the phone fetched its file, and a sentence.
-#[must_use]
-pub fn result(store: &Store, phone: &Phone) -> Option<(bool, String)> {
-    let fact = store.fact(phone.instance, &fact_of(phone.mac))?;
-    let (word, sentence) = fact.split_once(' ')?;
-    Some((word == "came", sentence.to_owned()))
-}
-
-/// Removes the request and its result.
-///
-/// # Errors
-/// When the store cannot write the change.
-pub async fn forget(store: &Store, phone: &Phone) -> Result<(), StoreError> {
-    store.set_fact(phone.instance, &fact_of(phone.mac), None).await
-}
-
-/// Carries out the requests of commands until the gateway stops.
-pub async fn watch(store: Store, clock: SharedClock, tasks: Tasks) {
-    let under_way: Arc<Mutex<HashSet<PhoneId>>> = Arc::default();
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    // `None`, so that requests from before the start are found as well.
-    let mut seen = None;
-    loop {
-        let revision = store.facts_revision();
-        if seen != Some(revision) {
-            seen = Some(revision);
-            for phone in store.roster().all() {
-                let fact = store.fact(phone.instance, &fact_of(phone.mac));
-                if !matches!(fact.as_deref(), Some(ASKED | AWAITED)) || !lock(&under_way).insert(phone.id) {
-                    continue;
-                }
-                let (store, clock, ending, turns) =
-                    (store.clone(), Arc::clone(&clock), tasks.clone(), Arc::clone(&turns));
-                let under_way = Arc::clone(&under_way);
-                tasks.spawn("resync", async move {
-                    let work = async {
-                        let _turn = turns.acquire().await;
-                        carry_out(&store, &clock, &phone, fact.as_deref() == Some(AWAITED)).await
-                    };
-                    let done = tokio::select! {
-                        () = ending.stopping() => return,
-                        done = work => done,
-                    };
-                    if let Err(error) = done {
-                        tracing::error!(mac = %phone.mac, %error, "what came of telling the phone to come cannot be recorded");
-                    }
-                    lock(&under_way).remove(&phone.id);
-                });
-            }
+    /// Starts a resync of the phone, or joins the one under way. The receiver gets the result, which the phone's
+    /// timeline shows as well; it gets none if the gateway stops first.
+    #[must_use]
+    pub fn start(&self, phone: Arc<Phone>) -> oneshot::Receiver<CheckSyncResult> {
+        let (sender, result) = oneshot::channel();
+        let mut waiting = self.0.waiting();
+        let callers = waiting.entry(phone.id).or_default();
+        callers.push(sender);
+        if callers.len() == 1 {
+            let inner = Arc::clone(&self.0);
+            self.0.tasks.spawn("resync", async move { inner.run(&phone).await });
         }
-        let next = clock.now().saturating_add(LOOK).unwrap_or(Timestamp::MAX);
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = clock.sleep_until(next) => {}
-        }
+        result
     }
 }
 
-fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<PhoneId>> {
-    set.lock().unwrap_or_else(PoisonError::into_inner)
-}
+impl Inner {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<PhoneId, Vec<oneshot::Sender<CheckSyncResult>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
-    let end = tell(store, clock, phone).await;
-    let (said, sentence) = (end.said(), end.said().line());
-    store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await?;
-    let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
-    let kept = wait.then(|| format!("{word} {sentence}"));
-    store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
+    async fn run(&self, phone: &Phone) {
+        let work = async {
+            let _turn = self.turns.acquire().await;
+            self.carry_out(phone).await
+        };
+        let result = tokio::select! {
+            () = self.tasks.stopping() => None,
+            result = work => Some(result),
+        };
+        for caller in self.waiting().remove(&phone.id).unwrap_or_default() {
+            if let Some(result) = &result {
+                // Fails only if the caller has given up.
+                let _ = caller.send(result.clone());
+            }
+        }
+    }
+
+    async fn carry_out(&self, phone: &Phone) -> CheckSyncResult {
+        let end = tell(&self.store, &self.clock, phone).await;
+        let said = end.said();
+        let recorded =
+            self.store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await;
+        if let Err(error) = recorded {
+            tracing::error!(mac = %phone.mac, %error, "the result of a resync cannot be recorded");
+        }
+        CheckSyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: said.line() }
+    }
 }
 
 /// The result of a resync.

@@ -101,9 +101,10 @@ pub enum StoreError {
         /// The I/O error.
         source: io::Error,
     },
-    /// Another gateway serves from this directory.
+    /// Another gateway serves from this directory, or a command works on it.
     #[error(
-        "another gangway already serves from {}: stop it first, or give this one its own data directory ([data] dir)",
+        "another gangway already serves from {}, or a command works on it: stop it first or let it end, or give this one its \
+         own data directory ([data] dir)",
         path.display()
     )]
     InUse {

@@ -73,16 +73,20 @@ fn restrict(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("restrict the access to", path))
 }
 
-/// Proves that this process is the only one that serves from the directory or rotates its keys. Released on drop.
+/// Proves that this process is the only one that serves from the directory, or works on it while no gateway runs, or
+/// rotates its keys. Released on drop.
 #[derive(Debug)]
 pub struct ServeLock {
     _locks: Vec<File>,
 }
 
 impl ServeLock {
-    /// Takes the lock for serving. The directory itself is locked, so removing, replacing or linking a file does not
-    /// let a second gateway in.
-    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+    /// Takes the lock for serving, or for a command that writes while no gateway runs. The directory itself is locked, so
+    /// removing, replacing or linking a file does not let a second gateway in.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process holds it, or when the directory cannot be opened.
+    pub fn take(dir: &Path) -> Result<Self, StoreError> {
         let in_use = |error| match error {
             StoreError::InUse { .. } => StoreError::InUse { path: dir.to_owned() },
             other => other,

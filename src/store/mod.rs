@@ -10,7 +10,6 @@ mod activity;
 mod audit;
 mod backup;
 mod codec;
-mod command_payload;
 mod connection;
 mod degraded;
 mod delivered;
@@ -73,7 +72,6 @@ pub use self::{
     backup::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
-    command_payload::HANDOVER_LIMIT,
     degraded::Health,
     delivered::{DeliveredFile, KeptFile, WriteDeliveredFiles},
     error::StoreError,

@@ -32,6 +32,7 @@ mod happy_path;
 mod http_admission;
 mod import;
 mod line_keys;
+mod local_socket;
 mod login;
 mod messages;
 mod missing_admin;

@@ -147,5 +147,4 @@ async fn a_wish_that_is_fulfilled_already_is_not_waited_for() {
     bench.provisioned(mac(1), "user1").await;
     command(&bench, "block", mac(1));
     command(&bench, "block", mac(1));
-    bench.records().wait_no_facts("awaited.").await;
 }

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     base::failpoint::{Failpoint, Scenario, set_trap},
     phone::facet::{RedirectState, Wanted},
-    provision::acknowledgement,
 };
 
 /// No scenario passes a fail point more often than this.
@@ -38,12 +37,7 @@ fn mortal<T>(work: impl Future<Output = T>) -> T {
 
 async fn gateway(scenario: Scenario, dir: tempfile::TempDir, around: &Around) -> Bench {
     let url = if scenario == Scenario::Move { "" } else { "https://gw.example.com" };
-    let bench = Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await;
-    if scenario == Scenario::People {
-        let tasks = bench.stopping();
-        tasks.spawn("acknowledge", acknowledgement::run(bench.store.clone(), tasks.clone()));
-    }
-    bench
+    Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await
 }
 
 async fn tell(scenario: Scenario, around: &mut Around, bench: &mut Bench) {
@@ -122,10 +116,6 @@ async fn goes_on(scenario: Scenario, point: Failpoint, what: &str, around: &mut 
         && bench.phone().is_some_and(|phone| phone.delivery.is_some())
     {
         reach(bench, "tried again by itself", |phone| phone.redirect.state == RedirectState::Redirected).await;
-    }
-    if matches!(point, P::AwaitedSeen | P::AwaitedTold) {
-        bench.settle().await;
-        assert!(bench.store.facts_beginning("awaited.").is_empty(), "{what}: the command is told");
     }
     tell(scenario, around, bench).await;
     around.check_installed(bench, what);

@@ -15,7 +15,7 @@ use crate::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{FirstContact, Phone},
     },
-    provision::{acknowledgement::Acknowledgement, bootstrap, commands, public_url},
+    provision::{bootstrap, commands, public_url},
     redirect::{Done, RedirectResult},
     settings::Scope,
 };
@@ -196,8 +196,6 @@ impl Around {
         // The gateway may have been killed while the phone was blocked.
         commands::want(&store, id, Wanted::Active).await.unwrap();
         commands::want(&store, id, Wanted::Blocked).await.unwrap();
-        let request = Acknowledgement::request(&store, &bench.record()).await.unwrap();
-        until("the waiting command's answer", || request.has_arrived(&store)).await;
         commands::want(&store, id, Wanted::Active).await.unwrap();
         commands::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
         commands::rotate(&store, id).await.unwrap();

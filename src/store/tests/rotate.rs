@@ -29,7 +29,16 @@ async fn furnished() -> (Fixture, Phone) {
         body: "the-file".into(),
     });
     store.flush_delivered_files().await.unwrap();
-    store.hand_over(instance, "the-key", b"the-import").await.unwrap();
+    // Earlier versions left the files of imports here.
+    let mut transaction = store.inner.writer.begin("leave a file").await.unwrap();
+    let sealed = store.inner.keyring.seal("handover/the-key", b"the-import").unwrap();
+    sqlx::query("INSERT INTO handover (key, instance_id, at, sealed) VALUES ('the-key', ?, 0, ?)")
+        .bind(instance.0)
+        .bind(sealed)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
     let phone = Phone::clone(&phone);
     (fixture, phone)
 }

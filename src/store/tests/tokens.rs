@@ -77,25 +77,6 @@ async fn the_audit_keeps_the_newest_entries_of_each_instance() {
     assert_eq!(deeds(store.audit(other, None, 10).await.unwrap()), ["kept"]);
 }
 
-#[tokio::test]
-async fn a_file_that_is_handed_over_is_taken_once_and_never_readable_on_disk() {
-    let fixture = Fixture::new().await;
-    let (store, instance) = (&fixture.store, fixture.instance);
-    let text = b"mac;user;password\n805ec0123456;anna;canary-password\n";
-    store.hand_over(instance, "k1", text).await.unwrap();
-    assert!(matches!(
-        store.hand_over(instance, "k2", &vec![0; HANDOVER_LIMIT + 1]).await,
-        Err(StoreError::TooLarge { .. })
-    ));
-    for entry in fs::read_dir(fixture.dir.path()).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
-        assert!(!bytes.windows(15).any(|part| part == b"canary-password"), "readable on disk");
-    }
-    let gateway = fixture.again().await;
-    assert_eq!(gateway.take_over(instance, "k1").await.unwrap().unwrap().as_slice(), text);
-    assert_eq!(store.take_over(instance, "k1").await.unwrap(), None);
-}
-
 /// Another process has just created the token. The check for external changes does not know it yet, because the clock
 /// does not advance.
 #[tokio::test]

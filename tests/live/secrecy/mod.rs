@@ -55,13 +55,13 @@ impl Let {
         self.add(format!("{name}: stderr"), done.stderr.clone());
     }
 
-    /// Adds all files below a directory, except the file with the sealing key.
+    /// Adds all files below a directory, except the file with the sealing key. The local socket is no file.
     fn files(&mut self, dir: &Path) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 self.files(&path);
-            } else if path.file_name().is_some_and(|name| name != "seal.key") {
+            } else if path.is_file() && path.file_name().is_some_and(|name| name != "seal.key") {
                 self.add(path.display().to_string(), fs::read(&path).unwrap());
             }
         }

@@ -1,0 +1,287 @@
+//! Tests the local socket, by which commands reach the running gateway, and the lock that a command holds without one.
+
+use std::{
+    io::{Read, Write},
+    os::unix::{fs::symlink, net::UnixStream},
+    path::Path,
+    process::Output,
+    sync::Arc,
+};
+
+use gangway::{
+    api::local_socket::{
+        GREETING_BYTES, Greeting, LocalSocketListener, PROTOCOL, PeerPolicy, REPLY_BYTES, SOCKET, SocketDirectory,
+        frame,
+    },
+    net::egress_policy::EgressPolicy,
+    phone::instance::Instances,
+    service::command::{CommandCall, CommandReply, CommandRequest, CommandService, ImportReport},
+    store::{ServeLock, Store},
+};
+use gangway_base::{clock::SystemClock, tasks::Tasks};
+use gangway_sim::devices::DevicesState;
+use serde_json::Value;
+
+use crate::support::{
+    bench::Bench,
+    mac,
+    options::{DOMAIN, INSTANCE, Options},
+    process::{Site, mode, run},
+};
+
+const SETTING: &str = "update_interval_minutes";
+
+fn said(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
+
+fn set(site: &Site, value: &str) -> Output {
+    site.run(&["settings", "set", SETTING, value])
+}
+
+fn got(site: &Site) -> String {
+    String::from_utf8_lossy(&site.run(&["settings", "get", SETTING]).stdout).trim().to_owned()
+}
+
+async fn connected(dir: &Path) -> tokio::net::UnixStream {
+    let stream = SocketDirectory::open(dir).unwrap().connect().unwrap().expect("a gateway listens");
+    tokio::net::UnixStream::from_std(stream).unwrap()
+}
+
+async fn greeting(socket: &mut tokio::net::UnixStream) -> Greeting {
+    frame::read(socket, GREETING_BYTES).await.unwrap()
+}
+
+fn call(request: CommandRequest) -> CommandCall {
+    CommandCall { instance: Some(format!("{DOMAIN}/{INSTANCE}")), request }
+}
+
+#[actix_rt::test]
+async fn a_change_by_a_command_is_in_the_gateway_when_the_command_ends() {
+    let bench = Bench::start().await;
+    assert_eq!(mode(&bench.gateway.data().join(SOCKET)), 0o600);
+    for minutes in ["75", "76"] {
+        let done = bench.gateway.command(&["settings", "set", SETTING, minutes]);
+        assert!(done.status.success(), "{}", said(&done));
+        let records = bench.records();
+        assert_eq!(records.store.layers(records.instance).get(SETTING).unwrap().expose(), minutes);
+    }
+    let audit = bench.gateway.command(&["audit", "--json"]);
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    let row = audit.as_array().unwrap().iter().find(|row| row["deed"] == "set update_interval_minutes to 76").unwrap();
+    assert_eq!((&row["way"], row["who"].as_str().unwrap().is_empty()), (&"command".into(), false), "{audit}");
+}
+
+#[actix_rt::test]
+async fn only_the_owner_of_the_data_and_root_are_served() {
+    let (dir, tasks) = (tempfile::tempdir().unwrap(), Tasks::new());
+    let clock = Arc::new(SystemClock);
+    let store = Store::open(dir.path(), clock.clone(), &tasks).await.unwrap();
+    let reach = EgressPolicy::public_and(Vec::new());
+    let service =
+        CommandService::in_process(store.clone(), Instances::new(Vec::new()), None, reach, "".into(), clock.clone());
+    // Peers of another user cannot be had here: the owner is another user instead.
+    let me = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
+    let strangers = PeerPolicy { allowed: vec![me + 1] };
+    let listener = LocalSocketListener::bind(dir.path(), strangers).unwrap();
+    tasks.spawn_local("local socket", listener.serve(service, tasks.clone()));
+
+    let mut socket = connected(dir.path()).await;
+    let greeting = greeting(&mut socket).await;
+    assert!(greeting.refusal.as_deref().is_some_and(|why| why.contains("owner")), "{greeting:?}");
+    let _ = frame::write(&mut socket, &CommandCall { instance: None, request: CommandRequest::RotateKeys }).await;
+    frame::read::<CommandReply>(&mut socket, REPLY_BYTES).await.unwrap_err();
+    assert!(PeerPolicy::owner_and_root().allowed.contains(&me) && PeerPolicy::owner_and_root().allowed.contains(&0));
+
+    tasks.ask_to_stop();
+    assert_eq!(tasks.finish(std::time::Duration::from_secs(10)).await, 0);
+    assert!(!dir.path().join(SOCKET).exists(), "a gateway that ends takes its socket along");
+}
+
+#[test]
+fn a_data_directory_with_a_long_path_has_a_socket_too() {
+    let site = Site::new(&Options::default());
+    let long = site.data().join("d".repeat(120)).join("e".repeat(120));
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let dir = format!("dir = \"{}\"", site.data().display());
+    assert!(text.contains(&dir));
+    std::fs::write(site.config(), text.replace(&dir, &format!("dir = \"{}\"", long.display()))).unwrap();
+    let process = site.serve();
+    assert_eq!(mode(&long.join(SOCKET)), 0o600);
+    // The gateway holds the lock, so the command can only have gone over the socket.
+    let done = set(&site, "75");
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(got(&site), "75");
+    assert_eq!(process.terminate().1, Some(0));
+}
+
+#[test]
+fn a_socket_that_a_killed_gateway_left_confuses_neither_commands_nor_the_next_gateway() {
+    let site = Site::new(&Options::default());
+    site.serve().kill();
+    assert!(site.data().join(SOCKET).exists());
+    let done = set(&site, "75");
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(got(&site), "75");
+    // Neither does any other file of that name.
+    std::fs::remove_file(site.data().join(SOCKET)).unwrap();
+    symlink("/nowhere", site.data().join(SOCKET)).unwrap();
+    assert!(set(&site, "76").status.success());
+
+    let process = site.serve();
+    assert!(set(&site, "77").status.success());
+    assert_eq!(got(&site), "77");
+    assert_eq!(process.terminate().1, Some(0));
+    assert!(!site.data().join(SOCKET).exists());
+}
+
+#[test]
+fn hostile_frames_and_silent_peers_do_not_hurt() {
+    let site = Site::new(&Options::default());
+    let process = site.serve();
+    let connect = || UnixStream::connect(site.data().join(SOCKET)).unwrap();
+    let greeted = |socket: &mut UnixStream| {
+        let mut length = [0; 4];
+        socket.read_exact(&mut length).unwrap();
+        let mut text = vec![0; u32::from_be_bytes(length) as usize];
+        socket.read_exact(&mut text).unwrap();
+        serde_json::from_slice::<Greeting>(&text).unwrap()
+    };
+    let text = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        [length.as_slice(), bytes].concat()
+    };
+    let deep = "[".repeat(100_000);
+    for (bytes, answer) in [
+        (u32::MAX.to_be_bytes().to_vec(), "limit"),
+        (text(b"nonsense"), "does not understand"),
+        (text(br#"{"instance":null,"request":{"command":"format_disk"}}"#), "format_disk"),
+        (text(deep.as_bytes()), "does not understand"),
+        (text(br#"{"instance":"nowhere/else","request":{"command":"list_tokens"}}"#), "does not serve nowhere/else"),
+    ] {
+        let mut socket = connect();
+        assert_eq!(greeted(&mut socket).protocol, PROTOCOL);
+        socket.write_all(&bytes).unwrap();
+        let mut said = Vec::new();
+        socket.read_to_end(&mut said).unwrap();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("failed") && said.contains(answer), "{answer}: {said}");
+    }
+    // Half of a frame, or nothing at all, holds one place each, until the peer goes.
+    let silent: Vec<UnixStream> = (0..15)
+        .map(|number| {
+            let mut socket = connect();
+            greeted(&mut socket);
+            socket.write_all(&[0, 0, 1, 0, b'{'][..number % 6]).unwrap();
+            socket
+        })
+        .collect();
+    let done = set(&site, "75");
+    assert!(done.status.success(), "{}", said(&done));
+    let mut last = connect();
+    assert_eq!(greeted(&mut last).refusal, None);
+    let busy = set(&site, "76");
+    assert!(!busy.status.success() && said(&busy).contains("16 commands already"), "{}", said(&busy));
+    drop((silent, last));
+    // The gateway learns of their end on its own thread.
+    while !set(&site, "77").status.success() {}
+    assert_eq!(got(&site), "77");
+    assert_eq!(process.terminate().1, Some(0));
+}
+
+#[test]
+fn commands_at_the_same_time_are_all_carried_out() {
+    let site = Site::new(&Options::default());
+    let at_once = |first: u8| {
+        std::thread::scope(|scope| {
+            let started: Vec<_> = (first..first + 4)
+                .map(|number| {
+                    let config = site.config();
+                    let own = mac(number).to_string();
+                    scope.spawn(move || run(&config, &["settings", "set", SETTING, "75", "--phone", &own]))
+                })
+                .collect();
+            for done in started {
+                let done = done.join().unwrap();
+                assert!(done.status.success(), "{}", said(&done));
+            }
+        });
+    };
+    // Without a gateway one waits for the other.
+    at_once(1);
+    let process = site.serve();
+    at_once(5);
+    let listed = site.run(&["settings", "list", "--set", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().iter().filter(|row| row["name"] == SETTING).count(), 8, "{listed}");
+    assert_eq!(process.terminate().1, Some(0));
+}
+
+#[actix_rt::test]
+async fn an_import_reports_its_progress_over_the_socket() {
+    let bench = Bench::start().await;
+    // Codes come from Devices.
+    let links = |state: &DevicesState| state.requests.iter().any(|asked| asked["mt"] == "GetDevices").then_some(());
+    bench.world.devices.board().wait("the link to Devices", links).await.unwrap();
+    let file = format!("mac;user;password\n{};user1;secret-1\n12345;user2;x\n", mac(1));
+    let mut socket = connected(&bench.gateway.data()).await;
+    assert_eq!(greeting(&mut socket).await.refusal, None);
+    let request =
+        CommandRequest::ImportPhones { dry_run: false, wait: true, category: Some("1".into()), rollout: false };
+    frame::write(&mut socket, &call(request)).await.unwrap();
+    frame::write_bytes(&mut socket, file.as_bytes()).await.unwrap();
+    let mut progress = Vec::new();
+    let report: ImportReport = loop {
+        match frame::read(&mut socket, REPLY_BYTES).await.unwrap() {
+            CommandReply::Progress { done, of } => progress.push((done, of)),
+            CommandReply::Done { result } => break serde_json::from_value(result).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((&report.check["wrong"], &report.progress["changed"]), (&1.into(), &1.into()), "{report:?}");
+    assert!(progress.iter().is_sorted() && progress.last() == Some(&(1, 1)), "{progress:?}");
+    assert!(bench.records().phone(mac(1)).is_some());
+}
+
+#[test]
+fn who_writes_without_a_gateway_keeps_a_gateway_from_starting() {
+    let site = Site::new(&Options::default());
+    assert!(set(&site, "75").status.success());
+    // As a command holds it that is at work.
+    let lock = ServeLock::take(&site.data()).unwrap();
+    let refused = site.run(&["serve"]);
+    assert!(!refused.status.success() && said(&refused).contains("a command works on it"), "{}", said(&refused));
+    // Reading needs no lock; a second writer gives up with the reason.
+    assert_eq!(got(&site), "75");
+    let waits = set(&site, "76");
+    assert!(!waits.status.success() && said(&waits).contains("does not answer at"), "{}", said(&waits));
+    drop(lock);
+    assert!(set(&site, "77").status.success());
+    assert_eq!(got(&site), "77");
+}
+
+/// A gateway that stops holds the lock a little longer than it listens. The command finds the one or the other.
+#[test]
+fn a_command_beside_a_gateway_that_stops_is_carried_out() {
+    let site = Site::new(&Options::default());
+    let process = site.serve();
+    let (config, started) = (site.config(), std::time::Instant::now());
+    let command = std::thread::spawn(move || run(&config, &["settings", "set", SETTING, "75"]));
+    let done = command.join().unwrap();
+    assert!(done.status.success(), "{}, after {:?}", said(&done), started.elapsed());
+    let config = site.config();
+    let command = std::thread::spawn(move || run(&config, &["settings", "set", SETTING, "76"]));
+    assert_eq!(process.terminate().1, Some(0));
+    let done = command.join().unwrap();
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(got(&site), "76");
+}
+
+#[test]
+fn what_needs_connections_says_to_start_the_gateway() {
+    let site = Site::new(&Options::default());
+    let file = site.config().with_file_name("phones.csv");
+    std::fs::write(&file, format!("mac;user\n{};user1\n", mac(1))).unwrap();
+    let done = site.run(&["phones", "import", file.to_str().unwrap()]);
+    assert!(!done.status.success() && said(&done).contains("start the gateway (`gangway serve`)"), "{}", said(&done));
+}
