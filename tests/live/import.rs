@@ -37,6 +37,11 @@ fn spreadsheet() -> Vec<u8> {
 async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     let bench = Bench::start().await;
     bench.world.wait_gateway().await.unwrap();
+    // Codes come from Devices.
+    let links = |state: &gangway_sim::devices::DevicesState| {
+        state.requests.iter().any(|asked| asked["mt"] == "GetDevices").then_some(())
+    };
+    bench.world.devices.board().wait("the link to Devices", links).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (good, bad) = (dir.path().join("good.csv"), dir.path().join("bad.csv"));
     std::fs::write(&good, spreadsheet()).unwrap();
