@@ -1,6 +1,5 @@
-//! The messages that a page or a script may send to the admin service, one row each. A message that changes something
-//! or shows a secret is recorded in the audit. One test runs all messages; another checks which ones a passive gateway
-//! rejects.
+//! The messages that a page may send, one row each. A message that changes something or shows a secret is recorded in
+//! the audit. One test runs all messages; another checks which ones a passive gateway rejects.
 
 /// The effect of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
