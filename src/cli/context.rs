@@ -16,7 +16,6 @@ use crate::{
     base::config::{Config, InstanceConfig},
     phone::{instance::InstanceId, public_url::PublicUrls},
     provision::public_url,
-    service::ServiceError,
     store::Store,
 };
 
@@ -64,15 +63,6 @@ impl CommandContext {
 /// The user of this process; by name if the system knows it.
 pub fn user() -> String {
     user_name(rustix::process::geteuid().as_raw())
-}
-
-/// Converts a rejected request to an error with a sentence per field.
-pub fn refused(problem: &ServiceError) -> anyhow::Error {
-    let fields: Vec<String> = problem.fields().iter().map(|field| field.message.english()).collect();
-    match fields.is_empty() {
-        true => anyhow::anyhow!("{problem}"),
-        false => anyhow::anyhow!("{}", fields.join(" ")),
-    }
 }
 
 /// The instance named on the command line, or all of them.

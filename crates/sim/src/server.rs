@@ -14,6 +14,7 @@ use actix_web::{
     web,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use tokio::net::TcpSocket;
 
 use crate::host::HostHandle;
 
@@ -29,8 +30,20 @@ pub(super) struct SimServer {
 
 #[derive(Debug)]
 struct Place {
+    /// Bound and never listening: it keeps the port while the server is stopped, so that no other process on the machine
+    /// gets it meanwhile.
+    reserved: TcpSocket,
     address: SocketAddr,
     running: Option<ServerHandle>,
+}
+
+/// Reserves a free port. A listener may bind to it too, because both allow the address to be reused.
+fn reserve() -> io::Result<(TcpSocket, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 impl std::fmt::Debug for SimServer {
@@ -45,10 +58,10 @@ impl SimServer {
         host: &HostHandle,
         configure: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let place = Place { address: anywhere, running: None };
+        let (reserved, address) = reserve()?;
+        let place = Place { reserved, address, running: None };
         let server = Self { host: host.clone(), configure: Arc::new(configure), place: Arc::new(Mutex::new(place)) };
-        server.listen(anywhere).await?;
+        server.listen(address).await?;
         Ok(server)
     }
 
@@ -78,7 +91,9 @@ impl SimServer {
     /// Moves to another port permanently.
     pub(super) async fn move_away(&self) -> io::Result<()> {
         self.stop().await;
-        self.listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+        let (reserved, address) = reserve()?;
+        self.place(|place| place.reserved = reserved);
+        self.listen(address).await
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<()> {
