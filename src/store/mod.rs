@@ -5,53 +5,13 @@
 //! writers wait for it. Readers of [`PhoneCache`], settings and facts never wait. Other processes (commands) may write
 //! to the same file: the store polls `PRAGMA data_version` every 300 ms and loads their changes.
 
-mod account;
-mod activity;
-mod audit;
+mod api;
 mod backup;
-mod codec;
-mod command_payload;
-mod connection;
-mod degraded;
-mod delivered;
-mod device_config;
-mod error;
-mod event;
-mod external_changes;
-#[cfg(feature = "demo")]
-mod fault_injection;
 mod files;
-mod history;
-mod identity;
-mod instance;
-mod key;
-mod key_file;
-mod kv;
-mod loader;
-mod loss;
-mod lost_database;
-mod missing_database;
-mod phone;
-mod phone_cache;
-mod phone_writes;
-mod request;
-mod rescue;
-mod restore_state;
-mod rotate;
-mod schema;
-mod seal;
-mod sealed_columns;
-mod secret_blob;
-mod sequence;
-mod setting;
-mod setting_change;
-pub mod snapshots;
+mod memory;
+mod sealing;
+mod sqlite;
 mod staging;
-mod token;
-mod upload;
-mod vacuum_into;
-mod write_batch;
-mod writer;
 
 use std::{
     path::{Path, PathBuf},
@@ -68,36 +28,39 @@ use sqlx::{Connection, SqlitePool};
 use tokio::sync::broadcast;
 
 pub use self::{
-    activity::Activity,
-    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
+    api::error::StoreError,
+    api::loss::Loss,
     backup::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
-    command_payload::HANDOVER_LIMIT,
-    degraded::Health,
-    delivered::{DeliveredFile, KeptFile, WriteDeliveredFiles},
-    error::StoreError,
-    event::{EVENTS_KEPT, EventRow, NewEvent},
     files::{DATABASE, ServeLock},
-    history::{HistoryEntry, HistoryFilter, HistoryRow},
-    loss::Loss,
-    lost_database::RecoveryResult,
-    phone_cache::PhoneCache,
-    phone_writes::PhoneChanged,
-    request::{RequestFacts, RequestNote},
-    restore_state::Restoration,
-    rotate::{Rotation, RotationStep},
-    setting_change::SettingChange,
-    token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
-    upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
-    write_batch::DeferredChange,
+    memory::phone_cache::PhoneCache,
+    sqlite::activity::Activity,
+    sqlite::audit::{AUDIT_KEPT, AuditEntry, AuditRow},
+    sqlite::command_payload::HANDOVER_LIMIT,
+    sqlite::degraded::Health,
+    sqlite::delivered::{DeliveredFile, KeptFile, WriteDeliveredFiles},
+    sqlite::event::{EVENTS_KEPT, EventRow, NewEvent},
+    sqlite::history::{HistoryEntry, HistoryFilter, HistoryRow},
+    sqlite::lost_database::RecoveryResult,
+    sqlite::phone_writes::PhoneChanged,
+    sqlite::request::{RequestFacts, RequestNote},
+    sqlite::restore_state::Restoration,
+    sqlite::rotate::{Rotation, RotationStep},
+    sqlite::setting_change::SettingChange,
+    sqlite::snapshots,
+    sqlite::token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
+    sqlite::upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
+    sqlite::write_batch::DeferredChange,
 };
 use self::{
-    degraded::CheckDatabase, external_changes::WatchDatabase, lost_database::WatchFiles, request::WriteRequests,
+    memory::phone_cache::TokenIndex, sealing::keyring::Keyring, sqlite::fact::FactCache, sqlite::identity::Identity,
+    sqlite::missing_database::FirstStart, sqlite::request::Requests, sqlite::setting::SettingsCache,
+    sqlite::token::TokenCache, sqlite::writer::Writer,
 };
 use self::{
-    identity::Identity, kv::FactCache, missing_database::FirstStart, phone_cache::TokenIndex, request::Requests,
-    seal::Keyring, setting::SettingsCache, token::TokenCache, writer::Writer,
+    sqlite::degraded::CheckDatabase, sqlite::external_changes::WatchDatabase, sqlite::lost_database::WatchFiles,
+    sqlite::request::WriteRequests,
 };
 use crate::phone::{instance::InstanceId, record::PhoneId};
 
@@ -121,15 +84,15 @@ struct Inner {
     serving: AtomicBool,
     mended: ArcSwapOption<RecoveryResult>,
     roster: PhoneCache,
-    instances: instance::InstanceTable,
+    instances: sqlite::instance::InstanceTable,
     settings: SettingsCache,
     facts: FactCache,
     restoration: ArcSwapOption<Restoration>,
     tokens: TokenCache,
     requests: Requests,
-    delivered: delivered::Waiting,
-    later: write_batch::PendingWrites,
-    condition: degraded::PublishedHealth,
+    delivered: sqlite::delivered::Waiting,
+    later: sqlite::write_batch::PendingWrites,
+    condition: sqlite::degraded::PublishedHealth,
     changes: broadcast::Sender<PhoneChanged>,
     settings_changes: broadcast::Sender<InstanceId>,
     request_changes: broadcast::Sender<Arc<[PhoneId]>>,
@@ -176,52 +139,54 @@ impl Store {
         }
         let path = dir.join(DATABASE);
         // Before the file is opened: another first start may create schema and key, in this order, at the same time.
-        let refusal = if beginning == FirstStart::First { missing_database::refusal(dir) } else { None };
+        let refusal = if beginning == FirstStart::First { sqlite::missing_database::refusal(dir) } else { None };
         let refusal = match refusal {
-            Some(refusal) if !missing_database::has_content(dir) => return Err(refusal),
+            Some(refusal) if !sqlite::missing_database::has_content(dir) => return Err(refusal),
             later => later,
         };
-        identity::prove_served(dir)?;
+        sqlite::identity::prove_served(dir)?;
         let existed = files::prepare_database(dir)?;
         let opened = async {
-            let mut writer = connection::writer(&path).await?;
+            let mut writer = sqlite::connection::writer(&path).await?;
             if let Some(refusal) = refusal
-                && !connection::has_schema(&mut writer).await?
+                && !sqlite::connection::has_schema(&mut writer).await?
             {
                 let _ = writer.close().await;
                 return Err(refusal);
             }
-            let keyring = if existed && connection::is_bound(&mut writer).await? {
-                let keyring = key_file::keyring(dir, credentials, true)?;
-                schema::bring_forward(&mut writer, dir, clock.now()).await?;
+            let keyring = if existed && sqlite::connection::is_bound(&mut writer).await? {
+                let keyring = sealing::key_file::keyring(dir, credentials, true)?;
+                sqlite::schema::bring_forward(&mut writer, dir, clock.now()).await?;
                 keyring
             } else {
                 // The key is created last: a key beside a database without a schema shows that the log was lost.
-                schema::bring_forward(&mut writer, dir, clock.now()).await?;
-                key_file::keyring(dir, credentials, false)?
+                sqlite::schema::bring_forward(&mut writer, dir, clock.now()).await?;
+                sealing::key_file::keyring(dir, credentials, false)?
             };
-            connection::prove_key(&mut writer, &keyring).await?;
+            sqlite::connection::prove_key(&mut writer, &keyring).await?;
             Ok((writer, Arc::new(keyring)))
         };
         let (mut connection, keyring, mut cause) = match opened.await {
             Ok((writer, keyring)) => (writer, keyring, None),
-            Err(cause) if existed && degraded::may_be_readable(&cause) => match degraded::check_contents(&path).await {
-                Ok(mut connection) => {
-                    let keyring = Arc::new(key_file::keyring(dir, credentials, true)?);
-                    connection::prove_key(&mut connection, &keyring).await?;
-                    (connection, keyring, Some(cause))
+            Err(cause) if existed && sqlite::degraded::may_be_readable(&cause) => {
+                match sqlite::degraded::check_contents(&path).await {
+                    Ok(mut connection) => {
+                        let keyring = Arc::new(sealing::key_file::keyring(dir, credentials, true)?);
+                        sqlite::connection::prove_key(&mut connection, &keyring).await?;
+                        (connection, keyring, Some(cause))
+                    }
+                    Err(_) => return Err(cause),
                 }
-                Err(_) => return Err(cause),
-            },
+            }
             Err(error) => return Err(error),
         };
         let roster = PhoneCache::new(TokenIndex::new(&keyring));
-        let restoration = restore_state::read(&mut connection).await?;
-        let instances = instance::InstanceTable::load(&mut connection).await?;
-        let mut loaded = loader::everything(&mut connection, &keyring, &roster).await?;
+        let restoration = sqlite::restore_state::read(&mut connection).await?;
+        let instances = sqlite::instance::InstanceTable::load(&mut connection).await?;
+        let mut loaded = sqlite::loader::everything(&mut connection, &keyring, &roster).await?;
         // A damaged database is not written to: that would make it worse.
         cause = loaded.damage.take().or(cause);
-        let condition = degraded::PublishedHealth::default();
+        let condition = sqlite::degraded::PublishedHealth::default();
         let identity = Identity::new(dir);
         if cause.is_none() {
             identity.note()?;
@@ -229,13 +194,13 @@ impl Store {
         let writer = match cause.map(|cause| cause.with_copy_in(dir)) {
             None => Writer::new(connection, Arc::clone(&keyring)),
             Some(cause) => {
-                condition.set(&degraded::condition(&cause));
-                degraded::only_read(&mut connection).await?;
+                condition.set(&sqlite::degraded::condition(&cause));
+                sqlite::degraded::only_read(&mut connection).await?;
                 Writer::ailing(connection, cause, &path, Arc::clone(&keyring))
             }
         };
-        let readers = connection::readers(&path);
-        let (later, queue) = write_batch::queue();
+        let readers = sqlite::connection::readers(&path);
+        let (later, queue) = sqlite::write_batch::queue();
         let store = Self {
             inner: Arc::new(Inner {
                 dir: dir.to_owned(),
@@ -253,7 +218,7 @@ impl Store {
                 restoration: ArcSwapOption::new(restoration.map(Arc::new)),
                 tokens: loaded.tokens,
                 requests: loaded.requests,
-                delivered: delivered::Waiting::default(),
+                delivered: sqlite::delivered::Waiting::default(),
                 later,
                 condition,
                 changes: broadcast::Sender::new(ANNOUNCEMENTS),
@@ -264,7 +229,7 @@ impl Store {
         let clock = &store.inner.clock;
         tasks.every(WatchDatabase::new(store.clone(), loaded.seen), clock);
         tasks.every(WatchFiles::new(store.clone()), clock);
-        tasks.spawn("store later changes", write_batch::run(store.clone(), queue, tasks.stop_token()));
+        tasks.spawn("store later changes", sqlite::write_batch::run(store.clone(), queue, tasks.stop_token()));
         tasks.every(WriteRequests(store.clone()), clock);
         tasks.every(CheckDatabase(store.clone()), clock);
         Ok(store)
@@ -307,7 +272,7 @@ impl Store {
     pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
         let looked = async {
             let mut reader = self.reader().await?;
-            let looked = vacuum_into::look_for_damage(&mut reader, within).await;
+            let looked = sqlite::vacuum_into::look_for_damage(&mut reader, within).await;
             let _ = reader.close().await;
             looked
         };

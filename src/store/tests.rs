@@ -25,7 +25,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::*;
+use super::{
+    sealing::key_file,
+    sqlite::{connection, schema},
+    *,
+};
 use crate::{
     phone::{
         facet::DevicesState,

@@ -22,7 +22,12 @@ pub use self::{
     archive::{Contents, Damage},
     restore::{Restore, RestoreError, Restored, finish as finish_restoration},
 };
-use super::{Store, error::StoreError, files::failed, schema, vacuum_into};
+use super::{
+    Store,
+    api::error::StoreError,
+    files::failed,
+    sqlite::{codec, schema, vacuum_into},
+};
 
 /// Minimum length of a passphrase, in characters.
 pub const PASSPHRASE_LEAST: usize = 12;
@@ -72,7 +77,7 @@ impl Store {
             made: self.inner.clock.now(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             schema: schema::newest(),
-            phones: super::codec::unsigned(phones.unwrap_or_default()),
+            phones: codec::unsigned(phones.unwrap_or_default()),
             instances: instances.unwrap_or_default(),
         };
         let key = self.inner.keyring.to_text();

@@ -20,14 +20,15 @@ use super::{
     invalidate::quieten,
 };
 use crate::store::{
-    DATABASE, Store, connection,
-    error::{ErrorContext, StoreError},
+    DATABASE, Store,
+    api::error::{ErrorContext, StoreError},
     files::{self, ServeLock, failed},
-    key_file::{self, CREDENTIAL, KEY},
-    seal::Keyring,
-    sealed_columns::SEALED,
+    sealing::key_file::{self, CREDENTIAL, KEY},
+    sealing::keyring::Keyring,
+    sqlite::connection,
+    sqlite::sealed_columns::SEALED,
+    sqlite::vacuum_into,
     staging::Staging,
-    vacuum_into,
 };
 
 /// The staging directory.

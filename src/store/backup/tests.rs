@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     phone::{instance::InstanceId, record::Phone},
     settings::Scope,
-    store::{DATABASE, NewToken, RestoreError, TokenScope, key_file::KEY},
+    store::{DATABASE, NewToken, RestoreError, TokenScope, sealing::key_file::KEY},
 };
 
 struct Site {
@@ -214,11 +214,11 @@ async fn copies_are_bounded_and_renewed_with_the_key() {
         store.copy_of_the_day(3).await.unwrap().unwrap();
         clock.advance(std::time::Duration::from_secs(86_400));
     }
-    let copies = crate::store::snapshots::list(dir.path());
+    let copies = crate::store::sqlite::snapshots::list(dir.path());
     assert_eq!(copies.len(), 3);
     assert_eq!(fs::metadata(&copies[0]).unwrap().permissions().mode() & 0o777, 0o600);
     store.rotate_keys(|_| ()).await.unwrap();
-    let renewed = crate::store::snapshots::list(dir.path());
+    let renewed = crate::store::sqlite::snapshots::list(dir.path());
     assert_eq!(renewed.len(), 1, "what the old key sealed is gone: {renewed:?}");
     assert!(!copies.contains(&renewed[0]));
     assert_eq!(store.copy_of_the_day(0).await.unwrap(), None, "none are wanted");

@@ -10,7 +10,7 @@ use super::{
     schemas::{RELEASED, database, downgraded},
     *,
 };
-use crate::store::{key_file, schema::newest, snapshots};
+use crate::store::{sealing::key_file, sqlite::schema::newest, sqlite::snapshots};
 
 const PHONES: u8 = 3;
 

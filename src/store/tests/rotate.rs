@@ -5,7 +5,9 @@ use std::{collections::HashSet, ops::ControlFlow};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::*;
-use crate::store::{key_file, rotate::RotationStep, seal::Keyring, sealed_columns::SEALED};
+use crate::store::{
+    sealing::key_file, sealing::keyring::Keyring, sqlite::rotate::RotationStep, sqlite::sealed_columns::SEALED,
+};
 
 /// A store with a value in every sealed column.
 async fn furnished() -> (Fixture, Phone) {

@@ -7,9 +7,9 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, migrate::Migrator, sqli
 
 use super::*;
 use crate::store::{
-    key_file,
-    schema::{MIGRATIONS, newest},
-    snapshots,
+    sealing::key_file,
+    sqlite::schema::{MIGRATIONS, newest},
+    sqlite::snapshots,
 };
 
 /// The newest migration of each released schema. A release adds the one it ships.

@@ -1,0 +1,3 @@
+//! What the store keeps in memory.
+
+pub(in crate::store) mod phone_cache;
