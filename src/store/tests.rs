@@ -33,6 +33,7 @@ use super::{
 use crate::{
     phone::{
         facet::DevicesState,
+        instance::InstanceId,
         record::{Account, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry, WindowBinding},
     },
     settings::Scope,
@@ -411,7 +412,7 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
         "ALTER TABLE account DROP COLUMN withheld",
         "DELETE FROM _sqlx_migrations WHERE version = 2",
     ] {
-        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+        sqlx::query(sql).execute(&mut *fixture.store.database.inner.writer.take().await).await.unwrap();
     }
     let store = fixture.again().await;
     let found = store.roster().get(phone.id).unwrap();
@@ -425,7 +426,10 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
 async fn ten_thousand_phones_load() {
     let phones: u64 = std::env::var("GANGWAY_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(500);
     let fixture = Fixture::new().await;
-    sqlx::query("PRAGMA synchronous = OFF").execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    sqlx::query("PRAGMA synchronous = OFF")
+        .execute(&mut *fixture.store.database.inner.writer.take().await)
+        .await
+        .unwrap();
     let clock = SystemClock;
     let written = clock.now();
     for count in 1..=phones {

@@ -46,7 +46,7 @@ pub enum StoreError {
     Corrupt {
         /// What was attempted.
         action: &'static str,
-        /// What SQLite reports.
+        /// What the database reports.
         reason: String,
         /// The newest automatic copy, where it is known.
         copy: Option<PathBuf>,
@@ -59,17 +59,19 @@ pub enum StoreError {
         /// The cause, as a sentence.
         condition: String,
     },
-    /// Anything else SQLite reports.
+    /// Anything else the database reports.
     #[error("cannot {action}: {source}")]
     Database {
         /// What was attempted.
         action: &'static str,
-        /// What SQLite reports.
-        source: sqlx::Error,
+        /// What the database reports.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The change refers to a missing row.
+        is_refused: bool,
     },
     /// A migration failed.
     #[error("cannot bring the database to the present schema: {0}; the old state is kept, report this message")]
-    Migrate(sqlx::migrate::MigrateError),
+    Migrate(Box<dyn std::error::Error + Send + Sync>),
     /// The database was written by a later version.
     #[error(
         "the database has schema {found}, this gangway knows none above {known}: run the newer version, or restore the \
@@ -223,61 +225,12 @@ pub enum StoreError {
     },
 }
 
-/// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
-mod code {
-    pub(in crate::store) const PERM: i32 = 3;
-    pub(in crate::store) const BUSY: i32 = 5;
-    pub(in crate::store) const LOCKED: i32 = 6;
-    pub(in crate::store) const READONLY: i32 = 8;
-    pub(in crate::store) const CORRUPT: i32 = 11;
-    pub(in crate::store) const FULL: i32 = 13;
-    pub(in crate::store) const CONSTRAINT: i32 = 19;
-    pub(in crate::store) const NOTADB: i32 = 26;
-}
-
-impl StoreError {
-    /// Maps an sqlx error to a kind the administrator can act on. `action` completes "cannot ...".
-    pub(in crate::store) fn sort(action: &'static str, source: sqlx::Error) -> Self {
-        match primary(&source) {
-            Some(code::FULL) => Self::DiskFull { action },
-            Some(code::READONLY | code::PERM) => Self::ReadOnly { action },
-            Some(code::BUSY | code::LOCKED) => Self::Locked { action },
-            Some(code::CORRUPT | code::NOTADB) => Self::Corrupt { action, reason: source.to_string(), copy: None },
-            _ if is_of_another_content(&source) => Self::Corrupt { action, reason: source.to_string(), copy: None },
-            _ => Self::Database { action, source },
-        }
-    }
-}
-
-/// Whether the query fails because the tables or their content do not match the schema. This happens when the file has
-/// pages of two databases.
-fn is_of_another_content(source: &sqlx::Error) -> bool {
-    match source {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => true,
-        sqlx::Error::Database(error) => {
-            ["no such table", "no such column"].iter().any(|begin| error.message().starts_with(begin))
-        }
-        _ => false,
-    }
-}
-
-/// The primary result code of SQLite.
-fn primary(source: &sqlx::Error) -> Option<i32> {
-    match source {
-        sqlx::Error::Database(error) => {
-            error.code().and_then(|code| code.parse::<i32>().ok()).map(|extended| extended & 0xff)
-        }
-        sqlx::Error::PoolTimedOut => Some(code::BUSY),
-        _ => None,
-    }
-}
-
 impl StoreError {
     /// True when the database rejects the change permanently because it refers to a missing row. The disk is not at
     /// fault.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Database { source, .. } if primary(source) == Some(code::CONSTRAINT))
+        matches!(self, Self::Database { is_refused: true, .. })
     }
 }
 
@@ -300,15 +253,4 @@ fn missing_sentence(dir: &Path, found: &str, copy: Option<&(PathBuf, String)>) -
 
 pub(in crate::store) fn named(copy: Option<&Path>) -> String {
     copy.map(|copy| format!(": gangway restore {} --replace", copy.display())).unwrap_or_default()
-}
-
-/// Adds the attempted action to the error of a query.
-pub(in crate::store) trait ErrorContext<T> {
-    fn attempt(self, action: &'static str) -> Result<T, StoreError>;
-}
-
-impl<T> ErrorContext<T> for Result<T, sqlx::Error> {
-    fn attempt(self, action: &'static str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::sort(action, source))
-    }
 }

@@ -40,7 +40,7 @@ async fn site() -> Site {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("data")).await;
     let instance = store.instance("example.com", "gangway").await.unwrap();
-    let now = store.inner.clock.now();
+    let now = store.database.inner.clock.now();
     let mut phone = Phone::new(instance, "805ec0000001".parse().unwrap(), "yealink", "yealink", now);
     phone.accounts = Phone::sample().accounts;
     phone.accounts[0].password = Secret::new("the-password");
@@ -214,11 +214,11 @@ async fn copies_are_bounded_and_renewed_with_the_key() {
         store.copy_of_the_day(3).await.unwrap().unwrap();
         clock.advance(std::time::Duration::from_secs(86_400));
     }
-    let copies = crate::store::sqlite::snapshots::list(dir.path());
+    let copies = crate::store::snapshots::list(dir.path());
     assert_eq!(copies.len(), 3);
     assert_eq!(fs::metadata(&copies[0]).unwrap().permissions().mode() & 0o777, 0o600);
     store.rotate_keys(|_| ()).await.unwrap();
-    let renewed = crate::store::sqlite::snapshots::list(dir.path());
+    let renewed = crate::store::snapshots::list(dir.path());
     assert_eq!(renewed.len(), 1, "what the old key sealed is gone: {renewed:?}");
     assert!(!copies.contains(&renewed[0]));
     assert_eq!(store.copy_of_the_day(0).await.unwrap(), None, "none are wanted");
@@ -231,7 +231,10 @@ async fn damage_is_found_and_the_newest_copy_named() {
     site.store.look_for_damage(std::time::Duration::from_secs(10)).await.unwrap();
     let copy = site.store.copy_of_the_day(7).await.unwrap().unwrap();
     // Checkpoint everything into the file, then overwrite a page of a table.
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *site.store.inner.writer.take().await).await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut *site.store.database.inner.writer.take().await)
+        .await
+        .unwrap();
     let mut bytes = fs::read(data.join(DATABASE)).unwrap();
     for page in bytes.chunks_mut(4096).skip(1) {
         if page[0] == 13 {

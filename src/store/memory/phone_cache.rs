@@ -8,16 +8,14 @@ use std::{
 use gangway_base::mac::Mac;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
-use crate::phone::{
-    instance::InstanceId,
-    record::{Phone, PhoneId},
-};
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
+use crate::{
+    phone::{
+        instance::InstanceId,
+        record::{Phone, PhoneId},
+    },
+    store::sealing::keyring::Keyring,
 };
 
 /// Finds phones by token without keeping readable tokens as keys: HMAC-SHA256 under a derived key.
@@ -71,18 +69,6 @@ pub(in crate::store) struct Extent {
 }
 
 impl Extent {
-    /// The extent as the connection sees it.
-    pub(in crate::store) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
-        // Do not use the index on `change`: its pages may be older or newer than those of the table.
-        let (phones, changes, newest) = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(change), 0), (SELECT phone FROM sequence) FROM phone NOT INDEXED",
-        )
-        .fetch_one(connection)
-        .await
-        .attempt("look into the database")?;
-        Ok(Self { phones, newest, changes })
-    }
-
     /// Whether everything counted in `other` is included.
     pub(in crate::store) fn covers(&self, other: &Self) -> bool {
         self.phones >= other.phones && self.newest >= other.newest && self.changes >= other.changes

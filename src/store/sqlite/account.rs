@@ -5,12 +5,16 @@ use std::ops::RangeInclusive;
 use gangway_base::secret::Secret;
 use sqlx::SqliteConnection;
 
-use super::codec::{FacetColumns, ms, ms_opt, small, time_opt, unknown};
-use crate::phone::record::{Account, Flags, Gone, Orphaned, PhoneId};
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
-    sealing::secret_blob::SecretBlob,
+use super::{
+    codec::{FacetColumns, ms, ms_opt, small, time_opt, unknown},
+    error_context::ErrorContext,
+};
+use crate::{
+    phone::record::{Account, Flags, Gone, Orphaned, PhoneId},
+    store::{
+        api::error::StoreError,
+        sealing::{keyring::Keyring, secret_blob::SecretBlob},
+    },
 };
 
 /// A row as stored.

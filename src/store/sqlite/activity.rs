@@ -4,73 +4,24 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
-use super::codec::{ms, signed, time, unsigned};
-use crate::phone::instance::InstanceId;
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
+use super::{
+    Sqlite,
+    codec::{ms, signed, time, unsigned},
+    error_context::ErrorContext,
+};
+use crate::{
+    phone::instance::InstanceId,
+    store::{
+        api::{
+            activity::{Activity, ActivityRepository, hour_of},
+            error::StoreError,
+        },
+        memory::activity::ActivityCounts,
+    },
 };
 
 /// How long hourly counts are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(31 * 24);
-const HOUR_MS: i64 = 3_600_000;
-
-/// The activity of one hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Activity {
-    /// The start of the hour.
-    pub hour: Timestamp,
-    /// Requests from phones, known or unknown.
-    pub requests: u64,
-    /// Personal files that were delivered completely.
-    pub deliveries: u64,
-    /// How many times a phone was provisioned, for the first time or again.
-    pub provisionings: u64,
-}
-
-/// Counts that are not on disk yet: few instances, one or two hours each.
-#[derive(Default)]
-pub(in crate::store) struct ActivityCounts(Vec<Count>);
-
-struct Count {
-    instance: InstanceId,
-    hour: i64,
-    requests: u64,
-    deliveries: u64,
-}
-
-fn hour_of(at: Timestamp) -> i64 {
-    ms(at).div_euclid(HOUR_MS) * HOUR_MS
-}
-
-impl ActivityCounts {
-    pub(in crate::store) fn add(&mut self, instance: InstanceId, at: Timestamp, delivered: bool) {
-        let (hour, delivered) = (hour_of(at), u64::from(delivered));
-        match self.0.iter_mut().rev().find(|count| count.instance == instance && count.hour == hour) {
-            Some(count) => {
-                count.requests += 1;
-                count.deliveries += delivered;
-            }
-            None => self.0.push(Count { instance, hour, requests: 1, deliveries: delivered }),
-        }
-    }
-
-    pub(in crate::store) fn put_back(&mut self, other: Self) {
-        for Count { instance, hour, requests, deliveries } in other.0 {
-            match self.0.iter_mut().find(|count| count.instance == instance && count.hour == hour) {
-                Some(count) => {
-                    count.requests += requests;
-                    count.deliveries += deliveries;
-                }
-                None => self.0.push(Count { instance, hour, requests, deliveries }),
-            }
-        }
-    }
-
-    pub(in crate::store) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// Adds the counts to their hours and deletes hours that are too old.
 pub(in crate::store) async fn write(
@@ -78,7 +29,7 @@ pub(in crate::store) async fn write(
     counts: &ActivityCounts,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for count in &counts.0 {
+    for count in counts.all() {
         let (requests, deliveries) = (signed(count.requests), signed(count.deliveries));
         sqlx::query!(
             "INSERT INTO activity (instance_id, hour, requests, deliveries) VALUES (?, ?, ?, ?)
@@ -120,12 +71,8 @@ pub(in crate::store) async fn provisioned(
     Ok(())
 }
 
-impl Store {
-    /// The hours since `from` that had any activity, oldest first. Lags behind by about a second.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn activity(&self, instance: InstanceId, from: Timestamp) -> Result<Vec<Activity>, StoreError> {
+impl ActivityRepository for Sqlite {
+    async fn activity(&self, instance: InstanceId, from: Timestamp) -> Result<Vec<Activity>, StoreError> {
         let from = hour_of(from);
         let rows = sqlx::query!(
             "SELECT hour, requests, deliveries, provisionings FROM activity

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::phone::facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState};
-use crate::store::api::error::StoreError;
+use crate::{
+    phone::facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState},
+    store::api::error::StoreError,
+};
 
 /// A time as Unix milliseconds.
 pub(in crate::store) fn ms(at: Timestamp) -> i64 {

@@ -2,12 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::codec::ms;
-use crate::phone::instance::InstanceId;
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
-};
+use super::{Sqlite, codec::ms, error_context::ErrorContext};
+use crate::{phone::instance::InstanceId, store::api::error::StoreError};
 
 /// The largest file, in bytes.
 pub const HANDOVER_LIMIT: usize = 8 << 20;
@@ -16,7 +12,7 @@ fn place(key: &str) -> String {
     format!("handover/{key}")
 }
 
-impl Store {
+impl Sqlite {
     /// Stores a file under a key. The key must be unique.
     ///
     /// # Errors

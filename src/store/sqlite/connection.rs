@@ -7,11 +7,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::schema;
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
-};
+use super::{error_context::ErrorContext, schema};
+use crate::store::{api::error::StoreError, sealing::keyring::Keyring};
 
 /// How long a statement waits while another process holds the write lock.
 const BUSY: Duration = Duration::from_secs(5);

@@ -6,10 +6,10 @@ use serde_json::Value;
 use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
-use crate::phone::record::PhoneId;
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
+use super::error_context::ErrorContext;
+use crate::{
+    phone::record::PhoneId,
+    store::{api::error::StoreError, sealing::keyring::Keyring},
 };
 
 /// A row as stored.

@@ -6,11 +6,12 @@ use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
-use super::{connection, degraded, fact, loader, phone, sequence::Seen, setting, token};
+use super::{
+    Sqlite, connection, degraded, error_context::ErrorContext, fact, loader, phone, sequence::Seen, setting, token,
+};
 use crate::store::{
-    DATABASE, Health, Store,
-    api::error::{ErrorContext, StoreError},
-    memory::phone_cache::Extent,
+    api::{error::StoreError, health::Health},
+    files::DATABASE,
 };
 
 /// Pause between two checks.
@@ -20,7 +21,7 @@ const INSIDE: Duration = Duration::from_secs(10);
 
 /// Looks three times a second for changes that other processes wrote.
 pub(in crate::store) struct WatchDatabase {
-    store: Store,
+    store: Sqlite,
     seen: Seen,
     connection: Option<SqliteConnection>,
     /// The last look failed; that is logged once.
@@ -32,7 +33,7 @@ pub(in crate::store) struct WatchDatabase {
 
 impl WatchDatabase {
     /// Memory is true as far as `seen`.
-    pub(in crate::store) fn new(store: Store, seen: Seen) -> Self {
+    pub(in crate::store) fn new(store: Sqlite, seen: Seen) -> Self {
         let generation = store.inner.identity.generation();
         Self { store, seen, connection: None, is_blind: false, generation, inside: Inside::default() }
     }
@@ -50,7 +51,7 @@ impl PeriodicTask for WatchDatabase {
         store.inner.writer.tidy().await;
         if store.inner.writer.retry_open(store.inner.clock.now()).await {
             match store.inner.identity.note() {
-                Ok(()) => store.inner.condition.set(&Health::Healthy),
+                Ok(()) => store.inner.memory.health.set(&Health::Healthy),
                 Err(error) => tracing::warn!(%error, "the files of the database are not watched"),
             }
         }
@@ -68,7 +69,7 @@ impl PeriodicTask for WatchDatabase {
         };
         match looked {
             Err(error) if !*is_blind => {
-                let error = error.with_copy_in(store.dir());
+                let error = error.with_copy_in(&store.inner.dir);
                 tracing::warn!(%error, "changes of other processes are not seen at the moment");
                 *is_blind = true;
             }
@@ -89,9 +90,9 @@ struct Inside {
 }
 
 impl Inside {
-    async fn look(&mut self, store: &Store) {
+    async fn look(&mut self, store: &Sqlite) {
         let now = store.inner.clock.now();
-        let is_well = matches!(store.condition(), Health::Healthy | Health::ReadingOnly(_));
+        let is_well = matches!(store.inner.memory.health.get(), Health::Healthy | Health::ReadingOnly(_));
         // The clock may be set back.
         let latest = now.saturating_add(INSIDE).unwrap_or(Timestamp::MAX);
         let is_due = self.next.is_none_or(|next| next <= now || next > latest);
@@ -113,12 +114,12 @@ impl Inside {
 }
 
 /// Whether the file contains everything that memory knows to be committed.
-async fn holds_all(store: &Store) -> Result<bool, StoreError> {
+async fn holds_all(store: &Sqlite) -> Result<bool, StoreError> {
     // Read memory before the file: changes reach the file before memory.
-    let known = store.roster().extent();
+    let known = store.inner.memory.phones.extent();
     store.prove_files()?;
-    let mut reader = connection::glance(&store.dir().join(DATABASE)).await?;
-    let found = Extent::read(&mut reader).await;
+    let mut reader = connection::glance(&store.inner.dir.join(DATABASE)).await?;
+    let found = phone::extent(&mut reader).await;
     let _ = reader.close().await;
     let found = found?;
     // The result is meaningless if the files were exchanged meanwhile.
@@ -127,21 +128,21 @@ async fn holds_all(store: &Store) -> Result<bool, StoreError> {
 }
 
 /// Reports whether the disk accepts writes, once the writer has a result.
-async fn prove(store: &Store) {
+async fn prove(store: &Sqlite) {
     let proof = store.inner.writer.prove(store.inner.clock.now()).await;
     let now = match proof {
         None => return,
         Some(Ok(())) => Health::Healthy,
-        Some(Err(error)) => degraded::condition(&error.with_copy_in(store.dir())),
+        Some(Err(error)) => degraded::condition(&error.with_copy_in(&store.inner.dir)),
     };
     // A worse condition stays until it is over.
-    if matches!(store.condition(), Health::Healthy | Health::ReadingOnly(_)) {
-        store.inner.condition.set(&now);
+    if matches!(store.inner.memory.health.get(), Health::Healthy | Health::ReadingOnly(_)) {
+        store.inner.memory.health.set(&now);
     }
 }
 
 async fn look_with(
-    store: &Store,
+    store: &Sqlite,
     connection: &mut Option<SqliteConnection>,
     seen: &mut Seen,
 ) -> Result<(), StoreError> {
@@ -157,7 +158,7 @@ async fn look_with(
 }
 
 /// Runs one check. Updates `seen` only after all changes were loaded.
-async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen) -> Result<(), StoreError> {
+async fn look(store: &Sqlite, connection: &mut SqliteConnection, seen: &mut Seen) -> Result<(), StoreError> {
     // The data version changes with every commit of any other connection. Reading it does not touch the tables.
     let version: i64 =
         sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await.attempt("look for changes")?;
@@ -174,7 +175,7 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
     }
     if now.phone != seen.phone {
         for (id, change) in phone::changed_since(&mut transaction, seen.phone).await? {
-            if store.roster().entry(id).is_some_and(|(_, known)| known >= change) {
+            if store.inner.memory.phones.entry(id).is_some_and(|(_, known)| known >= change) {
                 continue;
             }
             for loaded in
@@ -183,7 +184,7 @@ async fn look(store: &Store, connection: &mut SqliteConnection, seen: &mut Seen)
             {
                 match loaded {
                     Ok((phone, change)) => {
-                        store.publish(phone, change);
+                        store.inner.memory.publish(phone, change);
                     }
                     Err(error) => tracing::error!(%error, "a change of a phone is not taken over"),
                 }

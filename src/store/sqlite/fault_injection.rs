@@ -1,11 +1,9 @@
 //! Makes the database reject writes, for tests and demonstrations.
 
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
-};
+use super::{Sqlite, error_context::ErrorContext};
+use crate::store::api::error::StoreError;
 
-impl Store {
+impl Sqlite {
     /// Rejects every write from now on, like a file system remounted read-only, or accepts writes again.
     ///
     /// # Errors

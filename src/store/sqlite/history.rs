@@ -3,69 +3,23 @@
 use std::time::Duration;
 
 use gangway_base::mac::Mac;
-use jiff::Timestamp;
 
-use super::codec::{ms, small, time};
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
+use super::{
+    Sqlite,
+    codec::{ms, small, time},
+    error_context::ErrorContext,
 };
 use crate::{
     base::telemetry::escape_control,
     phone::{instance::InstanceId, record::PhoneId},
+    store::api::{
+        error::StoreError,
+        history::{HistoryEntry, HistoryFilter, HistoryRepository, HistoryRow},
+    },
 };
 
-/// One call and its response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The instance.
-    pub instance: InstanceId,
-    /// The phone; `None` for calls about the account.
-    pub phone: Option<PhoneId>,
-    /// MAC of the phone, kept even where there is no record.
-    pub mac: Option<Mac>,
-    /// The vendor whose service was called.
-    pub vendor: String,
-    /// `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`, ...: the terms of the original app.
-    pub command: String,
-    /// When the call began.
-    pub at: Timestamp,
-    /// How long the call took; stored in milliseconds.
-    pub took: Duration,
-    /// The result, in a sentence.
-    pub outcome: String,
-    /// The response as received, with secrets masked.
-    pub answer: String,
-}
-
-/// A stored entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// Row id; increases with time.
-    pub id: i64,
-    /// The entry.
-    pub entry: HistoryEntry,
-}
-
-/// Selects entries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryFilter {
-    /// Only this instance.
-    pub instance: InstanceId,
-    /// Only this phone, if set.
-    pub mac: Option<Mac>,
-    /// Only entries older than this one (for paging).
-    pub before: Option<i64>,
-    /// Maximum number of entries.
-    pub limit: u32,
-}
-
-impl Store {
-    /// Adds an entry.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn add_history(&self, entry: HistoryEntry) -> Result<(), StoreError> {
+impl HistoryRepository for Sqlite {
+    async fn add_history(&self, entry: HistoryEntry) -> Result<(), StoreError> {
         let phone = entry.phone.map(|phone| phone.0);
         let mac = entry.mac.map(|mac| mac.to_string());
         let at = ms(entry.at);
@@ -94,11 +48,7 @@ impl Store {
         Ok(())
     }
 
-    /// Entries that match the filter, newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn history(&self, filter: HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
+    async fn history(&self, filter: HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
         let mac = filter.mac.map(|mac| mac.to_string());
         let before = filter.before.unwrap_or(i64::MAX);
         let rows = sqlx::query!(
@@ -131,11 +81,7 @@ impl Store {
             .collect())
     }
 
-    /// Deletes entries of an instance that are older than `days`. Returns how many were deleted.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn prune_history(&self, instance: InstanceId, days: u32) -> Result<u64, StoreError> {
+    async fn prune_history(&self, instance: InstanceId, days: u32) -> Result<u64, StoreError> {
         let limit = ms(self.inner.clock.now()).saturating_sub(i64::from(days) * 86_400_000);
         let mut writer = self.inner.writer.take().await;
         let done = sqlx::query!("DELETE FROM history WHERE instance_id = ? AND at < ?", instance.0, limit)

@@ -2,8 +2,10 @@
 //! to files that were removed or replaced; such commits are lost when the process ends.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, ErrorKind},
+    fs,
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    io::ErrorKind,
     mem::ManuallyDrop,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -14,10 +16,9 @@ use std::{
 };
 
 use crate::store::{
-    DATABASE,
-    api::error::StoreError,
-    api::loss::Loss,
-    files::{self, failed},
+    api::{error::StoreError, loss::Loss},
+    files,
+    files::{DATABASE, failed},
 };
 
 /// The first bytes of a database header (<https://www.sqlite.org/fileformat.html#the_database_header>).

@@ -12,20 +12,24 @@ use sqlx::{Connection, SqliteConnection};
 use zeroize::Zeroizing;
 
 use super::{
-    account::{self, AccountRow},
-    device_config::{self, ConfigRow, Items},
-    fact::FactCache,
-    phone,
-    request::Requests,
+    account,
+    account::AccountRow,
+    device_config,
+    device_config::{ConfigRow, Items},
+    error_context::ErrorContext,
+    fact, phone, request,
     sequence::Seen,
-    setting::SettingsCache,
-    token::TokenCache,
+    setting, token,
 };
-use crate::phone::record::{Interned, Phone};
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    memory::phone_cache::PhoneCache,
-    sealing::keyring::Keyring,
+use crate::{
+    phone::record::{Interned, Phone},
+    store::{
+        api::error::StoreError,
+        memory::{
+            facts::FactCache, phone_cache::PhoneCache, requests::Requests, settings::SettingsCache, tokens::TokenCache,
+        },
+        sealing::keyring::Keyring,
+    },
 };
 
 /// Number of rows held at the same time while loading. This limits the memory of the start, which the process would not
@@ -113,10 +117,10 @@ pub(in crate::store) async fn everything(
             }
         }
     }
-    let settings = SettingsCache::load(&mut transaction, keyring).await?;
-    let facts = FactCache::load(&mut transaction, keyring).await?;
-    let tokens = TokenCache::load(&mut transaction).await?;
-    let requests = match Requests::load(&mut transaction).await {
+    let settings = setting::load(&mut transaction, keyring).await?;
+    let facts = fact::load(&mut transaction, keyring).await?;
+    let tokens = token::load(&mut transaction).await?;
+    let requests = match request::load(&mut transaction).await {
         Err(error @ StoreError::Corrupt { .. }) => {
             tracing::error!(%error, "when phones asked last is not known");
             damage = Some(error);

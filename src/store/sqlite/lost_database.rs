@@ -7,7 +7,8 @@
 //!   is left alone. Nothing is written until an administrator decides.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
+    fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -19,56 +20,17 @@ use gangway_base::periodic::{PeriodicTask, RunResult};
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
-use super::{connection, snapshots, vacuum_into, writer::Writing};
+use super::{Sqlite, connection, phone, snapshots, vacuum_into, writer::Writing};
 use crate::store::{
-    DATABASE, Health, Store,
-    api::error::StoreError,
-    api::loss::Loss,
-    files::{self, failed},
-    memory::phone_cache::Extent,
+    api::{error::StoreError, health::Health, loss::Loss, recovery::RecoveryResult},
+    files,
+    files::{DATABASE, failed},
 };
 
 /// Pause between two checks of the files.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Pause between two attempts to make a copy.
 const AGAIN: Duration = Duration::from_secs(10);
-
-/// A loss that the gateway repaired itself. An administrator should still find its cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveryResult {
-    /// When the loss was noticed.
-    pub at: Timestamp,
-    /// What happened to the files.
-    pub loss: Loss,
-    /// The copy that was put in the place of the database.
-    pub copy: PathBuf,
-    /// Where the remains of the previous files are.
-    pub aside: PathBuf,
-    /// The file could not be read any more: timelines, histories and the audit are those of the previous copy.
-    pub is_from_memory: bool,
-}
-
-impl RecoveryResult {
-    /// The result as a sentence.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let kept = match self.is_from_memory {
-            false => "Nothing was lost: everything committed until then",
-            true => {
-                "It could not be read any more. Everything gangway holds in memory (phones, settings, tokens), with time \
-                 lines, histories and audit as of the newest copy,"
-            }
-        };
-        format!(
-            "{} ({:.0}). {kept} is in {} and was put in its place; remains of the earlier files are in {}. Find out who did \
-             it",
-            self.loss,
-            self.at,
-            self.copy.display(),
-            self.aside.display()
-        )
-    }
-}
 
 /// What is known about a loss that is not repaired yet.
 #[derive(Default)]
@@ -82,13 +44,13 @@ struct OpenConnectionCopy {
 
 /// Checks whether the database's files are still the ones that were opened, and repairs what it can.
 pub(in crate::store) struct WatchFiles {
-    store: Store,
+    store: Sqlite,
     lasting: OpenConnectionCopy,
 }
 
 impl WatchFiles {
     /// No loss known.
-    pub(in crate::store) fn new(store: Store) -> Self {
+    pub(in crate::store) fn new(store: Sqlite) -> Self {
         Self { store, lasting: OpenConnectionCopy::default() }
     }
 }
@@ -117,17 +79,11 @@ impl PeriodicTask for WatchFiles {
     }
 }
 
-impl Store {
-    /// The last loss that the gateway repaired since its start.
-    #[must_use]
-    pub fn mended(&self) -> Option<RecoveryResult> {
-        self.inner.mended.load().as_deref().cloned()
-    }
-
+impl Sqlite {
     /// The original files were put back. Nothing was written meanwhile, so the connections continue with them.
     async fn files_are_back(&self) {
         self.inner.writer.hold().await.allow().await;
-        self.inner.condition.set(&Health::Healthy);
+        self.inner.memory.health.set(&Health::Healthy);
     }
 
     async fn files_are_lost(&self, loss: Loss, lasting: &mut OpenConnectionCopy) {
@@ -168,10 +124,10 @@ impl Store {
                     let is_from_memory = lasting.is_from_memory;
                     let mended = RecoveryResult { at: since, loss, copy, aside, is_from_memory };
                     // The request facts in the copy may be older than memory.
-                    self.inner.requests.write_all_again();
+                    self.inner.memory.requests.write_all_again();
                     tracing::error!("{}", mended.sentence());
-                    self.inner.mended.store(Some(Arc::new(mended)));
-                    self.inner.condition.set(&Health::Healthy);
+                    self.inner.memory.recovery.store(Some(Arc::new(mended)));
+                    self.inner.memory.health.set(&Health::Healthy);
                     *lasting = OpenConnectionCopy::default();
                     return;
                 }
@@ -191,14 +147,14 @@ impl Store {
         lasting.loss = Some(loss);
         let condition = Health::Lost { loss, copy: lasting.copy.clone() };
         let sentence = condition.message().unwrap_or_default();
-        if self.inner.condition.get() != condition {
+        if self.inner.memory.health.get() != condition {
             match is_serving {
                 true => tracing::error!("{sentence}"),
                 false => tracing::warn!("{sentence}"),
             }
         }
         writing.refuse(sentence).await;
-        self.inner.condition.set(&condition);
+        self.inner.memory.health.set(&condition);
     }
 
     /// Copies what the connection still sees, if that is the complete database. An emptied file is an intact database
@@ -208,9 +164,9 @@ impl Store {
         let looked = async {
             let mut opened = vacuum_into::open(&copy).await?;
             connection::prove_schema(&mut opened).await?;
-            Extent::read(&mut opened).await
+            phone::extent(&mut opened).await
         };
-        let known = self.inner.roster.extent();
+        let known = self.inner.memory.phones.extent();
         match looked.await {
             Ok(found) if found.covers(&known) => Ok(copy),
             looked => {

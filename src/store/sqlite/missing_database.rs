@@ -8,12 +8,13 @@ use std::{
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 
-use super::{connection, snapshots};
+use super::{Sqlite, connection};
 use crate::store::{
-    DATABASE, Store,
     api::error::StoreError,
-    files::{self, ServeLock},
+    files,
+    files::{DATABASE, ServeLock},
     sealing::key_file::KEY,
+    snapshots,
 };
 
 /// When an empty database may be created.
@@ -47,7 +48,7 @@ pub(in crate::store) fn refusal(dir: &Path) -> Option<StoreError> {
     Some(StoreError::DatabaseMissing { dir: dir.to_owned(), found, copy })
 }
 
-impl Store {
+impl Sqlite {
     /// Creates an empty database in `dir`, even if there was one before. The sealing key and the copies are kept.
     ///
     /// # Errors
@@ -62,6 +63,6 @@ impl Store {
         }
         // SQLite cannot use a log without its database and would remove it.
         files::set_aside(dir, &files::aside("lost", clock.now()), &files::OF_DATABASE)?;
-        Self::open_as(dir, credentials.as_deref(), clock, tasks, FirstStart::Wanted).await.map(drop)
+        Self::open(dir, credentials.as_deref(), clock, tasks, FirstStart::Wanted).await.map(drop)
     }
 }

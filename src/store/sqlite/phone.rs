@@ -5,20 +5,24 @@ use std::ops::RangeInclusive;
 use gangway_base::{mac::Mac, secret::Secret};
 use sqlx::SqliteConnection;
 
-use super::codec::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned};
-use crate::phone::{
-    facet::Wanted,
-    instance::InstanceId,
-    record::{
-        BootstrapWindow, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry,
-        SysclientState, WindowBinding,
-    },
+use super::{
+    codec::{FacetColumns, ms, ms_opt, signed, small, time, time_opt, unknown, unsigned},
+    error_context::ErrorContext,
 };
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    memory::phone_cache::TokenIndex,
-    sealing::keyring::Keyring,
-    sealing::secret_blob::SecretBlob,
+use crate::{
+    phone::{
+        facet::Wanted,
+        instance::InstanceId,
+        record::{
+            BootstrapWindow, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry,
+            SysclientState, WindowBinding,
+        },
+    },
+    store::{
+        api::error::StoreError,
+        memory::phone_cache::{Extent, TokenIndex},
+        sealing::{keyring::Keyring, secret_blob::SecretBlob},
+    },
 };
 
 /// A row as stored.
@@ -449,4 +453,16 @@ pub(in crate::store) async fn next_changes(connection: &mut SqliteConnection, co
         .fetch_one(connection)
         .await
         .attempt("count the change")
+}
+
+/// The number of phones and of their changes as the connection sees them.
+pub(in crate::store) async fn extent(connection: &mut SqliteConnection) -> Result<Extent, StoreError> {
+    // Do not use the index on `change`: its pages may be older or newer than those of the table.
+    let (phones, changes, newest) = sqlx::query_as(
+        "SELECT count(*), coalesce(sum(change), 0), (SELECT phone FROM sequence) FROM phone NOT INDEXED",
+    )
+    .fetch_one(connection)
+    .await
+    .attempt("look into the database")?;
+    Ok(Extent { phones, newest, changes })
 }

@@ -2,50 +2,20 @@
 
 use std::sync::Arc;
 
-use gangway_base::mac::Mac;
 use sqlx::SqliteConnection;
 
-use super::{
-    account, activity, delivered, device_config,
-    event::{self, NewEvent},
-    fact, loader, phone, setting,
+use super::{Sqlite, account, activity, delivered, device_config, event, fact, loader, phone, setting};
+use crate::{
+    phone::record::{Phone, PhoneId},
+    store::api::{
+        error::StoreError,
+        event::NewEvent,
+        phone::{DeferredChange, PhoneRepository},
+    },
 };
-use crate::phone::{
-    instance::InstanceId,
-    record::{Phone, PhoneId},
-};
-use crate::store::{Store, api::error::StoreError};
 
-/// A phone was created or changed, here or by another process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhoneChanged {
-    /// The phone.
-    pub id: PhoneId,
-    /// Its instance.
-    pub instance: InstanceId,
-    /// Its MAC.
-    pub mac: Mac,
-}
-
-impl Store {
-    /// Notifications of every change. A receiver that lags behind gets `Lagged` and has to read the whole phone cache.
-    #[must_use]
-    pub fn changes(&self) -> tokio::sync::broadcast::Receiver<PhoneChanged> {
-        self.inner.changes.subscribe()
-    }
-
-    /// The number of a phone's last change that this process knows. Numbers increase with every change of any phone,
-    /// here or by another process.
-    #[must_use]
-    pub fn change_number(&self, phone: PhoneId) -> Option<i64> {
-        self.inner.roster.entry(phone).map(|(_, change)| change)
-    }
-
-    /// Adds a phone. The store assigns its `id`.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] when the instance already has this MAC, or when the database cannot be written.
-    pub async fn create_phone(&self, mut phone: Phone, events: Vec<NewEvent>) -> Result<Arc<Phone>, StoreError> {
+impl PhoneRepository for Sqlite {
+    async fn create_phone(&self, mut phone: Phone, events: Vec<NewEvent>) -> Result<Arc<Phone>, StoreError> {
         let inner = &self.inner;
         let mut transaction = inner.writer.begin("add the phone").await?;
         if phone::exists(&mut transaction, phone.instance, phone.mac).await? {
@@ -54,22 +24,13 @@ impl Store {
         phone.id = PhoneId(0);
         phone.revision = phone.revision.max(1);
         let change = phone::next_change(&mut transaction).await?;
-        phone.id = phone::write(&mut transaction, &inner.keyring, inner.roster.tokens(), &phone, change).await?;
+        phone.id = phone::write(&mut transaction, &inner.keyring, inner.memory.phones.tokens(), &phone, change).await?;
         self.write_parts(&mut transaction, None, &phone, &events).await?;
         let _writing = transaction.commit().await?;
-        Ok(self.publish(phone, change))
+        Ok(self.inner.memory.publish(phone, change))
     }
 
-    /// Changes a phone. `change` gets a copy of the committed record and may add events to its timeline. When this
-    /// returns, everything is on disk and published. A change without effect writes nothing. `id`, `instance` and `mac`
-    /// cannot be changed; the store increments `revision`.
-    ///
-    /// Dropping the future early is harmless: either nothing was written, or the record is committed and the check for
-    /// external changes publishes it within 300 ms.
-    ///
-    /// # Errors
-    /// [`StoreError::NoPhone`], or when the database cannot be written; then nothing is changed.
-    pub async fn change_phone<R>(
+    async fn change_phone<R>(
         &self,
         id: PhoneId,
         change: impl FnOnce(&mut Phone, &mut Vec<NewEvent>) -> R,
@@ -92,13 +53,19 @@ impl Store {
             return Ok((before, result));
         }
         let counter = phone::next_change(&mut transaction).await?;
-        phone::write(&mut transaction, &inner.keyring, inner.roster.tokens(), &phone, counter).await?;
+        phone::write(&mut transaction, &inner.keyring, inner.memory.phones.tokens(), &phone, counter).await?;
         self.write_parts(&mut transaction, Some(&before), &phone, &events).await?;
         // Keep the write lock until the record is published, because the next change starts from the record in memory.
         let _writing = transaction.commit().await?;
-        Ok((self.publish(phone, counter), result))
+        Ok((self.inner.memory.publish(phone, counter), result))
     }
 
+    async fn change_phone_later(&self, phone: PhoneId, change: DeferredChange) -> Result<Arc<Phone>, StoreError> {
+        self.queue_change(phone, change).await
+    }
+}
+
+impl Sqlite {
     /// The record as the open transaction sees it. Taken from memory unless another process has written it since.
     pub(in crate::store) async fn committed(
         &self,
@@ -106,7 +73,7 @@ impl Store {
         id: PhoneId,
     ) -> Result<Arc<Phone>, StoreError> {
         let counter = phone::change_of(connection, id).await?.ok_or(StoreError::NoPhone(id))?;
-        if let Some((phone, known)) = self.inner.roster.entry(id)
+        if let Some((phone, known)) = self.inner.memory.phones.entry(id)
             && known == counter
         {
             return Ok(phone);
@@ -152,15 +119,5 @@ impl Store {
             delivered::forget(connection, phone.id).await?;
         }
         event::add(connection, phone.id, now, events).await
-    }
-
-    /// Publishes a committed record to memory and to the receivers of changes.
-    pub(in crate::store) fn publish(&self, phone: Phone, change: i64) -> Arc<Phone> {
-        let phone = Arc::new(phone);
-        if self.inner.roster.put(phone.clone(), change) {
-            // Ignore the error: there are no subscribers.
-            let _ = self.inner.changes.send(PhoneChanged { id: phone.id, instance: phone.instance, mac: phone.mac });
-        }
-        phone
     }
 }

@@ -3,7 +3,8 @@
 //! (timelines, histories, the audit, uploads, delivered files) is that of the copy.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
+    fs::OpenOptions,
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -15,20 +16,21 @@ use gangway_base::tasks::Tasks;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::{codec::signed, missing_database::FirstStart, snapshots};
-use crate::phone::{instance::InstanceId, record::Phone};
-use crate::store::{
-    DATABASE, Store,
-    api::error::{ErrorContext, StoreError},
-    files::{failed, prepare_directory},
-    sealing::key_file,
-    staging::Staging,
+use super::{Sqlite, codec::signed, error_context::ErrorContext, missing_database::FirstStart, snapshots};
+use crate::{
+    phone::{instance::InstanceId, record::Phone},
+    store::{
+        api::{error::StoreError, phone::PhoneRepository},
+        files::{DATABASE, failed, prepare_directory},
+        sealing::key_file,
+        staging::Staging,
+    },
 };
 
 /// The directory in which the database is written.
 const STAGING: &str = "rescuing";
 
-impl Store {
+impl Sqlite {
     /// Writes the data in memory into a new copy. There must be no other writer meanwhile.
     pub(in crate::store) async fn copy_from_memory(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
         let (told, written) = oneshot::channel();
@@ -48,7 +50,7 @@ impl Store {
 
     /// Starts from the newest usable copy, or from an empty database if there is none.
     async fn write_upon_newest(&self, now: Timestamp) -> Result<PathBuf, StoreError> {
-        for copy in snapshots::list(&self.inner.dir).into_iter().rev() {
+        for copy in crate::store::snapshots::list(&self.inner.dir).into_iter().rev() {
             match self.write_upon(Some(&copy), now).await {
                 Err(error) if !matches!(error, StoreError::DiskFull { .. }) => {
                     tracing::warn!(%error, copy = %copy.display(), "this copy cannot be brought to what the gateway knows");
@@ -85,12 +87,12 @@ impl Store {
             };
             copied().map_err(failed("write", &to))?;
         }
-        let store = Self::open_as(staging, None, Arc::clone(&inner.clock), tasks, FirstStart::Wanted).await?;
+        let store = Self::open(staging, None, Arc::clone(&inner.clock), tasks, FirstStart::Wanted).await?;
         self.write_counters(&store).await?;
-        for phone in inner.roster.all() {
+        for phone in inner.memory.phones.all() {
             self.write_phone(&store, &phone).await?;
         }
-        for instance in inner.instances.all() {
+        for instance in inner.memory.instances.all() {
             self.write_settings(&store, InstanceId(instance.id)).await?;
         }
         self.write_changes(&store).await?;
@@ -102,11 +104,11 @@ impl Store {
 
     /// Writes the tenants with their numbers. Counters continue from their current values, so that later writes count
     /// as newer.
-    async fn write_counters(&self, store: &Store) -> Result<(), StoreError> {
+    async fn write_counters(&self, store: &Sqlite) -> Result<(), StoreError> {
         let action = "write what the gateway knows";
         let mut transaction = store.inner.writer.begin(action).await?;
-        for instance in self.inner.instances.all() {
-            let revision = signed(self.layers(InstanceId(instance.id)).revision());
+        for instance in self.inner.memory.instances.all() {
+            let revision = signed(self.inner.memory.settings.get(InstanceId(instance.id)).revision());
             sqlx::query(
                 "INSERT INTO instance (id, domain, name, created, settings_revision) VALUES (?1, ?2, ?3, 0, ?4)
                 ON CONFLICT DO UPDATE SET settings_revision = max(settings_revision, ?4)",
@@ -120,7 +122,7 @@ impl Store {
             .attempt(action)?;
         }
         sqlx::query("UPDATE sequence SET phone = max(phone, ?)")
-            .bind(self.inner.roster.newest_change())
+            .bind(self.inner.memory.phones.newest_change())
             .execute(&mut *transaction)
             .await
             .attempt(action)?;
@@ -128,11 +130,11 @@ impl Store {
     }
 
     /// Makes sure that no phone has a lower change counter than in memory.
-    async fn write_changes(&self, store: &Store) -> Result<(), StoreError> {
+    async fn write_changes(&self, store: &Sqlite) -> Result<(), StoreError> {
         let action = "write what the gateway knows";
         let mut transaction = store.inner.writer.begin(action).await?;
-        for phone in self.inner.roster.all() {
-            let Some((_, change)) = self.inner.roster.entry(phone.id) else { continue };
+        for phone in self.inner.memory.phones.all() {
+            let Some((_, change)) = self.inner.memory.phones.entry(phone.id) else { continue };
             sqlx::query("UPDATE phone SET change = max(change, ?) WHERE id = ?")
                 .bind(change)
                 .bind(phone.id.0)
@@ -143,9 +145,9 @@ impl Store {
         transaction.commit().await.map(drop)
     }
 
-    async fn write_phone(&self, store: &Store, phone: &Arc<Phone>) -> Result<(), StoreError> {
+    async fn write_phone(&self, store: &Sqlite, phone: &Arc<Phone>) -> Result<(), StoreError> {
         let mine = Phone::clone(phone);
-        if store.roster().get(phone.id).is_some_and(|there| there.mac == phone.mac) {
+        if store.inner.memory.phones.get(phone.id).is_some_and(|there| there.mac == phone.mac) {
             store.change_phone(phone.id, move |there, _| *there = mine).await?;
             return Ok(());
         }
@@ -170,8 +172,8 @@ impl Store {
         }
     }
 
-    async fn write_settings(&self, store: &Store, instance: InstanceId) -> Result<(), StoreError> {
+    async fn write_settings(&self, store: &Sqlite, instance: InstanceId) -> Result<(), StoreError> {
         // All at once: written one by one, changing the server would take back the password bound to it.
-        store.put_settings(instance, &self.layers(instance)).await
+        store.put_settings(instance, &self.inner.memory.settings.get(instance)).await
     }
 }

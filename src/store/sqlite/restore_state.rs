@@ -3,36 +3,12 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::codec::{ms, time, time_opt};
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
+use super::{
+    Sqlite,
+    codec::{ms, time, time_opt},
+    error_context::ErrorContext,
 };
-
-/// The origin of a restored database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restoration {
-    /// When it was restored.
-    pub at: Timestamp,
-    /// When the backup was made.
-    pub made: Timestamp,
-    /// When an administrator confirmed that no other gateway serves these phones.
-    pub taken_over: Option<Timestamp>,
-}
-
-impl Restoration {
-    /// Why the gateway is passive and what to do about it; `None` after the confirmation.
-    #[must_use]
-    pub fn passive_sentence(&self) -> Option<String> {
-        self.taken_over.is_none().then(|| {
-            format!(
-                "This gateway is passive since it was restored at {:.0} from a backup of {:.0}, so that two gateways never \
-                 serve the same phones: stop the other one for good, then start this one with `gangway serve --take-over`.",
-                self.at, self.made
-            )
-        })
-    }
-}
+use crate::store::api::{error::StoreError, restoration::Restoration};
 
 pub(in crate::store) async fn read(connection: &mut SqliteConnection) -> Result<Option<Restoration>, StoreError> {
     let row: Option<(i64, i64, Option<i64>)> = sqlx::query_as("SELECT at, made, taken_over FROM restored")
@@ -46,13 +22,7 @@ pub(in crate::store) async fn read(connection: &mut SqliteConnection) -> Result<
     }))
 }
 
-impl Store {
-    /// The origin of the database, if it was restored.
-    #[must_use]
-    pub fn restoration(&self) -> Option<Restoration> {
-        self.inner.restoration.load().as_deref().copied()
-    }
-
+impl Sqlite {
     /// Records that the database was restored just now.
     pub(in crate::store) async fn is_restored(&self, made: Timestamp) -> Result<(), StoreError> {
         let restoration = Restoration { at: self.inner.clock.now(), made, taken_over: None };
@@ -66,7 +36,7 @@ impl Store {
         .execute(&mut *writing)
         .await
         .attempt("note the restoration")?;
-        self.inner.restoration.store(Some(restoration.into()));
+        self.inner.memory.restoration.store(Some(restoration.into()));
         Ok(())
     }
 
@@ -75,7 +45,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub async fn leave_passive(&self) -> Result<bool, StoreError> {
-        let Some(restoration) = self.restoration().filter(|restoration| restoration.taken_over.is_none()) else {
+        let Some(restoration) = self
+            .inner
+            .memory
+            .restoration
+            .load()
+            .as_deref()
+            .copied()
+            .filter(|restoration| restoration.taken_over.is_none())
+        else {
             return Ok(false);
         };
         let now = self.inner.clock.now();
@@ -85,7 +63,7 @@ impl Store {
             .execute(&mut *writing)
             .await
             .attempt("note that this gateway takes over")?;
-        self.inner.restoration.store(Some(Restoration { taken_over: Some(now), ..restoration }.into()));
+        self.inner.memory.restoration.store(Some(Restoration { taken_over: Some(now), ..restoration }.into()));
         Ok(true)
     }
 }

@@ -14,68 +14,26 @@ use std::ops::ControlFlow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
-    connection,
+    Sqlite, connection,
+    error_context::ErrorContext,
     sealed_columns::{SEALED, SealedColumn},
 };
-use crate::base::failpoint::{Failpoint, failpoint};
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
-    files::ServeLock,
-    sealing::key_file,
+use crate::{
+    base::failpoint::{Failpoint, failpoint},
+    store::{
+        api::{
+            error::StoreError,
+            rotation::{Rotation, RotationStep},
+        },
+        files::ServeLock,
+        sealing::key_file,
+    },
 };
 
 /// Number of values sealed again in one transaction: it blocks other writers for some milliseconds.
 const PORTION: i64 = 256;
 
-/// The result of a rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotation {
-    /// The number of the key that seals now.
-    pub key: u8,
-    /// How many values were sealed again.
-    pub resealed: u64,
-    /// Whether an earlier rotation was interrupted. This one has completed it.
-    pub was_interrupted: bool,
-    /// The old key could not be removed because the key file is a systemd credential. An administrator has to remove
-    /// it.
-    pub old_key_stays: bool,
-}
-
-/// The progress of a rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RotationStep {
-    /// The new key is in the file.
-    Written,
-    /// The new key seals.
-    Admitted,
-    /// This many values of the total are sealed with it.
-    Resealed(u64, u64),
-    /// The new key is the only one that may seal.
-    Alone,
-}
-
-impl Store {
-    /// Whether a rotation was started and not completed: the key file lists more keys than the one that seals.
-    #[must_use]
-    pub fn rotation_is_unfinished(&self) -> bool {
-        self.inner.keyring.listed().is_ok_and(|keys| keys.len() > 1)
-    }
-
-    /// Creates a key, seals everything with it and removes the old one, or completes an interrupted rotation. `watch`
-    /// is called for every step.
-    ///
-    /// # Errors
-    /// [`StoreError::Rotating`], [`StoreError::KeyNotOurs`], or when the key file or the database cannot be written.
-    /// The call may be retried then.
-    pub async fn rotate_keys(&self, mut watch: impl FnMut(RotationStep)) -> Result<Rotation, StoreError> {
-        self.rotate_until(|step| {
-            watch(step);
-            ControlFlow::Continue(())
-        })
-        .await
-    }
-
+impl Sqlite {
     /// Same as [`Self::rotate_keys`], but stops (as in a crash) after the step at which `watch` breaks.
     pub(in crate::store) async fn rotate_until(
         &self,

@@ -8,8 +8,11 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-use super::snapshots;
-use crate::store::api::error::{ErrorContext, StoreError};
+use super::{
+    error_context::{ErrorContext, sort},
+    snapshots,
+};
+use crate::store::api::error::StoreError;
 
 pub(in crate::store) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -54,7 +57,7 @@ pub(in crate::store) async fn bring_forward(
     }
     MIGRATIONS.run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) => StoreError::NewerSchema { found, known: newest() },
-        MigrateError::Execute(source) => StoreError::sort("bring the database to the present schema", source),
-        other => StoreError::Migrate(other),
+        MigrateError::Execute(source) => sort("bring the database to the present schema", source),
+        other => StoreError::Migrate(Box::new(other)),
     })
 }

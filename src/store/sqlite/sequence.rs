@@ -2,7 +2,8 @@
 
 use sqlx::SqliteConnection;
 
-use crate::store::api::error::{ErrorContext, StoreError};
+use super::error_context::ErrorContext;
+use crate::store::api::error::StoreError;
 
 /// The state of the database up to which memory is current.
 #[derive(Debug, Clone, Copy)]

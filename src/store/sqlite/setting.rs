@@ -1,65 +1,40 @@
 //! Table `setting`: the configured values, by scope; held in memory as one snapshot per instance.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use gangway_base::{mac::Mac, secret::Secret};
 use sqlx::SqliteConnection;
 
-use super::{codec::unsigned, setting_change, writer::Transaction};
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
-};
+use super::{Sqlite, codec::unsigned, error_context::ErrorContext, setting_change, writer::Transaction};
 use crate::{
     phone::instance::InstanceId,
     settings::{
         Changes, EmptiedSecretSetting, LayerMembership, Layers, Scope, SecretBinding, SettingRow, addresses_of,
     },
+    store::{
+        api::{
+            error::StoreError,
+            setting::{SettingChange, SettingRepository},
+        },
+        memory::settings::{SettingsCache, Snapshots},
+        sealing::keyring::Keyring,
+    },
 };
-
-type Snapshots = HashMap<InstanceId, Arc<Layers>>;
-
-/// The snapshots of all instances. Instances are few and changes rare, so the whole map is swapped.
-pub(in crate::store) struct SettingsCache {
-    snapshots: ArcSwap<Snapshots>,
-}
 
 fn place(instance: i64, scope: &str, name: &str) -> String {
     format!("setting/{instance}/{scope}/{name}")
 }
 
-impl SettingsCache {
-    pub(in crate::store) async fn load(
-        connection: &mut SqliteConnection,
-        keyring: &Keyring,
-    ) -> Result<Self, StoreError> {
-        let mut snapshots = Snapshots::new();
-        for (instance, revision) in revisions(connection).await? {
-            snapshots.insert(instance, Arc::new(read(connection, keyring, instance, revision).await?));
-        }
-        Ok(Self { snapshots: ArcSwap::from_pointee(snapshots) })
+/// The settings of all instances.
+pub(in crate::store) async fn load(
+    connection: &mut SqliteConnection,
+    keyring: &Keyring,
+) -> Result<SettingsCache, StoreError> {
+    let mut snapshots = Snapshots::new();
+    for (instance, revision) in revisions(connection).await? {
+        snapshots.insert(instance, Arc::new(read(connection, keyring, instance, revision).await?));
     }
-
-    fn get(&self, instance: InstanceId) -> Arc<Layers> {
-        self.snapshots.load().get(&instance).cloned().unwrap_or_default()
-    }
-
-    /// Inserts a snapshot unless a newer one is present. Returns whether it was inserted.
-    fn put(&self, instance: InstanceId, layers: Layers) -> bool {
-        let layers = Arc::new(layers);
-        let mut newer = false;
-        self.snapshots.rcu(|snapshots| {
-            newer = snapshots.get(&instance).is_none_or(|known| known.revision() < layers.revision());
-            let mut next = Snapshots::clone(snapshots);
-            if newer {
-                next.insert(instance, layers.clone());
-            }
-            next
-        });
-        newer
-    }
+    Ok(SettingsCache::new(snapshots))
 }
 
 async fn revisions(connection: &mut SqliteConnection) -> Result<Vec<(InstanceId, u64)>, StoreError> {
@@ -95,50 +70,18 @@ async fn read(
 }
 
 /// Loads the settings of every instance whose revision is newer than its snapshot.
-pub(in crate::store) async fn refresh(store: &Store, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(in crate::store) async fn refresh(store: &Sqlite, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     for (instance, revision) in revisions(connection).await? {
-        if store.inner.settings.get(instance).revision() < revision {
+        if store.inner.memory.settings.get(instance).revision() < revision {
             let layers = read(connection, &store.inner.keyring, instance, revision).await?;
-            store.publish_settings(instance, layers);
+            store.inner.memory.publish_settings(instance, layers);
         }
     }
     Ok(())
 }
 
-impl Store {
-    /// The current settings of an instance. Cheap; takes no lock.
-    #[must_use]
-    pub fn layers(&self, instance: InstanceId) -> Arc<Layers> {
-        self.inner.settings.get(instance)
-    }
-
-    /// Notifies of instances whose settings changed, here or by another process.
-    #[must_use]
-    pub fn settings_changes(&self) -> tokio::sync::broadcast::Receiver<InstanceId> {
-        self.inner.settings_changes.subscribe()
-    }
-
-    /// Sets a value, or removes it with `None`: [`Self::set_settings`] with one change.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn set_setting(
-        &self,
-        instance: InstanceId,
-        scope: &Scope,
-        name: &str,
-        value: Option<&Secret>,
-    ) -> Result<Vec<EmptiedSecretSetting>, StoreError> {
-        self.set_settings(instance, scope, &[(name.to_owned(), value.cloned())]).await
-    }
-
-    /// Sets values at one scope, or removes them with `None`, in one transaction. Secrets that lose the address they
-    /// were set for are removed in the same transaction and returned. The caller must have validated the values. Writes
-    /// nothing when all values are already set.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn set_settings(
+impl SettingRepository for Sqlite {
+    async fn set_settings(
         &self,
         instance: InstanceId,
         scope: &Scope,
@@ -186,6 +129,12 @@ impl Store {
         Ok(emptied)
     }
 
+    async fn setting_changes(&self, instance: InstanceId, scope: &Scope) -> Result<Vec<SettingChange>, StoreError> {
+        setting_change::of(&self.readers()?, instance, scope).await
+    }
+}
+
+impl Sqlite {
     /// Replaces the settings of an instance with `layers`, including the addresses of its secrets.
     pub(in crate::store) async fn put_settings(&self, instance: InstanceId, layers: &Layers) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin("put the settings back").await?;
@@ -223,18 +172,12 @@ impl Store {
         .attempt("count the change of the settings")?;
         let layers = read(&mut transaction, &self.inner.keyring, instance, unsigned(revision)).await?;
         let _writing = transaction.commit().await?;
-        self.publish_settings(instance, layers);
+        self.inner.memory.publish_settings(instance, layers);
         Ok(())
     }
 
-    /// The secrets that [`Self::set_settings`] would remove with these changes.
-    #[must_use]
-    pub fn emptied_by(&self, instance: InstanceId, scope: &Scope, changes: &Changes) -> Vec<EmptiedSecretSetting> {
-        self.layers(instance).emptied(scope, changes, |mac| self.belongings(instance, mac))
-    }
-
     fn belongings(&self, instance: InstanceId, mac: Mac) -> Option<LayerMembership> {
-        self.roster().by_mac(instance, mac).map(|phone| LayerMembership::from(&*phone))
+        self.inner.memory.phones.by_mac(instance, mac).map(|phone| LayerMembership::from(&*phone))
     }
 
     /// Writes the address that a phone's own secret was set for, or removes it.
@@ -287,11 +230,5 @@ impl Store {
             .attempt("take the setting back")?;
         }
         Ok(())
-    }
-
-    fn publish_settings(&self, instance: InstanceId, layers: Layers) {
-        if self.inner.settings.put(instance, layers) {
-            let _ = self.inner.settings_changes.send(instance);
-        }
     }
 }

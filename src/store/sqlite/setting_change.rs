@@ -1,23 +1,17 @@
 //! Table `setting_change`: when settings were last changed or removed.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqlitePool};
 
-use super::codec::{ms, time};
-use crate::store::{
-    Store,
-    api::error::{ErrorContext, StoreError},
+use super::{
+    codec::{ms, time},
+    error_context::ErrorContext,
 };
-use crate::{phone::instance::InstanceId, settings::Scope};
-
-/// The last change of one setting in one scope.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingChange {
-    /// Its name.
-    pub name: String,
-    /// When it was changed.
-    pub at: Timestamp,
-}
+use crate::{
+    phone::instance::InstanceId,
+    settings::Scope,
+    store::api::{error::StoreError, setting::SettingChange},
+};
 
 pub(in crate::store) async fn note(
     connection: &mut SqliteConnection,
@@ -41,21 +35,20 @@ pub(in crate::store) async fn note(
     Ok(())
 }
 
-impl Store {
-    /// When each setting of a scope was last changed or removed.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn setting_changes(&self, instance: InstanceId, scope: &Scope) -> Result<Vec<SettingChange>, StoreError> {
-        let scope = scope.to_string();
-        let rows = sqlx::query!(
-            "SELECT name, at FROM setting_change WHERE instance_id = ? AND scope = ? ORDER BY name",
-            instance.0,
-            scope
-        )
-        .fetch_all(&self.readers()?)
-        .await
-        .attempt("read when settings were changed")?;
-        Ok(rows.into_iter().map(|row| SettingChange { name: row.name, at: time(row.at) }).collect())
-    }
+/// When each setting of a scope was last changed or removed.
+pub(in crate::store) async fn of(
+    readers: &SqlitePool,
+    instance: InstanceId,
+    scope: &Scope,
+) -> Result<Vec<SettingChange>, StoreError> {
+    let scope = scope.to_string();
+    let rows = sqlx::query!(
+        "SELECT name, at FROM setting_change WHERE instance_id = ? AND scope = ? ORDER BY name",
+        instance.0,
+        scope
+    )
+    .fetch_all(readers)
+    .await
+    .attempt("read when settings were changed")?;
+    Ok(rows.into_iter().map(|row| SettingChange { name: row.name, at: time(row.at) }).collect())
 }

@@ -2,7 +2,8 @@
 //! intact.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
+    fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
@@ -10,10 +11,8 @@ use std::{
 
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    files::failed,
-};
+use super::error_context::{ErrorContext, sort};
+use crate::store::{api::error::StoreError, files::failed};
 
 /// Number of SQLite instructions between two checks of the elapsed time.
 const LOOK: i32 = 10_000;
@@ -91,7 +90,7 @@ pub(in crate::store) async fn look_for_damage(
             tracing::debug!(?within, "the database is large: only a part was looked at for damage");
             Ok(())
         }
-        Err(error) => Err(StoreError::sort(action, error)),
+        Err(error) => Err(sort(action, error)),
     }
 }
 

@@ -12,15 +12,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Sqlite,
     codec::{ms, ms_opt, signed},
-    event::{self, NewEvent},
-    phone,
+    error_context::ErrorContext,
+    event, phone,
 };
-use crate::phone::record::{Phone, PhoneId};
-use crate::store::{Store, StoreError, api::error::ErrorContext};
-
-/// A change that may be written a moment later, together with others.
-pub type DeferredChange = Box<dyn FnOnce(&mut Phone, &mut Vec<NewEvent>) + Send>;
+use crate::{
+    phone::record::{Phone, PhoneId},
+    store::api::{error::StoreError, event::NewEvent, phone::DeferredChange},
+};
 
 /// Maximum number of queued changes. Further callers wait for space in the queue.
 const WAITING: usize = 1024;
@@ -46,7 +46,7 @@ pub(in crate::store) fn queue() -> (PendingWrites, mpsc::Receiver<PendingWrite>)
 }
 
 /// Writes until the gateway stops, then writes the rest of the queue.
-pub(in crate::store) async fn run(store: Store, mut queue: mpsc::Receiver<PendingWrite>, stop: CancellationToken) {
+pub(in crate::store) async fn run(store: Sqlite, mut queue: mpsc::Receiver<PendingWrite>, stop: CancellationToken) {
     // Use monotonic time, not the injected clock: the aim is to save real disk and CPU time.
     let (mut window, mut prompt) = (Instant::now(), 0);
     loop {
@@ -84,13 +84,13 @@ struct Draft {
     waiting: Vec<oneshot::Sender<Result<Arc<Phone>, StoreError>>>,
 }
 
-impl Store {
-    /// Same as [`Store::change_phone`] for changes that are not urgent. They are on disk within about 30 ms, in one
-    /// transaction with the other changes of that time.
-    ///
-    /// # Errors
-    /// See [`Store::change_phone`].
-    pub async fn change_phone_later(&self, phone: PhoneId, change: DeferredChange) -> Result<Arc<Phone>, StoreError> {
+impl Sqlite {
+    /// Queues a change. Returns when it is committed.
+    pub(in crate::store) async fn queue_change(
+        &self,
+        phone: PhoneId,
+        change: DeferredChange,
+    ) -> Result<Arc<Phone>, StoreError> {
         let (done, answer) = oneshot::channel();
         let later = PendingWrite { phone, change, done };
         self.inner.later.send(later).await.map_err(|_closed| StoreError::Stopped)?;
@@ -143,14 +143,14 @@ impl Store {
                 event::add(&mut transaction, draft.before.id, inner.clock.now(), &draft.events).await?;
                 continue;
             }
-            phone::write(&mut transaction, &inner.keyring, inner.roster.tokens(), &draft.after, counter).await?;
+            phone::write(&mut transaction, &inner.keyring, inner.memory.phones.tokens(), &draft.after, counter).await?;
             self.write_parts(&mut transaction, Some(&draft.before), &draft.after, &draft.events).await?;
         }
         write_rows(&mut transaction, &rows).await?;
         // Keep the write lock until all records are published, so that memory follows the order of the commits.
         let _writing = transaction.commit().await?;
         let publish = |(draft, counter): (&Draft, Option<i64>)| match counter {
-            Some(counter) => self.publish(draft.after.clone(), counter),
+            Some(counter) => self.inner.memory.publish(draft.after.clone(), counter),
             None => draft.before.clone(),
         };
         Ok(drafts.iter().zip(counters).map(publish).collect())

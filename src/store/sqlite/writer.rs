@@ -18,11 +18,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     connection,
     degraded::{condition, is_recoverable},
+    error_context::ErrorContext,
 };
-use crate::store::{
-    api::error::{ErrorContext, StoreError},
-    sealing::keyring::Keyring,
-};
+use crate::store::{api::error::StoreError, sealing::keyring::Keyring};
 
 /// Pause between two attempts to write again.
 const MEND: Duration = Duration::from_secs(10);

@@ -67,7 +67,7 @@ async fn a_secret_without_a_binding_gets_the_one_that_holds_before_the_next_chan
     set(&fixture, "instance", &[("ldap_server", Some("ldap.example.com"))]).await;
     set(&fixture, &format!("phone:{OWN}"), &[("ldap_password", Some("p"))]).await;
     sqlx::query("DELETE FROM setting WHERE name LIKE '%@address'")
-        .execute(&mut *fixture.store.inner.writer.hold().await)
+        .execute(&mut *fixture.store.database.inner.writer.hold().await)
         .await
         .unwrap();
     assert_eq!(stored(&fixture).await, 0);
@@ -81,7 +81,7 @@ async fn a_secret_without_a_binding_gets_the_one_that_holds_before_the_next_chan
 
 async fn stored(fixture: &Fixture) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM setting WHERE name LIKE '%@address'")
-        .fetch_one(&mut *fixture.store.inner.writer.hold().await)
+        .fetch_one(&mut *fixture.store.database.inner.writer.hold().await)
         .await
         .unwrap()
 }

@@ -102,7 +102,7 @@ async fn damage_is_noticed_before_it_is_needed() {
         fixture.store.create_phone(phone, Vec::new()).await.unwrap();
     }
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(&mut *fixture.store.inner.writer.take().await)
+        .execute(&mut *fixture.store.database.inner.writer.take().await)
         .await
         .unwrap();
     assert_eq!(fixture.store.condition(), Health::Healthy);

@@ -36,7 +36,7 @@ async fn the_file_fetched_last_is_kept_sealed_and_goes_with_the_phone() {
     }
     assert_eq!(held(&fixture.again().await, phone.id).await, told("c.cfg", "second-secret"));
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM delivered_file")
-        .fetch_one(&fixture.store.readers().unwrap())
+        .fetch_one(&fixture.store.database.readers().unwrap())
         .await
         .unwrap();
     assert_eq!(rows, 2, "the newest names only");

@@ -8,7 +8,7 @@ use super::*;
 async fn a_transaction_left_behind_is_undone() {
     let fixture = Fixture::new().await;
     let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let mut transaction = fixture.store.inner.writer.begin("test").await.unwrap();
+    let mut transaction = fixture.store.database.inner.writer.begin("test").await.unwrap();
     sqlx::query("UPDATE phone SET provisioning = 9, change = 99").execute(&mut *transaction).await.unwrap();
     drop(transaction);
     let (after, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
@@ -78,7 +78,7 @@ async fn what_is_wrong_with_the_files_is_said() {
 
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
         VALUES (9999, 'later', TRUE, x'00', 0)";
-    sqlx::query(newer).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    sqlx::query(newer).execute(&mut *fixture.store.database.inner.writer.take().await).await.unwrap();
     assert!(matches!(open().await, Err(StoreError::NewerSchema { found: 9999, .. })));
 
     let dir = tempfile::tempdir().unwrap();
@@ -93,7 +93,7 @@ async fn a_full_disk_a_lock_and_a_read_only_file_are_told_apart() {
     let fixture = Fixture::new().await;
     let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let run = async |sql: &'static str| {
-        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+        sqlx::query(sql).execute(&mut *fixture.store.database.inner.writer.take().await).await.unwrap();
     };
     let grow = || fixture.store.save_upload(phone.id, "x", &[7; UPLOAD_LIMIT]);
     run("PRAGMA max_page_count = 1").await;
@@ -106,7 +106,7 @@ async fn a_full_disk_a_lock_and_a_read_only_file_are_told_apart() {
     run("PRAGMA query_only = OFF").await;
     run("PRAGMA busy_timeout = 1").await;
     let other = fixture.again().await;
-    let mut blocking = other.inner.writer.take().await;
+    let mut blocking = other.database.inner.writer.take().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *blocking).await.unwrap();
     assert!(matches!(grow().await, Err(StoreError::Locked { .. })));
     let refused = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await;
@@ -122,7 +122,7 @@ async fn a_damaged_row_takes_no_other_phone_with_it() {
     let first = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let second = fixture.store.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
     let swap = "UPDATE phone SET secrets = (SELECT secrets FROM phone WHERE id = 2) WHERE id = 1";
-    sqlx::query(swap).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    sqlx::query(swap).execute(&mut *fixture.store.database.inner.writer.take().await).await.unwrap();
     let again = fixture.again().await;
     assert!(again.roster().get(first.id).is_none(), "secrets of another row do not open here");
     assert!(again.roster().get(second.id).is_some());

@@ -10,7 +10,7 @@ use super::{
     schemas::{RELEASED, database, downgraded},
     *,
 };
-use crate::store::{sealing::key_file, sqlite::schema::newest, sqlite::snapshots};
+use crate::store::{sealing::key_file, snapshots, sqlite::schema::newest};
 
 const PHONES: u8 = 3;
 

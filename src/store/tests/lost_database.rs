@@ -135,7 +135,7 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         let (shown, _) = store.create_token(late, token).await.unwrap();
         // Clear SQLite's cache as well.
         for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
-            sqlx::query(order).execute(&mut *store.inner.writer.hold().await).await.unwrap();
+            sqlx::query(order).execute(&mut *store.database.inner.writer.hold().await).await.unwrap();
         }
         fs::File::options().write(true).open(serving.path("gangway.db")).unwrap().set_len(cut).unwrap();
 
@@ -215,7 +215,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
     let earlier = fs::read(earlier).unwrap();
     serving.count().await.unwrap();
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(&mut *serving.store().inner.writer.hold().await)
+        .execute(&mut *serving.store().database.inner.writer.hold().await)
         .await
         .unwrap();
     // The file is not truncated first, as it would be if `cp` emptied it.
@@ -253,7 +253,7 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     fs::write(&damaged, "no database").unwrap();
     assert_eq!(snapshots::list(serving.fixture.dir.path()), [copy.clone(), damaged]);
     for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
-        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+        sqlx::query(order).execute(&mut *serving.store().database.inner.writer.hold().await).await.unwrap();
     }
     // None of the copies is usable.
     fs::write(&copy, "no database").unwrap();
@@ -321,15 +321,15 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
         for number in 0..30_u8 {
             let mac = format!("805ec1{round:02x}{number:02x}00");
             serving.store().create_phone(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
-            assert_eq!(serving.store().inner.identity.look(), Ok(()));
+            assert_eq!(serving.store().database.inner.identity.look(), Ok(()));
         }
         for statement in ["DELETE FROM account WHERE phone_id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement).execute(&mut *serving.store().inner.writer.take().await).await.unwrap();
+            sqlx::query(statement).execute(&mut *serving.store().database.inner.writer.take().await).await.unwrap();
             serving.clock.advance(Duration::from_secs(3));
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(serving.store().inner.identity.look(), Ok(()), "{statement}");
+            assert_eq!(serving.store().database.inner.identity.look(), Ok(()), "{statement}");
         }
     }
     assert_eq!((serving.store().condition(), serving.store().mended()), (Health::Healthy, None));
@@ -340,7 +340,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
 async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     let serving = Serving::new().await;
     let order = async |order: &'static str| {
-        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+        sqlx::query(order).execute(&mut *serving.store().database.inner.writer.hold().await).await.unwrap();
     };
     order("PRAGMA query_only = ON").await;
     assert!(serving.count().await.is_err());

@@ -1,5 +1,7 @@
 //! A data directory without its database.
 
+use sqlx::Connection as _;
+
 use super::*;
 
 async fn first_open(dir: &Path) -> Result<Store, StoreError> {

@@ -35,7 +35,7 @@ async fn requests_are_known_at_once_and_on_disk_when_the_gateway_ends() {
 async fn facts_that_could_not_be_written_wait_each_once() {
     let fixture = Fixture::new().await;
     let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let requests = &fixture.store.inner.requests;
+    let requests = &fixture.store.database.memory().requests;
     let seen = || fixture.store.request_seen(note(fixture.instance, Some(phone.id), "805ec0000001.cfg"));
     seen();
     let batch = requests.take_unwritten();
@@ -53,6 +53,6 @@ async fn unknown_devices_are_counted_and_leave_nothing() {
     for count in 0..10 {
         fixture.store.request_seen(note(fixture.instance, None, &count.to_string()));
     }
-    let requests = &fixture.store.inner.requests;
+    let requests = &fixture.store.database.memory().requests;
     assert!(requests.take_unwritten().is_empty() && requests.is_empty());
 }

@@ -6,7 +6,8 @@ use sqlx::{Connection, Row, SqliteConnection};
 
 use super::*;
 use crate::store::{
-    sealing::key_file, sealing::keyring::Keyring, sqlite::rotate::RotationStep, sqlite::sealed_columns::SEALED,
+    sealing::{key_file, keyring::Keyring},
+    sqlite::sealed_columns::SEALED,
 };
 
 /// A store with a value in every sealed column.
@@ -150,6 +151,7 @@ async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
     let mut written = Vec::new();
     let mut steps = Vec::new();
     command
+        .database
         .rotate_until(|step| {
             steps.push(step);
             ControlFlow::Continue(())
@@ -163,7 +165,7 @@ async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
             seen.set(seen.get() + 1);
             if seen.get() > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        command.rotate_until(stopping).await.unwrap();
+        command.database.rotate_until(stopping).await.unwrap();
         // During the rotation the gateway writes with the new key and reads values that the command has sealed.
         number += 1;
         let secret = Secret::new(format!("written-{number}"));
@@ -186,6 +188,7 @@ async fn a_rotation_that_died_anywhere_is_ended_by_the_next_one() {
         let mut seen = 0;
         let dying = fixture.again().await;
         dying
+            .database
             .rotate_until(|_| {
                 seen += 1;
                 if seen > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

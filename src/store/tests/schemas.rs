@@ -8,8 +8,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, migrate::Migrator, sqli
 use super::*;
 use crate::store::{
     sealing::key_file,
+    snapshots,
     sqlite::schema::{MIGRATIONS, newest},
-    sqlite::snapshots,
 };
 
 /// The newest migration of each released schema. A release adds the one it ships.
@@ -77,7 +77,10 @@ pub(super) async fn downgraded(from: &Fixture, version: i64, dir: &Path) -> (Vec
 async fn each_released_schema_comes_forward_with_every_phone() {
     let phones: u64 = std::env::var("GANGWAY_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
     let fixture = Fixture::new().await;
-    sqlx::query("PRAGMA synchronous = OFF").execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    sqlx::query("PRAGMA synchronous = OFF")
+        .execute(&mut *fixture.store.database.inner.writer.take().await)
+        .await
+        .unwrap();
     for count in 1..=phones {
         let mut phone = full(fixture.phone(&format!("805ec0{count:06x}")));
         phone.accounts[0].password = Secret::new(format!("password-{count}"));
@@ -100,7 +103,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
         let store = open(dir.path()).await;
 
         println!("schema {version} -> {}: {phones} phones in {:#}", newest(), clock.now().duration_since(start));
-        assert_eq!(counts(&mut *store.inner.writer.take().await, &tables).await, before, "schema {version}");
+        assert_eq!(counts(&mut *store.database.inner.writer.take().await, &tables).await, before, "schema {version}");
         assert_eq!(store.roster().len() as u64, phones, "schema {version}: every phone opens");
         for (id, phone) in [1, phones / 2, phones].map(|id| (id, PhoneId(id.cast_signed()))) {
             let found = store.roster().get(phone).unwrap();
@@ -141,7 +144,7 @@ async fn copies_before_a_change_are_bounded_and_without_one_nothing_is_changed()
     fs::remove_file(dir.path().join(snapshots::DIRECTORY)).unwrap();
     let clock = ManualClock::new(now());
     for _ in 0..5 {
-        snapshots::before_migration(&mut connection, dir.path(), clock.now(), 1).await.unwrap();
+        crate::store::sqlite::snapshots::before_migration(&mut connection, dir.path(), clock.now(), 1).await.unwrap();
         clock.advance(Duration::from_secs(1));
     }
     assert_eq!(snapshots::list(dir.path()).len(), 3);
