@@ -45,10 +45,7 @@ pub use self::{
 };
 use crate::{
     api::{
-        appwebsocket::{
-            AppWebsocketContext, devices,
-            prelogin_limiter::{self, PreLoginLimiter},
-        },
+        appwebsocket::{AppWebsocketContext, devices, prelogin_limiter::PreLoginLimiter},
         pages::AdminPages,
         rest::Rest,
     },
@@ -214,9 +211,7 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             places: PreLoginLimiter::remembered(
-                instances
-                    .iter()
-                    .filter_map(|instance| Some((instance.id, store.fact(instance.id, prelogin_limiter::FACT)?))),
+                instances.iter().map(|instance| (instance.id, store.learned().pbx_sources(instance.id))),
             ),
             wrong_passwords: Arc::default(),
             turned_away,

@@ -15,6 +15,7 @@ mod backup;
 mod delivered_task;
 mod facts;
 mod files;
+mod learned;
 mod memory;
 mod records;
 mod request_task;
@@ -36,6 +37,7 @@ pub use self::{
         event::{EVENTS_KEPT, EventRow, NewEvent},
         health::Health,
         history::{HistoryEntry, HistoryFilter, HistoryRow},
+        learned::{BootstrapTicket, NamedUrls},
         loss::Loss,
         phone::{DeferredChange, PhoneChanged},
         recovery::RecoveryResult,
@@ -51,6 +53,7 @@ pub use self::{
     },
     delivered_task::WriteDeliveredFiles,
     files::{DATABASE, ServeLock},
+    learned::LearnedRecords,
     memory::phone_cache::PhoneCache,
     sqlite::command_payload::HANDOVER_LIMIT,
 };

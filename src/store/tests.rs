@@ -5,6 +5,7 @@ mod degraded;
 mod delivered;
 mod failures;
 mod frozen;
+mod learned;
 mod lost_database;
 mod missing_database;
 mod order;

@@ -103,9 +103,8 @@ async fn accounts_are_known(gateway: &Gateway) {
     for vendor in ["yealink", "snom"] {
         let password = layers.get(&format!("redirect.{vendor}.password"));
         if password.is_some_and(|password| !password.expose().is_empty()) {
-            let key = format!("redirect_tried.{vendor}");
-            let is_known = |store: &Store| store.secret_fact(records.instance, &key).is_some();
-            records.wait_facts(&format!("the account at {vendor} to be known"), is_known).await;
+            let is_known = |store: &Store| store.learned().tried_account(records.instance, vendor).is_some();
+            records.wait_learned(&format!("the account at {vendor} to be known"), is_known).await;
         }
     }
 }

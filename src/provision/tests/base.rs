@@ -371,7 +371,7 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     // Without an app object for the other vendor a user cannot choose it, so the OUI is only a hint.
     bench.provisioned().await;
     bench.provisioning.app_url(bench.instance, "snom", "https://gw.example.com/x/gangway".parse().unwrap());
-    let learned = || bench.store.fact(bench.instance, "learned_url.snom").is_some();
+    let learned = || bench.store.learned().urls_of(bench.instance, "snom").url.is_some();
     until("the app object is known", learned).await;
     // A phone in service is not rejected because a manifest learned an OUI.
     bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();

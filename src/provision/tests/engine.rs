@@ -13,7 +13,7 @@ use crate::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, Flags, Phone, new_token},
     },
-    provision::{commands, public_url},
+    provision::commands,
     redirect::RedirectResult,
     settings::Scope,
 };
@@ -195,7 +195,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     bench.provisioned().await;
     assert!(bench.record().redirect_entry.as_ref().unwrap().url.expose().starts_with("https://a.example.com/"));
     bench.provisioning.app_url(bench.instance, "yealink", learned("https://b.example.com/example.com/gangway"));
-    let conflict = || bench.store.fact(bench.instance, &public_url::conflict_key("yealink")).is_some();
+    let conflict = || bench.store.learned().urls_of(bench.instance, "yealink").conflict.is_some();
     until("the conflict is recorded", conflict).await;
     rest().await;
     assert_eq!(bench.outside.registrations(), 1);
@@ -242,10 +242,10 @@ async fn urls_named_in_quick_succession_end_with_the_last() {
     bench.provisioning.app_url(bench.instance, "yealink", url(&b));
     bench.provisioning.app_url_removed(bench.instance, "yealink", url(&a));
     rest().await;
-    let learned = || bench.store.fact(bench.instance, &public_url::learned_key("yealink"));
+    let learned = || bench.store.learned().urls_of(bench.instance, "yealink").url;
     until("the last one is learned", || learned().as_deref() == Some(b.as_str())).await;
     rest().await;
-    assert_eq!(bench.store.fact(bench.instance, &public_url::conflict_key("yealink")), None);
+    assert_eq!(bench.store.learned().urls_of(bench.instance, "yealink").conflict, None);
     assert_eq!(learned(), Some(b));
     bench.stop().await;
 }

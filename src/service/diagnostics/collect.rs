@@ -15,9 +15,9 @@ use super::{
     sections::{Body, BundleFile, Group},
 };
 use crate::{
-    provision::public_url::{CONFLICT, LEARNED},
+    phone::instance::InstanceId,
     settings::{Lookup, Scope, setting},
-    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
+    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, NamedUrls, Store, StoreError},
 };
 
 /// Text compresses to about a twelfth. This is the maximum amount read from logs and single phones, in bytes per byte
@@ -25,10 +25,6 @@ use crate::{
 const UNPACKED: u64 = 12;
 /// Maximum number of calls to redirect services to read, newest first.
 const CALLS: u32 = 20_000;
-/// Prefixes of the facts to include: URLs learned and in conflict, grants, destinations of sysclients, origins that
-/// frame the page.
-const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
-
 /// The collected parts, before they are cut to size.
 pub(super) struct Collected {
     /// All parts.
@@ -134,8 +130,8 @@ fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[O
             identifiers::of_audit(row, &mut known);
         }
     }
-    for prefix in [LEARNED, CONFLICT, "devices.", "frame."] {
-        for (_, _, value) in store.facts_beginning(prefix) {
+    for of in instances {
+        for (_, value) in learned(store, of.tenant.id).iter().filter(|(name, _)| !name.starts_with("grants.")) {
             value.split_whitespace().for_each(|url| known.add_host_of(url));
         }
     }
@@ -208,14 +204,25 @@ fn of_instance(
     ]
 }
 
+/// What the gateway learned for an instance, as far as the bundle shows it: names with values.
+fn learned(store: &Store, instance: InstanceId) -> Vec<(String, String)> {
+    let learned = store.learned();
+    let mut all = Vec::new();
+    for (provider, NamedUrls { url, conflict }) in learned.urls(instance) {
+        all.extend(url.map(|url| (format!("learned_url.{provider}"), url)));
+        all.extend(conflict.map(|urls| (format!("learned_url_conflict.{provider}"), urls)));
+    }
+    all.extend(learned.grants(instance).into_iter().map(|(app, apis)| (format!("grants.{app}"), apis)));
+    all.extend(learned.devices_address(instance).map(|url| ("devices.sysclients".to_owned(), url)));
+    let hosts = learned.frame_hosts(instance);
+    all.extend((!hosts.is_empty()).then(|| ("frame.hosts".to_owned(), hosts.join(" "))));
+    all
+}
+
 fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
     let store = sources.store;
-    let learned: serde_json::Map<String, Value> = FACTS
-        .iter()
-        .flat_map(|prefix| store.facts_beginning(prefix))
-        .filter(|(instance, ..)| *instance == tenant.id)
-        .map(|(_, name, value)| (name, Value::String(value)))
-        .collect();
+    let learned: serde_json::Map<String, Value> =
+        learned(store, tenant.id).into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     // Per provider, because each provider has a separate app object.
     let registry = sources.registry.load();
     let providers =

@@ -23,6 +23,7 @@ pub(in crate::store) mod event;
 pub(in crate::store) mod health;
 pub(in crate::store) mod history;
 pub(in crate::store) mod instance;
+pub(in crate::store) mod learned;
 pub(in crate::store) mod loss;
 pub(in crate::store) mod phone;
 pub(in crate::store) mod recovery;

@@ -5,6 +5,7 @@ pub(in crate::store) mod delivered;
 pub(in crate::store) mod facts;
 pub(in crate::store) mod health;
 pub(in crate::store) mod instances;
+pub(in crate::store) mod learned;
 pub(in crate::store) mod phone_cache;
 pub(in crate::store) mod requests;
 pub(in crate::store) mod settings;
@@ -16,8 +17,8 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::broadcast;
 
 use self::{
-    delivered::Waiting, facts::FactCache, health::PublishedHealth, instances::InstanceTable, phone_cache::PhoneCache,
-    requests::Requests, settings::SettingsCache, tokens::TokenCache,
+    delivered::Waiting, facts::FactCache, health::PublishedHealth, instances::InstanceTable, learned::LearnedCache,
+    phone_cache::PhoneCache, requests::Requests, settings::SettingsCache, tokens::TokenCache,
 };
 use super::api::{phone::PhoneChanged, recovery::RecoveryResult, restoration::Restoration};
 use crate::{
@@ -41,6 +42,8 @@ pub(in crate::store) struct Memory {
     pub(in crate::store) settings: SettingsCache,
     /// Table `fact`.
     pub(in crate::store) facts: FactCache,
+    /// What the gateway learned or generated once.
+    pub(in crate::store) learned: LearnedCache,
     /// The API tokens.
     pub(in crate::store) tokens: TokenCache,
     /// The last requests; the engine writes them a moment later.
@@ -64,6 +67,7 @@ pub(in crate::store) struct LoadedMemory {
     pub(in crate::store) instances: InstanceTable,
     pub(in crate::store) settings: SettingsCache,
     pub(in crate::store) facts: FactCache,
+    pub(in crate::store) learned: LearnedCache,
     pub(in crate::store) tokens: TokenCache,
     pub(in crate::store) requests: Requests,
     pub(in crate::store) restoration: Option<Restoration>,
@@ -72,12 +76,13 @@ pub(in crate::store) struct LoadedMemory {
 impl Memory {
     /// Memory with what was loaded.
     pub(in crate::store) fn new(loaded: LoadedMemory) -> Self {
-        let LoadedMemory { phones, instances, settings, facts, tokens, requests, restoration } = loaded;
+        let LoadedMemory { phones, instances, settings, facts, learned, tokens, requests, restoration } = loaded;
         Self {
             phones,
             instances,
             settings,
             facts,
+            learned,
             tokens,
             requests,
             delivered: Waiting::default(),

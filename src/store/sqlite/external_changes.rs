@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{
-    Sqlite, connection, degraded, error_context::ErrorContext, fact, loader, phone, sequence::Seen, setting, token,
+    Sqlite, connection, degraded, error_context::ErrorContext, fact, learned, loader, phone, sequence::Seen, setting,
+    token,
 };
 use crate::store::{
     api::{error::StoreError, health::Health},
@@ -172,6 +173,9 @@ async fn look(store: &Sqlite, connection: &mut SqliteConnection, seen: &mut Seen
     token::refresh(store, &mut transaction).await?;
     if now.fact != seen.fact {
         fact::refresh(store).await?;
+    }
+    if now.learned != seen.learned {
+        learned::refresh(store).await?;
     }
     if now.phone != seen.phone {
         for (id, change) in phone::changed_since(&mut transaction, seen.phone).await? {

@@ -17,7 +17,7 @@ use super::{
     device_config,
     device_config::{ConfigRow, Items},
     error_context::ErrorContext,
-    fact, phone, request,
+    fact, learned, phone, request,
     sequence::Seen,
     setting, token,
 };
@@ -26,7 +26,8 @@ use crate::{
     store::{
         api::error::StoreError,
         memory::{
-            facts::FactCache, phone_cache::PhoneCache, requests::Requests, settings::SettingsCache, tokens::TokenCache,
+            facts::FactCache, learned::LearnedCache, phone_cache::PhoneCache, requests::Requests,
+            settings::SettingsCache, tokens::TokenCache,
         },
         sealing::keyring::Keyring,
     },
@@ -40,6 +41,7 @@ const CHUNK: i64 = 256;
 pub(in crate::store) struct LoadedStore {
     pub(in crate::store) settings: SettingsCache,
     pub(in crate::store) facts: FactCache,
+    pub(in crate::store) learned: LearnedCache,
     pub(in crate::store) tokens: TokenCache,
     pub(in crate::store) requests: Requests,
     pub(in crate::store) seen: Seen,
@@ -119,6 +121,7 @@ pub(in crate::store) async fn everything(
     }
     let settings = setting::load(&mut transaction, keyring).await?;
     let facts = fact::load(&mut transaction, keyring).await?;
+    let learned = learned::load(&mut transaction, keyring).await?;
     let tokens = token::load(&mut transaction).await?;
     let requests = match request::load(&mut transaction).await {
         Err(error @ StoreError::Corrupt { .. }) => {
@@ -129,7 +132,7 @@ pub(in crate::store) async fn everything(
         loaded => loaded?,
     };
     transaction.rollback().await.attempt("read the database")?;
-    Ok(LoadedStore { settings, facts, tokens, requests, seen, damage })
+    Ok(LoadedStore { settings, facts, learned, tokens, requests, seen, damage })
 }
 
 /// Loads the phones in this id range with their change counters. A damaged phone yields an error for itself only.

@@ -25,6 +25,7 @@ pub(in crate::store) mod fault_injection;
 pub(in crate::store) mod history;
 pub(in crate::store) mod identity;
 pub(in crate::store) mod instance;
+pub(in crate::store) mod learned;
 pub(in crate::store) mod loader;
 pub(in crate::store) mod lost_database;
 pub(in crate::store) mod missing_database;
@@ -175,6 +176,7 @@ impl Sqlite {
             instances,
             settings: loaded.settings,
             facts: loaded.facts,
+            learned: loaded.learned,
             tokens: loaded.tokens,
             requests: loaded.requests,
             restoration,

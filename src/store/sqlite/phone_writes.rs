@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::{Sqlite, account, activity, delivered, device_config, event, fact, loader, phone, setting};
+use super::{Sqlite, account, activity, delivered, device_config, event, fact, learned, loader, phone, setting};
 use crate::{
     phone::record::{Phone, PhoneId},
     store::api::{
@@ -83,7 +83,8 @@ impl Sqlite {
         // facts now.
         let caught_up = async {
             setting::refresh(self, connection).await?;
-            fact::refresh_by(self, connection).await
+            fact::refresh_by(self, connection).await?;
+            learned::refresh_by(self, connection).await
         };
         if let Err(error) = caught_up.await {
             // The check for external changes retries; the change itself does not depend on it.

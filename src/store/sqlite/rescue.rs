@@ -97,6 +97,7 @@ impl Sqlite {
         }
         self.write_changes(&store).await?;
         store.take_facts_of(self).await?;
+        store.take_learned_of(self).await?;
         store.take_tokens_of(self).await?;
         let mut writing = store.inner.writer.hold().await;
         snapshots::of_loss(&mut writing, &inner.dir, now).await

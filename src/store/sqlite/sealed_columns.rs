@@ -7,8 +7,7 @@ pub(in crate::store) struct SealedColumn {
     pub(in crate::store) table: &'static str,
     /// The column; it may be NULL.
     pub(in crate::store) column: &'static str,
-    /// The columns that identify a row. A value is sealed to the place made of the table and these columns, joined with
-    /// `/`.
+    /// The columns that identify a row. A value is sealed to the place that [`place`] makes of them.
     pub(in crate::store) row: &'static [&'static str],
 }
 
@@ -26,12 +25,26 @@ pub(in crate::store) const SEALED: &[SealedColumn] = &[
     column("handover", "sealed", &["key"]),
     column("setting", "sealed", &["instance_id", "scope", "name"]),
     column("fact", "sealed", &["instance_id", "key"]),
+    column("bootstrap_account", "sealed", &["instance_id"]),
+    column("server_entry", "sealed", &["instance_id", "vendor"]),
+    column("tried_account", "sealed", &["instance_id", "vendor"]),
 ];
+
+/// The place of a row: the table and the columns that identify the row, joined with `/`. Rows that migration 0050 moved
+/// out of table `fact` keep the place that they had there.
+pub(in crate::store) fn place(table: &str, row: &[&str]) -> String {
+    match (table, row) {
+        ("bootstrap_account", [instance]) => format!("fact/{instance}/bootstrap_password"),
+        ("server_entry", [instance, vendor]) => format!("fact/{instance}/server_entry.{vendor}"),
+        ("tried_account", [instance, vendor]) => format!("fact/{instance}/redirect_tried.{vendor}"),
+        _ => format!("{table}/{}", row.join("/")),
+    }
+}
 
 impl SealedColumn {
     /// The place of the row with these values of [`SealedColumn::row`].
     pub(in crate::store) fn place(&self, row: &[String]) -> String {
-        format!("{}/{}", self.table, row.join("/"))
+        place(self.table, &row.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// SQL that counts the values sealed by another key than `?1`.

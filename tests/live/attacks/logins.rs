@@ -226,7 +226,7 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
 
     let (store, instance) = (&bench.records().store, bench.records().instance);
     assert!(store.audit(instance, None, 10).await.unwrap().is_empty());
-    assert!(store.facts_beginning("frame.hosts").iter().all(|(_, _, hosts)| !hosts.contains("evil")));
+    assert!(store.learned().frame_hosts(instance).iter().all(|host| !host.contains("evil")));
 }
 
 /// Two tenants may share a password by mistake. A PBX can still log in only to its own domain.

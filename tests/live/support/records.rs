@@ -54,10 +54,17 @@ impl Records {
         self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
     }
 
-    /// Waits for a fact and returns its value.
-    pub async fn wait_fact(&self, key: &str) -> String {
-        self.wait_facts(&format!("the fact {key}"), |store| store.fact(self.instance, key).is_some()).await;
-        self.store.fact(self.instance, key).unwrap()
+    /// Waits until what the gateway learned meets a condition.
+    pub async fn wait_learned(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
+        let mut changes = self.store.learned().changes();
+        let search = async {
+            while !is_so(&self.store) {
+                changes.changed().await.expect("the store is there");
+            }
+        };
+        if tokio::time::timeout(PATIENCE, search).await.is_err() {
+            panic!("waited {PATIENCE:?} for {what}");
+        }
     }
 
     /// Waits until the facts of the store meet a condition.
