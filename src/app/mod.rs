@@ -133,7 +133,7 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        descriptor_log::log_shares(&shares, store.roster().len());
+        descriptor_log::log_shares(&shares, store.phones().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -418,7 +418,7 @@ impl Application {
         tasks.finish(SHUTDOWN_PATIENCE).await;
         let unfinished = tasks.running();
         // Requests that arrived while the tasks ended.
-        if let Err(error) = store.flush_requests().await {
+        if let Err(error) = store.requests().flush().await {
             tracing::error!(%error, "the last requests could not be written");
         }
         store.close().await;

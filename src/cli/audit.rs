@@ -24,7 +24,7 @@ impl Audit {
     pub fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         block_on(async |tasks| {
             let context = CommandContext::open(global, &tasks).await?;
-            let rows = context.store.audit(context.instance, None, self.count).await?;
+            let rows = context.store.audit_log().entries(context.instance, None, self.count).await?;
             if global.json {
                 let rows = rows.iter().map(|row| {
                     json!({

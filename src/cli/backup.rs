@@ -59,7 +59,7 @@ impl BackupArgs {
             let store = open(&dir, &tasks).await?;
             // Audit failed backups too: the user tried to read every secret.
             let deed = format!("write everything into the backup {}", self.file.display());
-            store.add_audit_everywhere(&user()?, &deed).await?;
+            store.audit_log().add_everywhere(&user()?, &deed).await?;
             let bar = bar();
             let written = store.back_up(&self.file, &passphrase, |progress| show(&bar, progress)).await;
             bar.finish_and_clear();
@@ -133,7 +133,7 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
         let store = open(dir, &tasks).await?;
         let _claim = store.claim()?;
         if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
-            store.add_audit_everywhere(&user()?, "take over the phones of the restored backup").await?;
+            store.audit_log().add_everywhere(&user()?, "take over the phones of the restored backup").await?;
         }
         Ok(store.leave_passive().await?)
     })

@@ -99,7 +99,7 @@ impl Diagnostics {
             tenants.push(tenant(configured, store, id).await);
         }
         if let Some(mac) = self.phone {
-            let is_known = |tenant: &Tenant| store.roster().by_mac(tenant.id, mac).is_some();
+            let is_known = |tenant: &Tenant| store.phones().by_mac(tenant.id, mac).is_some();
             if !tenants.iter().any(is_known) {
                 bail!("there is no phone {mac}: `gangway phones list` shows what there is");
             }
@@ -132,7 +132,7 @@ impl Diagnostics {
             target: self.phone.map(|mac| mac.to_string()).unwrap_or_default(),
             deed: format!("write the diagnostics bundle {}{names}", file.display()),
         };
-        Ok(store.add_audit(&entry).await?)
+        Ok(store.audit_log().add(&entry).await?)
     }
 
     fn tell(&self, file: &Path, bundle: &DiagnosticsBundle, as_json: bool) {

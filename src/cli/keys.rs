@@ -37,7 +37,7 @@ impl KeysCommand {
             let store = Store::open(&dir, Arc::new(SystemClock), &tasks)
                 .await
                 .with_context(|| format!("the data directory {} cannot be opened", dir.display()))?;
-            store.add_audit_everywhere(&user()?, "make a new sealing key").await?;
+            store.audit_log().add_everywhere(&user()?, "make a new sealing key").await?;
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             let rotation = store
                 .rotate_keys(|step| {

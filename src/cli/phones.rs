@@ -179,14 +179,14 @@ impl Intent {
 }
 
 fn find(context: &CommandContext, mac: Mac) -> anyhow::Result<Arc<Phone>> {
-    match context.store.roster().by_mac(context.instance, mac) {
+    match context.store.phones().by_mac(context.instance, mac) {
         Some(phone) => Ok(phone),
         None => bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label),
     }
 }
 
 fn list(context: &CommandContext, removed: bool, as_json: bool) {
-    let mut phones = context.store.roster().in_instance(context.instance);
+    let mut phones = context.store.phones().in_instance(context.instance);
     phones.retain(|phone| removed || phone.buried.is_none());
     phones.sort_by_key(|phone| phone.mac);
     if as_json {
@@ -245,20 +245,20 @@ fn all(phone: &Phone, text: impl Fn(&crate::phone::record::Account) -> &'static 
 
 /// The firmware required by the settings and the one reported by the phone.
 fn firmware(store: &Store, phone: &Phone) -> FirmwareState {
-    FirmwareState::of_phone(&store.layers(phone.instance), phone)
+    FirmwareState::of_phone(&store.settings().layers(phone.instance), phone)
 }
 
 fn summary(store: &Store, phone: &Phone) -> Value {
-    let asked = store.request_facts(phone.id);
+    let asked = store.requests().last(phone.id);
     let asked = asked.as_ref().map(|facts| (facts.at, facts.address.as_str()));
     shown(phone, &firmware(store, phone), asked)
 }
 
 async fn show(context: &CommandContext, mac: Mac, as_json: bool) -> anyhow::Result<()> {
     let phone = find(context, mac)?;
-    let events = context.store.events(phone.id, 50).await?;
+    let events = context.store.phones().events(phone.id, 50).await?;
     let urls = context.public_urls();
-    let scheme = context.store.layers(phone.instance).scheme_of(&phone);
+    let scheme = context.store.settings().layers(phone.instance).scheme_of(&phone);
     let (base, problem) = (urls.base(&phone.provider, scheme), urls.problem(&phone.provider, scheme));
     if as_json {
         let mut value = summary(&context.store, &phone);
@@ -308,7 +308,7 @@ async fn show(context: &CommandContext, mac: Mac, as_json: bool) -> anyhow::Resu
         print("  PBX flags", flags.state.text(), flags.since, flags.error.as_deref());
         print("  Registered", registered.state.text(), registered.since, registered.error.as_deref());
     }
-    if let Some(facts) = context.store.request_facts(phone.id) {
+    if let Some(facts) = context.store.requests().last(phone.id) {
         output::line(&format!("  last request at {:.0} from {}: {}", facts.at, facts.address, facts.file));
     }
     output::line("");
@@ -341,7 +341,7 @@ async fn act(context: &CommandContext, change: &PhoneChange, intent: Intent) -> 
         return Ok(());
     }
     // An unchanged record gives the serving process nothing to acknowledge.
-    if store.roster().get(phone.id).as_ref() == Some(&phone) {
+    if store.phones().get(phone.id).as_ref() == Some(&phone) {
         return wait(context, &phone, None).await;
     }
     let request = Acknowledgement::request(store, &phone).await?;
@@ -386,7 +386,7 @@ async fn wait(context: &CommandContext, phone: &Phone, request: Option<&Acknowle
     let mut seen = false;
     loop {
         seen = seen || request.is_none_or(|request| request.has_arrived(store));
-        let done = store.roster().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
+        let done = store.phones().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
         if seen && done {
             output::note("Carried out.");
             return Ok(());

@@ -124,7 +124,7 @@ fn redirect_names(vendor: &str) -> impl Iterator<Item = String> {
 }
 
 fn list(context: &CommandContext, vendors: &[String], scope: &Scope, only_set: bool, as_json: bool) {
-    let layers = context.store.layers(context.instance);
+    let layers = context.store.settings().layers(context.instance);
     if only_set {
         let rows = layers.rows().iter().filter_map(|row| Some((row, setting(&row.name)?)));
         if as_json {
@@ -178,7 +178,7 @@ fn known(name: &str) -> anyhow::Result<&'static Setting> {
 
 fn get(context: &CommandContext, name: &str, scope: &Scope, as_json: bool) -> anyhow::Result<()> {
     let setting = known(name)?;
-    let set = value_at(&context.store.layers(context.instance), name, scope);
+    let set = value_at(&context.store.settings().layers(context.instance), name, scope);
     let value = set.clone().map_or_else(|| setting.default.to_owned(), |value| setting.shown(&value));
     if as_json {
         output::json(&json!({"name": name, "scope": scope.to_string(), "value": value, "set": set.is_some()}));
@@ -214,12 +214,13 @@ async fn set(
         None => None,
     };
     let changes = [(name.to_owned(), value)];
-    let emptied = context.store.emptied_by(context.instance, scope, &changes);
-    let before = remarks(&judge, &context.store.layers(context.instance));
+    let emptied = context.store.settings().emptied_by(context.instance, scope, &changes);
+    let before = remarks(&judge, &context.store.settings().layers(context.instance));
     context.audit(&scope.to_string(), &audit_entries(&changes, &emptied)).await?;
     let emptied = context
         .store
-        .set_settings(context.instance, scope, &changes)
+        .settings()
+        .set(context.instance, scope, &changes)
         .await
         .with_context(|| format!("{name} is not changed"))?;
     let [(_, value)] = changes;
@@ -238,7 +239,7 @@ async fn set(
              again: gangway settings set {name} -"
         ));
     }
-    let after = remarks(&judge, &context.store.layers(context.instance));
+    let after = remarks(&judge, &context.store.settings().layers(context.instance));
     for remark in after.iter().filter(|remark| !before.contains(remark)) {
         output::note(&format!("warning: {}", remark.text.english()));
     }

@@ -69,7 +69,7 @@ impl TokensCommand {
                 }
                 Self::List => list(&context, global.json),
                 Self::Revoke { token } => {
-                    let known = context.store.tokens(context.instance);
+                    let known = context.store.api_tokens().of(context.instance);
                     let Some(found) = known.iter().find(|one| one.name == token || one.id.to_string() == token) else {
                         bail!("there is no token '{token}': `gangway tokens list` shows what there is");
                     };
@@ -84,7 +84,7 @@ impl TokensCommand {
 }
 
 fn list(context: &CommandContext, as_json: bool) {
-    let (tokens, now) = (context.store.tokens(context.instance), SystemClock.now());
+    let (tokens, now) = (context.store.api_tokens().of(context.instance), SystemClock.now());
     if as_json {
         output::json(&tokens.iter().map(|token| token_json(token, now)).collect::<Value>());
         return;

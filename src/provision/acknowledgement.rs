@@ -29,7 +29,7 @@ impl Acknowledgement {
     /// # Errors
     /// When the store cannot write the request.
     pub async fn request(store: &Store, phone: &Phone) -> Result<Self, StoreError> {
-        let change = store.change_number(phone.id).unwrap_or_default();
+        let change = store.phones().change_number(phone.id).unwrap_or_default();
         let request = Self { instance: phone.instance, fact: format!("{PREFIX}{}.{change}", phone.id.0) };
         store.set_fact(request.instance, &request.fact, Some("1")).await?;
         Ok(request)
@@ -52,7 +52,7 @@ impl Acknowledgement {
 
 /// Acknowledges the requests of commands. Runs until the gateway stops.
 pub async fn run(store: Store, tasks: Tasks) {
-    let (mut phones, mut facts) = (store.changes(), store.facts_changes());
+    let (mut phones, mut facts) = (store.phones().changes(), store.facts_changes());
     loop {
         // Marked as seen before the facts are read: a fact that arrives in the meantime wakes this task again.
         facts.borrow_and_update();
@@ -88,7 +88,7 @@ fn is_accepted(store: &Store, fact: &str) -> bool {
     let Some((Ok(phone), Ok(change))) = named.map(|(phone, change)| (phone.parse(), change.parse::<i64>())) else {
         return true;
     };
-    store.change_number(PhoneId(phone)).is_some_and(|known| known >= change)
+    store.phones().change_number(PhoneId(phone)).is_some_and(|known| known >= change)
 }
 
 async fn acknowledge(store: &Store, instance: InstanceId, fact: &str) {
@@ -119,13 +119,13 @@ mod tests {
         let serving = open().await;
         let mut phone = sample::phone(SystemClock.now());
         phone.instance = serving.instance("example.com", "gangway").await.unwrap();
-        let phone = serving.create_phone(phone, Vec::new()).await.unwrap();
+        let phone = serving.phones().create(phone, Vec::new()).await.unwrap();
         tasks.spawn("acknowledgement", run(serving.clone(), tasks.clone()));
         let command = open().await;
         for round in 0..9 {
             commands::allow(&command, phone.id, FirstContact::Refused, SystemClock.now()).await.unwrap();
             let refused = async {
-                serving.change_phone(phone.id, |phone, _| phone.firmware = Some(round.to_string())).await.unwrap();
+                serving.phones().change(phone.id, |phone, _| phone.firmware = Some(round.to_string())).await.unwrap();
             };
             let request = Acknowledgement::request(&command, &phone);
             let request = match round % 3 {
@@ -147,7 +147,7 @@ mod tests {
                 }
             };
             tokio::time::timeout(Duration::from_secs(60), come).await.unwrap_or_else(|_| panic!("round {round}"));
-            assert!(serving.change_number(phone.id) >= command.change_number(phone.id));
+            assert!(serving.phones().change_number(phone.id) >= command.phones().change_number(phone.id));
         }
         assert!(serving.facts_beginning(PREFIX).is_empty());
     }
@@ -158,8 +158,8 @@ mod tests {
         let store = Store::open(dir.path(), Arc::new(SystemClock), &tasks).await.unwrap();
         let mut phone = sample::phone(SystemClock.now());
         phone.instance = store.instance("example.com", "gangway").await.unwrap();
-        let phone = store.create_phone(phone, Vec::new()).await.unwrap();
-        let ahead = store.change_number(phone.id).unwrap() + 1;
+        let phone = store.phones().create(phone, Vec::new()).await.unwrap();
+        let ahead = store.phones().change_number(phone.id).unwrap() + 1;
         store.set_fact(phone.instance, "awaited.805ec0123456", Some("1")).await.unwrap();
         store.set_fact(phone.instance, &format!("{PREFIX}{}.{ahead}", phone.id.0), Some("1")).await.unwrap();
         tasks.spawn("acknowledgement", run(store.clone(), tasks.clone()));
@@ -172,7 +172,7 @@ mod tests {
             })
         };
         left(1).await.unwrap();
-        store.change_phone(phone.id, |phone, _| phone.firmware = Some("1".into())).await.unwrap();
+        store.phones().change(phone.id, |phone, _| phone.firmware = Some("1".into())).await.unwrap();
         left(0).await.unwrap();
     }
 }

@@ -56,7 +56,7 @@ pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 #[must_use]
 pub fn token_urls(store: Store, urls: PublicUrlsOf) -> UrlOf {
     Arc::new(move |phone| {
-        let scheme = store.layers(phone.instance).scheme_of(phone);
+        let scheme = store.settings().layers(phone.instance).scheme_of(phone);
         urls(phone.instance).of_phone(phone, scheme).ok()
     })
 }

@@ -40,7 +40,7 @@ impl Engine {
                 changed.insert(vendor, present);
             }
         }
-        let mut refused = self.world.store.roster().in_instance(instance);
+        let mut refused = self.world.store.phones().in_instance(instance);
         refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
         // Always check the serial number, because the check also stores it.
         refused.retain(|phone| self.serial_is_new(phone) || changed.contains_key(&phone.vendor));
@@ -57,7 +57,7 @@ impl Engine {
                         phone.redirect.reach(RedirectState::Pending, now);
                     }
                 };
-                if let Err(error) = store.change_phone(phone.id, again).await {
+                if let Err(error) = store.phones().change(phone.id, again).await {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
                 failpoint(Failpoint::RetryWritten).await;

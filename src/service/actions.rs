@@ -44,7 +44,7 @@ struct PhoneActionRequest {
 /// If there is none.
 pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, RequestError> {
     let mac = mac(typed)?;
-    deps.store.roster().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
+    deps.store.phones().by_mac(instance, mac).ok_or_else(|| Text::new("no-phone").with("mac", mac.to_string()).into())
 }
 
 /// Performs an `Act` request.
@@ -89,7 +89,8 @@ pub async fn act(deps: &ServiceDependencies, person: &Caller, message: &Envelope
             }
             audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.message()).await?;
             store
-                .change_phone(phone.id, |phone, _| {
+                .phones()
+                .change(phone.id, |phone, _| {
                     // Reset an entry that is believed to exist at the service as well: it may have been deleted there.
                     phone.redirect.reach(RedirectState::Pending, now);
                 })
@@ -133,6 +134,7 @@ async fn allow(
     };
     let days = deps
         .store
+        .settings()
         .layers(phone.instance)
         .effective_of(&["window_days"], &crate::settings::Lookup::instance(), None)
         .u32("window_days");

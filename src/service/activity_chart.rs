@@ -35,6 +35,7 @@ pub async fn chart(deps: &ServiceDependencies, instance: InstanceId, message: &E
     let from = now - SignedDuration::from_hours(i64::from(request.hours.clamp(1, MOST)) - 1);
     let rows: Vec<Value> = deps
         .store
+        .requests()
         .activity(instance, from)
         .await?
         .into_iter()

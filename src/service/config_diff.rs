@@ -41,7 +41,7 @@ pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, message: &En
     let Some(delivery) = phone.delivery.as_ref() else {
         return Err(Text::new("nothing-delivered").into());
     };
-    let Some(kept) = deps.store.delivered_file(phone.id).await? else {
+    let Some(kept) = deps.store.deliveries().last(phone.id).await? else {
         return Err(Text::new("delivered-file-not-kept").with("at", time(delivery.at)).into());
     };
     let now = render_preview::explained(deps, &phone, Stage::Personal)?;

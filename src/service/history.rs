@@ -96,7 +96,11 @@ async fn search(
 ) -> Result<(Vec<HistoryRow>, Option<i64>), RequestError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
-        let page = deps.store.history(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE }).await?;
+        let page = deps
+            .store
+            .redirect_history()
+            .entries(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE })
+            .await?;
         let is_last = page.len() < PAGE as usize;
         for row in page {
             if found.len() == count || looked_at == LOOKED_AT {
@@ -146,7 +150,8 @@ pub async fn history(deps: &ServiceDependencies, instance: InstanceId, message: 
 /// # Errors
 /// If the store cannot be read.
 pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, RequestError> {
-    let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
+    let rows =
+        deps.store.redirect_history().entries(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
 
@@ -199,6 +204,6 @@ pub async fn prune(deps: &ServiceDependencies, person: &Caller, message: &Envelo
     let request: Prune = read(message)?;
     let deed = format!("drop the redirect history older than {} days", request.days);
     audit::entry(&deps.store, person, "", &deed).await?;
-    let pruned = deps.store.prune_history(person.instance.id, request.days).await?;
+    let pruned = deps.store.redirect_history().prune(person.instance.id, request.days).await?;
     one(result(message).field("pruned", pruned))
 }

@@ -38,7 +38,7 @@ pub fn line_keys(deps: &ServiceDependencies, instance: InstanceId, message: &Env
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
     let phone = match &scope {
-        Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
+        Scope::Phone(mac) => deps.store.phones().by_mac(instance, *mac),
         _ => None,
     };
     let faults = |room: Option<&Room<'_>>| LineKeys::faults(&request.value, room);

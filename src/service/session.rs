@@ -247,7 +247,7 @@ impl AdminSession {
             Method::Vendors => vendors::vendors(self.deps(), instance, message),
             Method::LineKeys => line_keys::line_keys(self.deps(), instance, message),
             Method::Settings => {
-                self.settings = Some((message.clone(), self.deps().store.layers(instance).revision()));
+                self.settings = Some((message.clone(), self.deps().store.settings().layers(instance).revision()));
                 settings::settings(self.deps(), instance, message)
             }
             Method::HistorySubscribe => match history::newest(self.deps(), instance).await {
@@ -341,7 +341,7 @@ impl AdminSession {
 
     async fn refresh_phone(&mut self) -> Option<()> {
         let Some(mut open) = self.phone.take() else { return Some(()) };
-        let Some(phone) = self.deps().store.roster().get(open.phone) else { return Some(()) };
+        let Some(phone) = self.deps().store.phones().get(open.phone) else { return Some(()) };
         let entries = match timeline::happened(self.deps(), &phone, &mut open.told).await {
             Ok(entries) => timeline::json(entries),
             Err(error) => {
@@ -377,7 +377,7 @@ impl AdminSession {
             }
         }
         if let Some((message, revision)) = &mut self.settings {
-            let now = inner.deps.store.layers(instance).revision();
+            let now = inner.deps.store.settings().layers(instance).revision();
             if now != *revision {
                 texts.push(message.answer("SettingsChanged").text());
                 *revision = now;

@@ -104,9 +104,9 @@ fn kind(kind: ValueKind) -> Value {
 pub fn settings(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
-    let layers = deps.store.layers(instance);
+    let layers = deps.store.settings().layers(instance);
     let phone = match &scope {
-        Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
+        Scope::Phone(mac) => deps.store.phones().by_mac(instance, *mac),
         _ => None,
     };
     let (vendor, model) = match &scope {
@@ -214,11 +214,11 @@ fn own(layers: &Layers, scope: &Scope, name: &str) -> Option<String> {
 pub async fn pending(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let scope = scope(&request.scope)?;
-    let changes = deps.store.setting_changes(instance, &scope).await?;
+    let changes = deps.store.settings().last_changes(instance, &scope).await?;
     let mut fields: BTreeMap<&str, u32> = changes.iter().map(|change| (change.name.as_str(), 0)).collect();
     let (mut phones, mut outdated) = (0_u32, 0_u32);
     let begun = Instant::now();
-    for some in deps.store.roster().in_instance(instance).chunks(AT_ONCE) {
+    for some in deps.store.phones().in_instance(instance).chunks(AT_ONCE) {
         for phone in some.iter().filter(|phone| phone.buried.is_none()) {
             if let Some(current) = render_preview::holds_current(deps, phone) {
                 phones += 1;

@@ -55,7 +55,7 @@ pub async fn create(
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
         fields.push(("name".to_owned(), Text::new("token.name").with("most", NAME)));
-    } else if store.tokens(instance).iter().any(|token| token.name == name) {
+    } else if store.api_tokens().of(instance).iter().any(|token| token.name == name) {
         fields.push(("name".to_owned(), Text::new("token.name-taken").with("name", name)));
     }
     let scope = form.scope.parse::<TokenScope>();
@@ -68,14 +68,14 @@ pub async fn create(
     let (Ok(scope), true) = (scope, fields.is_empty()) else {
         return Err(RequestError { text: Text::new("token.refused"), fields });
     };
-    if store.tokens(instance).len() >= MOST {
+    if store.api_tokens().of(instance).len() >= MOST {
         return Err(Text::new("token.too-many").with("most", MOST).into());
     }
     let expires = form.days.map(|days| clock.now().saturating_add(DAY.saturating_mul(days)).unwrap_or(Timestamp::MAX));
     let until = expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at:.0}"));
     audit::entry(store, person, name, &format!("make the {} token {name}, valid {until}", scope.as_str())).await?;
     let new = NewToken { name: name.to_owned(), scope, expires, created_by: audit::name(person) };
-    Ok(store.create_token(instance, new).await?)
+    Ok(store.api_tokens().create(instance, new).await?)
 }
 
 /// Revokes a token. Returns its name.
@@ -84,11 +84,11 @@ pub async fn create(
 /// If there is none, or the store cannot be written.
 pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, RequestError> {
     let instance = person.instance.id;
-    let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
+    let Some(token) = store.api_tokens().of(instance).into_iter().find(|token| token.id == id) else {
         return Err(Text::new("token.unknown").into());
     };
     audit::entry(store, person, &token.name, &format!("revoke the token {}", token.name)).await?;
-    store.revoke_token(instance, id).await?;
+    store.api_tokens().revoke(instance, id).await?;
     Ok(token.name)
 }
 
@@ -108,7 +108,7 @@ pub fn token_json(token: &ApiToken, now: Timestamp) -> Value {
 /// Never fails; the type is that of answers.
 pub fn tokens(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let now = deps.clock.now();
-    let rows: Vec<Value> = deps.store.tokens(instance).iter().map(|token| token_json(token, now)).collect();
+    let rows: Vec<Value> = deps.store.api_tokens().of(instance).iter().map(|token| token_json(token, now)).collect();
     super::response::list(result(message), "tokens", &rows)
 }
 

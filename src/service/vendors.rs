@@ -23,7 +23,7 @@ struct Request {
 pub fn vendors(deps: &ServiceDependencies, instance: InstanceId, message: &Envelope) -> MessageResult {
     let request: Request = read(message)?;
     let urls = (deps.urls)(instance);
-    let layers = deps.store.layers(instance);
+    let layers = deps.store.settings().layers(instance);
     let scheme = |vendor: &Vendor| layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });
     let registry = deps.registry.load();
     let is_meant = |name: &str| request.vendor.as_deref().is_none_or(|wanted| wanted == name);

@@ -83,7 +83,7 @@ pub async fn watch(store: Store, clock: SharedClock, tasks: Tasks) {
         let revision = store.facts_revision();
         if seen != Some(revision) {
             seen = Some(revision);
-            for phone in store.roster().all() {
+            for phone in store.phones().all() {
                 let fact = store.fact(phone.instance, &fact_of(phone.mac));
                 if !matches!(fact.as_deref(), Some(ASKED | AWAITED)) || !lock(&under_way).insert(phone.id) {
                     continue;
@@ -122,7 +122,7 @@ fn lock(set: &Mutex<HashSet<PhoneId>>) -> std::sync::MutexGuard<'_, HashSet<Phon
 async fn carry_out(store: &Store, clock: &SharedClock, phone: &Phone, wait: bool) -> Result<(), StoreError> {
     let end = tell(store, clock, phone).await;
     let (said, sentence) = (end.said(), end.said().line());
-    store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await?;
+    store.phones().change(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await?;
     let word = if matches!(end, End::Came | End::CameUnchanged) { "came" } else { "silent" };
     let kept = wait.then(|| format!("{word} {sentence}"));
     store.set_fact(phone.instance, &fact_of(phone.mac), kept.as_deref()).await
@@ -189,7 +189,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
     if phone.wanted != Wanted::Active || phone.buried.is_some() {
         return End::NotActive;
     }
-    let facts = store.request_facts(phone.id);
+    let facts = store.requests().last(phone.id);
     let next = next_poll(store, phone, facts.as_ref(), clock.now());
     let places = match places(phone, facts.as_ref()) {
         Ok(places) => places,
@@ -239,12 +239,12 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         if answered.is_some() {
             send_at = Timestamp::MAX;
         }
-        let facts = store.request_facts(phone.id);
+        let facts = store.requests().last(phone.id);
         if let Some(end) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
             return end;
         }
         // Its personal file was delivered, but a later request has already replaced the request facts.
-        let delivered = store.roster().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
+        let delivered = store.phones().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
         if delivered.is_some_and(|at| at >= started) {
             return End::Came;
         }
@@ -318,7 +318,7 @@ fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
 
 fn next_poll(store: &Store, phone: &Phone, facts: Option<&RequestFacts>, now: Timestamp) -> Next {
     let lookup = Lookup::of(phone, Defaults::Table);
-    let settings = store.layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
+    let settings = store.settings().layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
     let minutes = settings.u32("update_interval_minutes");
     match facts.and_then(|facts| facts.at.saturating_add(Duration::from_secs(u64::from(minutes) * 60)).ok()) {
         Some(at) if minutes > 0 && at > now => Next::At(at),

@@ -22,7 +22,7 @@ impl PeriodicTask for WriteDeliveredFiles {
     }
 
     async fn run(&mut self) -> RunResult {
-        self.0.flush_delivered_files().await.map_err(|error| {
+        self.0.deliveries().flush().await.map_err(|error| {
             tracing::warn!(%error, "some delivered files are not kept; they cannot be compared with later ones");
             error.to_string()
         })

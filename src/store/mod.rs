@@ -11,18 +11,26 @@
 //! Readers see only committed data in memory and never wait.
 
 mod api;
+mod audit;
 mod backup;
 mod delivered_task;
+mod deliveries;
 mod facts;
 mod files;
+mod history;
 mod learned;
+mod lifecycle;
 mod memory;
-mod records;
+mod phones;
 mod request_task;
+mod requests;
 mod sealing;
+mod settings;
 pub mod snapshots;
 mod sqlite;
 mod staging;
+mod tokens;
+mod uploads;
 
 use std::path::{Path, PathBuf};
 
@@ -48,14 +56,21 @@ pub use self::{
         token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
         upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
     },
+    audit::AuditRecords,
     backup::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
     delivered_task::WriteDeliveredFiles,
+    deliveries::DeliveryRecords,
     files::{DATABASE, ServeLock},
+    history::HistoryRecords,
     learned::LearnedRecords,
-    memory::phone_cache::PhoneCache,
+    phones::PhoneRecords,
+    requests::RequestRecords,
+    settings::SettingRecords,
     sqlite::command_payload::HANDOVER_LIMIT,
+    tokens::TokenRecords,
+    uploads::UploadRecords,
 };
 use self::{
     request_task::WriteRequests,

@@ -21,7 +21,7 @@ impl PeriodicTask for WriteRequests {
     }
 
     async fn run(&mut self) -> RunResult {
-        self.0.flush_requests().await.map_err(|error| {
+        self.0.requests().flush().await.map_err(|error| {
             tracing::warn!(%error, "the facts of the last requests stay in memory for now");
             error.to_string()
         })

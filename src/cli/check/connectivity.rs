@@ -116,7 +116,7 @@ pub async fn redirect(
     findings: &mut Vec<CheckFinding>,
 ) {
     let Offered { vendor, title, protocol: usual, .. } = offered;
-    let layers = store.layers(instance);
+    let layers = store.settings().layers(instance);
     let get = |name: &str| {
         layers.get(&format!("redirect.{vendor}.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default()
     };

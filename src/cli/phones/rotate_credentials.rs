@@ -31,7 +31,7 @@ impl Rotate {
     /// Writes the change, and follows it with `--wait`.
     pub(crate) async fn run(&self, context: &CommandContext) -> anyhow::Result<()> {
         let (store, mac) = (&context.store, self.mac);
-        let Some(phone) = store.roster().by_mac(context.instance, mac) else {
+        let Some(phone) = store.phones().by_mac(context.instance, mac) else {
             bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);
         };
         if phone.buried.is_some() {
@@ -50,7 +50,7 @@ impl Rotate {
             return Ok(());
         }
         let started = Instant::now();
-        while store.roster().get(phone.id).is_some_and(|phone| phone.former.is_some()) {
+        while store.phones().get(phone.id).is_some_and(|phone| phone.former.is_some()) {
             if started.elapsed() > PATIENCE {
                 bail!(
                     "the phone has not used its new credentials within a minute; the former ones are still good. {COME}"

@@ -73,7 +73,7 @@ impl Check {
     }
 
     fn phones(&self, context: &CommandContext) -> anyhow::Result<Vec<Arc<Phone>>> {
-        let mut phones = context.store.roster().in_instance(context.instance);
+        let mut phones = context.store.phones().in_instance(context.instance);
         phones.sort_by_key(|phone| phone.mac);
         let Some(mac) = self.mac else {
             phones.retain(|phone| phone.buried.is_none() && phone.wanted == Wanted::Active);
@@ -103,7 +103,7 @@ async fn wait(context: &CommandContext, phones: &[Arc<Phone>], asked: Timestamp)
     let bar = ProgressBar::with_draw_target(Some(phones.len() as u64), ProgressDrawTarget::stderr());
     let (mut last, mut since) = (usize::MAX, Instant::now());
     loop {
-        let roster = context.store.roster();
+        let roster = context.store.phones();
         let is_open = |phone: &&Arc<Phone>| roster.get(phone.id).is_some_and(|now| !is_checked(&now, asked));
         let open = phones.iter().filter(is_open).count();
         bar.set_position(phones.len().saturating_sub(open) as u64);
@@ -127,7 +127,7 @@ async fn wait(context: &CommandContext, phones: &[Arc<Phone>], asked: Timestamp)
 }
 
 fn show(context: &CommandContext, phones: &[Arc<Phone>], as_json: bool) -> ExitCode {
-    let now: Vec<Arc<Phone>> = phones.iter().filter_map(|phone| context.store.roster().get(phone.id)).collect();
+    let now: Vec<Arc<Phone>> = phones.iter().filter_map(|phone| context.store.phones().get(phone.id)).collect();
     let is_fine = |phone: &Arc<Phone>| {
         let settled = matches!(phone.redirect.state, RedirectState::Redirected | RedirectState::NotConfigured);
         settled && phone.redirect.error.is_none()

@@ -93,7 +93,7 @@ impl Bootstraps {
         if ticket.used || recognised.kind != FileKind::Personal || recognised.mac != Some(ticket.mac) {
             return Ok(None);
         }
-        let Some(phone) = self.store.roster().by_mac(instance.id, ticket.mac) else { return Ok(None) };
+        let Some(phone) = self.store.phones().by_mac(instance.id, ticket.mac) else { return Ok(None) };
         let registry = self.registry.load_full();
         let Some(vendor) = registry.vendor(&phone.vendor) else { return Ok(None) };
         let model = recognised.model.as_deref().or(phone.model.as_deref());

@@ -165,7 +165,7 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     assert_eq!(bench.outside.registrations(), 1, "and not registered again");
     let phone = bench.record();
     commands::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
-    let events = bench.store.events(phone.id, 10).await.unwrap();
+    let events = bench.store.phones().events(phone.id, 10).await.unwrap();
     let told = |text: &str| text.contains("open part only") && text.contains("Provision it again");
     assert!(events.iter().any(|event| told(&event.text)), "{events:?}");
     bench.stop().await;
@@ -225,7 +225,12 @@ async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() 
     let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
     assert_eq!(again, told, "a repeated request is answered at once");
     let scheme = "http".into();
-    bench.store.set_setting(bench.instance, &Scope::Instance, "provisioning_scheme", Some(&scheme)).await.unwrap();
+    bench
+        .store
+        .settings()
+        .set_one(bench.instance, &Scope::Instance, "provisioning_scheme", Some(&scheme))
+        .await
+        .unwrap();
     bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
     assert_eq!(bench.record().redirect.error, None);
     bench.stop().await;
@@ -296,11 +301,16 @@ async fn what_all_phones_share_is_carried_out_in_portions_and_for_all_of_them() 
         account.flags_written = Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
         account.flags_provisioning = 1;
         account.user_object.reach(UserObjectState::Applied, now);
-        bench.store.create_phone(phone, Vec::new()).await.unwrap();
+        bench.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     rest().await;
     assert_eq!(bench.outside.flags.lock().unwrap().len(), 0, "nothing to write yet");
-    bench.store.set_setting(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into())).await.unwrap();
+    bench
+        .store
+        .settings()
+        .set_one(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into()))
+        .await
+        .unwrap();
     let written = || bench.outside.flags.lock().unwrap().len();
     until("the first portion", || written() >= 64).await;
     rest().await;

@@ -38,7 +38,7 @@ fn is_redirected(phone: &Phone) -> bool {
 
 async fn set(bench: &Bench, name: &str, value: Option<&str>) {
     let value = value.map(Secret::new);
-    bench.store.set_setting(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
+    bench.store.settings().set_one(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
 }
 
 /// Announces a change of Devices after one second, because phones are decided a few at a time when a shared fact
@@ -202,7 +202,7 @@ impl Around {
         commands::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
         commands::rotate(&store, id).await.unwrap();
         assert!(bench.record().former.is_some());
-        store.change_phone(id, |phone, _| phone.former = None).await.unwrap();
+        store.phones().change(id, |phone, _| phone.former = None).await.unwrap();
         commands::check_redirect(&store, id, false, bench.now()).await.unwrap();
         commands::request_registration_check(&store, id, bench.now()).await.unwrap();
         reach(bench, "looked after", |phone| {

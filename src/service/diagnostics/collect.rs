@@ -73,8 +73,8 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
     for tenant in &sources.tenants {
         let instance = tenant.id;
         let filter = HistoryFilter { instance, mac: wish.phone, before: None, limit: CALLS };
-        let history = unread.taken("the redirect history", store.history(filter).await);
-        let mut audit = unread.taken("the audit", store.audit(instance, None, AUDIT_KEPT).await);
+        let history = unread.taken("the redirect history", store.redirect_history().entries(filter).await);
+        let mut audit = unread.taken("the audit", store.audit_log().entries(instance, None, AUDIT_KEPT).await);
         let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| wish.phone != Some(mac));
         audit.retain(|row| wish.phone.is_none() || !of_others(row));
         instances.push(OfInstance { tenant, history, audit });
@@ -120,12 +120,12 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
 fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> KnownOriginals {
     let Sources { config, store, .. } = *sources;
     let mut known = KnownOriginals::default();
-    for phone in store.roster().all() {
+    for phone in store.phones().all() {
         identifiers::of_phone(&phone, &mut known);
     }
     identifiers::of_config(config, &mut known);
     for of in instances {
-        identifiers::of_settings(&store.layers(of.tenant.id), &mut known);
+        identifiers::of_settings(&store.settings().layers(of.tenant.id), &mut known);
         for row in &of.audit {
             identifiers::of_audit(row, &mut known);
         }
@@ -165,7 +165,7 @@ fn of_instance(
     of: &OfInstance<'_>,
 ) -> Vec<BundleFile> {
     let row = |value: Value| redaction.value(value).to_string();
-    let layers = sources.store.layers(of.tenant.id);
+    let layers = sources.store.settings().layers(of.tenant.id);
     let of_others =
         |scope: &Scope| matches!(scope, Scope::Phone(mac) if wish.phone.is_some_and(|wished| wished != *mac));
     let settings = layers.rows().iter().filter(|set| !of_others(&set.scope)).map(|set| {
@@ -227,7 +227,7 @@ fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
     let registry = sources.registry.load();
     let providers =
         registry.vendors().flat_map(|vendor| vendor.providers.iter().map(move |provider| (vendor, provider)));
-    let layers = store.layers(tenant.id);
+    let layers = store.settings().layers(tenant.id);
     let come_to: serde_json::Map<String, Value> = providers
         .map(|(vendor, provider)| {
             let scheme = layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });

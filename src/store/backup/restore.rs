@@ -180,7 +180,7 @@ impl Restore<'_> {
     ) -> Result<(usize, u64), RestoreError> {
         let tasks = Tasks::new();
         let store = Store::open_with(staging, None, self.clock.clone(), &tasks).await?;
-        let phones = store.roster().all();
+        let phones = store.phones().all();
         let rows = store.database.begin_restore().await?;
         let rows = usize::try_from(rows).unwrap_or_default();
         if rows != phones.len() {
@@ -188,13 +188,13 @@ impl Restore<'_> {
         }
         let now = self.clock.now();
         for (done, phone) in phones.iter().enumerate() {
-            store.change_phone(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
+            store.phones().change(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
             progress(Progress::Phones(done as u64 + 1, rows as u64));
         }
         // A token that was revoked since the backup would become valid again.
         let tokens = store.database.delete_tokens().await?;
         let file = self.file.display();
-        store.add_audit_everywhere(&self.by, &format!("restore {file}, a backup of {made:.0}")).await?;
+        store.audit_log().add_everywhere(&self.by, &format!("restore {file}, a backup of {made:.0}")).await?;
         store.database.is_restored(made).await?;
         let ready = staging.join("ready");
         DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;

@@ -10,7 +10,7 @@ fn ticket(mac: &str, base: &str) -> BootstrapTicket {
 }
 
 /// Writes one value of each kind.
-async fn furnish(store: &Store, instance: InstanceId) {
+pub(super) async fn furnish(store: &Store, instance: InstanceId) {
     let learned = store.learned();
     let urls = NamedUrls { url: Some("https://gw.example.com/".into()), conflict: None };
     learned.set_urls(instance, "yealink", urls).await.unwrap();

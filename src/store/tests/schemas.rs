@@ -166,13 +166,13 @@ async fn each_released_schema_comes_forward_with_every_phone() {
         phone.accounts[0].orphaned = None;
         phone.accounts[0].withheld = None;
         phone.accounts[0].provisioning = phone.provisioning;
-        fixture.store.create_phone(phone, vec![NewEvent::new("made", "Made.")]).await.unwrap();
+        fixture.store.phones().create(phone, vec![NewEvent::new("made", "Made.")]).await.unwrap();
     }
     let secret = Secret::new("the-setting");
-    fixture.store.set_setting(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
+    fixture.store.settings().set_one(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
     fixture.store.set_secret_fact(fixture.instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
     facts_of_earlier_schemas(&fixture.store, fixture.instance).await;
-    fixture.store.save_upload(PhoneId(1), "a.log", b"the-upload").await.unwrap();
+    fixture.store.uploaded_files().save(PhoneId(1), "a.log", b"the-upload").await.unwrap();
     for version in RELEASED {
         let dir = tempfile::tempdir().unwrap();
         let (tables, before) = downgraded(&fixture, version, dir.path()).await;
@@ -183,16 +183,19 @@ async fn each_released_schema_comes_forward_with_every_phone() {
 
         println!("schema {version} -> {}: {phones} phones in {:#}", newest(), clock.now().duration_since(start));
         assert_eq!(counts(&mut *store.database.inner.writer.take().await, &tables).await, before, "schema {version}");
-        assert_eq!(store.roster().len() as u64, phones, "schema {version}: every phone opens");
+        assert_eq!(store.phones().len() as u64, phones, "schema {version}: every phone opens");
         for (id, phone) in [1, phones / 2, phones].map(|id| (id, PhoneId(id.cast_signed()))) {
-            let found = store.roster().get(phone).unwrap();
+            let found = store.phones().get(phone).unwrap();
             assert_eq!(found.accounts[0].password.expose(), format!("password-{id}"));
-            assert_eq!(*found, *fixture.store.roster().get(phone).unwrap(), "schema {version}");
+            assert_eq!(*found, *fixture.store.phones().get(phone).unwrap(), "schema {version}");
         }
-        assert_eq!(store.layers(fixture.instance).get("ldap_password").unwrap().expose(), "the-setting");
+        assert_eq!(store.settings().layers(fixture.instance).get("ldap_password").unwrap().expose(), "the-setting");
         assert_eq!(store.secret_fact(fixture.instance, "shared").unwrap().expose(), "the-fact");
         assert_learned(&store, fixture.instance);
-        assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+        assert_eq!(
+            store.uploaded_files().content(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(),
+            b"the-upload"
+        );
         // A copy of the original database is kept and can be restored.
         let kept = snapshots::list(dir.path());
         if version == newest() {
@@ -212,7 +215,7 @@ async fn each_released_schema_comes_forward_with_every_phone() {
 #[tokio::test]
 async fn copies_before_a_change_are_bounded_and_without_one_nothing_is_changed() {
     let fixture = Fixture::new().await;
-    fixture.store.create_phone(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
+    fixture.store.phones().create(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     downgraded(&fixture, 1, dir.path()).await;
     // The copy cannot be made: there is a file in place of its directory.

@@ -211,7 +211,7 @@ async fn what_is_no_delivery_binds_nothing_and_what_is_no_upload_is_not_kept() {
     assert_eq!([own("GET", &capitals), own("HEAD", &format!("{}.Cfg", mac(1)))], [200, 200]);
     assert_eq!([own("PUT", &format!("{}.cfg", mac(1))), own("PUT", &capitals)], [404, 404]);
     assert_eq!(own("PUT", &format!("{}-local.CFG", mac(1))), 204);
-    let uploads = bench.records().store.uploads(record.id).await.unwrap();
+    let uploads = bench.records().store.uploaded_files().of(record.id).await.unwrap();
     assert_eq!(uploads.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [format!("{}-local.CFG", mac(1))]);
 }
 

@@ -26,12 +26,12 @@ pub struct Records {
 
 impl Records {
     pub fn phone(&self, mac: Mac) -> Option<Arc<Phone>> {
-        self.store.roster().by_mac(self.instance, mac)
+        self.store.phones().by_mac(self.instance, mac)
     }
 
     /// Waits until `look` returns a value; `what` names the condition in the panic message.
     pub async fn wait_for<R>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<R>) -> R {
-        let mut changes = self.store.changes();
+        let mut changes = self.store.phones().changes();
         let search = async {
             loop {
                 if let Some(found) = look(self) {
@@ -121,7 +121,7 @@ impl Records {
     /// The redirect history, oldest first.
     pub async fn history(&self, mac: Option<Mac>) -> Vec<HistoryEntry> {
         let filter = HistoryFilter { instance: self.instance, mac, before: None, limit: 500 };
-        let mut rows = self.store.history(filter).await.unwrap();
+        let mut rows = self.store.redirect_history().entries(filter).await.unwrap();
         rows.reverse();
         rows.into_iter().map(|row| row.entry).collect()
     }
@@ -129,7 +129,7 @@ impl Records {
     /// The timeline of a phone, newest entry first.
     pub async fn events(&self, mac: Mac) -> Vec<EventRow> {
         match self.phone(mac) {
-            Some(phone) => self.store.events(phone.id, 100).await.unwrap(),
+            Some(phone) => self.store.phones().events(phone.id, 100).await.unwrap(),
             None => Vec::new(),
         }
     }
@@ -137,7 +137,7 @@ impl Records {
     /// A short description of every phone, for the message of a failed test.
     async fn describe(&self) -> String {
         let mut text = String::new();
-        for phone in self.store.roster().in_instance(self.instance) {
+        for phone in self.store.phones().in_instance(self.instance) {
             text += &format!(
                 "{} wanted {:?}, provisioned {} time(s), revision {}\n  devices  {:?}\n  redirect {:?}\n  request  {:?}\n",
                 phone.mac,
