@@ -90,18 +90,18 @@ async fn personal_file(gateway: &Gateway) -> String {
     let mut phone = phone_records::phone(gateway, PHONES, now);
     phone.window.open(now, 7);
     let file = format!("phone/{}/{}.cfg", phone.token.expose(), phone.mac);
-    gateway.records().store.create_phone(phone, Vec::new()).await.unwrap();
+    gateway.records().store.phones().create(phone, Vec::new()).await.unwrap();
     format!("{}/{file}", gateway.instance_url())
 }
 
 async fn change(store: Store, ends: Arc<AtomicBool>, changed: Arc<AtomicUsize>) {
-    let phones = store.roster().all();
+    let phones = store.phones().all();
     let mut pace = actix_rt::time::interval(Duration::from_millis(10));
     for number in 0_usize.. {
         pace.tick().await;
         let some = phones.iter().cycle().skip(number * 10 % phones.len()).take(CHANGES_PER_SECOND / 100);
         let changes = some.map(|phone| {
-            store.change_phone(phone.id, move |phone, _| phone.firmware = Some(format!("108.86.0.{}", number % 97)))
+            store.phones().change(phone.id, move |phone, _| phone.firmware = Some(format!("108.86.0.{}", number % 97)))
         });
         for done in futures_util::future::join_all(changes).await {
             done.unwrap();

@@ -352,7 +352,7 @@ async fn changed_setting() {
         let change = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let server = Secret::new(format!("ldap{round}.example.com"));
-            fleet.store.set_setting(instance, &Scope::Instance, "ldap_server", Some(&server)).await.unwrap();
+            fleet.store.settings().set_one(instance, &Scope::Instance, "ldap_server", Some(&server)).await.unwrap();
         };
         let (mut done, ()) = tokio::join!(load::run(server.address, &askers, plan), change);
         changed.push((done.quantile(0.999), done.quantile(0.5)));

@@ -56,7 +56,7 @@ async fn fill(dir: &Path, phones: u32) {
             dns: "pbx.example.com".to_owned(),
         };
         phone.accounts.push(Account::new(1, user, clock.now()));
-        store.create_phone(phone, Vec::new()).await.unwrap();
+        store.phones().create(phone, Vec::new()).await.unwrap();
     }
     tasks.finish(Duration::from_secs(5)).await;
 }

@@ -30,16 +30,20 @@ impl Fleet {
         let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
         for row in sample_layers().rows() {
-            store.set_setting(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
+            store.settings().set_one(instance, &Scope::Instance, &row.name, Some(&row.value)).await.unwrap();
         }
-        store.set_setting(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http"))).await.unwrap();
+        store
+            .settings()
+            .set_one(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http")))
+            .await
+            .unwrap();
         let mut filled = Vec::new();
         for (mac, way) in phones {
             let fresh = Phone::new(instance, mac, "yealink", "yealink", clock.now());
             let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
             (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
             prepare(&mut phone, way);
-            filled.push(store.create_phone(phone, Vec::new()).await.unwrap());
+            filled.push(store.phones().create(phone, Vec::new()).await.unwrap());
         }
         Self { store, tasks, phones: filled }
     }

@@ -138,7 +138,7 @@ async fn fill(dir: &Path, count: u32, registrations: u8, redirects: &str) -> Pho
         (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
         phone.own.proven = Some(clock.now());
         phone.window.closed = Some(clock.now());
-        let phone = store.create_phone(phone, Vec::new()).await.expect("a phone");
+        let phone = store.phones().create(phone, Vec::new()).await.expect("a phone");
         phones.push(Rc::new(Phone {
             target: format!("/example.com/gangway/phone/{mac}.cfg"),
             agent: format!("Yealink SIP-T46U 108.86.0.70 80:5e:c0:{a:02x}:{b:02x}:{c:02x}"),
@@ -149,11 +149,11 @@ async fn fill(dir: &Path, count: u32, registrations: u8, redirects: &str) -> Pho
     let settings = [("protocol", "snom-xmlrpc"), ("url", redirects), ("user", ACCOUNT.0), ("password", ACCOUNT.1)];
     for (name, value) in settings {
         let name = format!("redirect.snom.{name}");
-        store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await.expect("a setting");
+        store.settings().set_one(instance, &Scope::Instance, &name, Some(&value.into())).await.expect("a setting");
     }
     for number in 0..registrations {
         let phone = fresh(instance, number, &clock);
-        store.create_phone(phone, Vec::new()).await.expect("a phone");
+        store.phones().create(phone, Vec::new()).await.expect("a phone");
     }
     tasks.finish(Duration::from_secs(10)).await;
     phones

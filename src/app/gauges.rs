@@ -28,13 +28,13 @@ impl GaugeSources {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts are far below 2^52")]
     /// Updates the gauges.
     pub fn set_gauges(&self) {
-        gauge(Metric::Phones, &[], self.store.roster().len() as f64);
+        gauge(Metric::Phones, &[], self.store.phones().len() as f64);
         let counts =
             self.instances.iter().map(|instance| moving(&self.store, &read(&self.store, instance), instance.id));
         let open: usize = counts.map(MigrationProgress::open).sum();
         gauge(Metric::PhonesToMove, &[], open as f64);
         for state in RedirectState::ALL {
-            let phones = self.store.roster().all();
+            let phones = self.store.phones().all();
             let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
             gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
         }

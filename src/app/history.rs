@@ -70,7 +70,7 @@ impl HistoryWriter {
     async fn write(&self, mut entry: HistoryEntry) -> Result<(), StoreError> {
         let mut is_said = false;
         loop {
-            let Err(error) = self.store.add_history(entry.clone()).await else { return Ok(()) };
+            let Err(error) = self.store.redirect_history().add(entry.clone()).await else { return Ok(()) };
             if error.is_refused() {
                 // The phone's record may have been deleted while the entry waited.
                 if entry.phone.take().is_none() {
@@ -123,7 +123,7 @@ mod tests {
 
     async fn commands(store: &Store, instance: InstanceId) -> Vec<String> {
         let filter = HistoryFilter { instance, mac: None, before: None, limit: 100 };
-        let mut rows = store.history(filter).await.unwrap();
+        let mut rows = store.redirect_history().entries(filter).await.unwrap();
         rows.reverse();
         rows.into_iter().map(|row| row.entry.command).collect()
     }

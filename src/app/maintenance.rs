@@ -78,9 +78,9 @@ impl PeriodicTask for PruneHistory {
     async fn run(&mut self) -> RunResult {
         let mut result = Ok(());
         for instance in self.instances.iter() {
-            let layers = self.store.layers(instance.id);
+            let layers = self.store.settings().layers(instance.id);
             let days = layers.get("history_days").and_then(|days| days.expose().parse().ok()).unwrap_or(90);
-            if let Err(error) = self.store.prune_history(instance.id, days).await {
+            if let Err(error) = self.store.redirect_history().prune(instance.id, days).await {
                 tracing::warn!(instance = %instance.label(), %error, "the redirect history could not be pruned");
                 result = Err(error.to_string());
             }

@@ -46,10 +46,7 @@ pub use self::{
 };
 use crate::{
     api::{
-        appwebsocket::{
-            AppWebsocketContext, devices,
-            prelogin_limiter::{self, PreLoginLimiter},
-        },
+        appwebsocket::{AppWebsocketContext, devices, prelogin_limiter::PreLoginLimiter},
         pages::AdminPages,
         rest::Rest,
     },
@@ -137,7 +134,7 @@ impl Application {
         let tasks = Tasks::new();
         let store = Store::open(&config.data.dir, Arc::clone(&clock), &tasks).await?;
         let claim = store.claim()?;
-        descriptor_log::log_shares(&shares, store.roster().len());
+        descriptor_log::log_shares(&shares, store.phones().len());
         let passive = store.restoration().and_then(|restoration| restoration.passive_sentence());
         if let Some(sentence) = &passive {
             tracing::warn!("{sentence}");
@@ -216,9 +213,7 @@ impl Application {
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
             places: PreLoginLimiter::remembered(
-                instances
-                    .iter()
-                    .filter_map(|instance| Some((instance.id, store.fact(instance.id, prelogin_limiter::FACT)?))),
+                instances.iter().map(|instance| (instance.id, store.learned().pbx_sources(instance.id))),
             ),
             wrong_passwords: Arc::default(),
             turned_away,
@@ -425,7 +420,7 @@ impl Application {
         tasks.finish(SHUTDOWN_PATIENCE).await;
         let unfinished = tasks.running();
         // Requests that arrived while the tasks ended.
-        if let Err(error) = store.flush_requests().await {
+        if let Err(error) = store.requests().flush().await {
             tracing::error!(%error, "the last requests could not be written");
         }
         store.close().await;

@@ -86,7 +86,7 @@ impl Readiness for LinksReadiness {
             let why = moving(&self.store, &read(&self.store, instance), instance.id).message()?;
             Some(NotReady { what: format!("{}: phones are being moved to a new URL", instance.label()), why })
         });
-        let lack = self.shares.lack(self.store.roster().len());
+        let lack = self.shares.lack(self.store.phones().len());
         let descriptors = lack
             .map(|lack| NotReady { what: "file descriptors".to_owned(), why: format!("{}: {CURE}", lack.message()) });
         let now = self.clock.now();

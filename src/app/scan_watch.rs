@@ -59,7 +59,7 @@ pub(super) async fn start_pnp(
 /// Thaws the network for which an administrator opened a bootstrap window, on any interface (page, REST, command, CSV).
 /// Runs until the gateway stops.
 pub(super) async fn watch_unfreeze(store: Store, scanners: Arc<ScanDetector>, clock: SharedClock, tasks: Tasks) {
-    let mut changes = store.changes();
+    let mut changes = store.phones().changes();
     loop {
         let changed = tokio::select! {
             changed = changes.recv() => changed,
@@ -67,12 +67,12 @@ pub(super) async fn watch_unfreeze(store: Store, scanners: Arc<ScanDetector>, cl
         };
         match changed {
             Ok(changed) => {
-                if let Some(phone) = store.roster().get(changed.id) {
+                if let Some(phone) = store.phones().get(changed.id) {
                     thaw(&scanners, &phone, clock.now());
                 }
             }
             Err(RecvError::Lagged(_)) => {
-                store.roster().all().iter().for_each(|phone| thaw(&scanners, phone, clock.now()));
+                store.phones().all().iter().for_each(|phone| thaw(&scanners, phone, clock.now()));
             }
             Err(RecvError::Closed) => return,
         }

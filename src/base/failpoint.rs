@@ -175,11 +175,7 @@ points! {
         IntentWritten,
         /// A one-time URL is requested.
         TicketWanted,
-        /// The previous URL is invalid; there is no new one.
-        FormerTicketGone,
-        /// The phone's reference to the new URL is stored; the URL is not valid yet.
-        TicketNamed,
-        /// The URL is valid; it has not been returned.
+        /// The URL is valid and the previous one is not; it has not been returned.
         TicketWritten,
         /// A phone has used the URL; it is still valid for another request.
         TicketCame,

@@ -137,7 +137,7 @@ pub fn take_over(dir: &Path) -> anyhow::Result<bool> {
         let store = open(dir, &tasks).await?;
         let _claim = store.claim()?;
         if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
-            store.add_audit_everywhere(&user(), "take over the phones of the restored backup").await?;
+            store.audit_log().add_everywhere(&user(), "take over the phones of the restored backup").await?;
         }
         Ok(store.leave_passive().await?)
     })

@@ -78,11 +78,11 @@ impl Demo {
         ] {
             for (name, value) in [("url", url.as_str()), ("user", user), ("password", password)] {
                 let name = format!("redirect.{vendor}.{name}");
-                store.set_setting(instance, &Scope::Instance, &name, Some(&value.into())).await?;
+                store.settings().set_one(instance, &Scope::Instance, &name, Some(&value.into())).await?;
             }
             // All traffic is on loopback and nothing is secret, so no certificate is needed.
             let scope = Scope::Vendor(vendor.to_owned());
-            store.set_setting(instance, &scope, "provisioning_scheme", Some(&"http".into())).await?;
+            store.settings().set_one(instance, &scope, "provisioning_scheme", Some(&"http".into())).await?;
         }
         let (told, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
         actix_rt::Arbiter::current().spawn(async move {
@@ -157,9 +157,9 @@ async fn desk(world: &World, store: &Store, device: Device, title: &str, users: 
 
 /// Waits until the redirect service knows the phone. A phone plugged in earlier would not be redirected.
 async fn redirected(store: &Store, device: &Device) {
-    let mut changes = store.changes();
+    let mut changes = store.phones().changes();
     let known = || {
-        let phones = store.roster().all();
+        let phones = store.phones().all();
         let phone = phones.iter().find(|phone| phone.mac == device.mac())?;
         (phone.redirect.state != RedirectState::Pending).then_some(())
     };
@@ -172,10 +172,10 @@ async fn redirected(store: &Store, device: &Device) {
 
 /// Waits for the last steps after the delivery: flags, and registrations as reported by the PBX.
 async fn all_registered(world: &World, store: &Store) -> bool {
-    let mut changes = store.changes();
+    let mut changes = store.phones().changes();
     let settled = async {
         loop {
-            let phones = store.roster().all();
+            let phones = store.phones().all();
             let done = phones.iter().flat_map(|phone| &phone.accounts).all(|account| {
                 account.registration.state == RegistrationState::Registered
                     && account.user_object.state == UserObjectState::Applied
@@ -191,10 +191,10 @@ async fn all_registered(world: &World, store: &Store) -> bool {
 
 /// Prints new timeline events of all phones as they occur.
 async fn narrate(store: Store, tasks: Tasks, started: Instant) {
-    let mut changes = store.changes();
+    let mut changes = store.phones().changes();
     let mut seen: HashMap<PhoneId, i64> = HashMap::new();
     loop {
-        let everybody = || store.roster().all().iter().map(|phone| phone.id).collect::<Vec<_>>();
+        let everybody = || store.phones().all().iter().map(|phone| phone.id).collect::<Vec<_>>();
         let (ids, is_last) = tokio::select! {
             changed = changes.recv() => match changed {
                 Ok(changed) => (vec![changed.id], false),
@@ -205,7 +205,9 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
             () = tasks.stopping() => (everybody(), true),
         };
         for id in ids {
-            let (Some(phone), Ok(events)) = (store.roster().get(id), store.events(id, 50).await) else { continue };
+            let (Some(phone), Ok(events)) = (store.phones().get(id), store.phones().events(id, 50).await) else {
+                continue;
+            };
             let last = seen.entry(id).or_default();
             let mut fresh: Vec<_> = events.into_iter().filter(|event| event.id > *last).collect();
             fresh.sort_by_key(|event| event.id);
@@ -233,7 +235,7 @@ fn report(world: &World, store: &Store, started: Instant, registered: bool) -> E
     if registered && up == phones.len() {
         return ExitCode::SUCCESS;
     }
-    for phone in store.roster().all() {
+    for phone in store.phones().all() {
         let line = |title: &str, facet: FacetView<'_>| {
             output::line(&format!("{}  {title:<16}{}  {}", phone.mac, facet.text, facet.error.unwrap_or("")));
         };

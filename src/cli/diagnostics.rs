@@ -98,7 +98,7 @@ impl Diagnostics {
             tenants.push(Tenant { id, label: configured.label(), urls, live });
         }
         if let Some(mac) = self.phone {
-            let is_known = |tenant: &Tenant| store.roster().by_mac(tenant.id, mac).is_some();
+            let is_known = |tenant: &Tenant| store.phones().by_mac(tenant.id, mac).is_some();
             if !tenants.iter().any(is_known) {
                 bail!("there is no phone {mac}: `gangway phones list` shows what there is");
             }

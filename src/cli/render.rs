@@ -113,16 +113,16 @@ impl Render {
     fn of_phone(&self, mac: Mac, global: &Global, registry: SharedRegistry) -> anyhow::Result<File> {
         block_on(async |tasks| {
             let context = CommandContext::open(global, &tasks).await?;
-            let Some(phone) = context.store.roster().by_mac(context.instance, mac) else {
+            let Some(phone) = context.store.phones().by_mac(context.instance, mac) else {
                 bail!("no phone {mac} in {}: `gangway phones list` shows what there is", context.label);
             };
-            let agent = context.store.request_facts(phone.id).and_then(|facts| facts.user_agent.clone());
+            let agent = context.store.requests().last(phone.id).and_then(|facts| facts.user_agent.clone());
             let mut recognition = registry.load().recognise(agent.as_deref(), self.file.as_deref());
             if self.file.is_none() {
                 (recognition.kind, recognition.mac) = (FileKind::Personal, Some(mac));
             }
             let urls = context.public_urls();
-            let layers = context.store.layers(context.instance);
+            let layers = context.store.settings().layers(context.instance);
             let request = FileRequest {
                 phone: Some(&phone),
                 recognition: &recognition,

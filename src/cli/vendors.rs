@@ -73,7 +73,7 @@ impl VendorContext {
             block_on(async |tasks| {
                 let store = Store::open(&config.data.dir, Arc::new(SystemClock), &tasks).await?;
                 let id = store.instance(&first.domain, &first.name).await?;
-                Ok(Self { urls: public_url::read(&store, &instance(id, first)), layers: store.layers(id) })
+                Ok(Self { urls: public_url::read(&store, &instance(id, first)), layers: store.settings().layers(id) })
             })
         });
         let configured =

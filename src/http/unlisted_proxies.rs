@@ -30,7 +30,7 @@ use super::{
 use crate::{
     net::unlisted_proxy::UnlistedProxy,
     phone::{instance::InstanceId, record::PhoneId},
-    store::{Store, StoreError},
+    store::Store,
 };
 
 /// Number of phones that must have authenticated through a peer.
@@ -42,8 +42,6 @@ const AGAIN: Duration = Duration::from_secs(3600);
 /// Limits for observed peers and for detected proxies.
 const OBSERVED: usize = 256;
 const FOUND: usize = 64;
-
-const FACT: &str = "unlisted-proxy.";
 
 type Key = (InstanceId, IpAddr);
 
@@ -154,19 +152,19 @@ impl UnlistedProxies {
 /// Returns stored proxies that the configuration does not yet take into account.
 #[must_use]
 pub fn recorded(store: &Store, proxies: &Proxies, now: Timestamp) -> Vec<(InstanceId, UnlistedProxy)> {
-    let facts = store.facts_beginning(FACT).into_iter();
-    let read =
-        facts.filter_map(|(instance, _, text)| Some((instance, serde_json::from_str::<UnlistedProxy>(&text).ok()?)));
-    read.filter(|(_, one)| is_recent(one, now) && !is_cured(one, proxies)).collect()
+    let stored = store.learned().unlisted_proxies().into_iter();
+    stored.filter(|(_, one)| is_recent(one, now) && !is_cured(one, proxies)).collect()
 }
 
 /// Loads the stored proxies, then stores new ones until the gateway stops.
 pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Proxies, now: Timestamp, tasks: Tasks) {
     let recorded = recorded(&store, &proxies, now);
-    for (instance, key, text) in store.facts_beginning(FACT) {
-        let is_kept = serde_json::from_str(&text).is_ok_and(|one| recorded.contains(&(instance, one)));
-        if !is_kept && let Err(error) = store.set_fact(instance, &key, None).await {
-            tracing::warn!(key, %error, "a proxy that is taken into account by now cannot be forgotten");
+    for (instance, proxy) in store.learned().unlisted_proxies() {
+        let peer = proxy.peer;
+        if !recorded.contains(&(instance, proxy))
+            && let Err(error) = store.learned().remove_unlisted_proxy(instance, peer).await
+        {
+            tracing::warn!(%peer, %error, "a proxy that is taken into account by now cannot be forgotten");
         }
     }
     let mut news = forwarders.news.subscribe();
@@ -175,7 +173,7 @@ pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Pro
     loop {
         let found = forwarders.found.load_full();
         for ((instance, peer), forwarder) in found.iter() {
-            if let Err(error) = write(&store, *instance, *peer, forwarder).await {
+            if let Err(error) = store.learned().set_unlisted_proxy(*instance, forwarder).await {
                 tracing::warn!(%peer, %error, "a proxy that is not listed cannot be written down");
             }
         }
@@ -187,11 +185,6 @@ pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Pro
             return;
         }
     }
-}
-
-async fn write(store: &Store, instance: InstanceId, peer: IpAddr, forwarder: &UnlistedProxy) -> Result<(), StoreError> {
-    let text = serde_json::to_string(forwarder).unwrap_or_default();
-    store.set_fact(instance, &format!("{FACT}{peer}"), Some(&text)).await
 }
 
 #[cfg(test)]

@@ -7,13 +7,10 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The name of the fact with the sysclient address.
-const SYSCLIENTS_FACT: &str = "devices.sysclients";
-
 /// The stored address.
 #[must_use]
 pub fn stored(store: &Store, instance: InstanceId) -> Option<Url> {
-    store.fact(instance, SYSCLIENTS_FACT).and_then(|url| url.parse().ok())
+    store.learned().devices_address(instance).and_then(|url| url.parse().ok())
 }
 
 /// Stores an address that a PBX announced.
@@ -21,5 +18,5 @@ pub fn stored(store: &Store, instance: InstanceId) -> Option<Url> {
 /// # Errors
 /// When the store cannot write.
 pub async fn store_announced(store: &Store, instance: InstanceId, url: &str) -> Result<(), StoreError> {
-    store.set_fact(instance, SYSCLIENTS_FACT, Some(url)).await
+    store.learned().set_devices_address(instance, url).await
 }

@@ -59,7 +59,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut after = engine.world.now();
     loop {
         let now = engine.world.now();
-        let (accounts, next) = due(&engine.world.store.roster().all(), after, now);
+        let (accounts, next) = due(&engine.world.store.phones().all(), after, now);
         for (phone, line) in accounts {
             let look = check(&engine, phone, line);
             tokio::select! {
@@ -82,7 +82,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
 }
 
 async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError> {
-    let Some(phone) = engine.world.store.roster().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
+    let Some(phone) = engine.world.store.phones().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
     let Some(account) = phone.account(line) else { return Ok(()) };
     let key = UserKey { guid: account.user_guid.clone(), h323: account.username.clone() };
     let (guid, gone) = match engine.world.pbx.user(phone.instance, key).await {
@@ -114,7 +114,8 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
     engine
         .world
         .store
-        .change_phone(id, |phone, events| {
+        .phones()
+        .change(id, |phone, events| {
             // The account may have been provisioned again in the meantime.
             if !phone.account(line).is_some_and(same) {
                 return;

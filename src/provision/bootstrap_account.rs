@@ -11,8 +11,6 @@ use crate::{
 
 /// User of the shared bootstrap account when the setting `provisioning_user` is empty.
 pub const BOOTSTRAP_USER: &str = "gangway";
-/// Secret fact with the generated password of the shared bootstrap account.
-pub const BOOTSTRAP_PASSWORD: &str = "bootstrap_password";
 
 /// The shared bootstrap account: the settings `provisioning_user` and `provisioning_password`, else the account
 /// generated at the first start. `None` before it is generated.
@@ -24,31 +22,25 @@ pub fn shared_account(store: &Store, instance: InstanceId, settings: &Effective)
     {
         return Some((user.to_owned(), password));
     }
-    let password = store.secret_fact(instance, BOOTSTRAP_PASSWORD)?;
+    let password = store.learned().bootstrap_password(instance)?;
     Some((BOOTSTRAP_USER.to_owned(), password))
 }
 
 /// Generates the shared bootstrap account if it does not exist.
 pub async fn ensure_shared_account(store: &Store, instance: InstanceId) -> Result<(), StoreError> {
-    if store.secret_fact(instance, BOOTSTRAP_PASSWORD).is_some() {
+    if store.learned().bootstrap_password(instance).is_some() {
         return Ok(());
     }
     failpoint(Failpoint::SharedAccountWanted).await;
-    store.set_secret_fact(instance, BOOTSTRAP_PASSWORD, Some(&Secret::generate(20))).await?;
+    store.learned().set_bootstrap_password(instance, Secret::generate(20)).await?;
     failpoint(Failpoint::SharedAccountWritten).await;
     Ok(())
-}
-
-fn server_key(vendor: &str) -> String {
-    format!("server_entry.{vendor}")
 }
 
 /// Name and URL of the server entry written last.
 #[must_use]
 pub fn server_entry(store: &Store, instance: InstanceId, vendor: &str) -> Option<(String, Secret)> {
-    let text = store.secret_fact(instance, &server_key(vendor))?;
-    let (name, url) = text.expose().split_once('\n')?;
-    Some((name.to_owned(), Secret::new(url)))
+    store.learned().server_entry(instance, vendor)
 }
 
 /// Stores name and URL of the server entry.
@@ -59,5 +51,5 @@ pub async fn set_server_entry(
     name: &str,
     url: &str,
 ) -> Result<(), StoreError> {
-    store.set_secret_fact(instance, &server_key(vendor), Some(&Secret::new(format!("{name}\n{url}")))).await
+    store.learned().set_server_entry(instance, vendor, name, &Secret::new(url)).await
 }

@@ -21,7 +21,7 @@ async fn write<R>(
     change: impl FnOnce(&mut Phone, &mut Vec<NewEvent>) -> R,
 ) -> Result<R, StoreError> {
     failpoint(Failpoint::IntentWanted).await;
-    let (_, result) = store.change_phone(phone, change).await?;
+    let (_, result) = store.phones().change(phone, change).await?;
     failpoint(Failpoint::IntentWritten).await;
     Ok(result)
 }
@@ -76,8 +76,9 @@ pub async fn allow(
     first_contact: FirstContact,
     now: Timestamp,
 ) -> Result<(), AllowError> {
-    let Some(instance) = store.roster().get(phone).map(|record| record.instance) else { return Ok(()) };
-    let days = store.layers(instance).effective(&crate::settings::Lookup::instance(), None).u32("window_days");
+    let Some(instance) = store.phones().get(phone).map(|record| record.instance) else { return Ok(()) };
+    let days =
+        store.settings().layers(instance).effective(&crate::settings::Lookup::instance(), None).u32("window_days");
     write(store, phone, |phone, events| apply_allow(phone, days, first_contact, now, events)).await?
 }
 

@@ -56,20 +56,20 @@ impl InstanceContext {
             "update_interval_minutes",
         ];
         let lookup = Lookup::of(phone, Defaults::Table);
-        self.store.layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
+        self.store.settings().layers(phone.instance).effective_of(NAMES, &lookup, Some(&phone.device_config))
     }
 
     /// The serial number that an administrator entered for this phone.
     pub(super) fn serial(&self, phone: &Phone) -> Option<String> {
         let lookup = Lookup { mac: Some(phone.mac), ..Lookup::instance() };
-        let settings = self.store.layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
+        let settings = self.store.settings().layers(phone.instance).effective_of(&["serial_number"], &lookup, None);
         settings.nonempty("serial_number").map(str::to_owned)
     }
 
     pub(super) fn vendor_settings(&self, instance: InstanceId, vendor: &str) -> Effective {
         const NAMES: &[&str] = &["provisioning_scheme", "provisioning_user", "provisioning_password", "extra_ouis"];
         let lookup = Lookup { vendor: Some(vendor), ..Lookup::instance() };
-        self.store.layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
+        self.store.settings().layers(instance).effective_of(NAMES, &lookup, None::<&DeviceConfig>)
     }
 
     /// The base URL that all phones of a vendor's redirect account share.
@@ -81,7 +81,7 @@ impl InstanceContext {
 
     /// The redirect account, or `None` when no account is configured.
     pub(super) fn account(&self, instance: InstanceId, vendor: &str) -> Option<AccountFacts> {
-        let layers = self.store.layers(instance);
+        let layers = self.store.settings().layers(instance);
         let get = |last: &str| layers.get(&format!("redirect.{vendor}.{last}")).unwrap_or_default();
         let text = |last: &str| get(last).expose().trim().to_owned();
         let nonempty = |last: &str| Some(text(last)).filter(|text| !text.is_empty());
@@ -138,7 +138,7 @@ impl InstanceContext {
                 reverse_proxy: settings.bool("reverse_proxy"),
             },
             interval_minutes: settings.u32("update_interval_minutes"),
-            last_request: self.store.request_facts(phone.id).map(|facts| facts.at),
+            last_request: self.store.requests().last(phone.id).map(|facts| facts.at),
         }
     }
 }

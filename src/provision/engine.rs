@@ -102,7 +102,7 @@ impl Engine {
         redirects: Arc<dyn RedirectService>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let mass = world.store.roster().all().iter().map(|phone| phone.id).collect();
+        let mass = world.store.phones().all().iter().map(|phone| phone.id).collect();
         let state = State { mass, accounts_dirty: true, ..State::default() };
         Arc::new(Self {
             world,
@@ -127,7 +127,7 @@ impl Engine {
 
     /// Schedules all phones and redirect accounts of the instance, because a shared fact changed.
     pub(super) fn wake_instance(&self, instance: InstanceId) {
-        let phones = self.world.store.roster().in_instance(instance);
+        let phones = self.world.store.phones().in_instance(instance);
         {
             let mut state = self.state();
             state.accounts_dirty = true;
@@ -138,7 +138,7 @@ impl Engine {
 
     /// Schedules all phones, because changes were missed and any phone may have changed.
     pub(super) fn wake_everyone(&self) {
-        self.wake_mass(self.world.store.roster().all().iter().map(|phone| phone.id));
+        self.wake_mass(self.world.store.phones().all().iter().map(|phone| phone.id));
     }
 
     /// Schedules these phones to be decided again, a few at a time.

@@ -55,7 +55,7 @@ fn is_sent_by_us(phone: &Phone) -> bool {
 pub fn moving(store: &Store, urls: &PublicUrls, instance: InstanceId) -> MigrationProgress {
     let mut places: HashMap<String, Option<String>> = HashMap::new();
     let mut moving = MigrationProgress::default();
-    for phone in store.roster().in_instance(instance).iter().filter(|phone| is_sent_by_us(phone)) {
+    for phone in store.phones().in_instance(instance).iter().filter(|phone| is_sent_by_us(phone)) {
         let Some(entry) = &phone.redirect_entry else { continue };
         // Each phone has its own scheme; a different scheme alone is not a different URL.
         let place = places.entry(phone.provider.clone()).or_insert_with(|| urls.place(&phone.provider).ok());

@@ -136,11 +136,12 @@ impl Provisioning {
         self.spawn("pbx changed", async move {
             let now = engine.world.now();
             failpoint(Failpoint::PbxCame).await;
-            for phone in engine.world.store.roster().in_instance(instance) {
+            for phone in engine.world.store.phones().in_instance(instance) {
                 if !phone.accounts.iter().any(waits_for_pbx) {
                     continue;
                 }
-                if let Err(error) = engine.world.store.change_phone(phone.id, |phone, _| retry_now(phone, now)).await {
+                if let Err(error) = engine.world.store.phones().change(phone.id, |phone, _| retry_now(phone, now)).await
+                {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
                 failpoint(Failpoint::Hurried).await;
@@ -164,7 +165,7 @@ impl Provisioning {
             let Some(phone) = engine
                 .world
                 .store
-                .roster()
+                .phones()
                 .in_instance(instance)
                 .into_iter()
                 .find(|phone| phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
@@ -174,7 +175,8 @@ impl Provisioning {
             let result = engine
                 .world
                 .store
-                .change_phone(phone.id, |phone, events| transitions::device_removed(phone, now, events))
+                .phones()
+                .change(phone.id, |phone, events| transitions::device_removed(phone, now, events))
                 .await;
             if let Err(error) = result {
                 tracing::error!(mac = %phone.mac, "its removal in Devices cannot be recorded: {error}");
@@ -213,14 +215,14 @@ impl Provisioning {
         is_news: impl Fn(&Phone) -> bool,
         change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<crate::store::NewEvent>) + Send + 'static,
     ) {
-        if !self.engine.world.store.roster().get(phone).is_some_and(|phone| is_news(&phone)) {
+        if !self.engine.world.store.phones().get(phone).is_some_and(|phone| is_news(&phone)) {
             return;
         }
         let engine = Arc::clone(&self.engine);
         self.spawn("note", async move {
             let now = engine.world.now();
             failpoint(Failpoint::SignOfLifeCame).await;
-            let result = engine.world.store.change_phone(phone, |phone, events| change(phone, now, events)).await;
+            let result = engine.world.store.phones().change(phone, |phone, events| change(phone, now, events)).await;
             failpoint(Failpoint::SignOfLifeWritten).await;
             if let Err(error) = result {
                 tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");

@@ -1,7 +1,7 @@
 //! Records the public URLs that app objects name, by provider, and reads them back as [`PublicUrls`].
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -15,43 +15,21 @@ use crate::{
         public_url::{Learned, PublicUrls},
         record::Phone,
     },
-    store::{Store, StoreError},
+    store::{NamedUrls, Store, StoreError},
 };
-
-/// Prefix of the facts with a provider's URL; the provider follows.
-pub const LEARNED: &str = "learned_url.";
-/// Prefix of the facts with the different URLs named for a provider; the provider follows.
-pub const CONFLICT: &str = "learned_url_conflict.";
-
-/// Fact with the URL that a provider's app objects agreed on last.
-#[must_use]
-pub fn learned_key(provider: &str) -> String {
-    format!("{LEARNED}{provider}")
-}
-
-/// Fact with the different URLs while several PBXs name different ones for the same provider.
-#[must_use]
-pub fn conflict_key(provider: &str) -> String {
-    format!("{CONFLICT}{provider}")
-}
 
 /// The current public URLs of an instance.
 #[must_use]
 pub fn read(store: &Store, instance: &Instance) -> PublicUrls {
-    let mut learned: BTreeMap<String, Learned> = BTreeMap::new();
-    for (provider, url) in store.facts_of(instance.id, LEARNED) {
-        learned.entry(provider).or_default().url = url.parse().ok();
-    }
-    for (provider, named) in store.facts_of(instance.id, CONFLICT) {
-        learned.entry(provider).or_default().conflict = Some(named);
-    }
-    PublicUrls::new(instance, learned)
+    let learned = |NamedUrls { url, conflict }| Learned { url: url.and_then(|url| url.parse().ok()), conflict };
+    let all = store.learned().urls(instance.id).into_iter();
+    PublicUrls::new(instance, all.map(|(provider, urls)| (provider, learned(urls))).collect())
 }
 
 /// Returns the current public URLs of an instance.
 pub type PublicUrlsOf = Arc<dyn Fn(InstanceId) -> Arc<PublicUrls> + Send + Sync>;
 
-/// The revision of the facts that the URLs were read from, and the URLs.
+/// The revision of the learned values that the URLs were read from, and the URLs.
 type CachedUrls = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
 
 /// [`read`] for every instance, cached: every request of a phone needs the URLs, but they rarely change.
@@ -59,7 +37,7 @@ type CachedUrls = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
 pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
     let kept: RwLock<CachedUrls> = RwLock::default();
     Arc::new(move |id| {
-        let revision = store.facts_revision();
+        let revision = store.learned().revision();
         if let Some((from, urls)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
             && *from == revision
         {
@@ -78,7 +56,7 @@ pub type UrlOf = Arc<dyn Fn(&Phone) -> Option<Secret> + Send + Sync>;
 #[must_use]
 pub fn token_urls(store: Store, urls: PublicUrlsOf) -> UrlOf {
     Arc::new(move |phone| {
-        let scheme = store.layers(phone.instance).scheme_of(phone);
+        let scheme = store.settings().layers(phone.instance).scheme_of(phone);
         urls(phone.instance).of_phone(phone, scheme).ok()
     })
 }
@@ -122,27 +100,29 @@ impl UrlObservers {
 }
 
 async fn learn(store: &Store, instance: InstanceId, provider: &str, named: &[String]) -> Result<bool, StoreError> {
-    let known = store.fact(instance, &learned_key(provider));
+    let known = store.learned().urls_of(instance, provider);
     match named {
         [] => Ok(false),
         [url] => {
             failpoint(Failpoint::UrlNamed).await;
-            store.set_fact(instance, &conflict_key(provider), None).await?;
+            store.learned().set_urls(instance, provider, NamedUrls { conflict: None, ..known.clone() }).await?;
             failpoint(Failpoint::ConflictOver).await;
-            if known.as_deref().is_some_and(|known| same(known, url)) {
+            if known.url.is_some_and(|known| same(&known, url)) {
                 return Ok(false);
             }
-            store.set_fact(instance, &learned_key(provider), Some(url)).await?;
+            let urls = NamedUrls { url: Some(url.clone()), conflict: None };
+            store.learned().set_urls(instance, provider, urls).await?;
             failpoint(Failpoint::UrlWritten).await;
             tracing::info!(provider, "the PBX names a new URL for this app");
             Ok(true)
         }
         several => {
             let text = several.join(" ");
-            if store.fact(instance, &conflict_key(provider)).as_deref() != Some(text.as_str()) {
+            if known.conflict.as_deref() != Some(text.as_str()) {
                 tracing::warn!(provider, "app objects name different URLs for this app; no phone is moved: {text}");
                 failpoint(Failpoint::ConflictNamed).await;
-                store.set_fact(instance, &conflict_key(provider), Some(&text)).await?;
+                let urls = NamedUrls { conflict: Some(text), ..known };
+                store.learned().set_urls(instance, provider, urls).await?;
                 failpoint(Failpoint::ConflictWritten).await;
             }
             Ok(false)

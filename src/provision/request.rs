@@ -88,7 +88,7 @@ impl MacLocks {
 /// Handles one request and waits for its result.
 pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: ProvisionRequest) -> Result<(), String> {
     // Subscribe before writing, so that no change is missed.
-    let mut changes = engine.world.store.changes();
+    let mut changes = engine.world.store.phones().changes();
     let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
     let serialised = async || {
         let lock = locks.of(Lock::Record(request.instance, request.mac));
@@ -102,7 +102,7 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
     let sleep = engine.world.clock.sleep_until(deadline);
     tokio::pin!(sleep);
     loop {
-        let Some(phone) = engine.world.store.roster().get(written.id) else {
+        let Some(phone) = engine.world.store.phones().get(written.id) else {
             return Err("The phone was removed meanwhile.".to_owned());
         };
         // On a base other users may be added and removed; only this user's account matters.
@@ -221,7 +221,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         .providers
         .provider(&request.provider)
         .ok_or_else(|| RequestRejection::UnknownProvider(request.provider.clone()))?;
-    let existing = engine.world.store.roster().by_mac(request.instance, request.mac);
+    let existing = engine.world.store.phones().by_mac(request.instance, request.mac);
     let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
     match in_service {
         None => oui_check::check(engine, request, &provider)?,
@@ -259,6 +259,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     let days = engine
         .world
         .store
+        .settings()
         .layers(request.instance)
         .effective(&crate::settings::Lookup::instance(), None)
         .u32("window_days");
@@ -270,14 +271,14 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         window_days: days,
         now,
     };
-    let roster = store.roster();
+    let roster = store.phones();
     let existing = match roster.by_mac(request.instance, request.mac) {
         Some(phone) => phone,
         None => {
             let mut phone = Phone::new(request.instance, request.mac, &request.provider, &provider.vendor, now);
             let mut events = Vec::new();
             terms.apply(&mut phone, &mut events);
-            match store.create_phone(phone, events).await {
+            match store.phones().create(phone, events).await {
                 Ok(phone) => return Ok(Written::new(&phone, request, Applied::New)),
                 // Another process created the phone first.
                 Err(StoreError::Exists(_)) => roster
@@ -287,7 +288,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
             }
         }
     };
-    let (phone, applied) = store.change_phone(existing.id, |phone, events| terms.apply(phone, events)).await?;
+    let (phone, applied) = store.phones().change(existing.id, |phone, events| terms.apply(phone, events)).await?;
     if let Applied::Full { accounts } = applied {
         return Err(RequestRejection::Full { mac: request.mac, accounts });
     }
@@ -303,7 +304,7 @@ fn check_other_instances(
     let account = |instance| engine.world.account(instance, &provider.vendor).map(|facts| facts.account);
     let Some(own) = account(request.instance) else { return Ok(()) };
     for instance in engine.world.instances.iter().filter(|instance| instance.id != request.instance) {
-        let there = engine.world.store.roster().by_mac(instance.id, request.mac);
+        let there = engine.world.store.phones().by_mac(instance.id, request.mac);
         let is_in_service = there
             .is_some_and(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed || phone_has_entry(&phone));
         if is_in_service
@@ -326,7 +327,7 @@ fn phone_has_entry(phone: &Phone) -> bool {
 /// The user's GUID, if it matters: for a known phone with an account that has a GUID. A renamed user is the same user;
 /// a user who was deleted and created again under the same name is not.
 async fn learn_guid(engine: &Engine, request: &ProvisionRequest) -> Option<String> {
-    let phone = engine.world.store.roster().by_mac(request.instance, request.mac)?;
+    let phone = engine.world.store.phones().by_mac(request.instance, request.mac)?;
     if phone.accounts.iter().all(|account| account.user_guid.is_none()) {
         return None;
     }

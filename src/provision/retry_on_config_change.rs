@@ -14,11 +14,6 @@ use crate::{
     redirect::RedirectAccount,
 };
 
-/// Secret fact with the hash of the account that the phones of a vendor were tried with.
-fn tried_key(vendor: &str) -> String {
-    format!("redirect_tried.{vendor}")
-}
-
 /// The hash of an account; empty without an account.
 fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
     let Some(account) = account else { return Secret::default() };
@@ -40,12 +35,12 @@ impl Engine {
         for (vendor, _) in self.world.providers.vendors() {
             let account = self.world.account(instance, &vendor).map(|facts| facts.account);
             let present = fingerprint(account.as_ref());
-            let tried = self.world.store.secret_fact(instance, &tried_key(&vendor)).unwrap_or_default();
+            let tried = self.world.store.learned().tried_account(instance, &vendor).unwrap_or_default();
             if tried != present {
                 changed.insert(vendor, present);
             }
         }
-        let mut refused = self.world.store.roster().in_instance(instance);
+        let mut refused = self.world.store.phones().in_instance(instance);
         refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
         // Always check the serial number, because the check also stores it.
         refused.retain(|phone| self.serial_is_new(phone) || changed.contains_key(&phone.vendor));
@@ -62,14 +57,14 @@ impl Engine {
                         phone.redirect.reach(RedirectState::Pending, now);
                     }
                 };
-                if let Err(error) = store.change_phone(phone.id, again).await {
+                if let Err(error) = store.phones().change(phone.id, again).await {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
                 failpoint(Failpoint::RetryWritten).await;
             }
             failpoint(Failpoint::RetriesWritten).await;
             for (vendor, present) in changed {
-                if let Err(error) = store.set_secret_fact(instance, &tried_key(&vendor), Some(&present)).await {
+                if let Err(error) = store.learned().set_tried_account(instance, &vendor, &present).await {
                     tracing::error!(vendor, "with which account phones were tried cannot be stored: {error}");
                 }
             }

@@ -27,8 +27,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until the gateway stops.
 pub(super) async fn run(engine: Arc<Engine>) {
-    let mut changes = engine.world.store.changes();
-    let mut settings = engine.world.store.settings_changes();
+    let mut changes = engine.world.store.phones().changes();
+    let mut settings = engine.world.store.settings().changes();
     for instance in engine.world.instances.iter() {
         if let Err(error) = bootstrap_account::ensure_shared_account(&engine.world.store, instance.id).await {
             tracing::error!(instance = %instance.label(), "the shared bootstrap account cannot be stored: {error}");
@@ -107,7 +107,7 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
 }
 
 fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
-    let Some(phone) = engine.world.store.roster().get(id) else { return };
+    let Some(phone) = engine.world.store.phones().get(id) else { return };
     let held = engine.current_spec(id);
     if phone.buried.is_some() && held.is_none() {
         engine.state().due.set(id, None);

@@ -45,6 +45,6 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
     let seen = if outcome.is_retryable() { EndpointHealth::of(&outcome) } else { EndpointHealth::Answered };
     engine.turn_ended(&endpoint, seen, now);
     engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome));
-    let phones = engine.world.store.roster().in_instance(key.0);
+    let phones = engine.world.store.phones().in_instance(key.0);
     engine.wake(phones.iter().filter(|phone| phone.vendor == key.1).map(|phone| phone.id));
 }

@@ -81,7 +81,7 @@ pub(super) async fn note(
             apply(&deciding, record, concern, &action, now, events);
         }
     };
-    engine.world.store.change_phone_later(phone, Box::new(change)).await?;
+    engine.world.store.phones().change_later(phone, Box::new(change)).await?;
     failpoint(written).await;
     Ok(())
 }
@@ -124,7 +124,8 @@ async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(
         engine
             .world
             .store
-            .change_phone(phone.id, |phone, _| {
+            .phones()
+            .change(phone.id, |phone, _| {
                 transitions::connecting(phone, &product, &version, hold.url.as_str(), now);
             })
             .await?;
@@ -159,7 +160,8 @@ async fn register(
     let now = engine.world.now();
     // The phone may have been provisioned again since the decision; then this URL is outdated.
     let (_, is_current) = store
-        .change_phone(phone.id, |record, _| {
+        .phones()
+        .change(phone.id, |record, _| {
             let is_current = record.token == phone.token && record.wanted == phone.wanted;
             if is_current {
                 transitions::registering(record, &url, now);
@@ -181,7 +183,8 @@ async fn register(
     failpoint(Failpoint::RegisterAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
     store
-        .change_phone(phone.id, |phone, events| {
+        .phones()
+        .change(phone.id, |phone, events| {
             transitions::registered(phone, &url, &outcome, now, pause, events);
         })
         .await?;
@@ -208,7 +211,8 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
     engine
         .world
         .store
-        .change_phone(phone.id, |phone, events| {
+        .phones()
+        .change(phone.id, |phone, events| {
             transitions::verified(phone, &url, &outcome, now, pause, events);
         })
         .await?;
@@ -229,7 +233,8 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -
     engine
         .world
         .store
-        .change_phone(phone.id, |phone, events| transitions::deregistered(phone, &outcome, now, pause, events))
+        .phones()
+        .change(phone.id, |phone, events| transitions::deregistered(phone, &outcome, now, pause, events))
         .await?;
     failpoint(Failpoint::DeregisteredWritten).await;
     Ok(())
@@ -286,7 +291,8 @@ async fn write_flags(
     engine
         .world
         .store
-        .change_phone(phone.id, |record, events| {
+        .phones()
+        .change(phone.id, |record, events| {
             // The account may have been reassigned to another user in the meantime.
             let Some(current) = record.accounts.iter_mut().find(|current| is_same(current, account)) else { return };
             if key.guid.is_some() {
@@ -328,7 +334,8 @@ async fn ask_registration(
     engine
         .world
         .store
-        .change_phone(phone.id, |record, events| {
+        .phones()
+        .change(phone.id, |record, events| {
             if !record.accounts.iter().any(|current| is_same(current, account)) {
                 return;
             }

@@ -146,7 +146,7 @@ impl SysclientEventWriter {
                     self.told_in_vain.remove(&id);
                     self.silence(id, held.credential.code().cloned(), now).await?;
                 }
-                if let Some(phone) = store.roster().get(id)
+                if let Some(phone) = store.phones().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
                     && flow::credential(&phone).is_none()
                 {
@@ -162,7 +162,7 @@ impl SysclientEventWriter {
             SysclientEventKind::NoDescriptor => self.change(id, |phone| transitions::no_descriptor(phone, now)).await?,
             SysclientEventKind::EndpointAway { reason, .. } => {
                 failpoint(Failpoint::LineNewsCame).await;
-                store.change_phone(id, |phone, events| transitions::away(phone, &reason, now, events)).await?;
+                store.phones().change(id, |phone, events| transitions::away(phone, &reason, now, events)).await?;
                 failpoint(Failpoint::LineNewsWritten).await;
             }
         }
@@ -170,7 +170,7 @@ impl SysclientEventWriter {
     }
 
     async fn change(&self, id: PhoneId, change: impl FnOnce(&mut Phone)) -> Result<(), StoreError> {
-        self.engine.world.store.change_phone(id, |phone, _| change(phone)).await?;
+        self.engine.world.store.phones().change(id, |phone, _| change(phone)).await?;
         Ok(())
     }
 
@@ -186,7 +186,8 @@ impl SysclientEventWriter {
         let now = self.engine.world.now();
         failpoint(Failpoint::PasswordCame).await;
         let (phone, ()) = store
-            .change_phone(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
+            .phones()
+            .change(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
             .await?;
         failpoint(Failpoint::PasswordWritten).await;
         // A code that arrived in the meantime has not been sent; because of it, the record requires another connection.
@@ -234,7 +235,8 @@ impl SysclientEventWriter {
         failpoint(Failpoint::ConfigCame).await;
         let store = &self.engine.world.store;
         let written = store
-            .change_phone(id, |phone, events| {
+            .phones()
+            .change(id, |phone, events| {
                 if is_first {
                     transitions::burst(phone, items, opened_with.as_ref(), now, events);
                 } else {
@@ -267,7 +269,7 @@ impl SysclientEventWriter {
     async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
         let store = &self.engine.world.store;
         failpoint(Failpoint::LineNewsCame).await;
-        store.change_phone(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
+        store.phones().change(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
         failpoint(Failpoint::LineNewsWritten).await;
         Ok(())
     }
@@ -313,7 +315,8 @@ impl SysclientEventWriter {
                 .engine
                 .world
                 .store
-                .change_phone(id, |phone, events| transitions::items_changed(phone, items, events))
+                .phones()
+                .change(id, |phone, events| transitions::items_changed(phone, items, events))
                 .await;
             if let Err(error) = written {
                 tracing::error!(phone = id.0, "changed items cannot be stored, tried again: {error}");

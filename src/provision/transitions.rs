@@ -1,4 +1,4 @@
-//! Applies results to the record. Pure: called inside `Store::change_phone`, with the time as an argument.
+//! Applies results to the record. Pure: called inside a change of the phone, with the time as an argument.
 
 mod account;
 mod devices;

@@ -38,7 +38,7 @@ pub fn mac(typed: &str) -> Result<Mac, ServiceError> {
 /// If there is none.
 pub fn find(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<Arc<Phone>, ServiceError> {
     let mac = mac(typed)?;
-    deps.store.roster().by_mac(instance, mac).ok_or(ServiceError::NoPhone(mac))
+    deps.store.phones().by_mac(instance, mac).ok_or(ServiceError::NoPhone(mac))
 }
 
 /// Performs an action on a phone.
@@ -89,7 +89,8 @@ pub async fn act(
             }
             audit::note(store, person, phone.id, &audit_texts::REDIRECT_AGAIN.message()).await?;
             store
-                .change_phone(phone.id, |phone, _| {
+                .phones()
+                .change(phone.id, |phone, _| {
                     // Reset an entry that is believed to exist at the service as well: it may have been deleted there.
                     phone.redirect.reach(RedirectState::Pending, now);
                 })
@@ -130,6 +131,7 @@ async fn allow(
     };
     let days = deps
         .store
+        .settings()
         .layers(phone.instance)
         .effective_of(&["window_days"], &crate::settings::Lookup::instance(), None)
         .u32("window_days");

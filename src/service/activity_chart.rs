@@ -23,7 +23,7 @@ pub async fn chart(
 ) -> Result<ActivityChart, ServiceError> {
     let now = deps.clock.now();
     let from = now - SignedDuration::from_hours(i64::from(hours.clamp(1, MOST)) - 1);
-    let hours = deps.store.activity(instance, from).await?.into_iter().map(|hour| ActivityHour {
+    let hours = deps.store.requests().activity(instance, from).await?.into_iter().map(|hour| ActivityHour {
         at: hour.hour.into(),
         requests: hour.requests,
         deliveries: hour.deliveries,

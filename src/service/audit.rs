@@ -63,7 +63,7 @@ pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> 
         target: target.to_owned(),
         deed: deed.to_owned(),
     };
-    store.add_audit(&entry).await
+    store.audit_log().add(&entry).await
 }
 
 /// The same for an action on a phone, with an entry in its timeline as well.
@@ -71,7 +71,7 @@ pub async fn entry(store: &Store, person: &Caller, target: &str, deed: &str) -> 
 /// # Errors
 /// If the store cannot be written. The action must then not be performed.
 pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
-    let mac = store.roster().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
+    let mac = store.phones().get(phone).map(|phone| phone.mac.to_string()).unwrap_or_default();
     entry(store, person, &mac, &deed.line()).await?;
     event(store, person, phone, deed).await
 }
@@ -83,7 +83,7 @@ pub async fn note(store: &Store, person: &Caller, phone: PhoneId, deed: &Message
 pub async fn event(store: &Store, person: &Caller, phone: PhoneId, deed: &Message) -> Result<(), StoreError> {
     let by = audit_texts::BY.with("deed", deed.nested()).with("name", name(person));
     let event = NewEvent { detail: Some(deed.line()), ..NewEvent::said(KIND, &by) };
-    store.change_phone(phone, |_, events| events.push(event)).await?;
+    store.phones().change(phone, |_, events| events.push(event)).await?;
     Ok(())
 }
 
@@ -98,7 +98,7 @@ pub async fn audit(
     count: u32,
 ) -> Result<AuditPage, ServiceError> {
     let count = count.min(MOST);
-    let found = deps.store.audit(instance, before, count).await?;
+    let found = deps.store.audit_log().entries(instance, before, count).await?;
     let more = found.last().map(|last| last.id).filter(|_| u32::try_from(found.len()).is_ok_and(|len| len == count));
     let info = |row: AuditRow| AuditInfo {
         id: row.id,

@@ -36,7 +36,7 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z
 pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, mac: &str) -> Result<ConfigDiff, ServiceError> {
     let phone = super::actions::find(deps, instance, mac)?;
     let delivery = phone.delivery.as_ref().ok_or(ServiceError::NothingDelivered)?;
-    let Some(kept) = deps.store.delivered_file(phone.id).await? else {
+    let Some(kept) = deps.store.deliveries().last(phone.id).await? else {
         return Err(ServiceError::DeliveredFileNotKept(delivery.at));
     };
     let now = render_preview::explained(deps, &phone, Stage::Personal)?;

@@ -92,7 +92,7 @@ impl DeviceIndex {
     fn load(&self, instance: InstanceId) -> CachedInstance {
         let around = Arc::new(around(&self.deps, instance));
         let now = self.deps.clock.now();
-        let phones = self.deps.store.roster().in_instance(instance);
+        let phones = self.deps.store.phones().in_instance(instance);
         let rows = phones.into_iter().map(|phone| (phone.id, self.row(phone, &around, now))).collect();
         CachedInstance { around, rows }
     }
@@ -100,10 +100,10 @@ impl DeviceIndex {
     /// Creates a row from the current records.
     #[must_use]
     pub fn row(&self, phone: Arc<Phone>, around: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
-        let last = self.deps.store.request_facts(phone.id);
+        let last = self.deps.store.requests().last(phone.id);
         let known_model = knows_model(&self.deps, &phone);
         let facts = DiagnosisInputs { around, request: last.as_ref(), known_model, manual_url: None };
-        let firmware = FirmwareState::of_phone(&self.deps.store.layers(phone.instance), &phone);
+        let firmware = FirmwareState::of_phone(&self.deps.store.settings().layers(phone.instance), &phone);
         let row = DeviceRow::new(phone, last.clone(), firmware, &facts, now);
         Arc::new(row)
     }
@@ -111,9 +111,9 @@ impl DeviceIndex {
     /// Updates the index until the gateway stops.
     pub async fn run(self: Arc<Self>) {
         let deps = Arc::clone(&self.deps);
-        let mut changes = deps.store.changes();
-        let mut requests = deps.store.request_changes();
-        let mut settings = deps.store.settings_changes();
+        let mut changes = deps.store.phones().changes();
+        let mut requests = deps.store.requests().changes();
+        let mut settings = deps.store.settings().changes();
         let mut pbxs = deps.sessions.changes();
         let mut refusals = deps.failures.changes();
         let mut news = IndexUpdate::default();
@@ -174,7 +174,7 @@ impl DeviceIndex {
 
     /// Phones whose required firmware differs from their row. Most settings do not affect rows.
     fn other_firmware(&self, instance: InstanceId) -> Vec<PhoneId> {
-        let layers = self.deps.store.layers(instance);
+        let layers = self.deps.store.settings().layers(instance);
         let loaded = self.lock();
         let rows = loaded.get(&instance).into_iter().flat_map(|cached| cached.rows.values());
         let others = rows.filter(|row| FirmwareState::of_phone(&layers, &row.phone) != row.firmware);
@@ -207,7 +207,7 @@ impl DeviceIndex {
         let mut batches: HashMap<InstanceId, Vec<Arc<DeviceRow>>> = HashMap::new();
         {
             let mut loaded = self.lock();
-            let roster = self.deps.store.roster();
+            let roster = self.deps.store.phones();
             let phones: Vec<Arc<Phone>> = match news.all {
                 true => loaded.keys().flat_map(|instance| roster.in_instance(*instance)).collect(),
                 false => news.phones.iter().filter_map(|id| roster.get(*id)).collect(),

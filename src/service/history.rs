@@ -106,7 +106,11 @@ async fn search(
 ) -> Result<(Vec<HistoryRow>, Option<i64>), ServiceError> {
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
-        let page = deps.store.history(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE }).await?;
+        let page = deps
+            .store
+            .redirect_history()
+            .entries(HistoryFilter { instance, mac: ready.mac, before, limit: PAGE })
+            .await?;
         let is_last = page.len() < PAGE as usize;
         for row in page {
             if found.len() == count || looked_at == LOOKED_AT {
@@ -158,7 +162,8 @@ pub async fn history(
 /// # Errors
 /// If the store cannot be read.
 pub async fn newest(deps: &ServiceDependencies, instance: InstanceId) -> Result<i64, ServiceError> {
-    let rows = deps.store.history(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
+    let rows =
+        deps.store.redirect_history().entries(HistoryFilter { instance, mac: None, before: None, limit: 1 }).await?;
     Ok(rows.first().map_or(0, |row| row.id))
 }
 
@@ -197,5 +202,5 @@ pub async fn export(
 /// If the store cannot be written.
 pub async fn prune(deps: &ServiceDependencies, person: &Caller, days: u32) -> Result<Pruned, ServiceError> {
     audit::entry(&deps.store, person, "", &format!("drop the redirect history older than {days} days")).await?;
-    Ok(Pruned { pruned: deps.store.prune_history(person.instance.id, days).await? })
+    Ok(Pruned { pruned: deps.store.redirect_history().prune(person.instance.id, days).await? })
 }

@@ -214,7 +214,7 @@ impl Work {
     async fn line(&self, line: &ImportLine) -> Result<bool, Message> {
         let deps = &self.service.0.deps;
         let instance = self.person.instance.id;
-        let known = deps.store.roster().by_mac(instance, line.mac);
+        let known = deps.store.phones().by_mac(instance, line.mac);
         if known.as_ref().is_some_and(|phone| changes_nothing(line, phone)) {
             return Ok(false);
         }
@@ -244,7 +244,7 @@ impl Work {
         };
         let outcome = deps.provisioning.request(request).await;
         failpoint(Failpoint::ImportLineDone).await;
-        if let Some(phone) = deps.store.roster().by_mac(instance, line.mac) {
+        if let Some(phone) = deps.store.phones().by_mac(instance, line.mac) {
             let deed = audit_texts::IMPORTED.with("user", line.user.clone()).with("line", line.line);
             if let Err(error) = audit::event(&deps.store, &self.person, phone.id, &deed).await {
                 tracing::error!(%error, "an import could not be written down");

@@ -285,7 +285,7 @@ impl Fields<'_> {
         }
         let user = self.needed("user")?.to_owned();
         let (provider, vendor) = around.provider(self.get("vendor")?, mac).map_err(|text| ("vendor", text))?;
-        let phone = around.deps.store.roster().by_mac(around.instance, mac);
+        let phone = around.deps.store.phones().by_mac(around.instance, mac);
         let phone = phone.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
         if let Some(phone) = &phone {
             if phone.vendor != vendor {

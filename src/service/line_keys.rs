@@ -33,7 +33,7 @@ pub fn line_keys(
 ) -> Result<LineKeyCheck, ServiceError> {
     let scope = scope(typed)?;
     let phone = match &scope {
-        Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
+        Scope::Phone(mac) => deps.store.phones().by_mac(instance, *mac),
         _ => None,
     };
     let faults = |room: Option<&Room<'_>>| {

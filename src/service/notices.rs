@@ -110,7 +110,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
     all.extend(scanning(&(deps.scanning)(instance)));
     all.extend((deps.forwarders)(instance).iter().map(forwarder));
     sip_trust(inner, instance, &mut all);
-    if let Some(lack) = deps.shares.lack(deps.store.roster().len()) {
+    if let Some(lack) = deps.shares.lack(deps.store.phones().len()) {
         all.push(descriptors(lack));
     }
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
@@ -246,7 +246,7 @@ fn redirects(inner: &Inner, instance: InstanceId, all: &mut Vec<Notice>) {
     }
     let connected = deps.sessions.of(instance);
     let registry = deps.registry.load();
-    let layers = deps.store.layers(instance);
+    let layers = deps.store.settings().layers(instance);
     for vendor in registry.vendors() {
         let provides = |session: &std::sync::Arc<crate::pbx::sessions::PbxSession>| {
             let app = session.identity.app.strip_prefix(PROVIDER_PREFIX);
@@ -289,7 +289,7 @@ fn urls_and_schemes(deps: &ServiceDependencies, instance: InstanceId, all: &mut 
     }
     for vendor in registry.vendors() {
         let lookup = crate::settings::Lookup { vendor: Some(&vendor.name), ..crate::settings::Lookup::instance() };
-        if deps.store.layers(instance).scheme(&lookup) == Scheme::Http {
+        if deps.store.settings().layers(instance).scheme(&lookup) == Scheme::Http {
             let text = Message::new("notice.clear-text").with("vendor", vendor.title.clone());
             all.push(notice("clear-text", "warning", text));
         }
@@ -302,7 +302,7 @@ fn of_settings(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<N
     let judge = SettingsCheck { registry: &registry, reach: &deps.reach, store: &deps.store, instance };
     let bases = (deps.urls)(instance).bases();
     let of_urls = bases.iter().filter_map(|base| settings_remarks::of_url(base));
-    let found = settings_remarks::remarks(&judge, &deps.store.layers(instance)).into_iter().chain(of_urls);
+    let found = settings_remarks::remarks(&judge, &deps.store.settings().layers(instance)).into_iter().chain(of_urls);
     all.extend(found.map(|remark| notice(remark.key, "warning", remark.text)));
 }
 

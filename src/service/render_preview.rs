@@ -27,10 +27,10 @@ fn with_request<R>(
     stage: Stage,
     then: impl FnOnce(&FileRequest<'_>) -> R,
 ) -> R {
-    let last = deps.store.request_facts(phone.id);
+    let last = deps.store.requests().last(phone.id);
     let recognition = recognition_of(&deps.registry.load(), phone, last.as_ref());
     let urls = (deps.urls)(phone.instance);
-    let layers = deps.store.layers(phone.instance);
+    let layers = deps.store.settings().layers(phone.instance);
     then(&FileRequest {
         phone: Some(phone),
         recognition: &recognition,

@@ -87,9 +87,9 @@ fn kind(kind: ValueKind) -> SettingKind {
 /// When the scope is invalid.
 pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -> Result<SettingList, ServiceError> {
     let scope = scope(typed)?;
-    let layers = deps.store.layers(instance);
+    let layers = deps.store.settings().layers(instance);
     let phone = match &scope {
-        Scope::Phone(mac) => deps.store.roster().by_mac(instance, *mac),
+        Scope::Phone(mac) => deps.store.phones().by_mac(instance, *mac),
         _ => None,
     };
     let (vendor, model) = match &scope {
@@ -196,11 +196,11 @@ pub async fn pending(
     typed: &str,
 ) -> Result<PendingByField, ServiceError> {
     let scope = scope(typed)?;
-    let changes = deps.store.setting_changes(instance, &scope).await?;
+    let changes = deps.store.settings().last_changes(instance, &scope).await?;
     let mut fields: BTreeMap<String, u32> = changes.iter().map(|change| (change.name.clone(), 0)).collect();
     let (mut phones, mut outdated) = (0_u64, 0_u64);
     let begun = Instant::now();
-    for some in deps.store.roster().in_instance(instance).chunks(AT_ONCE) {
+    for some in deps.store.phones().in_instance(instance).chunks(AT_ONCE) {
         for phone in some.iter().filter(|phone| phone.buried.is_none()) {
             if let Some(current) = render_preview::holds_current(deps, phone) {
                 phones += 1;

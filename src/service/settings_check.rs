@@ -85,7 +85,7 @@ impl SettingsCheck<'_> {
             return Ok(());
         }
         let phone = match scope {
-            Scope::Phone(mac) => self.store.roster().by_mac(self.instance, *mac),
+            Scope::Phone(mac) => self.store.phones().by_mac(self.instance, *mac),
             _ => None,
         };
         let list = LineKeys::read(value).unwrap_or_default();
@@ -98,7 +98,7 @@ impl SettingsCheck<'_> {
     /// Returns the vendors whose phones the scope may affect.
     fn vendors(&self, scope: &Scope) -> Vec<&Vendor> {
         let of_phone = match scope {
-            Scope::Phone(mac) => self.store.roster().by_mac(self.instance, *mac).map(|phone| phone.vendor.clone()),
+            Scope::Phone(mac) => self.store.phones().by_mac(self.instance, *mac).map(|phone| phone.vendor.clone()),
             _ => None,
         };
         let wanted = match scope {

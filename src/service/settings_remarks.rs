@@ -80,7 +80,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
             }
             Scope::Category(name) => LayerMembership { category: Some(name.clone()), ..LayerMembership::default() },
             Scope::Phone(mac) => {
-                judge.store.roster().by_mac(judge.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
+                judge.store.phones().by_mac(judge.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
             }
             Scope::Instance => LayerMembership::default(),
         };

@@ -70,17 +70,17 @@ pub async fn set(
     if changes.is_empty() {
         return Ok(SettingsChanged { emptied: Vec::new(), remarks: Vec::new() });
     }
-    let deed = audit_entries(&changes, &deps.store.emptied_by(person.instance.id, &scope, &changes));
+    let deed = audit_entries(&changes, &deps.store.settings().emptied_by(person.instance.id, &scope, &changes));
     audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
     if let Scope::Phone(mac) = &scope
-        && let Some(phone) = deps.store.roster().by_mac(person.instance.id, *mac)
+        && let Some(phone) = deps.store.phones().by_mac(person.instance.id, *mac)
     {
         let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
         audit::event(&deps.store, person, phone.id, &audit_texts::CHANGE.with("names", names.join(", "))).await?;
     }
-    let before = remarks(&judge, &deps.store.layers(person.instance.id));
-    let emptied = deps.store.set_settings(person.instance.id, &scope, &changes).await?;
-    let after = remarks(&judge, &deps.store.layers(person.instance.id));
+    let before = remarks(&judge, &deps.store.settings().layers(person.instance.id));
+    let emptied = deps.store.settings().set(person.instance.id, &scope, &changes).await?;
+    let after = remarks(&judge, &deps.store.settings().layers(person.instance.id));
     let emptied = emptied.iter().map(|one| EmptiedSecret { scope: one.scope.to_string(), name: one.name.clone() });
     let new = after.into_iter().filter(|one| !before.contains(one)).map(|one| (&one.text).into());
     Ok(SettingsChanged { emptied: emptied.collect(), remarks: new.collect() })

@@ -41,9 +41,9 @@ pub type Ports = BTreeMap<(String, u16), BTreeSet<String>>;
 /// and, if `configured` is set, those in the settings `registrar` and `outbound_proxy`.
 #[must_use]
 pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configured: bool) -> Ports {
-    let layers = store.layers(instance);
+    let layers = store.settings().layers(instance);
     let mut found = Ports::new();
-    for phone in store.roster().in_instance(instance) {
+    for phone in store.phones().in_instance(instance) {
         if phone.wanted != Wish::Active || phone.buried.is_some() {
             continue;
         }
@@ -248,8 +248,8 @@ mod tests {
             phone.accounts[0].dns = format!("127.0.0.1:{port}");
             phone
         };
-        let id = store.create_phone(phone(1, bad), Vec::new()).await.unwrap().id;
-        store.create_phone(phone(2, good), Vec::new()).await.unwrap();
+        let id = store.phones().create(phone(1, bad), Vec::new()).await.unwrap().id;
+        store.phones().create(phone(2, good), Vec::new()).await.unwrap();
         let known = ProbeResults::default();
 
         let near = EgressPolicy::public_and(Vec::new()).and_private();
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 2);
-        store.change_phone(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
+        store.phones().change(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
         assert_eq!(known.missing(instance), Vec::new());
     }

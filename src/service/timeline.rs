@@ -50,7 +50,7 @@ pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>
     let now = deps.clock.now();
     let row = index.row(Arc::clone(phone), &around, now);
     let urls = (deps.urls)(phone.instance);
-    let scheme = deps.store.layers(phone.instance).scheme_of(phone);
+    let scheme = deps.store.settings().layers(phone.instance).scheme_of(phone);
     let manual_url = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
     let facts =
@@ -142,7 +142,7 @@ pub async fn happened(
         told.call = told.call.max(call.id);
         entries.push((call.entry.at, of_call(call)));
     }
-    if let Some(last) = deps.store.request_facts(phone.id)
+    if let Some(last) = deps.store.requests().last(phone.id)
         && last.requests != told.requests
     {
         told.requests = last.requests;
@@ -170,18 +170,18 @@ const FEW: u32 = 16;
 
 async fn newest_calls(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let filter = |limit| HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit };
-    let mut rows = deps.store.history(filter(if told == 0 { CALLS } else { FEW })).await?;
+    let mut rows = deps.store.redirect_history().entries(filter(if told == 0 { CALLS } else { FEW })).await?;
     if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
-        rows = deps.store.history(filter(CALLS)).await?;
+        rows = deps.store.redirect_history().entries(filter(CALLS)).await?;
     }
     rows.retain(|row| row.id > told);
     Ok(rows)
 }
 
 async fn newest_events(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
-    let mut rows = deps.store.events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
+    let mut rows = deps.store.phones().events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
     if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
-        rows = deps.store.events(phone.id, EVENTS_KEPT).await?;
+        rows = deps.store.phones().events(phone.id, EVENTS_KEPT).await?;
     }
     rows.retain(|row| row.id > told);
     Ok(rows)

@@ -54,7 +54,7 @@ pub async fn create(
     let name = form.name.trim();
     if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
         fields.push(invalid("name", Message::new("token.name").with("most", NAME)));
-    } else if store.tokens(instance).iter().any(|token| token.name == name) {
+    } else if store.api_tokens().of(instance).iter().any(|token| token.name == name) {
         fields.push(invalid("name", Message::new("token.name-taken").with("name", name)));
     }
     let scope = form.scope.parse::<TokenScope>();
@@ -67,14 +67,14 @@ pub async fn create(
     let (Ok(scope), true) = (scope, fields.is_empty()) else {
         return Err(ServiceError::TokenRefused(fields));
     };
-    if store.tokens(instance).len() >= MOST {
+    if store.api_tokens().of(instance).len() >= MOST {
         return Err(ServiceError::TooManyTokens(MOST));
     }
     let expires = form.days.map(|days| clock.now().saturating_add(DAY.saturating_mul(days)).unwrap_or(Timestamp::MAX));
     let until = expires.map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at:.0}"));
     audit::entry(store, person, name, &format!("make the {} token {name}, valid {until}", scope.as_str())).await?;
     let new = NewToken { name: name.to_owned(), scope, expires, created_by: audit::name(person) };
-    Ok(store.create_token(instance, new).await?)
+    Ok(store.api_tokens().create(instance, new).await?)
 }
 
 /// Revokes a token. Returns its name.
@@ -83,11 +83,11 @@ pub async fn create(
 /// If there is none, or the store cannot be written.
 pub async fn revoke(store: &Store, person: &Caller, id: i64) -> Result<String, ServiceError> {
     let instance = person.instance.id;
-    let Some(token) = store.tokens(instance).into_iter().find(|token| token.id == id) else {
+    let Some(token) = store.api_tokens().of(instance).into_iter().find(|token| token.id == id) else {
         return Err(ServiceError::UnknownToken);
     };
     audit::entry(store, person, &token.name, &format!("revoke the token {}", token.name)).await?;
-    store.revoke_token(instance, id).await?;
+    store.api_tokens().revoke(instance, id).await?;
     Ok(token.name)
 }
 
@@ -109,5 +109,5 @@ pub fn info(token: &ApiToken, now: Timestamp) -> TokenInfo {
 #[must_use]
 pub fn tokens(store: &Store, clock: &SharedClock, instance: InstanceId) -> TokenList {
     let now = clock.now();
-    TokenList { tokens: store.tokens(instance).iter().map(|token| info(token, now)).collect() }
+    TokenList { tokens: store.api_tokens().of(instance).iter().map(|token| info(token, now)).collect() }
 }

@@ -28,7 +28,7 @@ pub fn vendors(
     wanted: Option<&str>,
 ) -> Result<VendorList, ServiceError> {
     let urls = (deps.urls)(instance);
-    let layers = deps.store.layers(instance);
+    let layers = deps.store.settings().layers(instance);
     let scheme = |vendor: &Vendor| layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });
     let registry = deps.registry.load();
     let meant = registry.vendors().filter(|vendor| wanted.is_none_or(|wanted| wanted == &*vendor.name));

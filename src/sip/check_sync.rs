@@ -100,8 +100,11 @@ impl Inner {
     async fn carry_out(&self, phone: &Phone) -> CheckSyncResult {
         let end = tell(&self.store, &self.clock, phone).await;
         let said = end.said();
-        let recorded =
-            self.store.change_phone(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into())).await;
+        let recorded = self
+            .store
+            .phones()
+            .change(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into()))
+            .await;
         if let Err(error) = recorded {
             tracing::error!(mac = %phone.mac, %error, "the result of a resync cannot be recorded");
         }
@@ -170,7 +173,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
     if phone.wanted != Wanted::Active || phone.buried.is_some() {
         return End::NotActive;
     }
-    let facts = store.request_facts(phone.id);
+    let facts = store.requests().last(phone.id);
     let next = next_poll(store, phone, facts.as_ref(), clock.now());
     let places = match places(phone, facts.as_ref()) {
         Ok(places) => places,
@@ -220,12 +223,12 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         if answered.is_some() {
             send_at = Timestamp::MAX;
         }
-        let facts = store.request_facts(phone.id);
+        let facts = store.requests().last(phone.id);
         if let Some(end) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
             return end;
         }
         // Its personal file was delivered, but a later request has already replaced the request facts.
-        let delivered = store.roster().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
+        let delivered = store.phones().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
         if delivered.is_some_and(|at| at >= started) {
             return End::Came;
         }
@@ -299,7 +302,7 @@ fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
 
 fn next_poll(store: &Store, phone: &Phone, facts: Option<&RequestFacts>, now: Timestamp) -> Next {
     let lookup = Lookup::of(phone, Defaults::Table);
-    let settings = store.layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
+    let settings = store.settings().layers(phone.instance).effective_of(&["update_interval_minutes"], &lookup, None);
     let minutes = settings.u32("update_interval_minutes");
     match facts.and_then(|facts| facts.at.saturating_add(Duration::from_secs(u64::from(minutes) * 60)).ok()) {
         Some(at) if minutes > 0 && at > now => Next::At(at),

@@ -152,7 +152,7 @@ impl Listener {
             tracing::info!(mac = %asked.mac, model = asked.model, %source, "a phone asks by multicast and is told its URL");
             let happened = FacetEvent::ToldByPnp { source: &source.ip().to_canonical().to_string() };
             let event = happened.into();
-            if let Err(error) = self.desk.store.change_phone(phone.id, |_, events| events.push(event)).await {
+            if let Err(error) = self.desk.store.phones().change(phone.id, |_, events| events.push(event)).await {
                 tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");
                 // Without a timeline entry the URL is not disclosed.
                 return "not recorded";

@@ -43,7 +43,7 @@ impl PnpLookup {
     /// Returns the phone with this MAC and its URL, or `None` when this source gets no URL now.
     #[must_use]
     pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
-        let (roster, mac) = (self.store.roster(), asked.mac);
+        let (roster, mac) = (self.store.phones(), asked.mac);
         if self.instances.iter().all(|instance| roster.by_mac(instance.id, mac).is_none()) {
             let reads_like_phone = asked.vendor.is_some() && asked.model.is_some() && asked.version.is_some();
             self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, reads_like_phone, now));

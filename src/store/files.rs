@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::error::StoreError;
+use super::api::error::StoreError;
 
 /// The database file.
 pub const DATABASE: &str = "gangway.db";
@@ -143,8 +143,8 @@ mod tests {
         let dir = temp.path().join("deep/data");
         prepare_directory(&dir).unwrap();
         assert!(!prepare_database(&dir).unwrap());
-        super::super::key_file::keyring(&dir, None, false).unwrap();
-        let key = dir.join(super::super::key_file::KEY);
+        super::super::sealing::key_file::keyring(&dir, None, false).unwrap();
+        let key = dir.join(super::super::sealing::key_file::KEY);
         assert_eq!((mode(&dir), mode(&dir.join(DATABASE)), mode(&key)), (0o700, 0o600, 0o600));
         fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
         prepare_directory(&dir).unwrap();

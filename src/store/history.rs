@@ -1,147 +1,42 @@
-//! Table `history`: calls to the redirect services and their responses.
+//! Calls to the redirect services and their responses.
 
-use std::time::Duration;
+use super::{HistoryEntry, HistoryFilter, HistoryRow, Store, StoreError, api::history::HistoryRepository};
+use crate::phone::instance::InstanceId;
 
-use gangway_base::mac::Mac;
-use jiff::Timestamp;
-
-use super::{
-    Store,
-    codec::{ms, small, time},
-    error::{ErrorContext, StoreError},
-};
-use crate::{
-    base::telemetry::escape_control,
-    phone::{instance::InstanceId, record::PhoneId},
-};
-
-/// One call and its response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The instance.
-    pub instance: InstanceId,
-    /// The phone; `None` for calls about the account.
-    pub phone: Option<PhoneId>,
-    /// MAC of the phone, kept even where there is no record.
-    pub mac: Option<Mac>,
-    /// The vendor whose service was called.
-    pub vendor: String,
-    /// `ADD SERVER`, `REDIRECT DEVICE`, `DEREGISTER DEVICE`, ...: the terms of the original app.
-    pub command: String,
-    /// When the call began.
-    pub at: Timestamp,
-    /// How long the call took; stored in milliseconds.
-    pub took: Duration,
-    /// The result, in a sentence.
-    pub outcome: String,
-    /// The response as received, with secrets masked.
-    pub answer: String,
-}
-
-/// A stored entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// Row id; increases with time.
-    pub id: i64,
-    /// The entry.
-    pub entry: HistoryEntry,
-}
-
-/// Selects entries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryFilter {
-    /// Only this instance.
-    pub instance: InstanceId,
-    /// Only this phone, if set.
-    pub mac: Option<Mac>,
-    /// Only entries older than this one (for paging).
-    pub before: Option<i64>,
-    /// Maximum number of entries.
-    pub limit: u32,
-}
+/// Calls to the redirect services and their responses.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryRecords<'s>(&'s Store);
 
 impl Store {
+    /// Calls to the redirect services and their responses.
+    #[must_use]
+    pub fn redirect_history(&self) -> HistoryRecords<'_> {
+        HistoryRecords(self)
+    }
+}
+
+impl HistoryRecords<'_> {
     /// Adds an entry.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn add_history(&self, entry: HistoryEntry) -> Result<(), StoreError> {
-        let phone = entry.phone.map(|phone| phone.0);
-        let mac = entry.mac.map(|mac| mac.to_string());
-        let at = ms(entry.at);
-        let took = i64::try_from(entry.took.as_millis()).unwrap_or(i64::MAX);
-        // Services may respond with arbitrary bytes.
-        let answer = entry.answer.replace("\r\n", "\n");
-        let (outcome, answer) = (escape_control::line(&entry.outcome), escape_control::lines(&answer));
-        let (outcome, answer) = (&*outcome, &*answer);
-        let mut writer = self.inner.writer.take().await;
-        sqlx::query!(
-            "INSERT INTO history (instance_id, phone_id, mac, vendor, command, at, took, outcome, answer)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            entry.instance.0,
-            phone,
-            mac,
-            entry.vendor,
-            entry.command,
-            at,
-            took,
-            outcome,
-            answer
-        )
-        .execute(&mut *writer)
-        .await
-        .attempt("write the redirect history")?;
-        Ok(())
+    pub async fn add(self, entry: HistoryEntry) -> Result<(), StoreError> {
+        self.0.database.add_history(entry).await
     }
 
     /// Entries that match the filter, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn history(&self, filter: HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
-        let mac = filter.mac.map(|mac| mac.to_string());
-        let before = filter.before.unwrap_or(i64::MAX);
-        let rows = sqlx::query!(
-            r#"SELECT id AS "id!", instance_id, phone_id, mac, vendor, command, at, took, outcome, answer
-            FROM history WHERE instance_id = ?1 AND (?2 IS NULL OR mac = ?2) AND id < ?3 ORDER BY id DESC LIMIT ?4"#,
-            filter.instance.0,
-            mac,
-            before,
-            filter.limit
-        )
-        .fetch_all(&self.readers()?)
-        .await
-        .attempt("read the redirect history")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| HistoryRow {
-                id: row.id,
-                entry: HistoryEntry {
-                    instance: InstanceId(row.instance_id),
-                    phone: row.phone_id.map(PhoneId),
-                    mac: row.mac.as_deref().and_then(Mac::from_hex),
-                    vendor: row.vendor,
-                    command: row.command,
-                    at: time(row.at),
-                    took: Duration::from_millis(small(row.took)),
-                    outcome: row.outcome,
-                    answer: row.answer,
-                },
-            })
-            .collect())
+    pub async fn entries(self, filter: HistoryFilter) -> Result<Vec<HistoryRow>, StoreError> {
+        self.0.database.history(filter).await
     }
 
     /// Deletes entries of an instance that are older than `days`. Returns how many were deleted.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn prune_history(&self, instance: InstanceId, days: u32) -> Result<u64, StoreError> {
-        let limit = ms(self.inner.clock.now()).saturating_sub(i64::from(days) * 86_400_000);
-        let mut writer = self.inner.writer.take().await;
-        let done = sqlx::query!("DELETE FROM history WHERE instance_id = ? AND at < ?", instance.0, limit)
-            .execute(&mut *writer)
-            .await
-            .attempt("drop old redirect history")?;
-        Ok(done.rows_affected())
+    pub async fn prune(self, instance: InstanceId, days: u32) -> Result<u64, StoreError> {
+        self.0.database.prune_history(instance, days).await
     }
 }

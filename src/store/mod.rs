@@ -1,141 +1,91 @@
-//! The records: SQLite on disk, the phones in memory.
+//! The records: a database on disk, the phones in memory.
 //!
-//! Readers see only committed data in memory. A change is computed on a copy inside an immediate transaction, written,
-//! committed and then published. So no decision is based on data that a crash could undo. One connection writes, and
-//! writers wait for it. Readers of [`PhoneCache`], settings and facts never wait. Other processes (commands) may write
-//! to the same file: the store polls `PRAGMA data_version` every 300 ms and loads their changes.
+//! | Part | Contains |
+//! |---|---|
+//! | `api` | the types of what is stored, the errors, and what the store asks of a database engine |
+//! | `memory` | what readers see: phones, settings, tokens, last requests, and the announcements of changes |
+//! | `sqlite` | the engine: all SQL, and what a database that is one file needs |
+//! | `sealing` | the key file and the sealing of secrets |
+//! | `backup` | one file with everything, and back again |
+//!
+//! Readers see only committed data in memory and never wait.
 
-mod account;
-mod activity;
+mod api;
 mod audit;
 mod backup;
-mod codec;
-mod connection;
-mod degraded;
-mod delivered;
-mod device_config;
-mod error;
-mod event;
-mod external_changes;
-#[cfg(feature = "demo")]
-mod fault_injection;
+mod delivered_task;
+mod deliveries;
+mod facts;
 mod files;
 mod history;
-mod identity;
-mod instance;
-mod key;
-mod key_file;
-mod kv;
-mod loader;
-mod loss;
-mod lost_database;
-mod missing_database;
-mod phone;
-mod phone_cache;
-mod phone_writes;
-mod request;
-mod rescue;
-mod restore_state;
-mod rotate;
-mod schema;
-mod seal;
-mod sealed_columns;
-mod secret_blob;
-mod sequence;
-mod setting;
-mod setting_change;
+mod learned;
+mod lifecycle;
+mod memory;
+mod phones;
+mod request_task;
+mod requests;
+mod sealing;
+mod settings;
 pub mod snapshots;
+mod sqlite;
 mod staging;
-mod token;
-mod upload;
-mod vacuum_into;
-mod write_batch;
-mod writer;
+mod tokens;
+mod uploads;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use sqlx::{Connection, SqlitePool};
-use tokio::sync::broadcast;
 
 pub use self::{
-    activity::Activity,
-    audit::{AUDIT_KEPT, AuditEntry, AuditRow},
+    api::{
+        activity::Activity,
+        audit::{AUDIT_KEPT, AuditEntry, AuditRow},
+        delivered::{DeliveredFile, KeptFile},
+        error::StoreError,
+        event::{EVENTS_KEPT, EventRow, NewEvent},
+        health::Health,
+        history::{HistoryEntry, HistoryFilter, HistoryRow},
+        learned::{BootstrapTicket, NamedUrls},
+        loss::Loss,
+        phone::{DeferredChange, PhoneChanged},
+        recovery::RecoveryResult,
+        request::{RequestFacts, RequestNote},
+        restoration::Restoration,
+        rotation::{Rotation, RotationStep},
+        setting::SettingChange,
+        token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
+        upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
+    },
+    audit::AuditRecords,
     backup::{
         Contents, Damage, PASSPHRASE_LEAST, Progress, RESTORED, Restore, RestoreError, Restored, finish_restoration,
     },
-    degraded::Health,
-    delivered::{DeliveredFile, KeptFile, WriteDeliveredFiles},
-    error::StoreError,
-    event::{EVENTS_KEPT, EventRow, NewEvent},
+    delivered_task::WriteDeliveredFiles,
+    deliveries::DeliveryRecords,
     files::{DATABASE, ServeLock},
-    history::{HistoryEntry, HistoryFilter, HistoryRow},
-    loss::Loss,
-    lost_database::RecoveryResult,
-    phone_cache::PhoneCache,
-    phone_writes::PhoneChanged,
-    request::{RequestFacts, RequestNote},
-    restore_state::Restoration,
-    rotate::{Rotation, RotationStep},
-    setting_change::SettingChange,
-    token::{ApiToken, NewToken, TOKEN_PREFIX, TokenCheck, TokenScope},
-    upload::{UPLOAD_LIMIT, UPLOADS_KEPT, UploadRow},
-    write_batch::DeferredChange,
+    history::HistoryRecords,
+    learned::LearnedRecords,
+    phones::PhoneRecords,
+    requests::RequestRecords,
+    settings::SettingRecords,
+    tokens::TokenRecords,
+    uploads::UploadRecords,
 };
 use self::{
-    degraded::CheckDatabase, external_changes::WatchDatabase, lost_database::WatchFiles, request::WriteRequests,
+    request_task::WriteRequests,
+    sqlite::{FirstStart, Sqlite},
 };
-use self::{
-    identity::Identity, kv::FactCache, missing_database::FirstStart, phone_cache::TokenIndex, request::Requests,
-    seal::Keyring, setting::SettingsCache, token::TokenCache, writer::Writer,
-};
-use crate::phone::{instance::InstanceId, record::PhoneId};
-
-/// Number of notifications a slow receiver may lag behind before it gets an error that it missed some.
-const ANNOUNCEMENTS: usize = 4096;
 
 /// The store of one data directory. Clones share the same store.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    dir: PathBuf,
-    clock: SharedClock,
-    keyring: Arc<Keyring>,
-    writer: Writer,
-    readers: ArcSwap<SqlitePool>,
-    identity: Identity,
-    /// Whether this process is the serving gateway. Commands leave repairs to it.
-    serving: AtomicBool,
-    mended: ArcSwapOption<RecoveryResult>,
-    roster: PhoneCache,
-    instances: instance::InstanceTable,
-    settings: SettingsCache,
-    facts: FactCache,
-    restoration: ArcSwapOption<Restoration>,
-    tokens: TokenCache,
-    requests: Requests,
-    delivered: delivered::Waiting,
-    later: write_batch::PendingWrites,
-    condition: degraded::PublishedHealth,
-    changes: broadcast::Sender<PhoneChanged>,
-    settings_changes: broadcast::Sender<InstanceId>,
-    request_changes: broadcast::Sender<Arc<[PhoneId]>>,
+    database: Sqlite,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("dir", &self.inner.dir).field("roster", &self.inner.roster).finish()
+        let memory = self.database.memory();
+        f.debug_struct("Store").field("dir", &self.database.dir()).field("phones", &memory.phones).finish()
     }
 }
 
@@ -158,176 +108,18 @@ impl Store {
         clock: SharedClock,
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
-        Self::open_as(dir, credentials, clock, tasks, FirstStart::First).await
-    }
-
-    async fn open_as(
-        dir: &Path,
-        credentials: Option<&Path>,
-        clock: SharedClock,
-        tasks: &Tasks,
-        beginning: FirstStart,
-    ) -> Result<Self, StoreError> {
-        files::prepare_directory(dir)?;
-        if backup::is_unfinished(dir) {
-            return Err(StoreError::RestoreUnfinished { dir: dir.to_owned() });
-        }
-        let path = dir.join(DATABASE);
-        // Before the file is opened: another first start may create schema and key, in this order, at the same time.
-        let refusal = if beginning == FirstStart::First { missing_database::refusal(dir) } else { None };
-        let refusal = match refusal {
-            Some(refusal) if !missing_database::has_content(dir) => return Err(refusal),
-            later => later,
-        };
-        identity::prove_served(dir)?;
-        let existed = files::prepare_database(dir)?;
-        let opened = async {
-            let mut writer = connection::writer(&path).await?;
-            if let Some(refusal) = refusal
-                && !connection::has_schema(&mut writer).await?
-            {
-                let _ = writer.close().await;
-                return Err(refusal);
-            }
-            let keyring = if existed && connection::is_bound(&mut writer).await? {
-                let keyring = key_file::keyring(dir, credentials, true)?;
-                schema::bring_forward(&mut writer, dir, clock.now()).await?;
-                keyring
-            } else {
-                // The key is created last: a key beside a database without a schema shows that the log was lost.
-                schema::bring_forward(&mut writer, dir, clock.now()).await?;
-                key_file::keyring(dir, credentials, false)?
-            };
-            connection::prove_key(&mut writer, &keyring).await?;
-            Ok((writer, Arc::new(keyring)))
-        };
-        let (mut connection, keyring, mut cause) = match opened.await {
-            Ok((writer, keyring)) => (writer, keyring, None),
-            Err(cause) if existed && degraded::may_be_readable(&cause) => match degraded::check_contents(&path).await {
-                Ok(mut connection) => {
-                    let keyring = Arc::new(key_file::keyring(dir, credentials, true)?);
-                    connection::prove_key(&mut connection, &keyring).await?;
-                    (connection, keyring, Some(cause))
-                }
-                Err(_) => return Err(cause),
-            },
-            Err(error) => return Err(error),
-        };
-        let roster = PhoneCache::new(TokenIndex::new(&keyring));
-        let restoration = restore_state::read(&mut connection).await?;
-        let instances = instance::InstanceTable::load(&mut connection).await?;
-        let mut loaded = loader::everything(&mut connection, &keyring, &roster).await?;
-        // A damaged database is not written to: that would make it worse.
-        cause = loaded.damage.take().or(cause);
-        let condition = degraded::PublishedHealth::default();
-        let identity = Identity::new(dir);
-        if cause.is_none() {
-            identity.note()?;
-        }
-        let writer = match cause.map(|cause| cause.with_copy_in(dir)) {
-            None => Writer::new(connection, Arc::clone(&keyring)),
-            Some(cause) => {
-                condition.set(&degraded::condition(&cause));
-                degraded::only_read(&mut connection).await?;
-                Writer::ailing(connection, cause, &path, Arc::clone(&keyring))
-            }
-        };
-        let readers = connection::readers(&path);
-        let (later, queue) = write_batch::queue();
-        let store = Self {
-            inner: Arc::new(Inner {
-                dir: dir.to_owned(),
-                clock,
-                keyring,
-                writer,
-                readers: ArcSwap::from_pointee(readers),
-                identity,
-                serving: AtomicBool::new(false),
-                mended: ArcSwapOption::empty(),
-                roster,
-                instances,
-                settings: loaded.settings,
-                facts: loaded.facts,
-                restoration: ArcSwapOption::new(restoration.map(Arc::new)),
-                tokens: loaded.tokens,
-                requests: loaded.requests,
-                delivered: delivered::Waiting::default(),
-                later,
-                condition,
-                changes: broadcast::Sender::new(ANNOUNCEMENTS),
-                settings_changes: broadcast::Sender::new(ANNOUNCEMENTS),
-                request_changes: broadcast::Sender::new(16),
-            }),
-        };
-        let clock = &store.inner.clock;
-        tasks.every(WatchDatabase::new(store.clone(), loaded.seen), clock);
-        tasks.every(WatchFiles::new(store.clone()), clock);
-        tasks.spawn("store later changes", write_batch::run(store.clone(), queue, tasks.stop_token()));
-        tasks.every(WriteRequests(store.clone()), clock);
-        tasks.every(CheckDatabase(store.clone()), clock);
+        Self::refuse_unfinished_restore(dir)?;
+        let database = Sqlite::open(dir, credentials, clock.clone(), tasks, FirstStart::First).await?;
+        let store = Self { database };
+        tasks.every(WriteRequests(store.clone()), &clock);
         Ok(store)
     }
 
-    /// Whether the database can be read and written, or the reason why not.
-    #[must_use]
-    pub fn condition(&self) -> Health {
-        self.inner.condition.get()
-    }
-
-    /// Checkpoints the log into the database, so that the file alone is complete once the gateway has stopped. Call it
-    /// at shutdown. If it fails, the data stays in the log file as before.
-    pub async fn close(&self) {
-        let mut writing = self.inner.writer.hold().await;
-        if self.condition() != Health::Healthy || self.inner.identity.look().is_err() {
-            return;
+    fn refuse_unfinished_restore(dir: &Path) -> Result<(), StoreError> {
+        match backup::is_unfinished(dir) {
+            true => Err(StoreError::RestoreUnfinished { dir: dir.to_owned() }),
+            false => Ok(()),
         }
-        let brought = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *writing).await;
-        if let Err(error) = brought {
-            tracing::debug!(%error, "the log of the database is not brought into it");
-        }
-    }
-
-    /// Claims the directory for serving. The claim lasts until the returned lock is dropped. Commands do not need it.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] when another process serves from it.
-    pub fn claim(&self) -> Result<ServeLock, StoreError> {
-        let claim = ServeLock::take(&self.inner.dir)?;
-        self.inner.serving.store(true, Ordering::Relaxed);
-        self.inner.identity.report_served();
-        Ok(claim)
-    }
-
-    /// Checks the database for damage, for at most `within`.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], which names the newest copy.
-    pub async fn look_for_damage(&self, within: Duration) -> Result<(), StoreError> {
-        let looked = async {
-            let mut reader = self.reader().await?;
-            let looked = vacuum_into::look_for_damage(&mut reader, within).await;
-            let _ = reader.close().await;
-            looked
-        };
-        looked.await.map_err(|error: StoreError| error.with_copy_in(&self.inner.dir))
-    }
-
-    /// The data directory.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.inner.dir
-    }
-
-    /// The cache of all phones.
-    #[must_use]
-    pub fn roster(&self) -> &PhoneCache {
-        &self.inner.roster
-    }
-
-    /// Derives a key for `label` (nonces, ETags, ...). It stays the same as long as the sealing key does.
-    #[must_use]
-    pub fn derive_key(&self, label: &str) -> [u8; 32] {
-        self.inner.keyring.derive(label)
     }
 }
 

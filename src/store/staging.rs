@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{error::StoreError, files::failed};
+use super::{api::error::StoreError, files::failed};
 
 /// The directory. Dropping this value removes it.
 pub(super) struct Staging(PathBuf);

@@ -5,6 +5,7 @@ mod degraded;
 mod delivered;
 mod failures;
 mod frozen;
+mod learned;
 mod lost_database;
 mod missing_database;
 mod order;
@@ -25,10 +26,15 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::*;
+use super::{
+    sealing::key_file,
+    sqlite::{connection, schema},
+    *,
+};
 use crate::{
     phone::{
         facet::DevicesState,
+        instance::InstanceId,
         record::{Account, Credentials, Delivery, Flags, Gone, Orphaned, Phone, PhoneId, RedirectEntry, WindowBinding},
     },
     settings::Scope,
@@ -121,13 +127,13 @@ fn full(mut phone: Phone) -> Phone {
 #[tokio::test]
 async fn a_record_comes_back_as_it_was() {
     let fixture = Fixture::new().await;
-    let stored = fixture.store.create_phone(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
+    let stored = fixture.store.phones().create(full(fixture.phone("805ec0000001")), Vec::new()).await.unwrap();
     assert_ne!(stored.id, PhoneId(0));
     let again = fixture.again().await;
-    assert_eq!(*again.roster().get(stored.id).unwrap(), *stored);
-    assert_eq!(again.roster().by_mac(fixture.instance, stored.mac).unwrap().id, stored.id);
-    assert_eq!(again.roster().by_token(stored.token.expose()).unwrap().id, stored.id);
-    assert!(again.roster().by_token("abcdefghijklmnopqrstuvwxy2").is_none());
+    assert_eq!(*again.phones().get(stored.id).unwrap(), *stored);
+    assert_eq!(again.phones().by_mac(fixture.instance, stored.mac).unwrap().id, stored.id);
+    assert_eq!(again.phones().by_token(stored.token.expose()).unwrap().id, stored.id);
+    assert!(again.phones().by_token("abcdefghijklmnopqrstuvwxy2").is_none());
     assert_eq!(again.instance("EXAMPLE.com", "gangway").await.unwrap(), fixture.instance);
 }
 
@@ -138,8 +144,8 @@ async fn a_window_opened_at_any_moment_is_the_same_in_memory_and_on_disk() {
     let fixture = Fixture::new().await;
     let mut phone = fixture.phone("805ec0000001");
     phone.window.open(now() + jiff::SignedDuration::from_nanos(123_456_789), 7);
-    let stored = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
-    assert_eq!(fixture.again().await.roster().get(stored.id).unwrap().window, stored.window);
+    let stored = fixture.store.phones().create(phone, Vec::new()).await.unwrap();
+    assert_eq!(fixture.again().await.phones().get(stored.id).unwrap().window, stored.window);
 }
 
 #[tokio::test]
@@ -148,12 +154,15 @@ async fn nothing_secret_is_readable_in_the_files() {
     let phone = full(fixture.phone("805ec0000001"));
     let token = phone.token.clone();
     let own = phone.own.password.clone();
-    let stored = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    let stored = fixture.store.phones().create(phone, Vec::new()).await.unwrap();
     let secret = Secret::new("the-setting");
-    fixture.store.set_setting(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
+    fixture.store.settings().set_one(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
     fixture.store.set_secret_fact(fixture.instance, "x", Some(&Secret::new("the-fact"))).await.unwrap();
-    fixture.store.save_upload(stored.id, "a.log", b"the-upload").await.unwrap();
-    assert_eq!(fixture.store.upload(stored.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+    fixture.store.uploaded_files().save(stored.id, "a.log", b"the-upload").await.unwrap();
+    assert_eq!(
+        fixture.store.uploaded_files().content(stored.id, "a.log").await.unwrap().unwrap().as_slice(),
+        b"the-upload"
+    );
     let mut bytes = Vec::new();
     for entry in fs::read_dir(fixture.dir.path()).unwrap() {
         bytes.extend(fs::read(entry.unwrap().path()).unwrap());
@@ -186,29 +195,30 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 #[tokio::test]
 async fn a_mac_is_there_once_per_instance() {
     let fixture = Fixture::new().await;
-    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let again = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await;
+    fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let again = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await;
     assert!(matches!(again, Err(StoreError::Exists(_))));
     let other = fixture.store.instance("example.com", "second").await.unwrap();
     let mut phone = fixture.phone("805ec0000001");
     phone.instance = other;
-    fixture.store.create_phone(phone, Vec::new()).await.unwrap();
-    assert_eq!((fixture.store.roster().len(), fixture.store.roster().in_instance(other).len()), (2, 1));
+    fixture.store.phones().create(phone, Vec::new()).await.unwrap();
+    assert_eq!((fixture.store.phones().len(), fixture.store.phones().in_instance(other).len()), (2, 1));
 }
 
 #[tokio::test]
 async fn the_revision_counts_what_files_depend_on_and_nothing_else() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let mut changes = fixture.store.changes();
-    let (same, ()) = fixture.store.change_phone(phone.id, |_, _| ()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let mut changes = fixture.store.phones().changes();
+    let (same, ()) = fixture.store.phones().change(phone.id, |_, _| ()).await.unwrap();
     assert_eq!((same.revision, changes.try_recv().is_err()), (1, true), "a change of nothing is none");
-    let (other, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+    let (other, ()) = fixture.store.phones().change(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
     assert_eq!((other.revision, other.provisioning), (1, 1));
     assert_eq!(changes.try_recv().unwrap().id, phone.id);
     let (other, line) = fixture
         .store
-        .change_phone(phone.id, |phone, events| {
+        .phones()
+        .change(phone.id, |phone, events| {
             phone.accounts[0].cn = "Other Name".into();
             phone.revision = 77;
             phone.id = PhoneId(99);
@@ -218,9 +228,9 @@ async fn the_revision_counts_what_files_depend_on_and_nothing_else() {
         .await
         .unwrap();
     assert_eq!((other.revision, other.id, line), (2, phone.id, 1));
-    assert_eq!(fixture.store.events(phone.id, 10).await.unwrap()[0].kind, "renamed");
+    assert_eq!(fixture.store.phones().events(phone.id, 10).await.unwrap()[0].kind, "renamed");
     assert!(matches!(
-        fixture.store.change_phone(PhoneId(4711), |_, _| ()).await,
+        fixture.store.phones().change(PhoneId(4711), |_, _| ()).await,
         Err(StoreError::NoPhone(PhoneId(4711)))
     ));
 }
@@ -228,64 +238,65 @@ async fn the_revision_counts_what_files_depend_on_and_nothing_else() {
 #[tokio::test]
 async fn accounts_come_change_and_go() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let second = Account { line: 2, username: "bert".into(), ..phone.accounts[0].clone() };
-    fixture.store.change_phone(phone.id, |phone, _| phone.accounts.push(second)).await.unwrap();
+    fixture.store.phones().change(phone.id, |phone, _| phone.accounts.push(second)).await.unwrap();
     fixture
         .store
-        .change_phone(phone.id, |phone, _| {
+        .phones()
+        .change(phone.id, |phone, _| {
             phone.accounts.remove(0);
             phone.accounts[0].username = "berta".into();
         })
         .await
         .unwrap();
-    let again = fixture.again().await.roster().get(phone.id).unwrap();
-    assert_eq!(*again, *fixture.store.roster().get(phone.id).unwrap());
+    let again = fixture.again().await.phones().get(phone.id).unwrap();
+    assert_eq!(*again, *fixture.store.phones().get(phone.id).unwrap());
     assert_eq!((again.accounts.len(), again.accounts[0].username.as_str()), (1, "berta"));
 }
 
 #[tokio::test]
 async fn changes_at_the_same_time_follow_one_another() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
-    let changes = (0..50).map(|_| fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1));
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let changes = (0..50).map(|_| fixture.store.phones().change(phone.id, |phone, _| phone.provisioning += 1));
     for change in futures_util::future::join_all(changes).await {
         change.unwrap();
     }
-    assert_eq!(fixture.store.roster().get(phone.id).unwrap().provisioning, 50);
+    assert_eq!(fixture.store.phones().get(phone.id).unwrap().provisioning, 50);
 }
 
 #[tokio::test]
 async fn a_new_token_replaces_the_old_one() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let token = crate::phone::record::new_token();
-    fixture.store.change_phone(phone.id, |phone, _| phone.token = token.clone()).await.unwrap();
-    assert!(fixture.store.roster().by_token(phone.token.expose()).is_none());
-    assert!(fixture.store.roster().by_token(token.expose()).is_some());
+    fixture.store.phones().change(phone.id, |phone, _| phone.token = token.clone()).await.unwrap();
+    assert!(fixture.store.phones().by_token(phone.token.expose()).is_none());
+    assert!(fixture.store.phones().by_token(token.expose()).is_some());
 }
 
 #[tokio::test]
 async fn another_process_is_seen_and_its_changes_are_built_upon() {
     let fixture = Fixture::with_clock(Arc::new(SystemClock)).await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let other = fixture.again().await;
-    let (mut changes, mut settings) = (fixture.store.changes(), fixture.store.settings_changes());
-    other.change_phone(phone.id, |phone, _| phone.category = Some("Desk".into())).await.unwrap();
+    let (mut changes, mut settings) = (fixture.store.phones().changes(), fixture.store.settings().changes());
+    other.phones().change(phone.id, |phone, _| phone.category = Some("Desk".into())).await.unwrap();
     // Before the check for external changes has run: a change here starts from the other process's record.
-    let (both, ()) = fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 9).await.unwrap();
+    let (both, ()) = fixture.store.phones().change(phone.id, |phone, _| phone.provisioning = 9).await.unwrap();
     assert_eq!((both.category.as_deref(), both.provisioning), (Some("Desk"), 9));
-    other.create_phone(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
+    other.phones().create(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
     let value = Secret::new("de");
-    other.set_setting(fixture.instance, &Scope::Instance, "language", Some(&value)).await.unwrap();
+    other.settings().set_one(fixture.instance, &Scope::Instance, "language", Some(&value)).await.unwrap();
     other.set_fact(fixture.instance, "url", Some("https://example.com")).await.unwrap();
     let new = async {
         while changes.recv().await.unwrap().id == phone.id {}
         settings.recv().await.unwrap()
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), new).await.unwrap(), fixture.instance);
-    assert_eq!(fixture.store.roster().len(), 2);
-    assert_eq!(fixture.store.layers(fixture.instance).rows()[0].value, value);
+    assert_eq!(fixture.store.phones().len(), 2);
+    assert_eq!(fixture.store.settings().layers(fixture.instance).rows()[0].value, value);
     let fact = async {
         while fixture.store.fact(fixture.instance, "url").is_none() {
             tokio::task::yield_now().await;
@@ -299,15 +310,15 @@ async fn another_process_is_seen_and_its_changes_are_built_upon() {
 async fn settings_are_set_and_taken_back() {
     let fixture = Fixture::new().await;
     let (store, instance) = (&fixture.store, fixture.instance);
-    let mut changes = store.settings_changes();
+    let mut changes = store.settings().changes();
     let scope = Scope::Vendor("yealink".into());
     let value = Secret::new("de");
-    store.set_setting(instance, &scope, "language", Some(&value)).await.unwrap();
-    store.set_setting(instance, &scope, "language", Some(&value)).await.unwrap();
-    let layers = store.layers(instance);
+    store.settings().set_one(instance, &scope, "language", Some(&value)).await.unwrap();
+    store.settings().set_one(instance, &scope, "language", Some(&value)).await.unwrap();
+    let layers = store.settings().layers(instance);
     assert_eq!((layers.revision(), layers.rows().len(), &layers.rows()[0].scope), (1, 1, &scope));
-    store.set_setting(instance, &scope, "language", None).await.unwrap();
-    assert_eq!((store.layers(instance).revision(), store.layers(instance).rows().len()), (2, 0));
+    store.settings().set_one(instance, &scope, "language", None).await.unwrap();
+    assert_eq!((store.settings().layers(instance).revision(), store.settings().layers(instance).rows().len()), (2, 0));
     assert_eq!(layers.rows().len(), 1, "a snapshot stays what it is");
     changes.try_recv().unwrap();
     changes.try_recv().unwrap();
@@ -327,9 +338,9 @@ async fn settings_of_every_scope_come_back() {
     ];
     for scope in &scopes {
         let value = Secret::new(scope.to_string());
-        fixture.store.set_setting(fixture.instance, scope, "language", Some(&value)).await.unwrap();
+        fixture.store.settings().set_one(fixture.instance, scope, "language", Some(&value)).await.unwrap();
     }
-    let layers = fixture.again().await.layers(fixture.instance);
+    let layers = fixture.again().await.settings().layers(fixture.instance);
     for scope in scopes {
         let row = layers.rows().iter().find(|row| row.scope == scope).unwrap();
         assert_eq!(row.value.expose(), scope.to_string());
@@ -356,18 +367,22 @@ async fn facts_are_open_or_sealed() {
 #[tokio::test]
 async fn events_uploads_and_history_are_bounded() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let many = |count: u32| (0..count).map(|count| NewEvent::new("x", count.to_string())).collect::<Vec<_>>();
-    fixture.store.change_phone(phone.id, |_, events| *events = many(EVENTS_KEPT + 5)).await.unwrap();
-    let events = fixture.store.events(phone.id, 10_000).await.unwrap();
+    fixture.store.phones().change(phone.id, |_, events| *events = many(EVENTS_KEPT + 5)).await.unwrap();
+    let events = fixture.store.phones().events(phone.id, 10_000).await.unwrap();
     assert_eq!((events.len(), events[0].text.as_str()), (500, "504"));
     for name in ["a", "b", "c", "d", "e", "b"] {
-        fixture.store.save_upload(phone.id, name, b"x").await.unwrap();
+        fixture.store.uploaded_files().save(phone.id, name, b"x").await.unwrap();
     }
-    let names: Vec<_> = fixture.store.uploads(phone.id).await.unwrap().into_iter().map(|upload| upload.name).collect();
+    let names: Vec<_> =
+        fixture.store.uploaded_files().of(phone.id).await.unwrap().into_iter().map(|upload| upload.name).collect();
     assert_eq!(names, ["b", "e", "d", "c"]);
     let large = vec![0; UPLOAD_LIMIT + 1];
-    assert!(matches!(fixture.store.save_upload(phone.id, "x", &large).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(
+        fixture.store.uploaded_files().save(phone.id, "x", &large).await,
+        Err(StoreError::TooLarge { .. })
+    ));
 
     let entry = |days: i64, mac: Option<Mac>| HistoryEntry {
         instance: fixture.instance,
@@ -381,16 +396,16 @@ async fn events_uploads_and_history_are_bounded() {
         answer: "<xml/>".into(),
     };
     for (days, mac) in [(91, None), (89, Some(phone.mac)), (0, None)] {
-        fixture.store.add_history(entry(days, mac)).await.unwrap();
+        fixture.store.redirect_history().add(entry(days, mac)).await.unwrap();
     }
     let filter = |mac| HistoryFilter { instance: fixture.instance, mac, before: None, limit: 100 };
-    let own = fixture.store.history(filter(Some(phone.mac))).await.unwrap();
+    let own = fixture.store.redirect_history().entries(filter(Some(phone.mac))).await.unwrap();
     assert_eq!((own.len(), &own[0].entry), (1, &entry(89, Some(phone.mac))));
-    assert_eq!(fixture.store.prune_history(fixture.instance, 90).await.unwrap(), 1);
-    let all = fixture.store.history(filter(None)).await.unwrap();
+    assert_eq!(fixture.store.redirect_history().prune(fixture.instance, 90).await.unwrap(), 1);
+    let all = fixture.store.redirect_history().entries(filter(None)).await.unwrap();
     assert_eq!((all.len(), &all[0].entry), (2, &entry(0, None)));
     let page = HistoryFilter { before: Some(all[0].id), ..filter(None) };
-    assert_eq!(fixture.store.history(page).await.unwrap().len(), 1);
+    assert_eq!(fixture.store.redirect_history().entries(page).await.unwrap().len(), 1);
 }
 
 /// Migrating a database of the first schema keeps the accounts of the phone's current provisioning and orphans of
@@ -400,17 +415,17 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
     let fixture = Fixture::new().await;
     let mut phone = full(fixture.phone("805ec0000001"));
     phone.accounts[0].withheld = None;
-    let phone = fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(phone, Vec::new()).await.unwrap();
     for sql in [
         "ALTER TABLE account DROP COLUMN provisioning",
         "ALTER TABLE account DROP COLUMN orphaned_by",
         "ALTER TABLE account DROP COLUMN withheld",
         "DELETE FROM _sqlx_migrations WHERE version = 2",
     ] {
-        sqlx::query(sql).execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+        sqlx::query(sql).execute(&mut *fixture.store.database.inner.writer.take().await).await.unwrap();
     }
     let store = fixture.again().await;
-    let found = store.roster().get(phone.id).unwrap();
+    let found = store.phones().get(phone.id).unwrap();
     assert_eq!(found.accounts[0].provisioning, phone.provisioning);
     assert_eq!(found.accounts[0].orphaned, Some(Orphaned { since: now(), gone: Gone::Device }));
     assert_eq!(found.accounts[0].username, phone.accounts[0].username);
@@ -421,7 +436,10 @@ async fn a_database_of_the_first_schema_is_brought_forward() {
 async fn ten_thousand_phones_load() {
     let phones: u64 = std::env::var("GANGWAY_TEST_PHONES").ok().and_then(|count| count.parse().ok()).unwrap_or(500);
     let fixture = Fixture::new().await;
-    sqlx::query("PRAGMA synchronous = OFF").execute(&mut *fixture.store.inner.writer.take().await).await.unwrap();
+    sqlx::query("PRAGMA synchronous = OFF")
+        .execute(&mut *fixture.store.database.inner.writer.take().await)
+        .await
+        .unwrap();
     let clock = SystemClock;
     let written = clock.now();
     for count in 1..=phones {
@@ -430,10 +448,10 @@ async fn ten_thousand_phones_load() {
         for item in ["MEDIA", "PHONE", "TLS_PROFILE", "ALARM_SERVER"] {
             phone.device_config.items.insert(item.into(), json!({"type": item, "a": "x".repeat(120), "b": 1}));
         }
-        fixture.store.create_phone(phone, Vec::new()).await.unwrap();
-        fixture.store.request_seen(requests::note(fixture.instance, Some(PhoneId(count.cast_signed())), &mac));
+        fixture.store.phones().create(phone, Vec::new()).await.unwrap();
+        fixture.store.requests().note(requests::note(fixture.instance, Some(PhoneId(count.cast_signed())), &mac));
     }
-    fixture.store.flush_requests().await.unwrap();
+    fixture.store.requests().flush().await.unwrap();
     let resident = || {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned()
@@ -446,6 +464,6 @@ async fn ten_thousand_phones_load() {
         clock.now().duration_since(start),
         resident()
     );
-    assert_eq!(again.roster().len() as u64, phones);
+    assert_eq!(again.phones().len() as u64, phones);
     println!("one phone: {} bytes, one account: {} bytes", size_of::<Phone>(), size_of::<Account>());
 }

@@ -25,13 +25,13 @@ async fn changes_new_phones_and_a_restart_are_seen() {
                 let phone = gateway.records().phone(mac).unwrap();
                 let firmware = with["firmware"].as_str().unwrap().to_owned();
                 let store = &gateway.records().store;
-                store.change_phone(phone.id, move |phone, _| phone.firmware = Some(firmware)).await.unwrap();
+                store.phones().change(phone.id, move |phone, _| phone.firmware = Some(firmware)).await.unwrap();
             }
             "wanted" => {
                 let (store, instance) = (&gateway.records().store, gateway.records().instance);
                 let wanted = Secret::new(with["firmware"].as_str().unwrap());
                 let scope = Scope::Phone(with["mac"].as_str().unwrap().parse().unwrap());
-                store.set_setting(instance, &scope, "firmware_version", Some(&wanted)).await.unwrap();
+                store.settings().set_one(instance, &scope, "firmware_version", Some(&wanted)).await.unwrap();
             }
             "enter" => {
                 phone_records::enter(&gateway, 40..41, |phone| phone.accounts[0].cn = "Aaron First".into()).await;

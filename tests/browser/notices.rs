@@ -1,6 +1,6 @@
 //! Tests global notices: they are shown above every view with the required action, and disappear with their cause.
 
-use gangway::provision::public_url::conflict_key;
+use gangway::store::NamedUrls;
 use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
@@ -22,7 +22,11 @@ async fn notices_name_what_is_wrong_and_go_with_it() {
         bench.world.pbx.drop_link("gangway-yealink");
     };
     let (store, instance) = (&bench.records().store, bench.records().instance);
-    let conflict = async |urls: Option<&str>| store.set_fact(instance, &conflict_key("yealink"), urls).await.unwrap();
+    let conflict = async |urls: Option<&str>| {
+        let known = store.learned().urls_of(instance, "yealink");
+        let urls = NamedUrls { conflict: urls.map(str::to_owned), ..known };
+        store.learned().set_urls(instance, "yealink", urls).await.unwrap();
+    };
     play("notices", &given(&bench.gateway, &json!({})), async |asked, _| {
         match asked {
             "tick away" => mark(false),

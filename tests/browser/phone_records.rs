@@ -99,13 +99,12 @@ fn trouble(phone: &mut Phone, kind: usize, since: Timestamp) {
 /// as rejected by another account.
 async fn accounts_are_known(gateway: &Gateway) {
     let records = gateway.records();
-    let layers = records.store.layers(records.instance);
+    let layers = records.store.settings().layers(records.instance);
     for vendor in ["yealink", "snom"] {
         let password = layers.get(&format!("redirect.{vendor}.password"));
         if password.is_some_and(|password| !password.expose().is_empty()) {
-            let key = format!("redirect_tried.{vendor}");
-            let is_known = |store: &Store| store.secret_fact(records.instance, &key).is_some();
-            records.wait_facts(&format!("the account at {vendor} to be known"), is_known).await;
+            let is_known = |store: &Store| store.learned().tried_account(records.instance, vendor).is_some();
+            records.wait_learned(&format!("the account at {vendor} to be known"), is_known).await;
         }
     }
 }
@@ -120,7 +119,7 @@ pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: i
         let entered = join_all(group.iter().map(|number| {
             let mut phone = phone(gateway, *number, now);
             change(&mut phone);
-            store.create_phone(phone, Vec::new())
+            store.phones().create(phone, Vec::new())
         }));
         for (phone, number) in entered.await.into_iter().zip(group) {
             let phone = phone.unwrap();
@@ -133,7 +132,7 @@ pub async fn enter(gateway: &Gateway, numbers: std::ops::Range<usize>, change: i
 
 /// Records a request of a phone.
 pub fn seen(gateway: &Gateway, phone: &Phone, address: IpAddr, at: Timestamp) {
-    gateway.records().store.request_seen(RequestNote {
+    gateway.records().store.requests().note(RequestNote {
         instance: phone.instance,
         phone: Some(phone.id),
         at,

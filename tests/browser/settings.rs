@@ -35,11 +35,11 @@ async fn settings_are_checked_layered_and_seen_in_the_file() {
                     phone.revision += 1;
                     phone.delivery.as_mut().unwrap().etag = "the newest".into();
                 };
-                store.change_phone(record.id, change).await.unwrap();
+                store.phones().change(record.id, change).await.unwrap();
             }
             "kept" => {
-                let kept = store.delivered_file(record.id).await.unwrap().unwrap();
-                store.file_delivered(DeliveredFile {
+                let kept = store.deliveries().last(record.id).await.unwrap().unwrap();
+                store.deliveries().note(DeliveredFile {
                     phone: record.id,
                     name: kept.name.as_str().into(),
                     at: kept.at,

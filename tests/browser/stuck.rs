@@ -60,14 +60,14 @@ async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, w
         ("written long ago", _) => {
             let id = bench.records().phone(mac).unwrap().id;
             let event = NewEvent::new("registered", "Written long ago.");
-            bench.records().store.change_phone(id, |_, events| events.push(event)).await.unwrap();
+            bench.records().store.phones().change(id, |_, events| events.push(event)).await.unwrap();
         }
         ("polls", Some(phone)) => {
             phone.poll_once().await.unwrap();
         }
         ("no account", _) => {
             let (store, instance) = (&bench.records().store, bench.records().instance);
-            store.set_setting(instance, &Scope::Instance, "redirect.yealink.password", None).await.unwrap();
+            store.settings().set_one(instance, &Scope::Instance, "redirect.yealink.password", None).await.unwrap();
             bench.provisioned(mac, user).await;
         }
         (other, _) => panic!("{other}"),

@@ -106,6 +106,25 @@ fn no_circle_stands_between_files() {
     assert!(circles.is_empty(), "circles:\n{}", circles.join("\n"));
 }
 
+/// Another database engine is another folder beside `sqlite`, so nothing else may know SQL. Tests may: they read a file
+/// with a second reader.
+#[test]
+fn sql_stays_in_its_folder() {
+    let outside = |path: &str| {
+        path.starts_with("src/") && !path.starts_with("src/store/sqlite") && path != "src/base/telemetry/log.rs"
+    };
+    let sources = sources();
+    let wrong: Vec<String> = sources
+        .iter()
+        .filter(|source| outside(&source.name()) && !source.is_test())
+        .filter(|source| source.text.contains("sqlx"))
+        .map(super::sources::Source::name)
+        .collect();
+    assert!(wrong.is_empty(), "SQL outside src/store/sqlite: {wrong:?}");
+    let inside = sources.iter().filter(|source| source.name().starts_with("src/store/sqlite"));
+    assert!(inside.filter(|source| source.text.contains("sqlx::query")).count() > 10, "the search finds what is there");
+}
+
 #[test]
 fn a_circle_is_found() {
     let arrows = |edges: &[&[usize]]| edges.iter().map(|named| named.iter().copied().collect()).collect::<Vec<_>>();

@@ -47,7 +47,7 @@ fn secrets_are_compared_in_constant_time() {
         "src/redirect/protocols/snom_sraps.rs",
         "src/redirect/protocols/snom_xmlrpc.rs",
         // Whether a setting changed.
-        "src/store/setting.rs",
+        "src/store/sqlite/setting.rs",
         // The format of a key, by its length.
         "crates/wire/src/appws/session_key.rs",
     ];

@@ -39,7 +39,7 @@ async fn full() -> (Gateway, gangway_sim::world::World) {
         phone.accounts[0].username = format!("user.{number}");
         phone.accounts[0].cn = format!("User {number:04}");
         phone.accounts[0].hwid = phone.mac.to_string();
-        records.store.create_phone(phone, Vec::new()).await.unwrap();
+        records.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     (gateway, world)
 }
@@ -49,7 +49,7 @@ async fn a_thousand_phones_are_found_sorted_and_followed() {
     let (gateway, world) = full().await;
     let (store, instance) = (&gateway.records().store, gateway.records().instance);
     let asked = gateway.records().phone(numbered(42)).unwrap();
-    store.request_seen(RequestNote {
+    store.requests().note(RequestNote {
         instance,
         phone: Some(asked.id),
         at: asked.created,
@@ -120,11 +120,11 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
     let ids: Vec<i64> = rows.iter().map(|row| row["id"].as_i64().unwrap()).collect();
     let first = gateway.records().phone(numbered(0)).unwrap();
 
-    store.change_phone(first.id, |phone, _| phone.model = Some("<script>".into())).await.unwrap();
+    store.phones().change(first.id, |phone, _| phone.model = Some("<script>".into())).await.unwrap();
     let told = page.told("DevicesChanged", |told| told["phones"][0]["id"] == first.id.0).await;
     assert_eq!((&told["phones"][0]["model"], told.get("window")), (&json!("<script>"), None), "{told}");
 
-    store.change_phone(first.id, |phone, _| phone.accounts[0].cn = "zz".into()).await.unwrap();
+    store.phones().change(first.id, |phone, _| phone.accounts[0].cn = "zz".into()).await.unwrap();
     let told = page.told("DevicesChanged", |told| told["gone"] == json!([first.id.0])).await;
     assert_eq!(told["window"][0], ids[1], "{told}");
 
@@ -132,7 +132,7 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
     (phone.instance, phone.wanted) = (instance, Wanted::Blocked);
     phone.token = gangway::phone::record::new_token();
     phone.accounts[0].cn = "Aaron".into();
-    let phone = store.create_phone(phone, Vec::new()).await.unwrap();
+    let phone = store.phones().create(phone, Vec::new()).await.unwrap();
     let told = page.told("DevicesChanged", |told| told["total"] == PHONES + 1).await;
     assert_eq!((&told["window"][0], &told["phones"][0]["name"]), (&json!(phone.id.0), &json!("Aaron")), "{told}");
     assert_eq!(told["counts"]["yealink"]["leaving"], PHONES + 1);

@@ -89,8 +89,8 @@ async fn the_history_is_filtered_exported_and_pruned() {
         outcome: "=HYPERLINK(\"http://x\")".into(),
         answer: answer.into(),
     };
-    records.store.add_history(old(7, "<script>alert(1)</script>")).await.unwrap();
-    records.store.add_history(old(8, &"ä\u{1}\"".repeat(60_000))).await.unwrap();
+    records.store.redirect_history().add(old(7, "<script>alert(1)</script>")).await.unwrap();
+    records.store.redirect_history().add(old(8, &"ä\u{1}\"".repeat(60_000))).await.unwrap();
     page.told("HistoryChanged", |_| true).await;
 
     let all = page.rows("History", json!({ "count": 500 }), "rows").await;
@@ -157,7 +157,7 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
         (&parts[0]["good"], &parts[0]["known"], &parts[0]["ignored"]),
         (&json!(3), &json!(0), &json!(["Colour"]))
     );
-    assert_eq!(bench.records().store.roster().len(), 0, "checking writes nothing");
+    assert_eq!(bench.records().store.phones().len(), 0, "checking writes nothing");
 
     page.until_devices().await;
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
@@ -202,7 +202,7 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], LINES, "{started}");
     bench.world.devices.gates().wait_until_held(gate).await.unwrap();
-    let begun = |records: &Records| (records.store.roster().len() == CODES).then(|| records.store.roster().all());
+    let begun = |records: &Records| (records.store.phones().len() == CODES).then(|| records.store.phones().all());
     let phones = bench.records().wait_for("the first lines", begun).await;
     // If Devices has accepted a phone's code but the password is not on disk yet, the phone needs another code after a
     // restart. The gateway detects this only after some twenty seconds, and a file imported before then does not change
@@ -214,7 +214,7 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     bench.gateway.restart().await;
     bench.world.devices.gates().release(gate);
     bench.world.wait_gateway().await.unwrap();
-    assert_eq!(bench.records().store.roster().len(), CODES, "the restart has cut the import off");
+    assert_eq!(bench.records().store.phones().len(), CODES, "the restart has cut the import off");
 
     let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
     import(&mut page, &file).await;
@@ -223,7 +223,7 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     let done = page.told("ImportProgress", |told| told["finished"] == true).await;
     assert_eq!(done["failed"], 0, "{done}");
     assert_eq!(done["changed"].as_u64().unwrap() + done["unchanged"].as_u64().unwrap(), u64::from(LINES), "{done}");
-    let phones = bench.records().store.roster().all();
+    let phones = bench.records().store.phones().all();
     assert_eq!(phones.len(), usize::from(LINES));
     for phone in phones {
         bench.records().wait_devices(phone.mac, DevicesState::Received).await;
@@ -282,7 +282,7 @@ async fn hostile_names_and_requests_stay_data() {
     phone.model = Some(hostile.into());
     phone.accounts[0].cn = hostile.into();
     phone.accounts[0].username = hostile.into();
-    let phone = records.store.create_phone(phone, Vec::new()).await.unwrap();
+    let phone = records.store.phones().create(phone, Vec::new()).await.unwrap();
 
     page.until_total(json!({ "search": "ONERROR" }), 1).await;
     let rows = page.rows("Devices", json!({ "query": { "search": "ONERROR" } }), "phones").await;

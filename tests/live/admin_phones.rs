@@ -164,7 +164,7 @@ async fn the_file_is_shown_masked_and_a_generated_password_on_demand_leaves_a_tr
     // "Reveal" returns the web password from the phone's file. Other lines of the file cannot be requested.
     let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "web" })).await;
     let login = format!("{}:{}", revealed["user"].as_str().unwrap(), revealed["password"].as_str().unwrap());
-    let held = bench.records().store.delivered_file(record.id).await.unwrap().unwrap();
+    let held = bench.records().store.deliveries().last(record.id).await.unwrap().unwrap();
     let held = String::from_utf8(held.body.to_vec()).unwrap();
     assert!(held.contains(&format!("static.security.user_password = {login}\n")), "{login}");
     assert_audit(&mut page, mac, "generated password").await;

@@ -24,7 +24,7 @@ async fn the_same_user_again_keeps_the_url_and_the_credentials() {
     assert_eq!(after.token, before.token);
     assert_eq!((&after.own.user, &after.own.password), (&before.own.user, &before.own.password));
     assert!(after.window.opened > before.window.opened && after.window.closed.is_none(), "the window is open again");
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
     // The phone in service continues unchanged, also after a factory reset.
     assert!(phone.poll_once().await.unwrap().unchanged);
     phone.factory_reset();
@@ -72,7 +72,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert!(report.registered, "{report:#?}");
     assert_eq!(report.registrations[0].account.password, "secret-2");
     bench.records().wait_done(mac).await;
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
     bench.assert_no_violation();
 }
 

@@ -36,7 +36,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     let mac = mac(1);
     let phone = bench.installed(mac, model::T46U, "user1").await;
     assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(1440));
-    let mut changes = bench.records().store.settings_changes();
+    let mut changes = bench.records().store.settings().changes();
 
     // Retry, because a busy machine may delay one attempt. A gateway that polls too rarely is late every time.
     let mut set = "";

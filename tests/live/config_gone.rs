@@ -24,7 +24,7 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
         phone.device_config = Default::default();
         phone.devices.state = DevicesState::Connecting;
     };
-    bench.records().store.change_phone(record.id, lose).await.unwrap();
+    bench.records().store.phones().change(record.id, lose).await.unwrap();
     let later = ask();
 
     assert_eq!((later.status, later.body.len()), (503, 0));

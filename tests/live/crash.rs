@@ -298,7 +298,7 @@ async fn dies_importing_at(point: Failpoint) {
         records.wait_redirect(mac(number), RedirectState::Redirected).await;
         wait_single_sysclient(&world, mac(number)).await;
     }
-    assert_eq!(records.store.roster().len(), 2, "{point:?}: one record each");
+    assert_eq!(records.store.phones().len(), 2, "{point:?}: one record each");
     let entries = world.rps.board().read(|state| {
         let ours = state.phones.values().filter(|entry| entry.owner == World::RPS_USER).count();
         (ours, state.servers.len())
@@ -339,7 +339,7 @@ async fn heal(world: &World, records: &Records, station: Station, request: &Prov
 
 fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
     let hwid = phone.mac().to_string();
-    assert_eq!(records.store.roster().len(), 1, "one record");
+    assert_eq!(records.store.phones().len(), 1, "one record");
     let entries = world.rps.board().read(|state| {
         state
             .phones

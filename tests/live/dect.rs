@@ -103,7 +103,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     let rings: Vec<(usize, Vec<usize>, Option<usize>)> =
         base.handsets().into_iter().map(|one| (one.number, one.rings_for, one.dials_with)).collect();
     assert_eq!(rings, [(1, vec![1], Some(1)), (2, vec![2], Some(2))]);
-    assert_eq!(bench.records().store.roster().len(), 1, "one base, one record");
+    assert_eq!(bench.records().store.phones().len(), 1, "one base, one record");
     bench.assert_no_violation();
 
     // The command shows both.

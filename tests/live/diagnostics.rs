@@ -84,9 +84,9 @@ impl Scene {
         for (scope, name, value) in
             [(Scope::Instance, "ldap_password", "ldap-secret-1"), (Scope::Phone(first), "line_keys", keys)]
         {
-            records.store.set_setting(records.instance, &scope, name, Some(&value.into())).await.unwrap();
+            records.store.settings().set_one(records.instance, &scope, name, Some(&value.into())).await.unwrap();
         }
-        records.store.flush_requests().await.unwrap();
+        records.store.requests().flush().await.unwrap();
         Self { bench, here: tempfile::tempdir().unwrap(), first, second }
     }
 

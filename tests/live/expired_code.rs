@@ -35,7 +35,7 @@ async fn an_expired_code_fails_with_a_sentence_and_a_new_one_heals() {
     assert!(phone.is_registered());
     assert_eq!(bench.world.devices.count(&hwid, Station::CodeRefused), 1, "a refused code is never sent again");
     assert_eq!(bench.records().phone(mac).unwrap().token, token);
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
 }
 
 /// If an administrator deletes the device in Devices, the gateway reports it. Provisioning again restores the device.
@@ -55,5 +55,5 @@ async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
     phone.poll_once().await.unwrap();
     bench.records().wait_done(mac).await;
     assert_eq!(bench.world.devices.count(&hwid, Station::IdentifiedWithCode), codes + 1);
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
 }

@@ -14,7 +14,7 @@ async fn the_first_page_after_a_restart_may_be_framed() {
     let origin = format!("http://pbx.{}", bench.world.domain());
     assert!(policy(&bench).contains(&origin), "{}", policy(&bench));
     let kept = async {
-        while bench.records().store.facts_beginning("frame.hosts").is_empty() {
+        while bench.records().store.learned().frame_hosts(bench.records().instance).is_empty() {
             tokio::task::yield_now().await;
         }
     };

@@ -46,7 +46,7 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
         assert_eq!(registration.transport, "tls");
         assert_eq!(record.accounts[0].registered_address.as_deref(), Some(registration.addr.as_str()));
     }
-    assert_eq!(bench.records().store.roster().len(), DESKS.len());
+    assert_eq!(bench.records().store.phones().len(), DESKS.len());
     bench.assert_no_violation();
 }
 

@@ -79,7 +79,7 @@ async fn uploads_are_taken_from_the_phone_up_to_a_limit() {
 
     assert!((200..300).contains(&stored.status), "{}", stored.status);
     assert_eq!(too_long.status, 413);
-    let uploads = bench.records().store.uploads(bench.records().phone(mac).unwrap().id).await.unwrap();
+    let uploads = bench.records().store.uploaded_files().of(bench.records().phone(mac).unwrap().id).await.unwrap();
     assert_eq!(uploads.len(), 1);
     assert_eq!(uploads[0].name, format!("{mac}-local.cfg"));
     let stranger =

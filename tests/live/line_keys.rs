@@ -18,7 +18,7 @@ fn json_of(done: &Output) -> Value {
 }
 
 async fn set(bench: &Bench, arguments: &[&str]) {
-    let mut changes = bench.records().store.settings_changes();
+    let mut changes = bench.records().store.settings().changes();
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
     assert!(done.status.success(), "{arguments:?}: {}", err(&done));
     assert!(err(&done).contains("at the phone's next request") || err(&done).contains("at once"), "{}", err(&done));

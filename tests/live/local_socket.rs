@@ -64,7 +64,7 @@ async fn a_change_by_a_command_is_in_the_gateway_when_the_command_ends() {
         let done = bench.gateway.command(&["settings", "set", SETTING, minutes]);
         assert!(done.status.success(), "{}", said(&done));
         let records = bench.records();
-        assert_eq!(records.store.layers(records.instance).get(SETTING).unwrap().expose(), minutes);
+        assert_eq!(records.store.settings().layers(records.instance).get(SETTING).unwrap().expose(), minutes);
     }
     let audit = bench.gateway.command(&["audit", "--json"]);
     let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();

@@ -155,7 +155,7 @@ async fn only_a_service_login_may_provision() {
             }
         }
     }
-    assert_eq!(bench.records().store.roster().len(), 0);
+    assert_eq!(bench.records().store.phones().len(), 0);
 }
 
 /// AppCheckLogin checks the instance password without a login, with a challenge chosen by the client. It must not allow

@@ -53,7 +53,7 @@ async fn every_missing_or_malformed_field_has_its_own_text() {
     }
     let shared: Vec<_> = texts.iter().filter(|(_, cases)| cases.len() > 1).collect();
     assert!(shared.is_empty(), "these cannot be told apart: {shared:#?}");
-    assert_eq!(bench.records().store.roster().len(), 0, "nothing of that is recorded");
+    assert_eq!(bench.records().store.phones().len(), 0, "nothing of that is recorded");
     // The socket still works. A display name is not used for authentication and is reduced to one line.
     let answer = bench.ask(request(1, "user1").with("cn", line_break)).await;
     assert!(answer.ok, "{:?}", answer.error);
@@ -70,7 +70,7 @@ async fn every_usual_spelling_of_a_mac_is_the_same_phone() {
             .await;
         assert!(answer.ok, "{spelling}: {:?}", answer.error);
     }
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
     assert_eq!(bench.records().phone(mac(1)).unwrap().provisioning, 4);
 }
 
@@ -94,7 +94,7 @@ async fn two_requests_for_one_phone_are_worked_on_one_after_the_other() {
     let overtaken = |error: &str| error.contains("meanwhile");
     assert!(answers.iter().all(|answer| answer.error.as_deref().is_none_or(overtaken)), "{answers:?}");
     let record = bench.records().wait_devices(mac(1), DevicesState::Received).await;
-    assert_eq!(bench.records().store.roster().len(), 1);
+    assert_eq!(bench.records().store.phones().len(), 1);
     assert_eq!((record.provisioning, record.accounts.len()), (2, 1));
     bench.wait_single_sysclient(mac(1)).await;
 }

@@ -38,7 +38,7 @@ async fn phones_of_every_released_version_are_served() {
         let options = Options::default();
         options.write(dir.path(), listen, ops);
         let gateway = Gateway::serve_in(dir, options, listen, ops).await;
-        let phones = gateway.records().store.roster().in_instance(gateway.records().instance);
+        let phones = gateway.records().store.phones().in_instance(gateway.records().instance);
         assert_eq!(phones.len(), 3, "{}", dump.display());
 
         let phone = phones.iter().find(|phone| phone.mac.to_string() == "805ec0000002").unwrap();

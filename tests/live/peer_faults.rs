@@ -116,7 +116,7 @@ impl Stage {
     }
 
     fn redirects(&self) -> Vec<String> {
-        let phones = self.bench.records().store.roster().all();
+        let phones = self.bench.records().store.phones().all();
         phones.iter().map(|phone| format!("{}: {:?} {:?}", phone.mac, phone.redirect, phone.devices)).collect()
     }
 
@@ -192,7 +192,7 @@ async fn endures(mut stage: Stage) {
         proxy.set(Fault::None);
     }
     stage.install(2).await;
-    assert_eq!(stage.bench.records().store.roster().len(), 4);
+    assert_eq!(stage.bench.records().store.phones().len(), 4);
     are_served(&phones, "afterwards").await;
 }
 

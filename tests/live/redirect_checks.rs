@@ -32,7 +32,7 @@ async fn a_phone_that_was_taken_away_at_the_service_is_shown_and_repaired() {
     assert!(row(gone)["error"].as_str().unwrap().contains("does not know the phone any more"), "{shown}");
     assert_eq!(row(theirs)["state"], "Owned by another account");
     let record = bench.records().wait_redirect(gone, RedirectState::Refused).await;
-    let events = bench.records().store.events(record.id, 50).await.unwrap();
+    let events = bench.records().store.phones().events(record.id, 50).await.unwrap();
     assert!(events.iter().any(|event| event.kind == "redirect-differs"), "{events:?}");
     assert_eq!(bench.world.rps.calls("registerDeviceWithUniqueUrl").len(), registered, "shown, not fought");
 

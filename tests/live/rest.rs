@@ -36,7 +36,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let reader = Script::with(&gateway, made["token"].as_str().unwrap());
     let known = async {
-        while gateway.records().store.tokens(gateway.records().instance).is_empty() {
+        while gateway.records().store.api_tokens().of(gateway.records().instance).is_empty() {
             tokio::task::yield_now().await;
         }
     };

@@ -87,7 +87,7 @@ async fn whenever_it_dies_one_of_both_gets_in() {
     let fresh = Phone::new(records.instance, mac, "yealink", "yealink", jiff::Timestamp::UNIX_EPOCH);
     let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
     (phone.instance, phone.token, phone.own) = (records.instance, fresh.token, fresh.own);
-    let old = records.store.create_phone(phone, Vec::new()).await.unwrap().own.clone();
+    let old = records.store.phones().create(phone, Vec::new()).await.unwrap().own.clone();
     let url = format!("{}/{DOMAIN}/{INSTANCE}/phone/{mac}.cfg", site.url());
     let old_gets = || fetch(&url, &old.user, old.password.expose());
 

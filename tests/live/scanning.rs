@@ -68,7 +68,7 @@ async fn invented_addresses_make_no_state() {
         assert_eq!(http::get(&name, SCANNER).status, 401);
     }
     let records = bench.records();
-    assert_eq!(records.store.roster().in_instance(records.instance).len(), 1);
+    assert_eq!(records.store.phones().in_instance(records.instance).len(), 1);
     let listed = bench.gateway.command(&["phones", "list", "--json", "--removed"]);
     assert_eq!(serde_json::from_slice::<Value>(&listed.stdout).unwrap().as_array().unwrap().len(), 1);
 }

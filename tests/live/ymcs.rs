@@ -33,7 +33,7 @@ async fn bench() -> (Bench, Ymcs) {
 
 /// Changes a setting and waits until the gateway has read it.
 async fn set(bench: &Bench, arguments: &[&str]) {
-    let mut changes = bench.records().store.settings_changes();
+    let mut changes = bench.records().store.settings().changes();
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     tokio::time::timeout(PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();

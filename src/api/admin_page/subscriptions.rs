@@ -121,7 +121,7 @@ impl Subscriptions {
 
     /// Follows the settings.
     pub fn follow_settings(&mut self, message: &Envelope) {
-        self.settings = Some((message.clone(), self.service.deps().store.layers(self.instance).revision()));
+        self.settings = Some((message.clone(), self.service.deps().store.settings().layers(self.instance).revision()));
     }
 
     /// Follows the history of redirect services.
@@ -167,7 +167,7 @@ impl Subscriptions {
     async fn refresh_phone(&mut self) -> Vec<String> {
         let Some(open) = &mut self.phone else { return Vec::new() };
         let deps = self.service.deps();
-        let Some(phone) = deps.store.roster().get(open.phone) else {
+        let Some(phone) = deps.store.phones().get(open.phone) else {
             self.phone = None;
             return Vec::new();
         };
@@ -196,7 +196,7 @@ impl Subscriptions {
             }
         }
         if let Some((message, revision)) = &mut self.settings {
-            let now = service.deps().store.layers(instance).revision();
+            let now = service.deps().store.settings().layers(instance).revision();
             if now != *revision {
                 texts.push(message.answer("SettingsChanged").text());
                 *revision = now;

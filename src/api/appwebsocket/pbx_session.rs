@@ -22,12 +22,6 @@ use crate::{
     phone::instance::Instance,
 };
 
-/// Returns the key of the fact with the APIs granted to an app object at its last connection.
-#[must_use]
-pub fn grants_fact(app: &str) -> String {
-    format!("grants.{app}")
-}
-
 /// The gateway's side of the socket.
 pub struct PbxSocket {
     identity: Identity,
@@ -118,9 +112,9 @@ impl PbxSocket {
     /// Stores the grants, so that `gangway check` can report missing ones while no gateway is running.
     fn remember_grants(&self, session: &PbxSession, apis: &AppWebsocketContext) {
         let (store, id) = (apis.store.clone(), self.instance.id);
-        let (key, grants) = (grants_fact(&session.identity.app), session.apis.join(" "));
+        let (app, grants) = (session.identity.app.clone(), session.apis.join(" "));
         apis.tasks.spawn_local("remember-grants", async move {
-            if let Err(error) = store.set_fact(id, &key, Some(&grants)).await {
+            if let Err(error) = store.learned().set_grants(id, &app, &grants).await {
                 tracing::error!(%error, "the grants of an app object could not be stored");
             }
         });

@@ -33,9 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// Maximum number of stored sources per instance. Beyond it, the oldest is removed.
 const PROVEN_PER_INSTANCE: usize = 32;
 
-/// The fact with the sources from which a PBX has logged in, so that their slots stay reserved after a restart.
-pub const FACT: &str = "pbx.sources";
-
 /// The slots, shared by all listeners.
 #[derive(Debug, Default)]
 pub struct PreLoginLimiter(Mutex<State>);
@@ -145,11 +142,10 @@ impl State {
 }
 
 impl PreLoginLimiter {
-    /// Creates the limiter with the sources from earlier runs: instance and value of its fact.
+    /// Creates the limiter with the sources from earlier runs: instance and its sources, the latest last.
     #[must_use]
-    pub fn remembered(facts: impl IntoIterator<Item = (InstanceId, String)>) -> Arc<Self> {
-        let parse = |value: String| value.split(' ').filter_map(|source| source.parse().ok()).collect();
-        let sources = facts.into_iter().map(|(instance, value)| (instance, parse(value))).collect();
+    pub fn remembered(sources: impl IntoIterator<Item = (InstanceId, Vec<IpAddr>)>) -> Arc<Self> {
+        let sources = sources.into_iter().map(|(instance, all)| (instance, all.into())).collect();
         Arc::new(Self(Mutex::new(State { sources, ..State::default() })))
     }
 
@@ -210,8 +206,8 @@ impl PreLoginLimiter {
         drop(left);
     }
 
-    /// Records a PBX login from `source`. Returns the value of the instance's fact if it has changed.
-    pub fn prove(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<String> {
+    /// Records a PBX login from `source`. Returns all sources of the instance if they have changed.
+    pub fn prove(self: &Arc<Self>, instance: InstanceId, source: IpAddr) -> Option<Vec<IpAddr>> {
         let source = network(source);
         let mut state = self.lock();
         let sources = state.sources.entry(instance).or_default();
@@ -222,11 +218,11 @@ impl PreLoginLimiter {
             sources.pop_front();
         }
         sources.push_back(source);
-        let fact = sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let all = sources.iter().copied().collect();
         drop(state);
         // Other sockets of this source may be waiting.
         self.grant_waiting();
-        Some(fact)
+        Some(all)
     }
 }
 
@@ -346,7 +342,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_source_with_a_proven_pbx_has_places_that_strangers_cannot_take() {
         let places = Arc::new(PreLoginLimiter::default());
-        assert_eq!(places.prove(INSTANCE, host(1)).as_deref(), Some("192.0.2.1"));
+        assert_eq!(places.prove(INSTANCE, host(1)), Some(vec![host(1)]));
         assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
         let unproven = crowd(&places, 5_000);
         assert_eq!(unproven.len(), ALL);
@@ -358,9 +354,9 @@ mod tests {
     #[actix_rt::test]
     async fn proven_sources_are_known_after_a_restart_and_the_oldest_is_forgotten() {
         let first = Arc::new(PreLoginLimiter::default());
-        let facts: Vec<String> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
-        assert_eq!(facts.len(), 40);
-        let second = PreLoginLimiter::remembered([(INSTANCE, facts[39].clone())]);
+        let stored: Vec<Vec<IpAddr>> = (1..=40).filter_map(|number| first.prove(INSTANCE, host(number))).collect();
+        assert_eq!(stored.len(), 40);
+        let second = PreLoginLimiter::remembered([(INSTANCE, stored[39].clone())]);
         let unproven = crowd(&second, 5_000);
         assert!(now(&second, host(40)).is_some() && now(&second, host(9)).is_some());
         assert!(now(&second, host(8)).is_none());

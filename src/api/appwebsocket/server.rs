@@ -18,7 +18,7 @@ use super::{
     login_rules,
     pbx_session::PbxSocket,
     pending_replies::PendingReplies,
-    prelogin_limiter::{self, PreLoginPermit},
+    prelogin_limiter::PreLoginPermit,
     provisioning,
 };
 use crate::{
@@ -313,10 +313,10 @@ impl Socket {
 
     /// Reserves slots for this source, from which a PBX has logged in, including after a restart.
     fn remember_source(&self) {
-        let Some(fact) = self.apis.places.prove(self.instance.id, self.source) else { return };
+        let Some(sources) = self.apis.places.prove(self.instance.id, self.source) else { return };
         let (store, id) = (self.apis.store.clone(), self.instance.id);
         self.apis.tasks.spawn_local("remember-source", async move {
-            if let Err(error) = store.set_fact(id, prelogin_limiter::FACT, Some(&fact)).await {
+            if let Err(error) = store.learned().set_pbx_sources(id, sources).await {
                 tracing::warn!(%error, "the address of a PBX could not be stored: after a restart its app objects may have to wait for a place");
             }
         });

@@ -10,8 +10,6 @@ use crate::{
     store::Store,
 };
 
-/// The hosts of PBXs that were connected, latest last.
-const FACT: &str = "frame.hosts";
 /// Maximum number of stored hosts, because the removal of a PBX is not reported.
 const KEPT: usize = 16;
 
@@ -20,7 +18,7 @@ const KEPT: usize = 16;
 pub fn ancestors(store: &Store, sessions: &PbxSessions, instance: &Instance, encrypted: bool) -> Vec<String> {
     let scheme = if encrypted { "https" } else { "http" };
     let connected = sessions.of(instance.id).into_iter().map(|session| session.dns.clone());
-    let hosts = kept(store, instance.id).into_iter().chain(connected).filter(|host| is_host(host));
+    let hosts = store.learned().frame_hosts(instance.id).into_iter().chain(connected).filter(|host| is_host(host));
     let mut origins = instance.frame_ancestors.clone();
     origins.extend(hosts.map(|host| format!("{scheme}://{host}")));
     origins.sort();
@@ -45,17 +43,12 @@ pub async fn watch(store: Store, sessions: PbxSessions, instances: Instances, ta
     }
 }
 
-fn kept(store: &Store, instance: InstanceId) -> Vec<String> {
-    let fact = store.fact(instance, FACT).unwrap_or_default();
-    fact.split_whitespace().map(str::to_owned).collect()
-}
-
 async fn keep(
     store: &Store,
     instance: InstanceId,
     hosts: impl Iterator<Item = String>,
 ) -> Result<(), crate::store::StoreError> {
-    let known = kept(store, instance);
+    let known = store.learned().frame_hosts(instance);
     let mut all = known.clone();
     for host in hosts.filter(|host| is_host(host)) {
         if !all.contains(&host) {
@@ -66,7 +59,7 @@ async fn keep(
     if all == known {
         return Ok(());
     }
-    store.set_fact(instance, FACT, Some(&all.join(" "))).await
+    store.learned().set_frame_hosts(instance, all).await
 }
 
 /// Whether a text can be used as a host in a header.

@@ -46,8 +46,8 @@ impl TokenAuthenticator {
         let now = self.clock.now();
         let Some(shown) = bearer(headers) else { return Err(Problem::no_token()) };
         let worth = match self.strikes.is_locked_out(source, now) {
-            true => self.store.shown_token(instance.id, shown),
-            false => self.store.prove_token(instance.id, shown).await,
+            true => self.store.api_tokens().check(instance.id, shown),
+            false => self.store.api_tokens().prove(instance.id, shown).await,
         };
         let token = match worth {
             TokenCheck::Good(token) => token,
@@ -127,7 +127,7 @@ mod tests {
             admin_from: Vec::new(),
             frame_ancestors: Vec::new(),
         };
-        let (known, _) = store.create_token(instance.id, new("known")).await.unwrap();
+        let (known, _) = store.api_tokens().create(instance.id, new("known")).await.unwrap();
         let door = TokenAuthenticator::new(store, clock);
         let status = async |token: &str, host: u8| {
             let opened = door.open(&bearing(token), &instance, [192, 0, 2, host].into(), Needs::Read).await;
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!([count(401), count(429)], [STRIKES, 5]);
 
         // No watch runs here, so only a query can find tokens that the other process creates.
-        let (fresh, _) = command.create_token(instance.id, new("fresh")).await.unwrap();
+        let (fresh, _) = command.api_tokens().create(instance.id, new("fresh")).await.unwrap();
         let fresh = fresh.expose();
         assert_eq!(status(fresh, 1).await, 429, "no look for an address that is locked out");
         assert_eq!(status(known.expose(), 1).await, 200, "a known token is let in from there all the same");

@@ -45,7 +45,7 @@ pub async fn all(
         }
     }
     sip(&label, store, instance, &registry, findings).await;
-    let settings = store.layers(instance).effective(&Lookup::instance(), None);
+    let settings = store.settings().layers(instance).effective(&Lookup::instance(), None);
     clock(&label, &settings, findings).await;
 }
 
@@ -65,7 +65,7 @@ fn factory(
     let by_proxy = !config.net.client_subject_header.is_empty();
     for vendor in used {
         let lookup = Lookup { vendor: Some(&vendor.vendor), ..Lookup::instance() };
-        let settings = store.layers(instance).effective(&lookup, None);
+        let settings = store.settings().layers(instance).effective(&lookup, None);
         if !settings.bool("require_certificate") {
             continue;
         }
@@ -102,7 +102,7 @@ fn place(dir: &Path, vendor: &str) -> String {
 /// Phones whose firmware may reject an elliptic-curve certificate, by model.
 fn old_phones(store: &Store, registry: &Registry) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
-    for phone in store.roster().all() {
+    for phone in store.phones().all() {
         let Some(vendor) = registry.vendor(&phone.vendor).filter(|_| phone.wanted == Wish::Active) else { continue };
         // Without a version the age of the firmware is unknown.
         let (Some(firmware), model) = (phone.firmware.as_deref(), phone.model.as_deref()) else { continue };

@@ -10,10 +10,7 @@ use tokio::{
 use url::Url;
 
 use super::CheckFinding;
-use crate::{
-    api::appwebsocket::pbx_session::grants_fact, base::config::Config, phone::instance::InstanceId, redirect,
-    store::Store,
-};
+use crate::{base::config::Config, phone::instance::InstanceId, redirect, store::Store};
 
 /// Timeout of one connection attempt.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,19 +74,19 @@ impl Offered {
 
     /// Whether the app object of a provider has ever connected.
     pub fn is_app_used(&self, provider: &str, instance: InstanceId, store: &Store) -> bool {
-        store.fact(instance, &grants_fact(&format!("gangway-{provider}"))).is_some()
+        store.learned().grants_of(instance, &format!("gangway-{provider}")).is_some()
     }
 
     /// Whether any of its app objects has ever connected. Unused vendors are not checked.
     pub fn is_used(&self, instance: InstanceId, store: &Store) -> bool {
-        self.apps.iter().any(|app| store.fact(instance, &grants_fact(app)).is_some())
+        self.apps.iter().any(|app| store.learned().grants_of(instance, app).is_some())
     }
 }
 
 /// Checks the grants of the app objects at their last connection.
 pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &Store, findings: &mut Vec<CheckFinding>) {
     let apps: Vec<&String> = offered.iter().flat_map(|one| &one.apps).collect();
-    let granted = |app: &str| store.fact(instance, &grants_fact(app));
+    let granted = |app: &str| store.learned().grants_of(instance, app);
     if !apps.iter().any(|app| granted(app).is_some()) {
         let names: Vec<&str> = apps.iter().map(|app| app.as_str()).collect();
         findings.push(CheckFinding::warning(
@@ -119,7 +116,7 @@ pub async fn redirect(
     findings: &mut Vec<CheckFinding>,
 ) {
     let Offered { vendor, title, protocol: usual, .. } = offered;
-    let layers = store.layers(instance);
+    let layers = store.settings().layers(instance);
     let get = |name: &str| {
         layers.get(&format!("redirect.{vendor}.{name}")).map(|value| value.expose().to_owned()).unwrap_or_default()
     };

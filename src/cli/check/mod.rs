@@ -234,9 +234,9 @@ async fn running(
     findings.push(CheckFinding::fine(format!(
         "data directory {}: {} phones",
         config.data.dir.display(),
-        store.roster().len()
+        store.phones().len()
     )));
-    findings.push(descriptors(config.instances.len(), store.roster().len()));
+    findings.push(descriptors(config.instances.len(), store.phones().len()));
     if store.restoration().is_some_and(|restoration| restoration.taken_over.is_none()) {
         findings.push(CheckFinding::warning(
             "this gateway is passive since it was restored from a backup: it answers no phone",
@@ -296,7 +296,7 @@ fn of_settings(
     let reach = EgressPolicy::public_and(config.net.allow.clone());
     let judge = SettingsCheck { registry, reach: &reach, store, instance: id };
     let bases = public_url::read(store, &crate::app::instance(id, configured)).bases();
-    let found = settings_remarks::remarks(&judge, &store.layers(id)).into_iter();
+    let found = settings_remarks::remarks(&judge, &store.settings().layers(id)).into_iter();
     let found = found.chain(bases.iter().filter_map(|base| settings_remarks::of_url(base)));
     findings.extend(found.map(|remark| {
         CheckFinding::warning(format!("{}: {}", configured.label(), remark.text.english()), "correct it as it says")

@@ -18,7 +18,7 @@ use crate::{
 pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], store: &Store) -> Vec<CheckFinding> {
     let label = configured.label();
     let urls = public_url::read(store, &crate::app::instance(id, configured));
-    let phones = store.roster().in_instance(id);
+    let phones = store.phones().in_instance(id);
     let with_phones: BTreeSet<&str> =
         phones.iter().filter(|phone| phone.buried.is_none()).map(|phone| phone.provider.as_str()).collect();
     let mut findings = Vec::new();
@@ -31,7 +31,7 @@ pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], sto
         let Some(first) = used.first() else { continue };
         checked = true;
         let lookup = Lookup { vendor: Some(&vendor.vendor), ..Lookup::instance() };
-        let scheme = store.layers(id).scheme(&lookup);
+        let scheme = store.settings().layers(id).scheme(&lookup);
         findings.extend(used.iter().filter_map(|provider| of_provider(&label, &urls, provider, vendor, scheme)));
         if scheme == Scheme::Http && urls.base(first, scheme).is_ok() {
             findings.push(CheckFinding::warning(

@@ -93,7 +93,7 @@ impl Bootstraps {
         if ticket.used || recognised.kind != FileKind::Personal || recognised.mac != Some(ticket.mac) {
             return Ok(None);
         }
-        let Some(phone) = self.store.roster().by_mac(instance.id, ticket.mac) else { return Ok(None) };
+        let Some(phone) = self.store.phones().by_mac(instance.id, ticket.mac) else { return Ok(None) };
         let registry = self.registry.load_full();
         let Some(vendor) = registry.vendor(&phone.vendor) else { return Ok(None) };
         let model = recognised.model.as_deref().or(phone.model.as_deref());
@@ -110,9 +110,8 @@ impl Bootstraps {
             "ca": { "url": format!("{}{token}/{CA_FILE}", ticket.base), "base64": STANDARD.encode(&der) },
         });
         let text = registry.render(vendor, family, template, &values, true).map_err(|fault| fault.reason)?;
-        let mac = ticket.mac;
-        bootstrap::spend(&self.store, instance.id, token, ticket).await.map_err(|error| error.to_string())?;
-        tracing::info!(mac = %mac, "a phone fetched the CA and the https URL with its one-time URL");
+        bootstrap::spend(&self.store, instance.id, token).await.map_err(|error| error.to_string())?;
+        tracing::info!(mac = %ticket.mac, "a phone fetched the CA and the https URL with its one-time URL");
         let kind = vendor.manifest.media_type_of(family, vendor.file(file)).to_owned();
         Ok(Some(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, kind)).body(text)))
     }

@@ -37,7 +37,7 @@ pub struct RenderedFiles {
 impl FileService for RenderedFiles {
     fn revision(&self, instance: InstanceId) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let layers = self.store.layers(instance);
+        let layers = self.store.settings().layers(instance);
         (self.registry.load().revision(), layers.revision(), self.renderer.today(), (self.urls)(instance))
             .hash(&mut hasher);
         hasher.finish()
@@ -75,7 +75,7 @@ impl FileService for RenderedFiles {
         };
         let devices = phone.map(|phone| &phone.device_config);
         let names = ["provisioning_scheme", "require_certificate"];
-        let settings = self.store.layers(instance).effective_of(&names, &lookup, devices);
+        let settings = self.store.settings().layers(instance).effective_of(&names, &lookup, devices);
         Policy {
             https_only: settings.scheme() == public_url::Scheme::Https,
             clear_passwords: self.scheme(recognised.vendor.as_deref()) == Scheme::Basic,
@@ -86,7 +86,7 @@ impl FileService for RenderedFiles {
 
     fn shared_account(&self, instance: InstanceId) -> Option<Arc<Credentials>> {
         let names = ["provisioning_user", "provisioning_password"];
-        let settings = self.store.layers(instance).effective_of(&names, &Lookup::instance(), None);
+        let settings = self.store.settings().layers(instance).effective_of(&names, &Lookup::instance(), None);
         let (user, password) = shared_account(&self.store, instance, &settings)?;
         Some(Arc::new(Credentials { user, password, proven: None }))
     }
@@ -100,7 +100,7 @@ impl FileService for RenderedFiles {
         token: Option<&str>,
     ) -> Result<Option<Arc<File>>, String> {
         let urls = (self.urls)(instance.id);
-        let layers = self.store.layers(instance.id);
+        let layers = self.store.settings().layers(instance.id);
         let request = FileRequest {
             phone,
             recognition: &recognised.whole,

@@ -21,18 +21,19 @@ pub struct RecordService(pub Store);
 
 impl Records for RecordService {
     fn by_token(&self, token: &str) -> Option<Arc<Phone>> {
-        self.0.roster().by_token(token)
+        self.0.phones().by_token(token)
     }
 
     fn by_mac(&self, instance: InstanceId, mac: Mac) -> Option<Arc<Phone>> {
-        self.0.roster().by_mac(instance, mac)
+        self.0.phones().by_mac(instance, mac)
     }
 
     fn change(&self, phone: PhoneId, change: RecordChange) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
             let (record, ()) = store
-                .change_phone(phone, |record, events| change(record, events))
+                .phones()
+                .change(phone, |record, events| change(record, events))
                 .await
                 .map_err(|error| RecordError(error.to_string()))?;
             Ok(record)
@@ -46,12 +47,12 @@ impl Records for RecordService {
     ) -> BoxFuture<'static, Result<Arc<Phone>, RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
-            store.change_phone_later(phone, change).await.map_err(|error| RecordError(error.to_string()))
+            store.phones().change_later(phone, change).await.map_err(|error| RecordError(error.to_string()))
         })
     }
 
     fn record_request(&self, note: RequestRecord) {
-        self.0.request_seen(RequestNote {
+        self.0.requests().note(RequestNote {
             instance: note.instance,
             phone: note.phone,
             at: note.at,
@@ -63,13 +64,13 @@ impl Records for RecordService {
     }
 
     fn store_delivered(&self, file: DeliveredFile) {
-        self.0.file_delivered(file);
+        self.0.deliveries().note(file);
     }
 
     fn save_upload(&self, phone: PhoneId, name: String, bytes: Bytes) -> BoxFuture<'static, Result<(), RecordError>> {
         let store = self.0.clone();
         Box::pin(async move {
-            store.save_upload(phone, &name, &bytes).await.map_err(|error| RecordError(error.to_string()))
+            store.uploaded_files().save(phone, &name, &bytes).await.map_err(|error| RecordError(error.to_string()))
         })
     }
 }

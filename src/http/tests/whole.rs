@@ -40,7 +40,7 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     phone.instance = tenant.id;
     phone.window.open(clock.now(), 7);
     phone.device_config.received = Some(clock.now());
-    let phone = store.create_phone(phone, Vec::new()).await.unwrap();
+    let phone = store.phones().create(phone, Vec::new()).await.unwrap();
 
     let registry = Registry::load_shared(None).unwrap();
     let urls = Arc::new(PublicUrls::of("/example.com/gw", "https://gw.example.com".parse().unwrap()));
@@ -105,9 +105,10 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
     assert!(text.contains("sample-password"), "the personal stage");
 
     assert_eq!(told.recv().await, Some((phone.id, None)));
-    let record = store.roster().get(phone.id).unwrap();
+    let record = store.phones().get(phone.id).unwrap();
     assert!(record.window.bound.is_some() && record.delivery.is_some());
-    let kinds: Vec<String> = store.events(phone.id, 10).await.unwrap().into_iter().map(|event| event.kind).collect();
+    let kinds: Vec<String> =
+        store.phones().events(phone.id, 10).await.unwrap().into_iter().map(|event| event.kind).collect();
     assert!(kinds.iter().any(|kind| kind == "first-delivery") && kinds.iter().any(|kind| kind == "delivered"));
     handle.stop(false).await;
     assert_eq!(tasks.finish(Duration::from_secs(5)).await, 0);

@@ -266,7 +266,7 @@ async fn two_users_at_once_both_get_their_answer() {
 async fn an_added_user_is_told_what_the_base_is_at() {
     let bench = in_service().await;
     // The redirect entry was lost in the meantime.
-    bench.store.change_phone(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
+    bench.store.phones().change(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
     *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.until("foreign", |phone| phone.redirect.state == RedirectState::ForeignOwner).await;
     let told = bench.request(wish(&bench, "berta", "2")).await.unwrap();
@@ -371,7 +371,7 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     // Without an app object for the other vendor a user cannot choose it, so the OUI is only a hint.
     bench.provisioned().await;
     bench.provisioning.app_url(bench.instance, "snom", "https://gw.example.com/x/gangway".parse().unwrap());
-    let learned = || bench.store.fact(bench.instance, "learned_url.snom").is_some();
+    let learned = || bench.store.learned().urls_of(bench.instance, "snom").url.is_some();
     until("the app object is known", learned).await;
     // A phone in service is not rejected because a manifest learned an OUI.
     bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();
@@ -379,10 +379,10 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     let refused = bench.request(other(&bench)).await.unwrap().unwrap_err();
     assert!(refused.contains("choose \"Snom\" instead"), "{refused}");
     assert!(refused.contains("extra_ouis = 001565 for vendor:yealink"), "{refused}");
-    assert_eq!(bench.store.roster().in_instance(bench.instance).len(), 1);
+    assert_eq!(bench.store.phones().in_instance(bench.instance).len(), 1);
     let scope = "vendor:yealink".parse().unwrap();
-    bench.store.set_setting(bench.instance, &scope, "extra_ouis", Some(&"001565".into())).await.unwrap();
+    bench.store.settings().set_one(bench.instance, &scope, "extra_ouis", Some(&"001565".into())).await.unwrap();
     drop(bench.request(other(&bench)));
-    until("taken", || bench.store.roster().in_instance(bench.instance).len() == 2).await;
+    until("taken", || bench.store.phones().in_instance(bench.instance).len() == 2).await;
     bench.stop().await;
 }

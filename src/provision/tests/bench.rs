@@ -71,10 +71,10 @@ impl Bench {
         let instances = Instances::new(vec![tenant(instance, "example.com", url)]);
         for (name, value) in [("redirect.yealink.user", "rps"), ("redirect.yealink.password", "rps-password")] {
             // Keep a value that was changed since.
-            if store.layers(instance).get(name).is_some_and(|known| !known.is_empty()) {
+            if store.settings().layers(instance).get(name).is_some_and(|known| !known.is_empty()) {
                 continue;
             }
-            store.set_setting(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
+            store.settings().set_one(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
         let tasks = Tasks::new();
         let (events, provisioning) = start(&store, &instances, &outside, &clock, &tasks);
@@ -85,7 +85,7 @@ impl Bench {
     pub async fn neighbour(&mut self, account: &str) -> InstanceId {
         let id = self.store.instance("example.org", "gangway").await.unwrap();
         for (name, value) in [("redirect.yealink.user", account), ("redirect.yealink.password", "rps-password")] {
-            self.store.set_setting(id, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
+            self.store.settings().set_one(id, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
         let all = vec![
             tenant(self.instance, "example.com", "https://gw.example.com"),
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     pub fn phone(&self) -> Option<Arc<Phone>> {
-        self.store.roster().by_mac(self.instance, MAC.parse().unwrap())
+        self.store.phones().by_mac(self.instance, MAC.parse().unwrap())
     }
 
     pub fn record(&self) -> Arc<Phone> {
@@ -180,7 +180,7 @@ impl Bench {
         let look = || {
             let calls = self.outside.calls.lock().unwrap().len() + self.outside.holds.lock().unwrap().len();
             let flags = self.outside.flags.lock().unwrap().len() + self.outside.drops.lock().unwrap().len();
-            (format!("{:?}", self.store.roster().all()), calls, flags)
+            (format!("{:?}", self.store.phones().all()), calls, flags)
         };
         let (mut before, mut quiet) = (look(), 0);
         for round in 0..2_000 {
@@ -265,7 +265,7 @@ impl Bench {
             bind(phone, delivered.source, "yealink T46U", now).unwrap();
             transitions::delivered(phone, delivered, events);
         };
-        self.store.change_phone(self.record().id, record).await.unwrap();
+        self.store.phones().change(self.record().id, record).await.unwrap();
     }
 
     /// The phone gets this delivery after authenticating with its own credentials.
@@ -275,7 +275,7 @@ impl Bench {
             phone.own.proven.get_or_insert(now);
             transitions::delivered(phone, delivered, events);
         };
-        self.store.change_phone(self.record().id, record).await.unwrap();
+        self.store.phones().change(self.record().id, record).await.unwrap();
     }
 
     /// A delivery of the current record.
@@ -298,7 +298,7 @@ impl Bench {
     pub async fn beside(&self) -> Arc<Phone> {
         let tasks = Tasks::new();
         let store = Store::open(self.dir.path(), Arc::new(self.clock.clone()), &tasks).await.unwrap();
-        let phone = store.roster().by_mac(self.instance, MAC.parse().unwrap()).unwrap();
+        let phone = store.phones().by_mac(self.instance, MAC.parse().unwrap()).unwrap();
         tasks.finish(Duration::from_secs(10)).await;
         phone
     }

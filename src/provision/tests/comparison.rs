@@ -59,7 +59,7 @@ impl Bench {
     }
 
     async fn told(&self) -> usize {
-        let events = self.store.events(self.record().id, 50).await.unwrap();
+        let events = self.store.phones().events(self.record().id, 50).await.unwrap();
         events.iter().filter(|event| event.kind == "redirect-differs").count()
     }
 }

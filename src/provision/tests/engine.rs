@@ -13,7 +13,7 @@ use crate::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, Flags, Phone, new_token},
     },
-    provision::{commands, public_url},
+    provision::commands,
     redirect::RedirectResult,
     settings::Scope,
 };
@@ -165,7 +165,7 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     assert_eq!(bench.outside.registrations(), 1, "and not registered again");
     let phone = bench.record();
     commands::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
-    let events = bench.store.events(phone.id, 10).await.unwrap();
+    let events = bench.store.phones().events(phone.id, 10).await.unwrap();
     let told = |text: &str| text.contains("open part only") && text.contains("Provision it again");
     assert!(events.iter().any(|event| told(&event.text)), "{events:?}");
     bench.stop().await;
@@ -195,7 +195,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     bench.provisioned().await;
     assert!(bench.record().redirect_entry.as_ref().unwrap().url.expose().starts_with("https://a.example.com/"));
     bench.provisioning.app_url(bench.instance, "yealink", learned("https://b.example.com/example.com/gangway"));
-    let conflict = || bench.store.fact(bench.instance, &public_url::conflict_key("yealink")).is_some();
+    let conflict = || bench.store.learned().urls_of(bench.instance, "yealink").conflict.is_some();
     until("the conflict is recorded", conflict).await;
     rest().await;
     assert_eq!(bench.outside.registrations(), 1);
@@ -225,7 +225,12 @@ async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() 
     let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
     assert_eq!(again, told, "a repeated request is answered at once");
     let scheme = "http".into();
-    bench.store.set_setting(bench.instance, &Scope::Instance, "provisioning_scheme", Some(&scheme)).await.unwrap();
+    bench
+        .store
+        .settings()
+        .set_one(bench.instance, &Scope::Instance, "provisioning_scheme", Some(&scheme))
+        .await
+        .unwrap();
     bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
     assert_eq!(bench.record().redirect.error, None);
     bench.stop().await;
@@ -242,10 +247,10 @@ async fn urls_named_in_quick_succession_end_with_the_last() {
     bench.provisioning.app_url(bench.instance, "yealink", url(&b));
     bench.provisioning.app_url_removed(bench.instance, "yealink", url(&a));
     rest().await;
-    let learned = || bench.store.fact(bench.instance, &public_url::learned_key("yealink"));
+    let learned = || bench.store.learned().urls_of(bench.instance, "yealink").url;
     until("the last one is learned", || learned().as_deref() == Some(b.as_str())).await;
     rest().await;
-    assert_eq!(bench.store.fact(bench.instance, &public_url::conflict_key("yealink")), None);
+    assert_eq!(bench.store.learned().urls_of(bench.instance, "yealink").conflict, None);
     assert_eq!(learned(), Some(b));
     bench.stop().await;
 }
@@ -296,11 +301,16 @@ async fn what_all_phones_share_is_carried_out_in_portions_and_for_all_of_them() 
         account.flags_written = Some(Flags { media_relay: true, tls_only: true, reverse_proxy: true });
         account.flags_provisioning = 1;
         account.user_object.reach(UserObjectState::Applied, now);
-        bench.store.create_phone(phone, Vec::new()).await.unwrap();
+        bench.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     rest().await;
     assert_eq!(bench.outside.flags.lock().unwrap().len(), 0, "nothing to write yet");
-    bench.store.set_setting(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into())).await.unwrap();
+    bench
+        .store
+        .settings()
+        .set_one(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into()))
+        .await
+        .unwrap();
     let written = || bench.outside.flags.lock().unwrap().len();
     until("the first portion", || written() >= 64).await;
     rest().await;

@@ -29,7 +29,7 @@ async fn in_service() -> Bench {
 async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
     let bench = in_service().await;
     let before = bench.record();
-    let events = bench.store.events(before.id, 100).await.unwrap().len();
+    let events = bench.store.phones().events(before.id, 100).await.unwrap().len();
     let soon = bench.now().saturating_add(std::time::Duration::from_secs(10)).unwrap();
     for (concern, action) in [
         (FacetTask::Devices, Action::RecordNoDevices),
@@ -46,7 +46,7 @@ async fn what_was_decided_late_is_not_written_of_a_phone_in_service() {
         let what = format!("{action:?}");
         steps::note(&bench.provisioning.engine, before.id, concern, action).await.unwrap();
         assert_eq!(bench.record(), before, "{what}");
-        assert_eq!(bench.store.events(before.id, 100).await.unwrap().len(), events, "{what}");
+        assert_eq!(bench.store.phones().events(before.id, 100).await.unwrap().len(), events, "{what}");
     }
     bench.stop().await;
 }
@@ -57,7 +57,7 @@ async fn an_account_that_went_to_another_user_is_not_withheld_from_that_one() {
     let gone = |phone: &mut crate::phone::record::Phone, events: &mut Vec<_>| {
         transitions::absent(phone, 1, Gone::User, bench.now(), events);
     };
-    bench.store.change_phone(bench.record().id, gone).await.unwrap();
+    bench.store.phones().change(bench.record().id, gone).await.unwrap();
     bench.pass(8 * 86_400);
     drop(bench.request(bench.wish("berta", "2")));
     bench.until("handed over", |phone| phone.accounts[0].username == "berta").await;

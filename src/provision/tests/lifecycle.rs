@@ -161,7 +161,7 @@ impl Around {
     /// Checks what must be true of a phone in service after any sequence of events.
     pub fn check_installed(&self, bench: &Bench, what: &str) {
         let phone = bench.record();
-        assert_eq!(bench.store.roster().all().len(), 1, "{what}: one record");
+        assert_eq!(bench.store.phones().all().len(), 1, "{what}: one record");
         assert_eq!(phone.accounts.len(), 1, "{what}: one account");
         assert_eq!(phone.sysclient.password, self.given, "{what}: the password Devices knows");
         // A code may be sent again only if the password was lost before it was stored: once, and a click repairs it.

@@ -19,12 +19,12 @@ async fn a_crowd_with_something_to_note_holds_up_no_new_phone() {
     for number in 0..CROWD {
         let mac = Mac::new([0x00, 0x04, 0x13, 0x01, 0x00, number]).unwrap();
         let phone = Phone::new(bench.instance, mac, "snom", "snom", bench.now());
-        bench.store.create_phone(phone, Vec::new()).await.unwrap();
+        bench.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     bench.restart().await;
     let store = bench.store.clone();
     let noted = move || {
-        let all = store.roster().all();
+        let all = store.phones().all();
         all.iter().filter(|phone| phone.vendor == "snom" && phone.devices.state == DevicesState::NotInDomain).count()
     };
 

@@ -46,7 +46,7 @@ fn are_probes(calls: &[usize]) -> bool {
 }
 
 fn redirected(bench: &Bench) -> usize {
-    let all = bench.store.roster().all();
+    let all = bench.store.phones().all();
     all.iter().filter(|phone| phone.redirect.state == RedirectState::Redirected).count()
 }
 
@@ -76,7 +76,7 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
         probes >= usize::try_from(MINUTES_11 / PROBE).unwrap() - 1,
         "{probes} probes: it is looked for all the time"
     );
-    for phone in bench.store.roster().all() {
+    for phone in bench.store.phones().all() {
         assert_eq!(phone.redirect.state, RedirectState::Pending);
         assert!(phone.redirect.error.is_some() && phone.redirect.next_attempt.is_some(), "{:?}", phone.redirect);
     }
@@ -126,7 +126,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
     bench.devices_accepts().await;
     // Withdrawing does not wait for a server entry, and is not reported more often either.
     for mac in gone {
-        let phone = bench.store.roster().by_mac(bench.instance, mac).unwrap();
+        let phone = bench.store.phones().by_mac(bench.instance, mac).unwrap();
         commands::want(&bench.store, phone.id, Wanted::Removed).await.unwrap();
     }
     live_on(&bench, 60).await;

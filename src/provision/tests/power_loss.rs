@@ -61,7 +61,7 @@ async fn refusal(dir: &Path, clock: &ManualClock) -> Option<StoreError> {
 async fn shown(dir: &Path, clock: &ManualClock) -> String {
     let tasks = Tasks::new();
     let store = Store::open(dir, Arc::new(clock.clone()), &tasks).await.unwrap();
-    let text = format!("{:?}", store.roster().all());
+    let text = format!("{:?}", store.phones().all());
     tasks.finish(std::time::Duration::from_secs(10)).await;
     text
 }

@@ -293,7 +293,7 @@ impl Life {
             transitions::delivered(record, delivered, events);
             true
         };
-        let (record, sent) = self.bench.store.change_phone(phone.id, change).await.unwrap();
+        let (record, sent) = self.bench.store.phones().change(phone.id, change).await.unwrap();
         if sent && is_phone {
             self.flash = Some(record.own.password.clone());
         }
@@ -302,7 +302,7 @@ impl Life {
     /// The invariants whenever nothing is under way.
     fn check(&self) {
         let told = &self.told;
-        assert!(self.bench.store.roster().all().len() <= 1, "one record:\n{told}");
+        assert!(self.bench.store.phones().all().len() <= 1, "one record:\n{told}");
         let Some(phone) = self.bench.phone() else { return };
         let entries = self.bench.outside.entries.lock().unwrap().clone();
         assert!(entries.len() <= 1, "one entry:\n{told}");

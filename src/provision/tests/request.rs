@@ -123,7 +123,7 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
     bench.provisioned().await;
     let removed =
         |phone: &mut crate::phone::record::Phone, _: &mut Vec<_>| phone.wanted = crate::phone::facet::Wanted::Removed;
-    bench.store.change_phone(bench.record().id, removed).await.unwrap();
+    bench.store.phones().change(bench.record().id, removed).await.unwrap();
     bench.until("the tombstone", |phone| phone.buried.is_some()).await;
     let _again = bench.request(bench.wish("anna", "1"));
     bench.until("provisioned again", |phone| phone.buried.is_none()).await;
@@ -231,7 +231,7 @@ async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
     let after = bench.record();
     assert_ne!(after.token, before.token);
     assert_ne!(after.own.password, before.own.password);
-    assert!(bench.store.roster().by_token(before.token.expose()).is_none(), "the old token is dead");
+    assert!(bench.store.phones().by_token(before.token.expose()).is_none(), "the old token is dead");
     assert_eq!((after.request.state, after.delivery.is_none()), (RequestState::NotYet, true));
     assert_eq!(after.accounts.len(), 1);
     assert_eq!(after.accounts[0].username, "berta");
@@ -248,7 +248,7 @@ async fn two_requests_at_once_make_one_phone() {
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
-    assert_eq!(bench.store.roster().in_instance(bench.instance).len(), 1);
+    assert_eq!(bench.store.phones().in_instance(bench.instance).len(), 1);
     assert_eq!((bench.record().provisioning, bench.outside.holds.lock().unwrap().len()), (1, 1));
     bench.stop().await;
 }
@@ -263,10 +263,10 @@ async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
     let refused = bench.request(bench.wish("bert", "2")).await.unwrap().unwrap_err();
     assert!(refused.contains("in service in another instance") && !refused.contains("example.org"), "{refused}");
     assert!(bench.phone().is_none());
-    let there = bench.store.roster().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
+    let there = bench.store.phones().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
     let removed = |phone: &mut Phone, _: &mut Vec<_>| phone.wanted = Wanted::Removed;
-    bench.store.change_phone(there.id, removed).await.unwrap();
-    let is_buried = || bench.store.roster().get(there.id).is_some_and(|phone| phone.buried.is_some());
+    bench.store.phones().change(there.id, removed).await.unwrap();
+    let is_buried = || bench.store.phones().get(there.id).is_some_and(|phone| phone.buried.is_some());
     until("their phone is removed", is_buried).await;
     let _open = bench.request(bench.wish("bert", "2"));
     until("ours is in service", || bench.phone().is_some()).await;
@@ -281,7 +281,7 @@ async fn two_instances_that_share_an_account_cannot_both_get_a_mac_at_once() {
     let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
     bench.held(0).await;
     rest().await;
-    assert_eq!(bench.store.roster().all().len(), 1);
+    assert_eq!(bench.store.phones().all().len(), 1);
     bench.stop().await;
 }
 
@@ -291,7 +291,7 @@ async fn with_accounts_of_their_own_two_instances_have_nothing_to_do_with_each_o
     let neighbour = bench.neighbour("another-account").await;
     let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
     let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
-    until("both are in service", || bench.store.roster().all().len() == 2).await;
+    until("both are in service", || bench.store.phones().all().len() == 2).await;
     bench.stop().await;
 }
 
@@ -340,7 +340,7 @@ async fn a_user_made_anew_under_the_same_name_is_another_one() {
     let after = bench.record();
     assert_ne!(after.token, before.token);
     assert_ne!(after.own.password, before.own.password);
-    assert!(bench.store.roster().by_token(before.token.expose()).is_none(), "the old token is dead");
+    assert!(bench.store.phones().by_token(before.token.expose()).is_none(), "the old token is dead");
     assert_eq!(after.accounts[0].user_guid.as_deref(), Some("another-guid"));
     assert!(after.delivery.is_none());
     bench.stop().await;

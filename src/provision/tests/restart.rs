@@ -51,7 +51,7 @@ async fn life(at: usize) {
     let phone = bench.record();
     assert_eq!(phone.devices.state, DevicesState::Received);
     assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "restart {at}: flags are written once");
-    assert_eq!(bench.store.roster().all().len(), 1);
+    assert_eq!(bench.store.phones().all().len(), 1);
     // A restart during a call loses the answer; repeating the call changes nothing at the service.
     assert!(bench.outside.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
     assert!(

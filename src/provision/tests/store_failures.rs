@@ -15,7 +15,7 @@ use crate::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{FirstContact, Phone},
     },
-    provision::{bootstrap, commands, public_url},
+    provision::{bootstrap, commands},
     redirect::{Done, RedirectResult},
     settings::Scope,
 };
@@ -38,7 +38,7 @@ fn is_redirected(phone: &Phone) -> bool {
 
 async fn set(bench: &Bench, name: &str, value: Option<&str>) {
     let value = value.map(Secret::new);
-    bench.store.set_setting(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
+    bench.store.settings().set_one(bench.instance, &Scope::Instance, name, value.as_ref()).await.unwrap();
 }
 
 /// Announces a change of Devices after one second, because phones are decided a few at a time when a shared fact
@@ -178,13 +178,13 @@ impl Around {
         reach(bench, "sent to the first URL", |phone| is_redirected(phone) && leads_to(phone, FIRST_URL)).await;
         self.install(bench).await;
         named(SECOND_URL);
-        let conflict = public_url::conflict_key("yealink");
-        until("the conflict", || bench.store.fact(bench.instance, &conflict).is_some()).await;
+        let conflict = |bench: &Bench| bench.store.learned().urls_of(bench.instance, "yealink").conflict;
+        until("the conflict", || conflict(bench).is_some()).await;
         bench.settle().await;
         assert!(leads_to(&bench.record(), FIRST_URL), "nobody is moved");
         bench.provisioning.app_url_removed(bench.instance, "yealink", FIRST_URL.parse().unwrap());
         reach(bench, "moved", |phone| is_redirected(phone) && leads_to(phone, SECOND_URL)).await;
-        until("the end of the conflict", || bench.store.fact(bench.instance, &conflict).is_none()).await;
+        until("the end of the conflict", || conflict(bench).is_none()).await;
         let entry = self.outside.entries.lock().unwrap().get(&mac()).cloned().unwrap();
         assert!(entry.starts_with(SECOND_URL), "{entry}");
     }
@@ -200,7 +200,7 @@ impl Around {
         commands::allow(&store, id, FirstContact::default(), bench.now()).await.unwrap();
         commands::rotate(&store, id).await.unwrap();
         assert!(bench.record().former.is_some());
-        store.change_phone(id, |phone, _| phone.former = None).await.unwrap();
+        store.phones().change(id, |phone, _| phone.former = None).await.unwrap();
         commands::check_redirect(&store, id, false, bench.now()).await.unwrap();
         commands::request_registration_check(&store, id, bench.now()).await.unwrap();
         reach(bench, "looked after", |phone| {
@@ -219,10 +219,10 @@ impl Around {
         let first = make().await;
         let second = make().await;
         assert_eq!(bootstrap::find(store, instance, first.expose(), now), None, "the former one");
-        let ticket = bootstrap::find(store, instance, second.expose(), now).unwrap();
-        bootstrap::spend(store, instance, second.expose(), ticket).await.unwrap();
+        assert!(!bootstrap::find(store, instance, second.expose(), now).unwrap().used);
+        bootstrap::spend(store, instance, second.expose()).await.unwrap();
         assert!(bootstrap::find(store, instance, second.expose(), now).unwrap().used);
-        let worth_something = store.facts_beginning("bootstrap.").len();
+        let worth_something = store.learned().tickets(instance);
         assert_eq!(worth_something, 1, "whenever it died, no older one opens anything");
     }
 }

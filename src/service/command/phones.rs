@@ -53,7 +53,7 @@ impl CommandService {
     /// Finds a phone of the caller's instance.
     pub(super) fn find(&self, caller: &Caller, mac: Mac) -> Result<Arc<Phone>, CommandError> {
         let instance = &caller.instance;
-        self.store.roster().by_mac(instance.id, mac).ok_or_else(|| {
+        self.store.phones().by_mac(instance.id, mac).ok_or_else(|| {
             CommandError::rejected(format!(
                 "no phone {mac} in {}: `gangway phones list` shows what there is",
                 instance.label()
@@ -62,8 +62,8 @@ impl CommandService {
     }
 
     fn export(&self, phone: &Phone) -> PhoneExport {
-        let firmware = FirmwareState::of_phone(&self.store.layers(phone.instance), phone);
-        let asked = self.store.request_facts(phone.id);
+        let firmware = FirmwareState::of_phone(&self.store.settings().layers(phone.instance), phone);
+        let asked = self.store.requests().last(phone.id);
         PhoneExport::of(phone, &firmware, asked.as_ref().map(|facts| (facts.at, facts.address.as_str())))
     }
 
@@ -73,7 +73,7 @@ impl CommandService {
         removed: bool,
         replies: &Replies,
     ) -> Result<usize, CommandError> {
-        let mut phones = self.store.roster().in_instance(caller.instance.id);
+        let mut phones = self.store.phones().in_instance(caller.instance.id);
         phones.retain(|phone| removed || phone.buried.is_none());
         phones.sort_by_key(|phone| phone.mac);
         replies.rows(phones.iter().map(|phone| json!(self.export(phone)))).await;
@@ -92,16 +92,16 @@ impl CommandService {
 
     pub(super) async fn show_phone(&self, caller: &Caller, mac: Mac) -> Result<PhoneReport, CommandError> {
         let phone = self.find(caller, mac)?;
-        let events = self.store.events(phone.id, EVENTS).await?;
+        let events = self.store.phones().events(phone.id, EVENTS).await?;
         let urls = (self.urls)(phone.instance);
-        let scheme = self.store.layers(phone.instance).scheme_of(&phone);
+        let scheme = self.store.settings().layers(phone.instance).scheme_of(&phone);
         let events = events.into_iter().map(|event| EventExport { at: event.at, kind: event.kind, text: event.text });
         Ok(PhoneReport {
             phone: self.export(&phone),
             url: urls.base(&phone.provider, scheme).ok(),
             url_problem: urls.problem(&phone.provider, scheme),
             events: events.collect(),
-            last_file: self.store.request_facts(phone.id).map(|facts| facts.file.clone()),
+            last_file: self.store.requests().last(phone.id).map(|facts| facts.file.clone()),
         })
     }
 
@@ -142,12 +142,12 @@ impl CommandService {
         if wait {
             self.wait_carried_out(&phone, replies).await?;
         }
-        Ok(self.store.roster().get(phone.id).is_some_and(|phone| commands::lacks_passwords(&phone)))
+        Ok(self.store.phones().get(phone.id).is_some_and(|phone| commands::lacks_passwords(&phone)))
     }
 
     async fn wait_carried_out(&self, phone: &Phone, replies: &Replies) -> Result<(), CommandError> {
         self.require_gateway_for_written()?;
-        let is_done = || self.store.roster().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
+        let is_done = || self.store.phones().get(phone.id).is_none_or(|now| commands::is_carried_out(&now));
         if self.wait_for(is_done, replies).await {
             return Ok(());
         }
@@ -171,7 +171,7 @@ impl CommandService {
     /// Waits until the records meet a condition, for at most a minute. Returns whether they do. Ends early when the
     /// command has gone.
     pub(super) async fn wait_for(&self, is_so: impl Fn() -> bool, replies: &Replies) -> bool {
-        let mut changes = self.store.changes();
+        let mut changes = self.store.phones().changes();
         let deadline = self.clock.now().saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
         loop {
             if is_so() {
@@ -240,7 +240,7 @@ impl CommandService {
             return Ok(());
         }
         self.require_gateway_for_written()?;
-        let is_used = || self.store.roster().get(phone.id).is_none_or(|phone| phone.former.is_none());
+        let is_used = || self.store.phones().get(phone.id).is_none_or(|phone| phone.former.is_none());
         if !self.wait_for(is_used, replies).await {
             return Err(CommandError::failed(format!(
                 "the phone has not used its new credentials within a minute; the former ones are still good. {COME}"

@@ -71,7 +71,7 @@ impl CommandService {
         if wait {
             self.require_gateway_for_written()?;
             self.wait_checked(&phones, asked, replies).await?;
-            let roster = self.store.roster();
+            let roster = self.store.phones();
             let now = phones.iter().filter_map(|phone| roster.get(phone.id));
             replies.rows(now.map(|phone| json!(RedirectCheckRow::of(&phone)))).await;
         }
@@ -80,7 +80,7 @@ impl CommandService {
 
     fn phones_to_check(&self, caller: &Caller, mac: Option<Mac>) -> Result<Vec<Arc<Phone>>, CommandError> {
         let Some(mac) = mac else {
-            let mut phones = self.store.roster().in_instance(caller.instance.id);
+            let mut phones = self.store.phones().in_instance(caller.instance.id);
             phones.sort_by_key(|phone| phone.mac);
             phones.retain(|phone| phone.buried.is_none() && phone.wanted == Wanted::Active);
             return Ok(phones);
@@ -110,7 +110,7 @@ impl CommandService {
     ) -> Result<(), CommandError> {
         let (mut last, mut since) = (usize::MAX, self.clock.now());
         loop {
-            let roster = self.store.roster();
+            let roster = self.store.phones();
             let is_open = |phone: &&Arc<Phone>| roster.get(phone.id).is_some_and(|now| !is_checked(&now, asked));
             let open = phones.iter().filter(is_open).count();
             replies.progress(phones.len().saturating_sub(open) as u64, phones.len() as u64);

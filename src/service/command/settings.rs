@@ -39,7 +39,7 @@ impl CommandService {
         replies: &Replies,
     ) -> Result<(), CommandError> {
         let scope = parse(scope)?;
-        let layers = self.store.layers(caller.instance.id);
+        let layers = self.store.settings().layers(caller.instance.id);
         let mut names: Vec<String> = TABLE.iter().map(|setting| setting.name.to_owned()).collect();
         if scope == Scope::Instance {
             for vendor in self.load_registry()?.vendors() {
@@ -62,7 +62,7 @@ impl CommandService {
 
     /// Sends a row per setting that was set.
     pub(super) async fn list_set_settings(&self, caller: &Caller, replies: &Replies) -> Result<(), CommandError> {
-        let layers = self.store.layers(caller.instance.id);
+        let layers = self.store.settings().layers(caller.instance.id);
         let rows = layers.rows().iter().filter_map(|row| {
             let setting = setting(&row.name)?;
             Some(json!({"scope": row.scope.to_string(), "name": row.name, "value": setting.shown(&row.value)}))
@@ -73,7 +73,7 @@ impl CommandService {
 
     pub(super) fn get_setting(&self, caller: &Caller, name: &str, scope: &str) -> Result<Value, CommandError> {
         let (setting, scope) = (known(name)?, parse(scope)?);
-        let set = value_at(&self.store.layers(caller.instance.id), name, &scope);
+        let set = value_at(&self.store.settings().layers(caller.instance.id), name, &scope);
         let value = shown(setting, set.as_ref());
         Ok(json!({"name": name, "scope": scope.to_string(), "value": value, "set": set.is_some()}))
     }
@@ -99,15 +99,16 @@ impl CommandService {
             None => None,
         };
         let changes = [(name.to_owned(), value)];
-        let emptied = self.store.emptied_by(instance, &scope, &changes);
-        let before = remarks(&check, &self.store.layers(instance));
+        let emptied = self.store.settings().emptied_by(instance, &scope, &changes);
+        let before = remarks(&check, &self.store.settings().layers(instance));
         audit::entry(&self.store, caller, &scope.to_string(), &audit_entries(&changes, &emptied)).await?;
         let emptied = self
             .store
-            .set_settings(instance, &scope, &changes)
+            .settings()
+            .set(instance, &scope, &changes)
             .await
             .map_err(|error| CommandError::caused(format!("{name} is not changed"), &error))?;
-        let after = remarks(&check, &self.store.layers(instance));
+        let after = remarks(&check, &self.store.settings().layers(instance));
         let emptied = emptied.into_iter().map(|one| EmptiedSetting { scope: one.scope.to_string(), name: one.name });
         let new = after.iter().filter(|remark| !before.contains(remark)).map(|remark| remark.text.english());
         Ok(ChangedSetting { emptied: emptied.collect(), remarks: new.collect() })

@@ -25,14 +25,14 @@ impl CommandService {
 
     pub(super) async fn list_tokens(&self, caller: &Caller, replies: &Replies) -> Result<(), CommandError> {
         let now = self.clock.now();
-        let tokens = self.store.tokens(caller.instance.id);
+        let tokens = self.store.api_tokens().of(caller.instance.id);
         replies.rows(tokens.iter().map(|token| json!(info(token, now)))).await;
         Ok(())
     }
 
     /// Revokes the token with this name or number.
     pub(super) async fn revoke_token(&self, caller: &Caller, token: &str) -> Result<String, CommandError> {
-        let known = self.store.tokens(caller.instance.id);
+        let known = self.store.api_tokens().of(caller.instance.id);
         let Some(found) = known.iter().find(|one| one.name == token || one.id.to_string() == token) else {
             return Err(CommandError::rejected(format!(
                 "there is no token '{token}': `gangway tokens list` shows what there is"

@@ -52,7 +52,7 @@ impl CommandService {
 
     /// Sends the newest entries, newest first.
     pub(super) async fn list_audit(&self, caller: &Caller, count: u32, replies: &Replies) -> Result<(), CommandError> {
-        let rows = self.store.audit(caller.instance.id, None, count).await?;
+        let rows = self.store.audit_log().entries(caller.instance.id, None, count).await?;
         let rows = rows.iter().map(|row| {
             json!({
                 "at": row.at.to_string(), "who": row.who, "way": row.way, "source": row.source,
@@ -81,17 +81,17 @@ impl CommandService {
             target: phone.map(|mac| mac.to_string()).unwrap_or_default(),
             deed,
         };
-        Ok(self.store.add_audit(&entry).await?)
+        Ok(self.store.audit_log().add(&entry).await?)
     }
 
     /// A backup contains every secret, so the attempt alone is recorded.
     pub(super) async fn record_backup(&self, user: &str, file: &str) -> Result<(), CommandError> {
         let deed = format!("write everything into the backup {file}");
-        Ok(self.store.add_audit_everywhere(user, &deed).await?)
+        Ok(self.store.audit_log().add_everywhere(user, &deed).await?)
     }
 
     pub(super) async fn rotate_keys(&self, user: &str, replies: &Replies) -> Result<KeyRotation, CommandError> {
-        self.store.add_audit_everywhere(user, "make a new sealing key").await?;
+        self.store.audit_log().add_everywhere(user, "make a new sealing key").await?;
         let rotation = self.store.rotate_keys(|step| {
             if let RotationStep::Resealed(done, total) = step {
                 replies.progress(done, total);

@@ -15,9 +15,9 @@ use super::{
     sections::{Body, BundleFile, Group},
 };
 use crate::{
-    provision::public_url::{CONFLICT, LEARNED},
+    phone::instance::InstanceId,
     settings::{Lookup, Scope, setting},
-    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, StoreError},
+    store::{AUDIT_KEPT, AuditRow, HistoryFilter, HistoryRow, NamedUrls, Store, StoreError},
 };
 
 /// Text compresses to about a twelfth. This is the maximum amount read from logs and single phones, in bytes per byte
@@ -25,10 +25,6 @@ use crate::{
 const UNPACKED: u64 = 12;
 /// Maximum number of calls to redirect services to read, newest first.
 const CALLS: u32 = 20_000;
-/// Prefixes of the facts to include: URLs learned and in conflict, grants, destinations of sysclients, origins that
-/// frame the page.
-const FACTS: [&str; 5] = [LEARNED, CONFLICT, "grants.", "devices.", "frame."];
-
 /// The collected parts, before they are cut to size.
 pub(super) struct Collected {
     /// All parts.
@@ -77,8 +73,8 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
     for tenant in &sources.tenants {
         let instance = tenant.id;
         let filter = HistoryFilter { instance, mac: wish.phone, before: None, limit: CALLS };
-        let history = unread.taken("the redirect history", store.history(filter).await);
-        let mut audit = unread.taken("the audit", store.audit(instance, None, AUDIT_KEPT).await);
+        let history = unread.taken("the redirect history", store.redirect_history().entries(filter).await);
+        let mut audit = unread.taken("the audit", store.audit_log().entries(instance, None, AUDIT_KEPT).await);
         let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| wish.phone != Some(mac));
         audit.retain(|row| wish.phone.is_none() || !of_others(row));
         instances.push(OfInstance { tenant, history, audit });
@@ -124,18 +120,18 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
 fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[OfPhone]) -> KnownOriginals {
     let Sources { config, store, .. } = *sources;
     let mut known = KnownOriginals::default();
-    for phone in store.roster().all() {
+    for phone in store.phones().all() {
         identifiers::of_phone(&phone, &mut known);
     }
     identifiers::of_config(config, &mut known);
     for of in instances {
-        identifiers::of_settings(&store.layers(of.tenant.id), &mut known);
+        identifiers::of_settings(&store.settings().layers(of.tenant.id), &mut known);
         for row in &of.audit {
             identifiers::of_audit(row, &mut known);
         }
     }
-    for prefix in [LEARNED, CONFLICT, "devices.", "frame."] {
-        for (_, _, value) in store.facts_beginning(prefix) {
+    for of in instances {
+        for (_, value) in learned(store, of.tenant.id).iter().filter(|(name, _)| !name.starts_with("grants.")) {
             value.split_whitespace().for_each(|url| known.add_host_of(url));
         }
     }
@@ -169,7 +165,7 @@ fn of_instance(
     of: &OfInstance<'_>,
 ) -> Vec<BundleFile> {
     let row = |value: Value| redaction.value(value).to_string();
-    let layers = sources.store.layers(of.tenant.id);
+    let layers = sources.store.settings().layers(of.tenant.id);
     let of_others =
         |scope: &Scope| matches!(scope, Scope::Phone(mac) if wish.phone.is_some_and(|wished| wished != *mac));
     let settings = layers.rows().iter().filter(|set| !of_others(&set.scope)).map(|set| {
@@ -208,19 +204,30 @@ fn of_instance(
     ]
 }
 
+/// What the gateway learned for an instance, as far as the bundle shows it: names with values.
+fn learned(store: &Store, instance: InstanceId) -> Vec<(String, String)> {
+    let learned = store.learned();
+    let mut all = Vec::new();
+    for (provider, NamedUrls { url, conflict }) in learned.urls(instance) {
+        all.extend(url.map(|url| (format!("learned_url.{provider}"), url)));
+        all.extend(conflict.map(|urls| (format!("learned_url_conflict.{provider}"), urls)));
+    }
+    all.extend(learned.grants(instance).into_iter().map(|(app, apis)| (format!("grants.{app}"), apis)));
+    all.extend(learned.devices_address(instance).map(|url| ("devices.sysclients".to_owned(), url)));
+    let hosts = learned.frame_hosts(instance);
+    all.extend((!hosts.is_empty()).then(|| ("frame.hosts".to_owned(), hosts.join(" "))));
+    all
+}
+
 fn instance(sources: &Sources<'_>, tenant: &Tenant) -> Value {
     let store = sources.store;
-    let learned: serde_json::Map<String, Value> = FACTS
-        .iter()
-        .flat_map(|prefix| store.facts_beginning(prefix))
-        .filter(|(instance, ..)| *instance == tenant.id)
-        .map(|(_, name, value)| (name, Value::String(value)))
-        .collect();
+    let learned: serde_json::Map<String, Value> =
+        learned(store, tenant.id).into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     // Per provider, because each provider has a separate app object.
     let registry = sources.registry.load();
     let providers =
         registry.vendors().flat_map(|vendor| vendor.providers.iter().map(move |provider| (vendor, provider)));
-    let layers = store.layers(tenant.id);
+    let layers = store.settings().layers(tenant.id);
     let come_to: serde_json::Map<String, Value> = providers
         .map(|(vendor, provider)| {
             let scheme = layers.scheme(&Lookup { vendor: Some(&vendor.name), ..Lookup::instance() });

@@ -4,8 +4,8 @@ use gangway_base::secret::Secret;
 use url::Url;
 
 use crate::{
-    base::config::Config, catalog::Registry, phone::instance::InstanceId,
-    provision::bootstrap_account::BOOTSTRAP_PASSWORD, render::secrets_of, settings::setting, store::Store,
+    base::config::Config, catalog::Registry, phone::instance::InstanceId, render::secrets_of, settings::setting,
+    store::Store,
 };
 
 /// Returns the secrets in the configuration, and those of all instances in the store, including instances that are not
@@ -17,13 +17,13 @@ pub(super) fn known(config: &Config, instances: &[InstanceId], store: &Store, re
     let proxy = Url::parse(config.net.proxy.expose()).ok();
     secrets.extend(proxy.as_ref().and_then(Url::password).map(Secret::new));
     for instance in instances {
-        let layers = store.layers(*instance);
+        let layers = store.settings().layers(*instance);
         let hidden = layers.rows().iter().filter(|row| setting(&row.name).is_none_or(|setting| setting.secret));
         secrets.extend(hidden.map(|row| row.value.clone()));
-        secrets.extend(store.secret_fact(*instance, BOOTSTRAP_PASSWORD));
+        secrets.extend(store.learned().bootstrap_password(*instance));
     }
-    for phone in store.roster().all() {
-        secrets.extend(secrets_of(registry, &phone, &store.layers(phone.instance)));
+    for phone in store.phones().all() {
+        secrets.extend(secrets_of(registry, &phone, &store.settings().layers(phone.instance)));
         secrets.extend(phone.code.clone());
         secrets.extend(phone.sysclient.password.clone());
     }

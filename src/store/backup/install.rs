@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::store::{DATABASE, error::StoreError, files::failed, key_file::KEY, snapshots};
+use crate::store::{DATABASE, api::error::StoreError, files::failed, sealing::key_file::KEY, snapshots};
 
 /// The directory of restored files that are not moved yet.
 const DECIDED: &str = "restored";

@@ -15,14 +15,18 @@ use std::{
 };
 
 use gangway_base::secret::Secret;
-use sqlx::Connection;
 
 pub(super) use self::install::is_unfinished;
 pub use self::{
     archive::{Contents, Damage},
     restore::{Restore, RestoreError, Restored, finish as finish_restoration},
 };
-use super::{Store, error::StoreError, files::failed, schema, vacuum_into};
+use super::{
+    Store,
+    api::error::StoreError,
+    files::failed,
+    sqlite::{self, CopiedRecords},
+};
 
 /// Minimum length of a passphrase, in characters.
 pub const PASSPHRASE_LEAST: usize = 12;
@@ -58,24 +62,15 @@ impl Store {
         let beside = |ending: &str| Beside::of(to, ending);
         let (copied, partial) = (beside("copy"), beside("partial"));
         progress(Progress::Copying);
-        let mut reader = self.reader().await?;
-        let made = vacuum_into::copy(&mut reader, &copied.0).await;
-        let _ = reader.close().await;
-        made?;
-        let mut copy = vacuum_into::open(&copied.0).await?;
-        let phones = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM phone").fetch_one(&mut copy).await;
-        let instances = sqlx::query_scalar::<_, String>("SELECT domain || '/' || name FROM instance ORDER BY id")
-            .fetch_all(&mut copy)
-            .await;
-        let _ = copy.close().await;
+        let CopiedRecords { phones, instances } = self.database.copy_to(&copied.0).await?;
         let contents = archive::Contents {
-            made: self.inner.clock.now(),
+            made: self.database.now(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            schema: schema::newest(),
-            phones: super::codec::unsigned(phones.unwrap_or_default()),
-            instances: instances.unwrap_or_default(),
+            schema: sqlite::newest_schema(),
+            phones,
+            instances,
         };
-        let key = self.inner.keyring.to_text();
+        let key = self.database.keyring().to_text();
         let written = write(&copied.0, &partial.0, &contents, &key, passphrase, &mut progress);
         written.map_err(failed("write the backup", to))?;
         // A hard link does not overwrite a file that was created meanwhile.

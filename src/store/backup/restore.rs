@@ -10,7 +10,6 @@ use std::{
 
 use gangway_base::{clock::SharedClock, secret::Secret, tasks::Tasks};
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, Connection, Row};
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,14 +19,15 @@ use super::{
     invalidate::quieten,
 };
 use crate::store::{
-    DATABASE, Store, connection,
-    error::{ErrorContext, StoreError},
+    DATABASE, Store,
+    api::error::StoreError,
     files::{self, ServeLock, failed},
-    key_file::{self, CREDENTIAL, KEY},
-    seal::Keyring,
-    sealed_columns::SEALED,
+    sealing::{
+        key_file::{self, CREDENTIAL, KEY},
+        keyring::Keyring,
+    },
+    sqlite,
     staging::Staging,
-    vacuum_into,
 };
 
 /// The staging directory.
@@ -123,7 +123,7 @@ impl Restore<'_> {
         let staging = Staging::make(self.dir, STAGING)?;
         let (contents, made) = self.unpack(staging.path(), passphrase, &mut progress)?;
         progress(Progress::Checking);
-        verify(staging.path()).await?;
+        sqlite::verify(&staging.path().join(DATABASE), &key_file::keyring(staging.path(), None, true)?).await?;
         let (phones, tokens) = self.quieten(staging.path(), made, &mut progress).await?;
         let ready = staging.path().join("ready");
         let bare = contents.is_none();
@@ -180,36 +180,25 @@ impl Restore<'_> {
     ) -> Result<(usize, u64), RestoreError> {
         let tasks = Tasks::new();
         let store = Store::open_with(staging, None, self.clock.clone(), &tasks).await?;
-        let phones = store.roster().all();
-        let rows: i64 = {
-            let mut writing = store.inner.writer.take().await;
-            // A crash here leaves only the staging directory, so durability does not matter.
-            let _ = sqlx::query("PRAGMA synchronous = OFF").execute(&mut *writing).await;
-            sqlx::query_scalar("SELECT count(*) FROM phone")
-                .fetch_one(&mut *writing)
-                .await
-                .attempt("count the phones")?
-        };
+        let phones = store.phones().all();
+        let rows = store.database.begin_restore().await?;
         let rows = usize::try_from(rows).unwrap_or_default();
         if rows != phones.len() {
             return Err(RestoreError::Phones { damaged: rows.saturating_sub(phones.len()), phones: rows });
         }
         let now = self.clock.now();
         for (done, phone) in phones.iter().enumerate() {
-            store.change_phone(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
+            store.phones().change(phone.id, |phone, events| quieten(phone, made, now, events)).await?;
             progress(Progress::Phones(done as u64 + 1, rows as u64));
         }
         // A token that was revoked since the backup would become valid again.
-        let tokens = sqlx::query("DELETE FROM token").execute(&mut *store.inner.writer.take().await).await;
-        let tokens = tokens.attempt("end the tokens of scripts")?.rows_affected();
+        let tokens = store.database.delete_tokens().await?;
         let file = self.file.display();
-        store.add_audit_everywhere(&self.by, &format!("restore {file}, a backup of {made:.0}")).await?;
-        store.is_restored(made).await?;
+        store.audit_log().add_everywhere(&self.by, &format!("restore {file}, a backup of {made:.0}")).await?;
+        store.database.is_restored(made).await?;
         let ready = staging.join("ready");
         DirBuilder::new().mode(0o700).create(&ready).map_err(failed("create the directory", &ready))?;
-        let mut reader = connection::reader(&staging.join(DATABASE)).await?;
-        let copied = vacuum_into::copy(&mut reader, &ready.join(DATABASE)).await;
-        let _ = reader.close().await;
+        let copied = store.database.copy_to(&ready.join(DATABASE)).await;
         tasks.finish(Duration::from_secs(10)).await;
         copied?;
         Ok((rows, tokens))
@@ -237,44 +226,6 @@ pub fn finish(dir: &Path) -> Result<bool, StoreError> {
     }
     let _alone = ServeLock::take(dir)?;
     install::finish(dir).map(|_aside| true)
-}
-
-/// Verifies pages, order and references, and that every sealed value can be unsealed with the key.
-async fn verify(staging: &Path) -> Result<(), RestoreError> {
-    let keyring = key_file::keyring(staging, None, true)?;
-    let mut database = vacuum_into::open(&staging.join(DATABASE)).await?;
-    vacuum_into::verify(&mut database).await?;
-    connection::proofs(&mut database, &keyring).await?;
-    for column in SEALED {
-        let exists: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
-            .bind(column.table)
-            .fetch_one(&mut database)
-            .await
-            .attempt("look at the schema of the backup")?;
-        // An earlier schema may lack this table.
-        if exists == 0 {
-            continue;
-        }
-        let mut from = 0;
-        loop {
-            let query = format!("{} OFFSET ?3", column.select());
-            // An empty key number matches no key, so the query returns every value.
-            let rows = sqlx::query(AssertSqlSafe(query)).bind(Vec::<u8>::new()).bind(1000).bind(from);
-            let rows = rows.fetch_all(&mut database).await.attempt("read the backup through")?;
-            for row in &rows {
-                let names: Result<Vec<String>, _> = (1..=column.row.len()).map(|index| row.try_get(index)).collect();
-                let names = names.attempt("read the backup through")?;
-                let sealed: Vec<u8> = row.try_get(0).attempt("read the backup through")?;
-                keyring.unseal(&column.place(&names), &sealed)?;
-            }
-            from += 1000;
-            if rows.len() < 1000 {
-                break;
-            }
-        }
-    }
-    let _ = database.close().await;
-    Ok(())
 }
 
 fn private(path: &Path) -> std::io::Result<File> {

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     phone::{instance::InstanceId, record::Phone},
     settings::Scope,
-    store::{DATABASE, NewToken, RestoreError, TokenScope, key_file::KEY},
+    store::{DATABASE, NewToken, RestoreError, TokenScope, sealing::key_file::KEY},
 };
 
 struct Site {
@@ -40,18 +40,22 @@ async fn site() -> Site {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("data")).await;
     let instance = store.instance("example.com", "gangway").await.unwrap();
-    let now = store.inner.clock.now();
+    let now = store.database.inner.clock.now();
     let mut phone = Phone::new(instance, "805ec0000001".parse().unwrap(), "yealink", "yealink", now);
     phone.accounts = Phone::sample().accounts;
     phone.accounts[0].password = Secret::new("the-password");
     phone.code = Some(Secret::new("the-code"));
     phone.window.open(now, 7);
-    let phone = store.create_phone(phone, Vec::new()).await.unwrap();
-    store.set_setting(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting"))).await.unwrap();
+    let phone = store.phones().create(phone, Vec::new()).await.unwrap();
+    store
+        .settings()
+        .set_one(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting")))
+        .await
+        .unwrap();
     store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
-    store.save_upload(phone.id, "a.log", b"the-upload").await.unwrap();
+    store.uploaded_files().save(phone.id, "a.log", b"the-upload").await.unwrap();
     let token = NewToken { name: "a".into(), scope: TokenScope::Read, expires: None, created_by: "x".into() };
-    store.create_token(instance, token).await.unwrap();
+    store.api_tokens().create(instance, token).await.unwrap();
     Site { dir, store, instance, phone }
 }
 
@@ -102,16 +106,16 @@ async fn a_backup_comes_back_on_another_host() {
     assert_eq!((restored.phones, &restored.contents, &restored.aside), (1, &Some(contents), &None));
     assert_eq!(restored.tokens, 1, "a token that was revoked since lets nobody in");
     let store = open(&site.elsewhere()).await;
-    let phone = store.roster().get(site.phone.id).unwrap();
+    let phone = store.phones().get(site.phone.id).unwrap();
     assert_eq!((&phone.token, &phone.own, &phone.accounts), (&site.phone.token, &site.phone.own, &site.phone.accounts));
-    assert_eq!(store.layers(site.instance).get("ldap_password").unwrap().expose(), "the-setting");
+    assert_eq!(store.settings().layers(site.instance).get("ldap_password").unwrap().expose(), "the-setting");
     assert_eq!(store.secret_fact(site.instance, "shared").unwrap().expose(), "the-fact");
-    assert_eq!(store.upload(phone.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+    assert_eq!(store.uploaded_files().content(phone.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
     // State that may be obsolete is not restored.
     assert!(site.phone.window.is_open(clock().now()) && !phone.window.is_open(clock().now()));
-    assert!(store.tokens(site.instance).is_empty() && site.store.tokens(site.instance).len() == 1);
+    assert!(store.api_tokens().of(site.instance).is_empty() && site.store.api_tokens().of(site.instance).len() == 1);
     assert!(phone.code.is_none() && phone.sysclient.spent.holds(&Secret::new("the-code")));
-    assert_eq!(store.events(phone.id, 1).await.unwrap()[0].kind, "restored");
+    assert_eq!(store.phones().events(phone.id, 1).await.unwrap()[0].kind, "restored");
     // It stays passive, even across restarts, until an administrator confirms.
     let sentence = open(&site.elsewhere()).await.restoration().unwrap().passive_sentence().unwrap();
     assert!(sentence.contains("--take-over"), "{sentence}");
@@ -184,8 +188,8 @@ async fn a_database_that_is_there_is_replaced_only_when_told_and_kept_beside() {
     let restored = carry_out(Restore { replace: true, ..restore(&site.backup(), &occupied) }).await.unwrap();
     let aside = restored.aside.unwrap();
     assert_eq!(fs::read(aside.join(KEY)).unwrap(), before);
-    assert_eq!(open(&occupied).await.roster().len(), 1);
-    assert_eq!(open(&aside).await.roster().len(), 0, "what was there can still be used");
+    assert_eq!(open(&occupied).await.phones().len(), 1);
+    assert_eq!(open(&aside).await.phones().len(), 0, "what was there can still be used");
 }
 
 #[tokio::test]
@@ -194,13 +198,13 @@ async fn a_copy_gangway_made_by_itself_comes_back_with_the_key_that_is_there() {
     let data = site.dir.path().join("data");
     let copy = site.store.copy_of_the_day(7).await.unwrap().unwrap();
     assert_eq!(site.store.copy_of_the_day(7).await.unwrap(), None, "one a day");
-    site.store.change_phone(site.phone.id, |phone, _| phone.category = Some("later".into())).await.unwrap();
+    site.store.phones().change(site.phone.id, |phone, _| phone.category = Some("later".into())).await.unwrap();
     drop(site.store);
     let again = Restore { replace: true, ..restore(&copy, &data) };
     let restored = again.carry_out(|| panic!("no passphrase is needed"), |_| ()).await.unwrap();
     assert_eq!((restored.phones, restored.contents), (1, None));
     let store = open(&data).await;
-    assert_eq!(store.roster().get(site.phone.id).unwrap().category, None);
+    assert_eq!(store.phones().get(site.phone.id).unwrap().category, None);
     assert!(store.restoration().unwrap().passive_sentence().is_some());
     assert!(copy.exists());
 }
@@ -231,7 +235,10 @@ async fn damage_is_found_and_the_newest_copy_named() {
     site.store.look_for_damage(std::time::Duration::from_secs(10)).await.unwrap();
     let copy = site.store.copy_of_the_day(7).await.unwrap().unwrap();
     // Checkpoint everything into the file, then overwrite a page of a table.
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *site.store.inner.writer.take().await).await.unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut *site.store.database.inner.writer.take().await)
+        .await
+        .unwrap();
     let mut bytes = fs::read(data.join(DATABASE)).unwrap();
     for page in bytes.chunks_mut(4096).skip(1) {
         if page[0] == 13 {

@@ -20,7 +20,7 @@ pub(super) async fn until(what: &str, clock: &ManualClock, is_so: impl Fn() -> b
 async fn left_behind() -> (TempDir, InstanceId) {
     let fixture = Fixture::new().await;
     for mac in ["805ec0000001", "805ec0000002"] {
-        fixture.store.create_phone(full(fixture.phone(mac)), Vec::new()).await.unwrap();
+        fixture.store.phones().create(full(fixture.phone(mac)), Vec::new()).await.unwrap();
     }
     let Fixture { dir, tasks, store, instance } = fixture;
     tasks.finish(Duration::from_secs(10)).await;
@@ -43,15 +43,15 @@ async fn a_database_whose_log_cannot_be_made_is_served_and_heals() {
 
     assert!(matches!(store.condition(), Health::ReadingOnly(_)), "{:?}", store.condition());
     assert_eq!(store.instance("example.com", "gangway").await.unwrap(), instance);
-    let phone = store.roster().all()[0].clone();
-    assert_eq!((store.roster().len(), phone.accounts.is_empty()), (2, false));
-    let refused = store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.unwrap_err().to_string();
+    let phone = store.phones().all()[0].clone();
+    assert_eq!((store.phones().len(), phone.accounts.is_empty()), (2, false));
+    let refused = store.phones().change(phone.id, |phone, _| phone.provisioning = 7).await.unwrap_err().to_string();
     assert!(refused.contains("served as they were"), "{refused}");
 
     fs::remove_dir(&log).unwrap();
     until("it is written again", &clock, || store.condition() == Health::Healthy).await;
-    store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.unwrap();
-    assert_eq!(open(dir.path()).await.roster().get(phone.id).unwrap().provisioning, 7, "on disk");
+    store.phones().change(phone.id, |phone, _| phone.provisioning = 7).await.unwrap();
+    assert_eq!(open(dir.path()).await.phones().get(phone.id).unwrap().provisioning, 7, "on disk");
     tasks.finish(Duration::from_secs(10)).await;
 }
 
@@ -82,10 +82,10 @@ async fn what_a_damaged_database_still_holds_is_served_and_nothing_is_written_to
 
     assert!(matches!(store.condition(), Health::Damaged { .. }), "{:?}", store.condition());
     assert!(store.condition().message().unwrap().contains("restore the last backup"));
-    let phones = store.roster().all();
+    let phones = store.phones().all();
     assert_eq!(phones.len(), 2, "both can be read");
     let before = fs::read(&path).unwrap();
-    let refused = store.change_phone(phones[0].id, |phone, _| phone.provisioning = 7).await;
+    let refused = store.phones().change(phones[0].id, |phone, _| phone.provisioning = 7).await;
     assert!(matches!(refused, Err(StoreError::Ailing { .. })), "{refused:?}");
     tasks.finish(Duration::from_secs(10)).await;
     drop(store);
@@ -99,10 +99,10 @@ async fn damage_is_noticed_before_it_is_needed() {
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
     for number in 1..=40 {
         let phone = full(fixture.phone(&format!("805ec00000{number:02x}")));
-        fixture.store.create_phone(phone, Vec::new()).await.unwrap();
+        fixture.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(&mut *fixture.store.inner.writer.take().await)
+        .execute(&mut *fixture.store.database.inner.writer.take().await)
         .await
         .unwrap();
     assert_eq!(fixture.store.condition(), Health::Healthy);
@@ -114,5 +114,5 @@ async fn damage_is_noticed_before_it_is_needed() {
 
     clock.advance(Duration::from_secs(3600));
     until("it is noticed", &clock, || matches!(fixture.store.condition(), Health::Damaged { .. })).await;
-    assert_eq!(fixture.store.roster().len(), 40, "phones are served from memory");
+    assert_eq!(fixture.store.phones().len(), 40, "phones are served from memory");
 }

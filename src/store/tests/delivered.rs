@@ -11,7 +11,7 @@ fn tag(body: &str) -> String {
 }
 
 async fn held(store: &Store, phone: PhoneId) -> Option<(String, String, String)> {
-    let file = store.delivered_file(phone).await.unwrap()?;
+    let file = store.deliveries().last(phone).await.unwrap()?;
     Some((file.name, file.etag, String::from_utf8(file.body.to_vec()).unwrap()))
 }
 
@@ -22,21 +22,21 @@ fn told(name: &str, body: &str) -> Option<(String, String, String)> {
 #[tokio::test]
 async fn the_file_fetched_last_is_kept_sealed_and_goes_with_the_phone() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let later = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
-    let keep = |name, seconds, body| fixture.store.file_delivered(delivered(phone.id, name, later(seconds), body));
+    let keep = |name, seconds, body| fixture.store.deliveries().note(delivered(phone.id, name, later(seconds), body));
 
     keep("a.cfg", 1, "first-secret");
     assert_eq!(held(&fixture.store, phone.id).await, told("a.cfg", "first-secret"), "known before it is written");
-    fixture.store.flush_delivered_files().await.unwrap();
+    fixture.store.deliveries().flush().await.unwrap();
     assert_eq!(held(&fixture.again().await, phone.id).await, told("a.cfg", "first-secret"));
     for (place, name) in ["a.cfg", "b.cfg", "c.cfg"].into_iter().enumerate() {
         keep(name, 2 + i64::try_from(place).unwrap(), "second-secret");
-        fixture.store.flush_delivered_files().await.unwrap();
+        fixture.store.deliveries().flush().await.unwrap();
     }
     assert_eq!(held(&fixture.again().await, phone.id).await, told("c.cfg", "second-secret"));
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM delivered_file")
-        .fetch_one(&fixture.store.readers().unwrap())
+        .fetch_one(&fixture.store.database.readers().unwrap())
         .await
         .unwrap();
     assert_eq!(rows, 2, "the newest names only");
@@ -44,32 +44,32 @@ async fn the_file_fetched_last_is_kept_sealed_and_goes_with_the_phone() {
         assert!(!contains(&fs::read(entry.unwrap().path()).unwrap(), "-secret"));
     }
 
-    fixture.store.change_phone(phone.id, |phone, _| phone.buried = Some(now())).await.unwrap();
+    fixture.store.phones().change(phone.id, |phone, _| phone.buried = Some(now())).await.unwrap();
     assert_eq!(held(&fixture.store, phone.id).await, None);
     keep("d.cfg", 9, "late");
-    fixture.store.flush_delivered_files().await.unwrap();
+    fixture.store.deliveries().flush().await.unwrap();
     assert_eq!(held(&fixture.again().await, phone.id).await, None, "nothing comes back to a removed phone");
 }
 
 #[tokio::test]
 async fn what_was_going_on_is_counted_by_the_hour() {
     let fixture = Fixture::new().await;
-    let phone = fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let hours = |count| jiff::SignedDuration::from_hours(count);
     let seen = |at, outcome| {
         let note = RequestNote { at, outcome, ..super::requests::note(fixture.instance, Some(phone.id), "x.cfg") };
-        fixture.store.request_seen(note);
+        fixture.store.requests().note(note);
     };
     seen(now(), "delivered");
     seen(now(), "not-modified");
     seen(now() - hours(2), "delivered");
     seen(now() - hours(24 * 40), "delivered");
-    fixture.store.flush_requests().await.unwrap();
+    fixture.store.requests().flush().await.unwrap();
     seen(now(), "refused");
-    fixture.store.flush_requests().await.unwrap();
-    fixture.store.change_phone(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
+    fixture.store.requests().flush().await.unwrap();
+    fixture.store.phones().change(phone.id, |phone, _| phone.provisioning += 1).await.unwrap();
     let read = |store: Store, from| async move {
-        let rows = store.activity(fixture.instance, from).await.unwrap();
+        let rows = store.requests().activity(fixture.instance, from).await.unwrap();
         rows.iter().map(|row| (row.requests, row.deliveries, row.provisionings)).collect::<Vec<_>>()
     };
     assert_eq!(read(fixture.again().await, now() - hours(24 * 60)).await, [(1, 1, 0), (3, 1, 2)]);
@@ -82,10 +82,10 @@ async fn it_is_known_when_a_setting_was_changed_or_taken_back() {
     let fixture = Fixture::with_clock(clock.clone()).await;
     let set = |value: Option<&str>| {
         let (store, instance, value) = (fixture.store.clone(), fixture.instance, value.map(Secret::new));
-        async move { store.set_setting(instance, &Scope::Instance, "language", value.as_ref()).await.unwrap() }
+        async move { store.settings().set_one(instance, &Scope::Instance, "language", value.as_ref()).await.unwrap() }
     };
     let changed = || async {
-        let changes = fixture.store.setting_changes(fixture.instance, &Scope::Instance).await.unwrap();
+        let changes = fixture.store.settings().last_changes(fixture.instance, &Scope::Instance).await.unwrap();
         changes.into_iter().map(|change| (change.name, change.at)).collect::<Vec<_>>()
     };
     set(Some("de")).await;

@@ -10,7 +10,7 @@ use super::{
     schemas::{RELEASED, database, downgraded},
     *,
 };
-use crate::store::{key_file, schema::newest, snapshots};
+use crate::store::{sealing::key_file, snapshots, sqlite::schema::newest};
 
 const PHONES: u8 = 3;
 
@@ -41,15 +41,20 @@ async fn furnished(fixture: &Fixture) {
         account.password = Secret::new(format!("password-{number}"));
         // The first schema could not store these.
         (account.orphaned, account.withheld) = (None, None);
-        fixture.store.create_phone(phone, vec![NewEvent::new("made", "Made.")]).await.unwrap();
+        fixture.store.phones().create(phone, vec![NewEvent::new("made", "Made.")]).await.unwrap();
     }
     let set = async |name: &str, value: &str| {
-        fixture.store.set_setting(fixture.instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
+        fixture
+            .store
+            .settings()
+            .set_one(fixture.instance, &Scope::Instance, name, Some(&Secret::new(value)))
+            .await
+            .unwrap();
     };
     set("ldap_password", "the-setting").await;
     set("provisioning_scheme", "http").await;
     fixture.store.set_secret_fact(fixture.instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
-    fixture.store.save_upload(PhoneId(1), "a.log", b"the-upload").await.unwrap();
+    fixture.store.uploaded_files().save(PhoneId(1), "a.log", b"the-upload").await.unwrap();
 }
 
 /// The whole database as SQL.
@@ -129,9 +134,9 @@ async fn every_released_database_opens_with_everything_in_it() {
         let store = open(dir.path()).await;
 
         let instance = store.instance("example.com", "gangway").await.unwrap();
-        assert_eq!(store.roster().in_instance(instance).len(), usize::from(PHONES), "schema {version}");
+        assert_eq!(store.phones().in_instance(instance).len(), usize::from(PHONES), "schema {version}");
         for number in 1..=PHONES {
-            let phone = store.roster().get(PhoneId(number.into())).unwrap();
+            let phone = store.phones().get(PhoneId(number.into())).unwrap();
             assert_eq!(phone.mac.to_string(), format!("805ec00000{number:02x}"));
             assert_eq!(phone.token.expose(), format!("frozentokenfrozentoken{number:04}"));
             assert_eq!(phone.own.password.expose(), format!("OwnPassword{number:09}"));
@@ -141,7 +146,7 @@ async fn every_released_database_opens_with_everything_in_it() {
                 (account.username.clone(), account.cn.clone()),
                 (format!("user{number}"), format!("User {number}"))
             );
-            assert_eq!(store.events(phone.id, 10).await.unwrap().len(), 1, "schema {version}");
+            assert_eq!(store.phones().events(phone.id, 10).await.unwrap().len(), 1, "schema {version}");
             if number > 1 {
                 assert_eq!(phone.device_config.items["NTP"]["server"], "ntp.example.com");
                 assert_eq!(phone.sysclient.password.as_ref().unwrap().expose(), "the-sysclient");
@@ -149,14 +154,17 @@ async fn every_released_database_opens_with_everything_in_it() {
                 assert_eq!(phone.redirect_entry.as_ref().unwrap().url.expose(), "https://the-url/");
             }
         }
-        assert_eq!(store.layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
+        assert_eq!(store.settings().layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
         assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
-        assert_eq!(store.upload(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+        assert_eq!(
+            store.uploaded_files().content(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(),
+            b"the-upload"
+        );
         // The original file is kept as a copy if anything was migrated.
         assert_eq!(snapshots::list(dir.path()).len(), usize::from(version < newest()), "schema {version}");
         // It can be written like any other database.
-        store.change_phone(PhoneId(1), |phone, _| phone.firmware = Some("108.87.0.1".into())).await.unwrap();
-        assert_eq!(open(dir.path()).await.roster().get(PhoneId(1)).unwrap().firmware.as_deref(), Some("108.87.0.1"));
+        store.phones().change(PhoneId(1), |phone, _| phone.firmware = Some("108.87.0.1".into())).await.unwrap();
+        assert_eq!(open(dir.path()).await.phones().get(PhoneId(1)).unwrap().firmware.as_deref(), Some("108.87.0.1"));
     }
 }
 
@@ -219,9 +227,9 @@ async fn ten_thousand_phones_of_the_first_release_come_forward() {
 
     let store = open(dir.path()).await;
 
-    assert_eq!(store.roster().len() as i64, MANY, "every phone opens");
+    assert_eq!(store.phones().len() as i64, MANY, "every phone opens");
     for id in [i64::from(PHONES) + 1, MANY / 2, MANY] {
-        let phone = store.roster().get(PhoneId(id)).unwrap();
+        let phone = store.phones().get(PhoneId(id)).unwrap();
         assert_eq!(phone.mac.to_string(), format!("805ec0{id:06x}"));
         assert_eq!(phone.own.password.expose(), "OwnPassword000000002");
         assert_eq!(phone.accounts[0].password.expose(), "password-2");

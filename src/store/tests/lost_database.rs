@@ -19,7 +19,7 @@ impl Serving {
         let clock = ManualClock::new(now());
         let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
         let claim = fixture.store.claim().unwrap();
-        let phone = fixture.store.create_phone(full(fixture.phone(FIRST)), Vec::new()).await.unwrap().id;
+        let phone = fixture.store.phones().create(full(fixture.phone(FIRST)), Vec::new()).await.unwrap().id;
         Self { fixture, clock, phone, _claim: claim }
     }
 
@@ -32,7 +32,7 @@ impl Serving {
     }
 
     async fn count(&self) -> Result<u32, StoreError> {
-        let changed = self.store().change_phone(self.phone, |phone, _| phone.provisioning += 1).await;
+        let changed = self.store().phones().change(self.phone, |phone, _| phone.provisioning += 1).await;
         changed.map(|(phone, ())| phone.provisioning)
     }
 
@@ -54,7 +54,7 @@ impl Serving {
 
     /// The value another process finds on disk.
     async fn on_disk(&self) -> u32 {
-        self.fixture.again().await.roster().get(self.phone).unwrap().provisioning
+        self.fixture.again().await.phones().get(self.phone).unwrap().provisioning
     }
 }
 
@@ -91,14 +91,14 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
         assert!(mended.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || mended.copy.exists(), "{mended:?}");
         assert!(mended.sentence().contains("Nothing was lost"), "{}", mended.sentence());
         // Readers use the copy too, and it is a separate file.
-        serving.store().events(serving.phone, 10).await.unwrap();
+        serving.store().phones().events(serving.phone, 10).await.unwrap();
         serving.store().look_for_damage(Duration::from_secs(60)).await.unwrap();
         let leftover = fs::read_dir(serving.fixture.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(leftover.into_iter().all(|name| !name.to_string_lossy().contains("partial")), "{way}");
         // Changes that another process makes now are seen here.
         let other = serving.fixture.again().await;
-        other.change_phone(serving.phone, |phone, _| phone.provisioning = 77).await.unwrap();
-        let seen = || serving.store().roster().get(serving.phone).unwrap().provisioning == 77;
+        other.phones().change(serving.phone, |phone, _| phone.provisioning = 77).await.unwrap();
+        let seen = || serving.store().phones().get(serving.phone).unwrap().provisioning == 77;
         until("the other's change is seen", &serving.clock, seen).await;
     }
 }
@@ -110,8 +110,16 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         let serving = Serving::new().await;
         let (store, instance) = (serving.store(), serving.fixture.instance);
         let text = |value: &str| Secret::new(value);
-        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("before.example"))).await.unwrap();
-        store.set_setting(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example"))).await.unwrap();
+        store
+            .settings()
+            .set_one(instance, &Scope::Instance, "ntp_server_1", Some(&text("before.example")))
+            .await
+            .unwrap();
+        store
+            .settings()
+            .set_one(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example")))
+            .await
+            .unwrap();
         store.set_fact(instance, "dropped", Some("1")).await.unwrap();
         // The newest copy has less than memory.
         store.copy_of_the_day(7).await.unwrap();
@@ -119,23 +127,27 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         let late = store.instance("example.org", "later").await.unwrap();
         let mut other = full(serving.fixture.phone("805ec0000002"));
         other.instance = late;
-        let second = store.create_phone(other, Vec::new()).await.unwrap();
-        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example"))).await.unwrap();
-        store.set_setting(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
-        store.set_setting(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
+        let second = store.phones().create(other, Vec::new()).await.unwrap();
+        store
+            .settings()
+            .set_one(instance, &Scope::Instance, "ntp_server_1", Some(&text("after.example")))
+            .await
+            .unwrap();
+        store.settings().set_one(instance, &Scope::Instance, "ntp_server_2", None).await.unwrap();
+        store.settings().set_one(late, &Scope::Instance, "ntp_server_1", Some(&text("late.example"))).await.unwrap();
         // A password and the server it is bound to, which is written after the password.
         let own = Scope::Phone(FIRST.parse().unwrap());
         for (name, value) in [("ldap_server", "ldap.example.com"), ("ldap_password", "the-password")] {
-            store.set_setting(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
+            store.settings().set_one(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
         }
-        store.set_setting(instance, &own, "ldap_password", Some(&text("its-own"))).await.unwrap();
+        store.settings().set_one(instance, &own, "ldap_password", Some(&text("its-own"))).await.unwrap();
         store.set_fact(instance, "dropped", None).await.unwrap();
         store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
         let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
-        let (shown, _) = store.create_token(late, token).await.unwrap();
+        let (shown, _) = store.api_tokens().create(late, token).await.unwrap();
         // Clear SQLite's cache as well.
         for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
-            sqlx::query(order).execute(&mut *store.inner.writer.hold().await).await.unwrap();
+            sqlx::query(order).execute(&mut *store.database.inner.writer.hold().await).await.unwrap();
         }
         fs::File::options().write(true).open(serving.path("gangway.db")).unwrap().set_len(cut).unwrap();
 
@@ -143,25 +155,30 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true), "{cut}");
         serving.count().await.unwrap();
         let again = serving.fixture.again().await;
-        assert_eq!(again.roster().get(serving.phone).unwrap().provisioning, 5);
-        let found = again.roster().get(second.id).unwrap();
+        assert_eq!(again.phones().get(serving.phone).unwrap().provisioning, 5);
+        let found = again.phones().get(second.id).unwrap();
         assert_eq!((found.mac, found.instance, &found.accounts), (second.mac, late, &second.accounts));
         assert_eq!(again.instance("example.org", "later").await.unwrap(), late);
-        let setting = |instance, name: &str| again.layers(instance).get(name).map(|value| value.expose().to_owned());
+        let setting =
+            |instance, name: &str| again.settings().layers(instance).get(name).map(|value| value.expose().to_owned());
         assert_eq!(setting(instance, "ntp_server_1").as_deref(), Some("after.example"));
         assert_eq!(setting(late, "ntp_server_1").as_deref(), Some("late.example"));
         assert_eq!(setting(instance, "ntp_server_2").as_deref(), Some(""), "taken back");
         assert_eq!(setting(instance, "ldap_server").as_deref(), Some("ldap.example.com"));
         assert_eq!(setting(instance, "ldap_password").as_deref(), Some("the-password"));
-        let layers = again.layers(instance);
+        let layers = again.settings().layers(instance);
         assert_eq!(layers.row(&own, "ldap_password").unwrap().value.expose(), "its-own");
         assert_eq!(layers.binding(&own, "ldap_password").unwrap().text(), r#"{"ldap_server":"ldap.example.com"}"#);
         assert_eq!(again.fact(instance, "dropped"), None);
         assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
-        assert!(matches!(again.shown_token(late, shown.expose()), TokenCheck::Good(_)));
+        assert!(matches!(again.api_tokens().check(late, shown.expose()), TokenCheck::Good(_)));
         // Later changes count as newer, in memory and on disk.
-        store.set_setting(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example"))).await.unwrap();
-        assert_eq!(store.layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
+        store
+            .settings()
+            .set_one(instance, &Scope::Instance, "ntp_server_1", Some(&text("last.example")))
+            .await
+            .unwrap();
+        assert_eq!(store.settings().layers(instance).get("ntp_server_1").unwrap().expose(), "last.example");
         assert!(!serving.path("rescuing").exists());
     }
 }
@@ -183,10 +200,10 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
     assert!(sentence.contains(copy.to_str().unwrap()) && sentence.contains("--replace"), "{sentence}");
     assert!(matches!(serving.count().await, Err(StoreError::Ailing { .. })));
     let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
-    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err(), "nor anything else");
-    assert!(matches!(serving.store().events(serving.phone, 10).await, Err(StoreError::Lost { .. })));
+    assert!(serving.store().api_tokens().create(serving.fixture.instance, token).await.is_err(), "nor anything else");
+    assert!(matches!(serving.store().phones().events(serving.phone, 10).await, Err(StoreError::Lost { .. })));
     assert!(matches!(serving.store().copy_of_the_day(7).await, Err(StoreError::Lost { .. })));
-    assert_eq!(serving.store().roster().get(serving.phone).unwrap().provisioning, 4, "served from memory");
+    assert_eq!(serving.store().phones().get(serving.phone).unwrap().provisioning, 4, "served from memory");
     assert_eq!(fs::read(&path).unwrap(), fs::read(&theirs).unwrap(), "untouched");
     let aside = || {
         fs::read_dir(serving.fixture.dir.path()).unwrap().flatten().find(|entry| {
@@ -210,12 +227,13 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
 #[tokio::test]
 async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_memory_knows_comes_back() {
     let serving = Serving::new().await;
-    let second = serving.store().create_phone(full(serving.fixture.phone("805ec0000002")), Vec::new()).await.unwrap();
+    let second =
+        serving.store().phones().create(full(serving.fixture.phone("805ec0000002")), Vec::new()).await.unwrap();
     let earlier = serving.store().copy_of_the_day(7).await.unwrap().unwrap();
     let earlier = fs::read(earlier).unwrap();
     serving.count().await.unwrap();
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-        .execute(&mut *serving.store().inner.writer.hold().await)
+        .execute(&mut *serving.store().database.inner.writer.hold().await)
         .await
         .unwrap();
     // The file is not truncated first, as it would be if `cp` emptied it.
@@ -227,7 +245,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
     assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true));
     assert_eq!(serving.count().await.unwrap(), 5);
     assert_eq!(serving.on_disk().await, 5);
-    let found = serving.fixture.again().await.roster().get(second.id).unwrap().provisioning;
+    let found = serving.fixture.again().await.phones().get(second.id).unwrap().provisioning;
     assert_eq!(found, second.provisioning);
     // The result is stable.
     for _ in 0..40 {
@@ -253,7 +271,7 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     fs::write(&damaged, "no database").unwrap();
     assert_eq!(snapshots::list(serving.fixture.dir.path()), [copy.clone(), damaged]);
     for order in ["PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA shrink_memory"] {
-        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+        sqlx::query(order).execute(&mut *serving.store().database.inner.writer.hold().await).await.unwrap();
     }
     // None of the copies is usable.
     fs::write(&copy, "no database").unwrap();
@@ -306,10 +324,10 @@ async fn the_very_files_put_back_are_gone_on_with() {
 async fn a_command_that_meets_a_loss_writes_nothing_and_mends_nothing() {
     let clock = ManualClock::new(now());
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
-    let phone = fixture.store.create_phone(fixture.phone(FIRST), Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(fixture.phone(FIRST), Vec::new()).await.unwrap();
     fs::remove_file(fixture.dir.path().join("gangway.db")).unwrap();
     until("it is noticed", &clock, || matches!(fixture.store.condition(), Health::Lost { .. })).await;
-    assert!(fixture.store.change_phone(phone.id, |phone, _| phone.provisioning = 7).await.is_err());
+    assert!(fixture.store.phones().change(phone.id, |phone, _| phone.provisioning = 7).await.is_err());
     assert!(!fixture.dir.path().join("gangway.db").exists() && snapshots::list(fixture.dir.path()).is_empty());
 }
 
@@ -320,16 +338,16 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
     for round in 0..5_u8 {
         for number in 0..30_u8 {
             let mac = format!("805ec1{round:02x}{number:02x}00");
-            serving.store().create_phone(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
-            assert_eq!(serving.store().inner.identity.look(), Ok(()));
+            serving.store().phones().create(full(serving.fixture.phone(&mac)), Vec::new()).await.unwrap();
+            assert_eq!(serving.store().database.inner.identity.look(), Ok(()));
         }
         for statement in ["DELETE FROM account WHERE phone_id % 2 = 0", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement).execute(&mut *serving.store().inner.writer.take().await).await.unwrap();
+            sqlx::query(statement).execute(&mut *serving.store().database.inner.writer.take().await).await.unwrap();
             serving.clock.advance(Duration::from_secs(3));
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(serving.store().inner.identity.look(), Ok(()), "{statement}");
+            assert_eq!(serving.store().database.inner.identity.look(), Ok(()), "{statement}");
         }
     }
     assert_eq!((serving.store().condition(), serving.store().mended()), (Health::Healthy, None));
@@ -340,7 +358,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
 async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     let serving = Serving::new().await;
     let order = async |order: &'static str| {
-        sqlx::query(order).execute(&mut *serving.store().inner.writer.hold().await).await.unwrap();
+        sqlx::query(order).execute(&mut *serving.store().database.inner.writer.hold().await).await.unwrap();
     };
     order("PRAGMA query_only = ON").await;
     assert!(serving.count().await.is_err());
@@ -354,7 +372,7 @@ async fn a_disk_that_takes_nothing_is_told_while_the_gateway_runs() {
     // Also for statements that are their own transaction.
     order("PRAGMA query_only = ON").await;
     let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
-    assert!(serving.store().create_token(serving.fixture.instance, token).await.is_err());
+    assert!(serving.store().api_tokens().create(serving.fixture.instance, token).await.is_err());
     until("it is told", &serving.clock, told).await;
     order("PRAGMA query_only = OFF").await;
     // The first successful change ends the condition.

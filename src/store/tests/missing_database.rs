@@ -1,5 +1,7 @@
 //! A data directory without its database.
 
+use sqlx::Connection as _;
+
 use super::*;
 
 async fn first_open(dir: &Path) -> Result<Store, StoreError> {
@@ -9,7 +11,7 @@ async fn first_open(dir: &Path) -> Result<Store, StoreError> {
 /// A directory in which a gateway has run and made a copy, with its database removed.
 async fn without_database() -> (TempDir, std::path::PathBuf) {
     let fixture = Fixture::new().await;
-    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     let copy = fixture.store.copy_of_the_day(7).await.unwrap().unwrap();
     let Fixture { dir, tasks, store, .. } = fixture;
     tasks.finish(Duration::from_secs(10)).await;
@@ -70,7 +72,7 @@ async fn an_administrator_begins_with_an_empty_database_and_only_where_there_is_
     assert!(copy.exists(), "the copies stay");
     assert_eq!(fs::read(dir.path().join("lost-2027-01-15T08-00-00Z/gangway.db-wal")).unwrap(), b"what is left");
     let store = first_open(dir.path()).await.unwrap();
-    assert!(store.roster().is_empty());
+    assert!(store.phones().is_empty());
     let refused = begin().await.unwrap_err();
     assert!(matches!(refused, StoreError::DatabaseExists { .. }), "{refused}");
     let _serving = store.claim().unwrap();
@@ -120,18 +122,18 @@ async fn a_database_that_is_empty_without_its_lost_log_is_no_database() {
         assert!(fs::read(&path).unwrap() == before, "nothing is made");
     }
     Store::begin(dir.path(), Arc::new(ManualClock::new(now())), &Tasks::new()).await.unwrap();
-    assert!(first_open(dir.path()).await.unwrap().roster().is_empty());
+    assert!(first_open(dir.path()).await.unwrap().phones().is_empty());
     assert!(fs::read(dir.path().join("lost-2027-01-15T08-00-00Z/gangway.db")).unwrap() == before, "put aside");
 }
 
 #[tokio::test]
 async fn a_store_that_was_closed_is_whole_in_one_file() {
     let fixture = Fixture::new().await;
-    fixture.store.create_phone(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
+    fixture.store.phones().create(fixture.phone("805ec0000001"), Vec::new()).await.unwrap();
     fixture.store.close().await;
     let (elsewhere, from) = (tempfile::tempdir().unwrap(), fixture.dir.path());
     for name in [DATABASE, key_file::KEY] {
         fs::copy(from.join(name), elsewhere.path().join(name)).unwrap();
     }
-    assert_eq!(first_open(elsewhere.path()).await.unwrap().roster().len(), 1);
+    assert_eq!(first_open(elsewhere.path()).await.unwrap().phones().len(), 1);
 }

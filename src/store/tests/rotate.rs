@@ -5,33 +5,41 @@ use std::{collections::HashSet, ops::ControlFlow};
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::*;
-use crate::store::{key_file, rotate::RotationStep, seal::Keyring, sealed_columns::SEALED};
+use crate::store::{
+    sealing::{key_file, keyring::Keyring},
+    sqlite::sealed_columns::SEALED,
+};
 
 /// A store with a value in every sealed column.
 async fn furnished() -> (Fixture, Phone) {
     let fixture = Fixture::new().await;
     // A deleted phone keeps no file.
     let first = Phone { buried: None, ..full(fixture.phone("805ec0000001")) };
-    let phone = fixture.store.create_phone(first, Vec::new()).await.unwrap();
+    let phone = fixture.store.phones().create(first, Vec::new()).await.unwrap();
     for number in 2..=20 {
         let mac = format!("805ec00000{number:02x}");
-        fixture.store.create_phone(full(fixture.phone(&mac)), Vec::new()).await.unwrap();
+        fixture.store.phones().create(full(fixture.phone(&mac)), Vec::new()).await.unwrap();
     }
     let (store, instance) = (&fixture.store, fixture.instance);
-    store.set_setting(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting"))).await.unwrap();
+    store
+        .settings()
+        .set_one(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting")))
+        .await
+        .unwrap();
     store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
-    store.save_upload(phone.id, "a/b c.log", b"the-upload").await.unwrap();
-    store.file_delivered(DeliveredFile {
+    super::learned::furnish(store, instance).await;
+    store.uploaded_files().save(phone.id, "a/b c.log", b"the-upload").await.unwrap();
+    store.deliveries().note(DeliveredFile {
         phone: phone.id,
         name: "a.cfg".into(),
         at: now(),
         etag: "x".into(),
         body: "the-file".into(),
     });
-    store.flush_delivered_files().await.unwrap();
+    store.deliveries().flush().await.unwrap();
     // Earlier versions left the files of imports here.
-    let mut transaction = store.inner.writer.begin("leave a file").await.unwrap();
-    let sealed = store.inner.keyring.seal("handover/the-key", b"the-import").unwrap();
+    let mut transaction = store.database.inner.writer.begin("leave a file").await.unwrap();
+    let sealed = store.database.inner.keyring.seal("handover/the-key", b"the-import").unwrap();
     sqlx::query("INSERT INTO handover (key, instance_id, at, sealed) VALUES ('the-key', ?, 0, ?)")
         .bind(instance.0)
         .bind(sealed)
@@ -44,13 +52,16 @@ async fn furnished() -> (Fixture, Phone) {
 }
 
 async fn assert_intact(store: &Store, instance: InstanceId, phone: &Phone) {
-    assert_eq!(store.roster().len(), 20);
-    assert_eq!(*store.roster().get(phone.id).unwrap(), *phone);
-    assert!(store.roster().by_token(phone.token.expose()).is_some());
-    assert_eq!(store.layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
+    assert_eq!(store.phones().len(), 20);
+    assert_eq!(*store.phones().get(phone.id).unwrap(), *phone);
+    assert!(store.phones().by_token(phone.token.expose()).is_some());
+    assert_eq!(store.settings().layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
     assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
-    assert_eq!(store.upload(phone.id, "a/b c.log").await.unwrap().unwrap().as_slice(), b"the-upload");
-    assert_eq!(store.delivered_file(phone.id).await.unwrap().unwrap().body.as_slice(), b"the-file");
+    for secret in ["the-bootstrap", "the-entry", "the-fingerprint"] {
+        assert!(super::learned::everything(store, instance).contains(secret), "{secret}");
+    }
+    assert_eq!(store.uploaded_files().content(phone.id, "a/b c.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+    assert_eq!(store.deliveries().last(phone.id).await.unwrap().unwrap().body.as_slice(), b"the-file");
 }
 
 fn key_text(fixture: &Fixture) -> String {
@@ -96,7 +107,7 @@ async fn every_column_of_bytes_is_in_the_list_of_what_is_sealed() {
         let known = (table.as_str(), column.as_str());
         assert!(
             listed.contains(&known) != OTHER.contains(&known),
-            "{table}.{column}: enter it in store/sealed.rs, so that it is sealed anew with a new key, or here with the reason \
+            "{table}.{column}: enter it in src/store/sqlite/sealed_columns.rs, so that it is sealed anew with a new key, or here with the reason \
              why it needs none"
         );
     }
@@ -157,6 +168,7 @@ async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
     let mut written = Vec::new();
     let mut steps = Vec::new();
     command
+        .database
         .rotate_until(|step| {
             steps.push(step);
             ControlFlow::Continue(())
@@ -170,18 +182,21 @@ async fn a_gateway_beside_goes_on_writing_and_reading_through_the_rotation() {
             seen.set(seen.get() + 1);
             if seen.get() > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        command.rotate_until(stopping).await.unwrap();
+        command.database.rotate_until(stopping).await.unwrap();
         // During the rotation the gateway writes with the new key and reads values that the command has sealed.
         number += 1;
         let secret = Secret::new(format!("written-{number}"));
-        gateway.set_setting(fixture.instance, &Scope::Instance, "ldap_user", Some(&secret)).await.unwrap();
-        gateway.change_phone(phone.id, |phone, _| phone.code = Some(secret.clone())).await.unwrap();
-        assert_eq!(gateway.upload(phone.id, "a/b c.log").await.unwrap().unwrap().as_slice(), b"the-upload");
+        gateway.settings().set_one(fixture.instance, &Scope::Instance, "ldap_user", Some(&secret)).await.unwrap();
+        gateway.phones().change(phone.id, |phone, _| phone.code = Some(secret.clone())).await.unwrap();
+        assert_eq!(
+            gateway.uploaded_files().content(phone.id, "a/b c.log").await.unwrap().unwrap().as_slice(),
+            b"the-upload"
+        );
         written.push(secret);
         command.rotate_keys(|_| ()).await.unwrap();
         let fresh = fixture.again().await;
-        assert_eq!(fresh.roster().get(phone.id).unwrap().code, written.last().cloned());
-        assert_eq!(fresh.layers(fixture.instance).get("ldap_user").as_ref(), written.last());
+        assert_eq!(fresh.phones().get(phone.id).unwrap().code, written.last().cloned());
+        assert_eq!(fresh.settings().layers(fixture.instance).get("ldap_user").as_ref(), written.last());
         assert_eq!(key_text(&fixture).lines().count(), 1);
     }
 }
@@ -193,6 +208,7 @@ async fn a_rotation_that_died_anywhere_is_ended_by_the_next_one() {
         let mut seen = 0;
         let dying = fixture.again().await;
         dying
+            .database
             .rotate_until(|_| {
                 seen += 1;
                 if seen > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -258,7 +274,7 @@ async fn nobody_seals_with_a_key_that_is_not_admitted() {
     let mut other =
         SqliteConnection::connect(&format!("sqlite://{}", fixture.dir.path().join(DATABASE).display())).await.unwrap();
     sqlx::query("INSERT INTO seal (key_id, proof) VALUES (9, x'00')").execute(&mut other).await.unwrap();
-    let error = fixture.store.change_phone(phone.id, |phone, _| phone.code = None).await.unwrap_err();
+    let error = fixture.store.phones().change(phone.id, |phone, _| phone.code = None).await.unwrap_err();
     assert!(matches!(error, StoreError::KeyUnreadable { .. }), "{error}");
 }
 

@@ -8,7 +8,7 @@ async fn changes_nobody_waits_for_are_written_together_and_none_is_lost() {
     let store = &fixture.store;
     let mut phones = Vec::new();
     for index in 0..60 {
-        phones.push(store.create_phone(fixture.phone(&format!("805ec00000{index:02}")), Vec::new()).await.unwrap());
+        phones.push(store.phones().create(fixture.phone(&format!("805ec00000{index:02}")), Vec::new()).await.unwrap());
     }
     let delivered = |round: u32| {
         move |phone: &mut Phone, events: &mut Vec<NewEvent>| {
@@ -32,27 +32,28 @@ async fn changes_nobody_waits_for_are_written_together_and_none_is_lost() {
             } else {
                 Box::new(deliver)
             };
-            waiting.push(store.change_phone_later(phone.id, change));
+            waiting.push(store.phones().change_later(phone.id, change));
         }
     }
-    waiting.push(store.change_phone_later(PhoneId(999), Box::new(|_, _| unreachable!("nobody's"))));
+    waiting.push(store.phones().change_later(PhoneId(999), Box::new(|_, _| unreachable!("nobody's"))));
     let mut answers = futures_util::future::join_all(waiting).await;
     assert!(matches!(answers.pop().unwrap(), Err(StoreError::NoPhone(PhoneId(999)))));
     assert!(answers.iter().all(Result::is_ok));
     let again = fixture.again().await;
     for (index, phone) in phones.iter().enumerate() {
-        let record = store.roster().get(phone.id).unwrap();
+        let record = store.phones().get(phone.id).unwrap();
         assert_eq!(record.delivery.as_ref().unwrap().provisioning, 2);
-        assert_eq!(*record, *again.roster().get(phone.id).unwrap(), "what is in memory is on disk");
+        assert_eq!(*record, *again.phones().get(phone.id).unwrap(), "what is in memory is on disk");
         assert_eq!(record.revision > phone.revision, index % 3 == 0);
-        assert_eq!(store.events(phone.id, 10).await.unwrap().len(), 2);
+        assert_eq!(store.phones().events(phone.id, 10).await.unwrap().len(), 2);
     }
     // Changes still queued when the gateway stops are written too.
-    let last: Vec<_> = phones.iter().map(|phone| store.change_phone_later(phone.id, Box::new(delivered(3)))).collect();
+    let last: Vec<_> =
+        phones.iter().map(|phone| store.phones().change_later(phone.id, Box::new(delivered(3)))).collect();
     let (answers, _) = tokio::join!(futures_util::future::join_all(last), fixture.tasks.finish(Duration::from_secs(5)));
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let third = fixture.again().await;
     assert!(
-        phones.iter().all(|phone| third.roster().get(phone.id).unwrap().delivery.as_ref().unwrap().provisioning == 3)
+        phones.iter().all(|phone| third.phones().get(phone.id).unwrap().delivery.as_ref().unwrap().provisioning == 3)
     );
 }

@@ -210,7 +210,7 @@ async fn what_is_no_delivery_binds_nothing_and_what_is_no_upload_is_not_kept() {
     assert_eq!([own("GET", &capitals), own("HEAD", &format!("{}.Cfg", mac(1)))], [200, 200]);
     assert_eq!([own("PUT", &format!("{}.cfg", mac(1))), own("PUT", &capitals)], [404, 404]);
     assert_eq!(own("PUT", &format!("{}-local.CFG", mac(1))), 204);
-    let uploads = bench.records().store.uploads(record.id).await.unwrap();
+    let uploads = bench.records().store.uploaded_files().of(record.id).await.unwrap();
     assert_eq!(uploads.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), [format!("{}-local.CFG", mac(1))]);
 }
 
@@ -288,9 +288,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     assert!(ready.contains("proxy 127.0.0.1") && ready.contains("only if it is your own reverse proxy"), "{ready}");
     bench
         .records()
-        .wait_for("written down", |records| {
-            (!records.store.facts_beginning("unlisted-proxy.").is_empty()).then_some(())
-        })
+        .wait_for("written down", |records| (!records.store.learned().unlisted_proxies().is_empty()).then_some(()))
         .await;
     let check = String::from_utf8_lossy(&bench.gateway.command(&["check"]).stdout).into_owned();
     assert!(check.contains("proxy 127.0.0.1") && check.contains("only if it is your own"), "{check}");
@@ -312,5 +310,6 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     // After the proxy is listed in `trusted_proxies`, it is no longer reported, and its stored fact is removed.
     let options = Options { trusted_proxies: "127.0.0.1/32".into(), ..bench.gateway.options().clone() };
     bench.gateway.restart_with(options).await;
-    bench.records().wait_no_facts("unlisted-proxy.").await;
+    let is_forgotten = |store: &gangway::store::Store| store.learned().unlisted_proxies().is_empty();
+    bench.records().wait_learned("the proxy to be forgotten", is_forgotten).await;
 }

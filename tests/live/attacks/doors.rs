@@ -47,7 +47,7 @@ async fn nothing_is_administered_without_login() {
         let name = format!("{}Result", message["mt"].as_str().unwrap());
         assert!(seen.iter().all(|answer| answer["mt"] != name), "{message}: {seen:?}");
     }
-    assert_eq!(bench.records().store.roster().in_instance(bench.records().instance).len(), 1);
+    assert_eq!(bench.records().store.phones().in_instance(bench.records().instance).len(), 1);
 }
 
 #[actix_rt::test]

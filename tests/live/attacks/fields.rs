@@ -58,7 +58,7 @@ async fn what_is_no_mac_makes_no_record() {
         assert!(!answer.ok, "{mac:?} was taken");
     }
     let records = bench.records();
-    assert!(records.store.roster().in_instance(records.instance).is_empty());
+    assert!(records.store.phones().in_instance(records.instance).is_empty());
 }
 
 #[actix_rt::test]

@@ -55,12 +55,12 @@ async fn restore(bench: &Bench) {
     let (store, instance) = (&bench.records().store, bench.records().instance);
     let url = bench.world.rps.xmlrpc_url();
     for (name, value) in [(URL, url.as_str()), (PASSWORD, World::RPS_PASSWORD)] {
-        store.set_setting(instance, &Scope::Instance, name, Some(&value.into())).await.unwrap();
+        store.settings().set_one(instance, &Scope::Instance, name, Some(&value.into())).await.unwrap();
     }
 }
 
 fn stored(bench: &Bench, name: &str) -> Option<String> {
-    let layers = bench.records().store.layers(bench.records().instance);
+    let layers = bench.records().store.settings().layers(bench.records().instance);
     layers.rows().iter().find(|row| row.name == name).map(|row| row.value.expose().to_owned())
 }
 
@@ -121,7 +121,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
 
 /// Waits until the serving process has read what a command wrote.
 async fn until_stored(bench: &Bench, name: &str, wanted: Option<&str>) {
-    let mut changes = bench.records().store.settings_changes();
+    let mut changes = bench.records().store.settings().changes();
     while stored(bench, name).as_deref() != wanted {
         let change = tokio::time::timeout(PATIENCE, changes.recv()).await;
         assert!(change.is_ok(), "{name} is {:?} and not {wanted:?}", stored(bench, name));
@@ -196,7 +196,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     };
     bench.provisioned(own, "user1").await;
     records.wait_redirect(own, RedirectState::Redirected).await;
-    assert_eq!(records.store.roster().by_mac(records.instance, own).unwrap().model, None);
+    assert_eq!(records.store.phones().by_mac(records.instance, own).unwrap().model, None);
     set("instance", json!({ "ldap_server": "ldap.example.com" })).await;
     set(&format!("phone:{own}"), json!({ "ldap_password": "CanaryLdap1" })).await;
     // The gateway does not know yet that this applies to the phone, so it empties nothing.

@@ -60,7 +60,7 @@ async fn a_value_no_file_carries_is_refused_by_page_script_and_command() {
         let done = bench.gateway.command(&["settings", "set", name, value]);
         let said = String::from_utf8_lossy(&done.stderr).into_owned();
         assert!(!done.status.success() && said.contains(&sentence), "{name}: {said}");
-        let stored = bench.records().store.layers(bench.records().instance);
+        let stored = bench.records().store.settings().layers(bench.records().instance);
         assert!(stored.rows().iter().all(|row| row.name != name), "{name}");
     }
 }
@@ -144,7 +144,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
     for (name, value) in
         [("ntp_server_1", "$(id)"), ("ldap_password", "Canary #1"), ("redirect.gigaset.protocol", "none")]
     {
-        store.set_setting(instance, &Scope::Instance, name, Some(&value.into())).await.unwrap();
+        store.settings().set_one(instance, &Scope::Instance, name, Some(&value.into())).await.unwrap();
     }
     drop(store);
     bench.gateway.stop();
@@ -156,7 +156,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
         assert!(notices.contains(name) && checked.contains(name), "{name}: {notices} {checked}");
     }
     assert!(!notices.contains("Canary") && !checked.contains("Canary"));
-    let layers = bench.records().store.layers(bench.records().instance);
+    let layers = bench.records().store.settings().layers(bench.records().instance);
     assert_eq!(layers.get("ntp_server_1").unwrap().expose(), "$(id)");
     // After the values are removed, the remark disappears, even for a vendor that is not installed.
     let taken = json!({ "values": { "ntp_server_1": null, "ldap_password": null, "redirect.gigaset.protocol": null } });

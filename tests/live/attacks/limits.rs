@@ -309,8 +309,10 @@ async fn a_source_of_a_pbx_has_its_places_whatever_strangers_take_also_after_a_r
     let world = world().start().await.unwrap();
     let mut gateway = Gateway::start(&world, Options::default()).await;
     drop(app_object(&world, &gateway).await.unwrap());
-    let remembered = gateway.records().wait_fact(gangway::api::appwebsocket::prelogin_limiter::FACT).await;
-    assert_eq!(remembered, "127.0.0.1");
+    let records = gateway.records();
+    let sources = |store: &gangway::store::Store| store.learned().pbx_sources(records.instance);
+    records.wait_learned("the source to be stored", |store| !sources(store).is_empty()).await;
+    assert_eq!(sources(&records.store), [IpAddr::from([127, 0, 0, 1])]);
     for restarted in [false, true] {
         if restarted {
             gateway.restart().await;

@@ -225,8 +225,8 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
     assert!(!cut_anew(&bench, &format!("{ADMIN}:::::{false_info}"), sent).await);
 
     let (store, instance) = (&bench.records().store, bench.records().instance);
-    assert!(store.audit(instance, None, 10).await.unwrap().is_empty());
-    assert!(store.facts_beginning("frame.hosts").iter().all(|(_, _, hosts)| !hosts.contains("evil")));
+    assert!(store.audit_log().entries(instance, None, 10).await.unwrap().is_empty());
+    assert!(store.learned().frame_hosts(instance).iter().all(|host| !host.contains("evil")));
 }
 
 /// Two tenants may share a password by mistake. A PBX can still log in only to its own domain.
@@ -370,7 +370,7 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
         let said = notices_with(&mut page, "one notice", |seen| seen.len() == 1).await;
         assert!(said[0].contains("gangway-toaster"), "{said:?}");
 
-        let row = &records.store.audit(records.instance, None, 10).await.unwrap()[0];
+        let row = &records.store.audit_log().entries(records.instance, None, 10).await.unwrap()[0];
         assert!(row.who.contains("\\u{1b}") && !acts(&row.who) && !row.who.contains('\n'), "{row:?}");
         let audit = String::from_utf8(site.run(&["audit"]).stdout).unwrap();
         assert!(!acts(&audit) && audit.lines().count() == 2, "{audit:?}");

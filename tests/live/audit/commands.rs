@@ -160,7 +160,7 @@ async fn every_command_that_changes_something_is_written_down() {
             Audit { store: store.clone(), instance, seen: 0 }.assert_has(&what, deed, me).await;
         }
         // The newest entry is that of the last action.
-        let newest = store.audit(instance, None, 1).await.unwrap().remove(0);
+        let newest = store.audit_log().entries(instance, None, 1).await.unwrap().remove(0);
         assert!(newest.deed.contains(deeds[deeds.len() - 1]), "{what}: {newest:?}");
     }
 }

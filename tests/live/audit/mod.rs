@@ -25,7 +25,7 @@ impl Audit {
 
     /// Returns the entries since the last call, oldest first.
     async fn news(&mut self) -> Vec<AuditRow> {
-        let mut rows = self.store.audit(self.instance, None, 500).await.unwrap();
+        let mut rows = self.store.audit_log().entries(self.instance, None, 500).await.unwrap();
         rows.retain(|row| row.id > self.seen);
         rows.reverse();
         self.seen = rows.last().map_or(self.seen, |row| row.id);

@@ -226,7 +226,7 @@ impl Scene {
         let config = gangway::base::config::Config::load(Some(&self.site.config())).unwrap();
         let instance = app::instance(self.records.instance, &config.instances[0]);
         self.out.add("Debug of an instance", format!("{instance:?} {instance:#?}"));
-        for token in self.records.store.tokens(self.records.instance) {
+        for token in self.records.store.api_tokens().of(self.records.instance) {
             self.out.add("Debug of a token", format!("{token:?}"));
         }
     }

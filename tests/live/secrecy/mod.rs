@@ -210,7 +210,7 @@ impl Scene {
             told.push(("Reveal of a line", refused));
         }
         // Only secrets that gangway generated for the phone can be revealed, not those of the administrator.
-        let own = self.records.store.roster().by_mac(self.records.instance, mac).unwrap().own.clone();
+        let own = self.records.store.phones().by_mac(self.records.instance, mac).unwrap().own.clone();
         let revealed = page.ask("Reveal", json!({ "mac": mac, "what": "files" })).await;
         assert_eq!(revealed["password"], own.password.expose(), "{revealed}");
         let refused = page.ask("Reveal", json!({ "mac": mac, "what": "web" })).await;
@@ -273,9 +273,9 @@ impl Scene {
     }
 
     async fn records_and_debug(&mut self) {
-        for phone in self.records.store.roster().all() {
+        for phone in self.records.store.phones().all() {
             self.out.add("Debug of a record", format!("{phone:?} {phone:#?}"));
-            for event in self.records.store.events(phone.id, 500).await.unwrap() {
+            for event in self.records.store.phones().events(phone.id, 500).await.unwrap() {
                 self.out.add("time line", format!("{event:?}"));
             }
             for account in &phone.accounts {
@@ -283,11 +283,11 @@ impl Scene {
             }
         }
         let filter = HistoryFilter { instance: self.records.instance, mac: None, before: None, limit: 500 };
-        let history = self.records.store.history(filter).await.unwrap();
+        let history = self.records.store.redirect_history().entries(filter).await.unwrap();
         assert!(!history.is_empty());
         self.out.add("redirect history", format!("{history:?}"));
         let store = &self.records.store;
-        let layers = store.layers(self.records.instance);
+        let layers = store.settings().layers(self.records.instance);
         self.out.add("Debug of store and settings", format!("{store:?} {layers:?}"));
         let config = gangway::base::config::Config::load(Some(&self.site.config())).unwrap();
         self.out.add("Debug of the configuration", format!("{config:?} {config:#?}"));
@@ -307,7 +307,13 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene.refusals(first);
     scene.page(first).await;
     scene.installed(second, "user2").await;
-    scene.records.store.save_upload(scene.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes()).await.unwrap();
+    scene
+        .records
+        .store
+        .uploaded_files()
+        .save(scene.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes())
+        .await
+        .unwrap();
     scene.rotated(first, &phone).await;
     scene.snom(Mac::new([0x00, 0x04, 0x13, 0x12, 0x34, 1]).unwrap()).await;
     let table = scene.imported(mac(6)).await;
@@ -320,7 +326,8 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
     scene
         .records
         .store
-        .set_setting(scene.records.instance, &Scope::Phone(first), "ldap_password", Some(&LDAP.into()))
+        .settings()
+        .set_one(scene.records.instance, &Scope::Phone(first), "ldap_password", Some(&LDAP.into()))
         .await
         .unwrap();
     phone.poll_once().await.unwrap();

@@ -101,7 +101,7 @@ impl Options {
     /// Writes the settings into the store.
     pub async fn write_settings(&self, store: &Store, instance: InstanceId) {
         for (name, value) in &self.settings {
-            store.set_setting(instance, &Scope::Instance, name, Some(&value.as_str().into())).await.unwrap();
+            store.settings().set_one(instance, &Scope::Instance, name, Some(&value.as_str().into())).await.unwrap();
         }
     }
 }

@@ -26,12 +26,12 @@ pub struct Records {
 
 impl Records {
     pub fn phone(&self, mac: Mac) -> Option<Arc<Phone>> {
-        self.store.roster().by_mac(self.instance, mac)
+        self.store.phones().by_mac(self.instance, mac)
     }
 
     /// Waits until `look` returns a value; `what` names the condition in the panic message.
     pub async fn wait_for<R>(&self, what: &str, mut look: impl FnMut(&Self) -> Option<R>) -> R {
-        let mut changes = self.store.changes();
+        let mut changes = self.store.phones().changes();
         let search = async {
             loop {
                 if let Some(found) = look(self) {
@@ -54,10 +54,17 @@ impl Records {
         self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
     }
 
-    /// Waits for a fact and returns its value.
-    pub async fn wait_fact(&self, key: &str) -> String {
-        self.wait_facts(&format!("the fact {key}"), |store| store.fact(self.instance, key).is_some()).await;
-        self.store.fact(self.instance, key).unwrap()
+    /// Waits until what the gateway learned meets a condition.
+    pub async fn wait_learned(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
+        let mut changes = self.store.learned().changes();
+        let search = async {
+            while !is_so(&self.store) {
+                changes.changed().await.expect("the store is there");
+            }
+        };
+        if tokio::time::timeout(PATIENCE, search).await.is_err() {
+            panic!("waited {PATIENCE:?} for {what}");
+        }
     }
 
     /// Waits until the facts of the store meet a condition.
@@ -114,7 +121,7 @@ impl Records {
     /// The redirect history, oldest first.
     pub async fn history(&self, mac: Option<Mac>) -> Vec<HistoryEntry> {
         let filter = HistoryFilter { instance: self.instance, mac, before: None, limit: 500 };
-        let mut rows = self.store.history(filter).await.unwrap();
+        let mut rows = self.store.redirect_history().entries(filter).await.unwrap();
         rows.reverse();
         rows.into_iter().map(|row| row.entry).collect()
     }
@@ -122,7 +129,7 @@ impl Records {
     /// The timeline of a phone, newest entry first.
     pub async fn events(&self, mac: Mac) -> Vec<EventRow> {
         match self.phone(mac) {
-            Some(phone) => self.store.events(phone.id, 100).await.unwrap(),
+            Some(phone) => self.store.phones().events(phone.id, 100).await.unwrap(),
             None => Vec::new(),
         }
     }
@@ -130,7 +137,7 @@ impl Records {
     /// A short description of every phone, for the message of a failed test.
     async fn describe(&self) -> String {
         let mut text = String::new();
-        for phone in self.store.roster().in_instance(self.instance) {
+        for phone in self.store.phones().in_instance(self.instance) {
             text += &format!(
                 "{} wanted {:?}, provisioned {} time(s), revision {}\n  devices  {:?}\n  redirect {:?}\n  request  {:?}\n",
                 phone.mac,

@@ -18,7 +18,7 @@ pub struct Script {
 pub async fn token(gateway: &Gateway, name: &str, scope: TokenScope, expires: Option<jiff::Timestamp>) -> String {
     let (store, instance): (&Store, _) = (&gateway.records().store, gateway.records().instance);
     let new = NewToken { name: name.into(), scope, expires, created_by: "a test".into() };
-    store.create_token(instance, new).await.unwrap().0.expose().to_owned()
+    store.api_tokens().create(instance, new).await.unwrap().0.expose().to_owned()
 }
 
 impl Script {

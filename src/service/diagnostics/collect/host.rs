@@ -32,6 +32,6 @@ pub fn host(sources: &Sources<'_>) -> Value {
         "database_bytes": size(""),
         "database_log_bytes": size("-wal"),
         "database": store.condition().message(),
-        "phones": store.roster().len(),
+        "phones": store.phones().len(),
     })
 }

@@ -35,11 +35,11 @@ pub struct OfPhone {
 fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
     let store = sources.store;
     let news = |phone: &Phone| {
-        let asked = store.request_facts(phone.id).map(|facts| facts.at);
+        let asked = store.requests().last(phone.id).map(|facts| facts.at);
         let since = [phone.created, phone.devices.since, phone.redirect.since, phone.request.since];
         since.into_iter().chain(asked).chain(phone.window.opened).max().unwrap_or(phone.created)
     };
-    let phones = store.roster().in_instance(tenant.id).into_iter();
+    let phones = store.phones().in_instance(tenant.id).into_iter();
     let mut phones: Vec<(Timestamp, Arc<Phone>)> = phones
         .filter(|phone| wish.phone.is_none_or(|mac| mac == phone.mac))
         .map(|phone| (news(&phone), phone))
@@ -50,9 +50,9 @@ fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Ve
 
 /// One row per phone, not yet redacted.
 pub fn table(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<Value> {
-    let layers = sources.store.layers(tenant.id);
+    let layers = sources.store.settings().layers(tenant.id);
     let row = |(_, phone): (Timestamp, Arc<Phone>)| {
-        let asked = sources.store.request_facts(phone.id);
+        let asked = sources.store.requests().last(phone.id);
         let firmware = FirmwareState::of_phone(&layers, &phone);
         let mut row = shown(&phone, &firmware, asked.as_ref().map(|facts| (facts.at, facts.address.as_str())));
         if let (Some(row), Some(facts)) = (row.as_object_mut(), asked) {
@@ -85,7 +85,7 @@ pub async fn read(
     let (mut read, mut bytes) = (Vec::new(), 0);
     let all = phones.len();
     for (_, phone, tenant) in phones {
-        let events = unread.taken("time lines", store.events(phone.id, EVENTS_KEPT).await);
+        let events = unread.taken("time lines", store.phones().events(phone.id, EVENTS_KEPT).await);
         let file = file(sources, tenant, &renderer, &phone);
         bytes += file.len() + events.iter().map(|event| event.text.len() + 48).sum::<usize>();
         if bytes > most && !read.is_empty() {
@@ -100,7 +100,7 @@ pub async fn read(
 /// The current file with secrets masked, after a header with notes.
 fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Phone) -> String {
     let (store, registry) = (sources.store, sources.registry.load());
-    let (asked, layers) = (store.request_facts(phone.id), store.layers(phone.instance));
+    let (asked, layers) = (store.requests().last(phone.id), store.settings().layers(phone.instance));
     let recognition = recognition_of(&registry, phone, asked.as_ref());
     let request = FileRequest {
         phone: Some(phone),
