@@ -2,7 +2,7 @@
 //! runs.
 //!
 //! A gateway may start or stop meanwhile. It holds the serve lock before it listens and until it has ended, and greets
-//! before it accepts a request. So a command that is not greeted has not been carried out, and looks again: either a
+//! before it accepts a request. So a command that is not greeted or not accepted has not been carried out, and looks again: either a
 //! gateway greets it, or the lock becomes free and the command works on the store itself, which keeps a gateway from
 //! starting until the command has ended.
 
@@ -118,9 +118,22 @@ impl<'a> CommandClient<'a> {
         let only_reads = request.only_reads();
         let call = CommandCall { instance: self.instance.as_ref().map(InstanceConfig::label), request };
         let mut rows = Vec::new();
-        let result = match self.place(only_reads).await? {
-            Place::Gateway(mut socket) => self.over_socket(&mut socket, &call, &content, &mut rows).await,
-            Place::Here(_lock) => self.in_process(call, content, &mut rows).await,
+        let started = Instant::now();
+        let result = loop {
+            let answer = match self.place(only_reads).await? {
+                Place::Gateway(mut socket) => self.over_socket(&mut socket, &call, &content, &mut rows).await,
+                Place::Here(_lock) => break self.in_process(call, content, &mut rows).await,
+            };
+            match answer {
+                Ok(answer) => break answer,
+                // A gateway that stops has not accepted the request: look again where it can be carried out.
+                Err(NotAccepted) if started.elapsed() < LOCK_PATIENCE => {}
+                Err(NotAccepted) => {
+                    bail!(
+                        "the gateway does not accept the command. Nothing is changed; look at its log, and restart it"
+                    )
+                }
+            }
         };
         self.bar.finish_and_clear();
         let result = serde_json::from_value(result?).context("the gateway answers something else than expected")?;
@@ -167,7 +180,8 @@ impl<'a> CommandClient<'a> {
         call: &CommandCall,
         content: &[u8],
         rows: &mut Vec<Value>,
-    ) -> anyhow::Result<Value> {
+    ) -> Result<anyhow::Result<Value>, NotAccepted> {
+        let mut is_accepted = false;
         let exchange = async {
             frame::write(socket, call).await?;
             if call.request.has_content() {
@@ -175,20 +189,22 @@ impl<'a> CommandClient<'a> {
             }
             loop {
                 let reply = frame::read(socket, REPLY_BYTES).await?;
+                is_accepted |= matches!(reply, CommandReply::Accepted);
                 if let Some(end) = self.take(reply, rows) {
                     return Ok(end);
                 }
             }
         };
         let end: Result<_, FrameError> = exchange.await;
-        match end {
+        Ok(match end {
             Ok(end) => end.map_err(chained),
-            Err(FrameError::Closed) => bail!(
+            Err(FrameError::Closed) if !is_accepted => return Err(NotAccepted),
+            Err(FrameError::Closed) => Err(anyhow::anyhow!(
                 "the gateway ended in the middle of it; once it is started again, the same command once more goes on with \
                  the rest"
-            ),
+            )),
             Err(error) => Err(error).context("the gateway and this command do not understand each other"),
-        }
+        })
     }
 
     async fn in_process(
@@ -233,6 +249,7 @@ impl<'a> CommandClient<'a> {
     /// Shows or keeps a reply. Returns the last one.
     fn take(&self, reply: CommandReply, rows: &mut Vec<Value>) -> Option<Result<Value, CommandError>> {
         match reply {
+            CommandReply::Accepted => {}
             CommandReply::Progress { done, of } => {
                 self.bar.set_length(of);
                 self.bar.set_position(done);
@@ -245,6 +262,9 @@ impl<'a> CommandClient<'a> {
         None
     }
 }
+
+/// The gateway ended before it accepted the request, so nothing was done.
+struct NotAccepted;
 
 /// Where a request is carried out.
 enum Place {

@@ -233,6 +233,7 @@ async fn an_import_reports_its_progress_over_the_socket() {
     let mut progress = Vec::new();
     let report: ImportReport = loop {
         match frame::read(&mut socket, REPLY_BYTES).await.unwrap() {
+            CommandReply::Accepted => {}
             CommandReply::Progress { done, of } => progress.push((done, of)),
             CommandReply::Done { result } => break serde_json::from_value(result).unwrap(),
             other => panic!("{other:?}"),
@@ -276,6 +277,26 @@ fn a_command_beside_a_gateway_that_stops_is_carried_out() {
     let done = command.join().unwrap();
     assert!(done.status.success(), "{}", said(&done));
     assert_eq!(got(&site), "76");
+}
+
+/// A gateway that stops may greet a command and not read its request any more.
+#[actix_rt::test]
+async fn a_command_that_is_greeted_and_not_accepted_is_carried_out_here() {
+    let site = Site::new(&Options::default());
+    assert!(set(&site, "70").status.success());
+    let directory = SocketDirectory::open(&site.data()).unwrap();
+    let listener = tokio::net::UnixListener::from_std(directory.bind().unwrap()).unwrap();
+    let config = site.config();
+    let command = tokio::task::spawn_blocking(move || run(&config, &["settings", "set", SETTING, "75"]));
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let greeting = Greeting { protocol: PROTOCOL, version: String::new(), refusal: None };
+    frame::write(&mut socket, &greeting).await.unwrap();
+    let _: CommandCall = frame::read(&mut socket, 1 << 20).await.unwrap();
+    directory.remove().unwrap();
+    drop((listener, socket));
+    let done = command.await.unwrap();
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(got(&site), "75");
 }
 
 #[test]

@@ -140,9 +140,17 @@ impl Connection {
                 read => read?,
             };
             let content = match call.request.has_content() {
-                true => frame::read_bytes(&mut self.socket, IMPORT_BYTES).await?,
+                true => match frame::read_bytes(&mut self.socket, IMPORT_BYTES).await {
+                    Err(error @ FrameError::TooLong { .. }) => {
+                        let error = CommandError::rejected(format!("the gateway does not accept the file: {error}"));
+                        frame::write(&mut self.socket, &CommandReply::Failed { error }).await?;
+                        return Ok(None);
+                    }
+                    read => read?,
+                },
                 false => Zeroizing::default(),
             };
+            frame::write(&mut self.socket, &CommandReply::Accepted).await?;
             Ok::<_, FrameError>(Some((call, content, user)))
         };
         let request = tokio::select! {

@@ -1,7 +1,8 @@
 //! The local socket of a running gateway, `gangway.sock` in the data directory. The commands of its owner use it.
 //!
 //! The gateway sends a [`Greeting`] first. The command answers with a `CommandCall`, and with the contents of a file if
-//! the request has one. Then the gateway sends `CommandReply`s until the last one. Every frame is a length of four
+//! the request has one. Then the gateway sends `CommandReply`s until the last one; the first one says that it has accepted the
+//! request. Every frame is a length of four
 //! bytes (big endian) and that many bytes of JSON, or of the file.
 
 pub mod frame;

@@ -9,10 +9,12 @@ use crate::{service::ServiceError, store::StoreError};
 /// Rows are sent together until they have this many bytes.
 const ROW_BYTES: usize = 128 << 10;
 
-/// One reply. `Done` or `Failed` is the last one.
+/// One reply. `Accepted` is the first one over the local socket; `Done` or `Failed` is the last one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum CommandReply {
+    /// The gateway has read the whole request and starts to carry it out. Without this reply nothing was done.
+    Accepted,
     /// How far the work is.
     Progress {
         /// Parts that are done.
