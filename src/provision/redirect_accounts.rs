@@ -107,6 +107,7 @@ impl ServerEntryStates {
         }
     }
     /// Handles the result of writing an entry with the requested `name`; `standing` is its actual name, if it exists.
+    /// A rejection counts only if the account is the same as when the call began.
     pub(super) fn answered(
         &mut self,
         key: &Key,
@@ -114,13 +115,14 @@ impl ServerEntryStates {
         url: String,
         standing: Option<String>,
         outcome: &RedirectResult,
+        is_current: bool,
     ) {
         let account = self.entries.entry(key.clone()).or_default();
         account.busy = false;
         if let Some(standing) = standing {
             account.entry.ensured = Some((standing, url));
             account.entry.refused = None;
-        } else if !outcome.is_retryable() {
+        } else if is_current && !outcome.is_retryable() {
             tracing::warn!(vendor = key.1, "the server entry was refused: {}", outcome.sentence());
             account.entry.refused = Some((name, url, outcome.sentence()));
         }

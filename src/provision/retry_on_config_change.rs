@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The hash of an account; empty without an account.
-fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
+pub(super) fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
     let Some(account) = account else { return Secret::default() };
     let RedirectAccount { instance: _, vendor: _, protocol, url, user, password, server_name, mac_only } = account;
     let name = server_name.as_deref().unwrap_or_default();
@@ -28,6 +28,13 @@ fn fingerprint(account: Option<&RedirectAccount>) -> Secret {
 }
 
 impl Engine {
+    /// Whether this is still the account of its vendor. A rejection of a former account says nothing about the present
+    /// one.
+    pub(super) fn is_current_account(&self, instance: InstanceId, vendor: &str, used: &Secret) -> bool {
+        let present = self.world.account(instance, vendor).map(|facts| facts.account);
+        fingerprint(present.as_ref()) == *used
+    }
+
     /// Retries phones that were rejected with another redirect account or another serial number than the current one.
     /// Phones that belong to another owner are not retried, because neither affects that.
     pub(super) fn retry_refused(self: &Arc<Self>, instance: InstanceId) {

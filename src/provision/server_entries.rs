@@ -9,6 +9,7 @@ use super::{
     endpoint_queue::{EndpointHealth, EndpointKey},
     engine::Engine,
     redirect_accounts::ServerEntryJob,
+    retry_on_config_change::fingerprint,
 };
 use crate::{
     base::failpoint::{Failpoint, failpoint},
@@ -20,6 +21,7 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
     let ServerEntryJob { key, facts, name, url } = work;
     let entry = redirect::ServerEntry { name: name.clone(), url: Secret::new(url.clone()) };
     let endpoint = EndpointKey::redirect(&facts.account);
+    let used = fingerprint(Some(&facts.account));
     let call = engine.redirects.run(facts.account, Operation::EnsureServer(entry), None);
     let outcome = tokio::select! {
         biased;
@@ -44,7 +46,8 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
     // phones too. During an outage the entry serves as the probe. A permanent rejection is also an answer.
     let seen = if outcome.is_retryable() { EndpointHealth::of(&outcome) } else { EndpointHealth::Answered };
     engine.turn_ended(&endpoint, seen, now);
-    engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome));
+    let is_current = engine.is_current_account(key.0, &key.1, &used);
+    engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome, is_current));
     let phones = engine.world.store.phones().in_instance(key.0);
     engine.wake(phones.iter().filter(|phone| phone.vendor == key.1).map(|phone| phone.id));
 }

@@ -10,6 +10,7 @@ use super::{
     endpoint_queue::EndpointHealth,
     engine::Engine,
     flow::{Action, FacetTask, SysclientTarget},
+    retry_on_config_change::fingerprint,
     running::ActionGuard,
     transitions,
 };
@@ -18,7 +19,10 @@ use crate::{
     catalog::ReprovisionPolicy,
     devices::sysclients::SysclientSpec,
     pbx::user_objects::{PbxError, UserKey},
-    phone::record::{Account, Flags, Phone, PhoneId},
+    phone::{
+        facet::RedirectState,
+        record::{Account, Flags, Phone, PhoneId},
+    },
     redirect::{Operation, RedirectFailure, RedirectResult, ServerEntry},
     store::{NewEvent, StoreError},
 };
@@ -175,6 +179,7 @@ async fn register(
     failpoint(Failpoint::RegisterWritten).await;
     let server = ServerEntry { name: server_name, url: server.url };
     let serial = engine.world.serial(phone);
+    let used = fingerprint(Some(&facts.account));
     let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
@@ -182,10 +187,12 @@ async fn register(
     }
     failpoint(Failpoint::RegisterAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
+    let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     store
         .phones()
         .change(phone.id, |phone, events| {
             transitions::registered(phone, &url, &outcome, now, pause, events);
+            retry_with_new_account(phone, is_current, now);
         })
         .await?;
     failpoint(Failpoint::RegisteredWritten).await;
@@ -201,6 +208,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
         (true, Some(server)) => server.url,
         _ => url.clone(),
     };
+    let used = fingerprint(Some(&facts.account));
     let operation = Operation::Verify { mac: phone.mac, url: held };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
@@ -208,12 +216,14 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
     }
     failpoint(Failpoint::VerifyAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
+    let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     engine
         .world
         .store
         .phones()
         .change(phone.id, |phone, events| {
             transitions::verified(phone, &url, &outcome, now, pause, events);
+            retry_with_new_account(phone, is_current, now);
         })
         .await?;
     failpoint(Failpoint::VerifiedWritten).await;
@@ -223,6 +233,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
 /// Removes the phone from the redirect service.
 async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let used = fingerprint(Some(&facts.account));
     let operation = Operation::Deregister { mac: phone.mac };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
@@ -230,14 +241,25 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -
     }
     failpoint(Failpoint::DeregisterAnswered).await;
     let (now, pause) = (engine.world.now(), running.pause());
+    let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     engine
         .world
         .store
         .phones()
-        .change(phone.id, |phone, events| transitions::deregistered(phone, &outcome, now, pause, events))
+        .change(phone.id, |phone, events| {
+            transitions::deregistered(phone, &outcome, now, pause, events);
+            retry_with_new_account(phone, is_current, now);
+        })
         .await?;
     failpoint(Failpoint::DeregisteredWritten).await;
     Ok(())
+}
+
+/// An account that was corrected during a call is tried at once: nothing else would notice the correction.
+fn retry_with_new_account(phone: &mut Phone, is_current: bool, now: Timestamp) {
+    if !is_current && phone.redirect.state == RedirectState::Refused {
+        phone.redirect.reach(RedirectState::Pending, now);
+    }
 }
 
 /// Records whether the service was reached; returns false if nothing was sent because the gateway stops.

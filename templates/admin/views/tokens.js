@@ -11,8 +11,10 @@ const DOCS = new URL("../../../api/v1/docs", import.meta.url).href;
 export const view = {
   title: "page.tab.tokens",
   open(element, app) {
-    const now = { tokens: [], made: null, error: null, fields: {}, ending: null, rows: [], more: null };
+    const now = { tokens: null, made: null, error: null, fields: {}, ending: null, rows: [], more: null };
     let closed = false;
+    // An older answer must not replace a newer one.
+    let turn = 0;
 
     const show = () => closed || render(page(), element);
     const failed = (error) => {
@@ -21,8 +23,10 @@ export const view = {
     };
 
     async function read() {
+      const mine = ++turn;
       try {
         const [{ tokens }, audit] = await Promise.all([app.talk.ask("Tokens"), app.talk.ask("Audit", { count: OLDER })]);
+        if (mine !== turn) return;
         [now.tokens, now.rows, now.more] = [tokens, audit.rows, audit.more];
         show();
       } catch (error) {
@@ -95,7 +99,7 @@ export const view = {
         <label>${t("page.tokens.days")} <input name="days" type="number" min="1" max="3650" /></label>${wrong("days")}
         <button class="primary">${t("page.tokens.make")}</button>
       </form>
-      ${now.tokens.length === 0 ? html`<p class="empty">${t("page.tokens.none")}</p>` : html`
+      ${now.tokens === null ? html`<p class="empty">${t("view.loading")}</p>` : now.tokens.length === 0 ? html`<p class="empty">${t("page.tokens.none")}</p>` : html`
         <div class="scrolled" tabindex="0" role="region" aria-label=${t("page.tab.tokens")}><table class="plain-table">
           <thead><tr>${["name", "scope", "created", "by", "ends"].map((name) => html`<th scope="col">${t(`page.tokens.${name}`)}</th>`)}<th></th></tr></thead>
           <tbody>${repeat(now.tokens, (token) => token.id, (token) => html`<tr>

@@ -58,9 +58,13 @@ export function bars(app, all, days) {
 /** The whole section with its switch, drawn by `redraw` when something came. */
 export function activity(app, redraw) {
   const state = { days: 0, hours: [], now: Date.now(), error: null };
+  let turn = 0;
   const load = async () => {
+    const mine = ++turn;
     try {
       const told = await app.talk.ask("Chart", { hours: state.days ? 744 : 24 });
+      // The range may have changed meanwhile.
+      if (mine !== turn) return;
       Object.assign(state, { hours: told.hours, now: told.now, error: null });
     } catch (error) {
       state.error = error;
