@@ -78,7 +78,7 @@ pub async fn act(
         }
         Action::Resync => {
             audit::note(store, person, phone.id, &audit_texts::RESYNC.message()).await?;
-            // Nobody waits for the result; the timeline shows it.
+            // The caller does not need the result; the timeline shows it.
             drop((deps.resync)(Arc::clone(&phone)));
             Message::new("will.resync")
         }

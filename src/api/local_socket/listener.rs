@@ -194,7 +194,7 @@ impl Connection {
                     () = clock.sleep_until(deadline_of(clock)) => break Err(FrameError::Closed),
                 }
             };
-            // Work that only waits for something ends once nobody waits for its result.
+            // Work that only waits for an event ends when the command has gone.
             drop(inbox);
             written
         };

@@ -42,7 +42,7 @@ impl SocketDirectory {
         self.remove()?;
         let path = self.path();
         let listener = UnixListener::bind(&path)?;
-        // Nobody else reaches it before: the directory is open to its owner alone.
+        // Until then the directory protects it: only its owner can enter.
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(listener)

@@ -1,8 +1,8 @@
 //! Finds the message of an English sentence.
 //!
 //! Records and errors hold English sentences. A page in another language needs key and parameters. The texts below
-//! `error.` are the sentences of errors, so a sentence is compared with them: what stands in the place of a placeholder
-//! is the parameter. A parameter may be such a sentence itself.
+//! `error.` are the sentences of errors, so a sentence is compared with them. The part that matches a
+//! placeholder is the parameter. A parameter may be such a sentence itself.
 
 use std::sync::LazyLock;
 
