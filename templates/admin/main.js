@@ -1,4 +1,4 @@
-// Puts the page together: language and scheme, the way in, head, notices, one view at a time.
+// Entry point of the page: sets language and scheme, connects to the gateway, and shows login, head, notices and one view.
 
 import { html, render } from "./lit/lit-html.js";
 import { Head } from "./shell/head.js";
@@ -8,13 +8,13 @@ import { RouterOutlet } from "./shell/router_outlet.js";
 import { isOlder } from "./shell/build.js";
 import * as myapps from "./transport/myapps.js";
 import { GatewayClient } from "./transport/client.js";
-import { onLanguage, preferred, speak, t } from "./text/index.js";
+import { onLanguage, preferredLanguage, setLanguage, t } from "./text/index.js";
 
 const socket = new URL("../..", import.meta.url);
 socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
 
-await speak(preferred());
-myapps.on("SetLang", (lang) => speak(String(lang).slice(0, 2).toLowerCase()));
+await setLanguage(preferredLanguage());
+myapps.on("SetLang", (lang) => setLanguage(String(lang).slice(0, 2).toLowerCase()));
 myapps.on("SetScheme", (scheme) => {
   if (scheme === "dark" || scheme === "light") document.documentElement.dataset.scheme = scheme;
 });
@@ -24,74 +24,74 @@ root.replaceChildren();
 render(
   html`
     <div id="login"></div>
-    <div id="inside" hidden>
+    <div id="workspace" hidden>
       <header id="head"></header>
       <div id="notices" aria-live="polite"></div>
-      <main id="stage" tabindex="-1"></main>
+      <main id="content" tabindex="-1"></main>
     </div>
-    <div id="said" role="status" aria-live="polite"></div>
+    <div id="toasts" role="status" aria-live="polite"></div>
   `,
   root,
 );
-const [place, inside] = [document.getElementById("login"), document.getElementById("inside")];
+const [loginElement, workspace] = [document.getElementById("login"), document.getElementById("workspace")];
 
-const app = { t, hello: null, talk: null, go: (route) => { location.hash = route.replace(/^#?\/?/, "#/"); }, say };
-const login = new Login(place, () => talk.start());
-const talk = new GatewayClient(socket.href.replace(/\/$/, ""), (challenge) => login.make(challenge), greet);
-app.talk = talk;
+const app = { t, hello: null, gateway: null, go: (route) => { location.hash = route.replace(/^#?\/?/, "#/"); }, notify };
+const login = new Login(loginElement, () => gateway.start());
+const gateway = new GatewayClient(socket.href.replace(/\/$/, ""), (challenge) => login.createLogin(challenge), onHello);
+app.gateway = gateway;
 const head = new Head(document.getElementById("head"), app);
-const notices = new Notices(document.getElementById("notices"), () => talk.start(), app);
-const stage = new RouterOutlet(document.getElementById("stage"), app, (route, title) => {
+const notices = new Notices(document.getElementById("notices"), () => gateway.start(), app);
+const outlet = new RouterOutlet(document.getElementById("content"), app, (route, title) => {
   document.title = `${title} · gangway`;
-  head.at(route);
+  head.setRoute(route);
 });
 
-let lostAt = null;
-let entered = false;
+let lostSince = null;
+let isLoggedIn = false;
 
-function greet(hello) {
+function onHello(hello) {
   if (isOlder(hello.build)) throw new Error("reloading");
   app.hello = hello;
 }
 
-talk.onState((state, detail) => {
+gateway.onState((state, detail) => {
   if (state === "open") {
-    lostAt = null;
-    notices.lost(null);
-    login.done();
-    inside.hidden = false;
-    if (entered) return;
-    entered = true;
+    lostSince = null;
+    notices.setLostSince(null);
+    login.close();
+    workspace.hidden = false;
+    if (isLoggedIn) return;
+    isLoggedIn = true;
     head.show();
-    notices.follow(talk);
-    stage.show();
+    notices.subscribe(gateway);
+    outlet.show();
   } else if (state === "lost") {
-    lostAt ??= new Date();
-    if (entered) notices.lost(lostAt);
-    else login.lost();
+    lostSince ??= new Date();
+    if (isLoggedIn) notices.setLostSince(lostSince);
+    else login.showUnreachable();
   } else if (state === "refused" || state === "no-login") {
-    inside.hidden = true;
-    login.ask();
+    workspace.hidden = true;
+    login.show();
     login.failed(state, detail);
   }
 });
 
 onLanguage(() => {
-  login.again();
+  login.refresh();
   notices.show();
-  if (entered) stage.again();
+  if (isLoggedIn) outlet.reopen();
 });
 
-/** Tells something in passing. */
-function say(text) {
-  const said = document.getElementById("said");
+/** Shows a text at the edge of the page for eight seconds. */
+function notify(text) {
+  const toasts = document.getElementById("toasts");
   const line = document.createElement("p");
   line.textContent = text;
-  said.append(line);
+  toasts.append(line);
   setTimeout(() => line.remove(), 8000);
 }
 
 myapps.start();
-stage.prepare();
-if (login.ready) talk.start();
-else login.ask();
+outlet.preload();
+if (login.ready) gateway.start();
+else login.show();

@@ -1,8 +1,8 @@
-// Runs before the first paint: the client that shows this page names its scheme and language in the address.
+// Runs before the first paint. The client that embeds the page passes scheme and language in the address.
 {
-  const asked = new URLSearchParams(location.search);
-  const scheme = asked.get("scheme");
+  const params = new URLSearchParams(location.search);
+  const scheme = params.get("scheme");
   if (scheme === "dark" || scheme === "light") document.documentElement.dataset.scheme = scheme;
-  const lang = asked.get("lang");
+  const lang = params.get("lang");
   if (lang) document.documentElement.lang = lang.slice(0, 2).toLowerCase();
 }

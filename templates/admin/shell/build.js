@@ -1,16 +1,17 @@
-// A page of another build than the gateway's loads itself anew, once; then it can only say so.
+// Reloads the page once when the gateway runs another build than the page.
 
-const OWN = new URL(import.meta.url).pathname.split("/").at(-3);
-const TRIED = "gangway.reloaded-for";
+const OWN_BUILD = new URL(import.meta.url).pathname.split("/").at(-3);
+const RELOADED_FOR = "gangway.reloaded-for";
 
-/** Whether the page is of another build and is being loaded anew. */
+/** Reloads the page if it is of another build. Returns whether it reloads. */
 export function isOlder(build) {
-  if (build === OWN) return false;
+  if (build === OWN_BUILD) return false;
   try {
-    if (sessionStorage.getItem(TRIED) === build) return false;
-    sessionStorage.setItem(TRIED, build);
+    if (sessionStorage.getItem(RELOADED_FOR) === build) return false;
+    sessionStorage.setItem(RELOADED_FOR, build);
   } catch {
-    // Without storage nothing tells a second try from a first: better an old page than one that never rests.
+    // Without storage the page cannot know that it has reloaded already. It keeps the old build, because it would reload
+    // endlessly otherwise.
     return false;
   }
   location.reload();

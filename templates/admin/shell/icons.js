@@ -1,4 +1,4 @@
-// Pictures of states and buttons: shapes differ, so that colour is never the only sign.
+// Icons of states and buttons. Each has its own shape, so that colour is never the only difference.
 
 import { svg, html } from "../lit/lit-html.js";
 
@@ -21,6 +21,6 @@ const SHAPES = {
   information: svg`<circle cx="8" cy="8" r="6.5"/><path d="M8 7.4v4M8 4.7v.4"/>`,
 };
 
-/** A drawing for the eye only: its word stands beside it. */
+/** An icon. Screen readers skip it, because its label is next to it. */
 export const icon = (name) =>
   html`<svg class="icon icon-${name}" viewBox="0 0 16 16" aria-hidden="true">${SHAPES[name] ?? ""}</svg>`;

@@ -1,18 +1,18 @@
-// The way in: nothing to do in the client's frame, the instance's password in a plain browser.
+// The login: the client logs in when it embeds the page; a plain browser shows a form for the instance's password.
 
 import { html, render } from "../lit/lit-html.js";
 import { t } from "../text/index.js";
-import { clientLogin, framed } from "../transport/myapps.js";
+import { clientLogin, isFramed } from "../transport/myapps.js";
 import { passwordLogin } from "../transport/password.js";
 
-const MANY = 5;
+const LOCKED_AFTER = 5;
 
-/** Makes logins for the line; `element` is where a person is asked. */
+/** Creates logins for the connection. `element` shows the password form. */
 export class Login {
   #element;
   #start;
-  #make = framed ? clientLogin : null;
-  #wrong = 0;
+  #createLogin = isFramed ? clientLogin : null;
+  #failures = 0;
   #note = "";
   #busy = false;
 
@@ -21,64 +21,64 @@ export class Login {
     [this.#element, this.#start] = [element, start];
   }
 
-  /** A login for a challenge. */
-  make(challenge) {
-    return this.#make(challenge);
+  /** Returns the login for a challenge. */
+  createLogin(challenge) {
+    return this.#createLogin(challenge);
   }
 
-  /** Whether a login can be made without asking anybody. */
+  /** Whether a login can be created without the password form. */
   get ready() {
-    return this.#make !== null;
+    return this.#createLogin !== null;
   }
 
-  /** Asks whoever sits there. */
-  ask() {
-    this.#show();
+  /** Shows the form and focuses the password. */
+  show() {
+    this.#draw();
     this.#element.querySelector("input")?.focus();
   }
 
-  /** The gateway did not take the login, or the client made none. */
+  /** Shows that the gateway rejected the login or that the client returned none. */
   failed(state, error) {
     this.#busy = false;
-    if (framed) {
+    if (isFramed) {
       this.#note = state === "refused" ? t("page.login.client-not-taken") : t(error?.message, { detail: error?.detail ?? "" });
     } else {
-      this.#wrong += 1;
-      this.#make = null;
-      this.#note = t(this.#wrong >= MANY ? "page.login.locked" : "page.login.wrong");
+      this.#failures += 1;
+      this.#createLogin = null;
+      this.#note = t(this.#failures >= LOCKED_AFTER ? "page.login.locked" : "page.login.wrong");
     }
-    this.#show();
+    this.#draw();
     this.#element.querySelector("input")?.select();
   }
 
-  /** The gateway was not reached; the line tries again by itself. */
-  lost() {
+  /** Shows that the gateway is unreachable. The connection retries on its own. */
+  showUnreachable() {
     this.#note = t("page.login.unreachable");
-    this.#show();
+    this.#draw();
   }
 
-  /** Inside. */
-  done() {
-    [this.#wrong, this.#note, this.#busy] = [0, "", false];
+  /** Removes the form after a successful login. */
+  close() {
+    [this.#failures, this.#note, this.#busy] = [0, "", false];
     render("", this.#element);
   }
 
-  /** The language changed. */
-  again() {
-    if (this.#element.childElementCount) this.#show();
+  /** Draws an open form again in the current language. */
+  refresh() {
+    if (this.#element.childElementCount) this.#draw();
   }
 
   #submit(event) {
     event.preventDefault();
-    const typed = event.target.elements.password.value;
-    if (!typed || this.#busy) return;
-    this.#make = passwordLogin(typed);
+    const password = event.target.elements.password.value;
+    if (!password || this.#busy) return;
+    this.#createLogin = passwordLogin(password);
     this.#busy = true;
-    this.#show();
+    this.#draw();
     this.#start();
   }
 
-  #show() {
+  #draw() {
     const note = this.#note && html`<p class="note bad" role="alert">${this.#note}</p>`;
     const form = html`
       <form class="login" @submit=${(event) => this.#submit(event)}>
@@ -95,6 +95,6 @@ export class Login {
         ${note || html`<p role="status">${t("page.login.client")}</p>`}
         <button class="primary" @click=${() => this.#start()}>${t("page.again")}</button>
       </div>`;
-    render(framed ? waiting : form, this.#element);
+    render(isFramed ? waiting : form, this.#element);
   }
 }

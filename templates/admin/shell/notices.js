@@ -1,16 +1,16 @@
-// What an administrator should know before anything else: the lost connection, and the gateway's own notices.
+// The banner: the lost connection and the gateway's notices.
 
 import { html, render } from "../lit/lit-html.js";
-import { count, moment, t, told } from "../text/index.js";
-import { refused } from "../views/parts/message.js";
+import { count, moment, t, translate } from "../text/index.js";
+import { errorText } from "../views/parts/message.js";
 import { icon } from "./icons.js";
 
 const ORDER = ["error", "warning", "information"];
-/** Notices that stand open; more are behind a button. */
-const OPEN = 2;
+/** Number of notices that are always visible. A button shows the others. */
+const VISIBLE = 2;
 
-/** The address of a frozen source, or undefined. */
-function thawable({ key, text }) {
+/** Returns the frozen address that a notice is about, or undefined. */
+function frozenAddress({ key, text }) {
   return key === "scanning" ? text.params?.address : undefined;
 }
 
@@ -19,22 +19,22 @@ export class Notices {
   #element;
   #retry;
   #notices = [];
-  #lost = null;
-  #all = false;
+  #lostSince = null;
+  #isExpanded = false;
   #app;
 
   constructor(element, retry, app) {
     [this.#element, this.#retry, this.#app] = [element, retry, app];
   }
 
-  /** Follows the gateway's notices. */
-  follow(talk) {
-    talk.follow("Notices", {}, ({ notices }) => this.#set(notices), "NoticesChanged", ({ notices }) => this.#set(notices));
+  /** Subscribes to the gateway's notices. */
+  subscribe(gateway) {
+    gateway.subscribe("Notices", {}, ({ notices }) => this.#set(notices), "NoticesChanged", ({ notices }) => this.#set(notices));
   }
 
-  /** Since when there is no connection (`Date`), or null. */
-  lost(since) {
-    this.#lost = since;
+  /** Sets when the connection was lost (`Date`), or null while connected. */
+  setLostSince(since) {
+    this.#lostSince = since;
     this.show();
   }
 
@@ -44,31 +44,31 @@ export class Notices {
   }
 
   show() {
-    const shown = this.#all ? this.#notices : this.#notices.slice(0, OPEN);
-    const more = this.#notices.length - OPEN;
+    const visible = this.#isExpanded ? this.#notices : this.#notices.slice(0, VISIBLE);
+    const hiddenCount = this.#notices.length - VISIBLE;
     render(
       html`
-        ${this.#lost &&
+        ${this.#lostSince &&
         html`<div class="notice is-error" role="alert">
           ${icon("error")}
-          <p>${t("page.connection.lost-since", { since: this.#lost.toISOString() })}</p>
+          <p>${t("page.connection.lost-since", { since: this.#lostSince.toISOString() })}</p>
           <button @click=${this.#retry}>${t("page.connection.retry")}</button>
         </div>`}
-        ${shown.map(
+        ${visible.map(
           (notice) => html`<div class="notice is-${notice.severity}" data-key=${notice.key}>
             ${icon(notice.severity)}
             <p>
-              <b>${t(`page.severity.${notice.severity}`)}</b> ${told(notice.text)}
+              <b>${t(`page.severity.${notice.severity}`)}</b> ${translate(notice.text)}
               ${notice.since ? html`<span class="since">${t("page.since", { since: moment(notice.since) })}</span>` : ""}
             </p>
-            ${thawable(notice)
-              ? html`<button data-act="thaw" @click=${() => this.#thaw(thawable(notice))}>${t("page.notices.thaw")}</button>`
+            ${frozenAddress(notice)
+              ? html`<button data-act="thaw" @click=${() => this.#thaw(frozenAddress(notice))}>${t("page.notices.thaw")}</button>`
               : ""}
           </div>`,
         )}
-        ${more > 0
-          ? html`<button class="more-notices" aria-expanded=${this.#all} @click=${() => this.#turn()}>
-              ${this.#all ? t("page.notices.fewer") : count("page.notices.more", more)}
+        ${hiddenCount > 0
+          ? html`<button class="more-notices" aria-expanded=${this.#isExpanded} @click=${() => this.#toggle()}>
+              ${this.#isExpanded ? t("page.notices.fewer") : count("page.notices.more", hiddenCount)}
             </button>`
           : ""}
       `,
@@ -78,14 +78,14 @@ export class Notices {
 
   async #thaw(address) {
     try {
-      await this.#app.talk.ask("Thaw", { address });
+      await this.#app.gateway.request("Thaw", { address });
     } catch (error) {
-      this.#app.say(refused(this.#app, error));
+      this.#app.notify(errorText(this.#app, error));
     }
   }
 
-  #turn() {
-    this.#all = !this.#all;
+  #toggle() {
+    this.#isExpanded = !this.#isExpanded;
     this.show();
   }
 }

@@ -1,57 +1,57 @@
-// Shows one view at a time and hands routes to it.
+// Shows the view of the current route.
 
 import { html, render } from "../lit/lit-html.js";
 import { t } from "../text/index.js";
-import { load, read } from "./routes.js";
+import { loadView, parseRoute } from "./routes.js";
 
-/** `shown(route, title)` hears what is on the stage. */
+/** Calls `onShown(route, title)` after each change of the route. */
 export class RouterOutlet {
   #element;
   #app;
-  #shown;
+  #onShown;
   #name = null;
-  #open = null;
-  #wanted = 0;
+  #current = null;
+  #generation = 0;
 
-  constructor(element, app, shown) {
-    [this.#element, this.#app, this.#shown] = [element, app, shown];
+  constructor(element, app, onShown) {
+    [this.#element, this.#app, this.#onShown] = [element, app, onShown];
     window.addEventListener("hashchange", () => this.show());
   }
 
-  /** Fetches the view that the address names, while somebody still logs in. What fails is said when it is shown. */
-  prepare() {
-    load(read(location.hash).view).catch(() => {});
+  /** Loads the view of the address while the login is in progress. `show` reports a failure. */
+  preload() {
+    loadView(parseRoute(location.hash).view).catch(() => {});
   }
 
-  /** Shows what the address names. */
+  /** Shows the view of the address. */
   async show() {
-    const route = read(location.hash);
-    const turn = (this.#wanted += 1);
-    if (this.#open && route.view === this.#name && this.#open.go) {
-      this.#open.go(route);
-      this.#shown(route, this.#title);
+    const route = parseRoute(location.hash);
+    const generation = (this.#generation += 1);
+    if (this.#current && route.view === this.#name && this.#current.go) {
+      this.#current.go(route);
+      this.#onShown(route, this.#title);
       return;
     }
     let view;
     try {
-      view = await load(route.view);
+      view = await loadView(route.view);
     } catch (error) {
-      if (turn !== this.#wanted) return;
+      if (generation !== this.#generation) return;
       this.#clear();
-      const place = document.createElement("div");
-      this.#element.replaceChildren(place);
-      render(html`<p class="empty">${t("page.view-failed")} <code>${String(error)}</code></p>`, place);
+      const container = document.createElement("div");
+      this.#element.replaceChildren(container);
+      render(html`<p class="empty">${t("page.view-failed")} <code>${String(error)}</code></p>`, container);
       return;
     }
-    if (turn !== this.#wanted) return;
+    if (generation !== this.#generation) return;
     this.#clear();
-    const place = document.createElement("div");
-    place.className = `view view-${route.view}`;
-    this.#element.replaceChildren(place);
+    const container = document.createElement("div");
+    container.className = `view view-${route.view}`;
+    this.#element.replaceChildren(container);
     this.#name = route.view;
     this.#view = view;
-    this.#open = view.open(place, this.#app, route);
-    this.#shown(route, this.#title);
+    this.#current = view.open(container, this.#app, route);
+    this.#onShown(route, this.#title);
   }
 
   #view = null;
@@ -60,15 +60,15 @@ export class RouterOutlet {
     return typeof title === "function" ? title() : t(title);
   }
 
-  /** Opens the view anew: another language, another gateway. */
-  again() {
+  /** Opens the view again, because the language has changed. */
+  reopen() {
     this.#clear();
     return this.show();
   }
 
   #clear() {
-    this.#open?.close?.();
-    this.#open = null;
+    this.#current?.close?.();
+    this.#current = null;
     this.#name = null;
     this.#element.replaceChildren();
   }

@@ -1,6 +1,6 @@
-// Routes live in the address behind `#`: `#/devices/805ec0123456?filter=stuck`.
+// Routes are in the fragment of the address: `#/devices/805ec0123456?filter=stuck`.
 
-/** Who shows what: the first word, and for some the third. A view's module is fetched when it is first wanted. */
+/** The views by name. A view's module is loaded on first use. */
 const VIEWS = {
   devices: () => import("../views/devices.js"),
   phone: () => import("../views/phone.js"),
@@ -13,33 +13,33 @@ const VIEWS = {
   about: () => import("../views/about.js"),
 };
 
-/** What an address means: `{view, tab, args, query}`. */
-export function read(hash) {
+/** Parses a fragment into `{view, tab, args, query}`. */
+export function parseRoute(hash) {
   const [path, search = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  const words = path.split("/").filter(Boolean).map(decoded);
-  const [first = "devices", ...args] = words;
+  const segments = path.split("/").filter(Boolean).map(decodePart);
+  const [first = "devices", ...args] = segments;
   const tab = first in VIEWS && first !== "phone" && first !== "config" ? first : "devices";
   let view = tab;
   if (tab === "devices" && args.length > 0) view = args[1] === "config" ? "config" : "phone";
   return { view, tab, args, query: Object.fromEntries(new URLSearchParams(search)) };
 }
 
-function decoded(word) {
+function decodePart(segment) {
   try {
-    return decodeURIComponent(word);
+    return decodeURIComponent(segment);
   } catch {
-    return word;
+    return segment;
   }
 }
 
-/** The address of a route: `address("devices", mac)`, `address("devices", {stuck: "1"})`. */
+/** Returns the address of a route: `address("devices", mac)`, `address("devices", {stuck: "1"})`. */
 export function address(...parts) {
-  const words = parts.filter((part) => typeof part !== "object").map(encodeURIComponent);
+  const segments = parts.filter((part) => typeof part !== "object").map(encodeURIComponent);
   const query = parts.find((part) => typeof part === "object") ?? {};
-  const kept = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const search = new URLSearchParams(kept).toString();
-  return `#/${words.join("/")}${search ? `?${search}` : ""}`;
+  const filled = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const search = new URLSearchParams(filled).toString();
+  return `#/${segments.join("/")}${search ? `?${search}` : ""}`;
 }
 
-/** The module of a view. */
-export const load = async (name) => (await VIEWS[name]()).view;
+/** Loads a view. */
+export const loadView = async (name) => (await VIEWS[name]()).view;

@@ -5,52 +5,52 @@ export const LANGUAGES = ["en", "de"];
 
 let texts = {};
 let language = "en";
-const changed = [];
+const listeners = [];
 
 /** The language in use, two letters. */
 export const lang = () => language;
 
-/** The language to begin with: what the client asks for, else the browser's. */
-export function preferred() {
-  const asked = document.documentElement.lang;
-  const wished = new URLSearchParams(location.search).has("lang") ? [asked] : navigator.languages;
-  return wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES.includes(tag)) ?? "en";
+/** The initial language: the client's, else the browser's. */
+export function preferredLanguage() {
+  const requested = document.documentElement.lang;
+  const candidates = new URLSearchParams(location.search).has("lang") ? [requested] : navigator.languages;
+  return candidates.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES.includes(tag)) ?? "en";
 }
 
-/** Takes another language. */
-export async function speak(tag) {
-  const wanted = LANGUAGES.includes(tag) ? tag : "en";
-  const answer = await fetch(new URL(`./${wanted}.json`, import.meta.url));
-  if (!answer.ok) throw new Error(`${wanted}.json: ${answer.status}`);
+/** Loads the texts of a language and uses them. */
+export async function setLanguage(tag) {
+  const supported = LANGUAGES.includes(tag) ? tag : "en";
+  const answer = await fetch(new URL(`./${supported}.json`, import.meta.url));
+  if (!answer.ok) throw new Error(`${supported}.json: ${answer.status}`);
   texts = await answer.json();
-  language = wanted;
-  document.documentElement.lang = wanted;
-  for (const listener of changed) listener();
+  language = supported;
+  document.documentElement.lang = supported;
+  for (const listener of listeners) listener();
 }
 
-/** Calls back when the language changes. */
+/** Registers a listener for changes of the language. */
 export function onLanguage(listener) {
-  changed.push(listener);
+  listeners.push(listener);
 }
 
 const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/;
 
-function shown(value) {
-  // A sentence in a sentence.
-  if (typeof value?.key === "string") return told(value);
+function formatValue(value) {
+  // A message as a parameter of another message.
+  if (typeof value?.key === "string") return translate(value);
   if (typeof value === "number") return value.toLocaleString(language);
   if (typeof value === "string" && MOMENT.test(value)) return moment(value);
   return String(value ?? "");
 }
 
-// One pass: what stands in a parameter is never taken for a place.
-function filled(template, params) {
-  return template.replace(/\{(\w+)\}/g, (place, name) => (name in params ? shown(params[name]) : place)).trim();
+// A single pass: placeholders inside parameters are not replaced.
+function fillTemplate(template, params) {
+  return template.replace(/\{(\w+)\}/g, (placeholder, name) => (name in params ? formatValue(params[name]) : placeholder)).trim();
 }
 
-/** The text of a key, `{name}` replaced by `params.name`; times (RFC 3339) and numbers are written as people do. */
+/** The text of a key, `{name}` replaced by `params.name`; times (RFC 3339) and numbers in the format of the language. */
 export function t(key, params = {}) {
-  return filled(texts[key] ?? key, params);
+  return fillTemplate(texts[key] ?? key, params);
 }
 
 /** The text of a key for a number: `key.one` or `key.other`, with `{count}`. */
@@ -58,21 +58,21 @@ export function count(key, number, params = {}) {
   return t(`${key}.${number === 1 ? "one" : "other"}`, { count: number, ...params });
 }
 
-/** Whether there is such a text. */
-export const knows = (key) => key in texts;
+/** Whether a key has a text. */
+export const hasText = (key) => key in texts;
 
-/** A text the gateway sent (`{key, params, text}`), in the language in use where it is known. */
-export function told(text) {
+/** Translates a message of the gateway (`{key, params, text}`); the English `text` if the key is unknown. */
+export function translate(text) {
   if (!text) return "";
-  return knows(text.key) ? filled(texts[text.key], text.params ?? {}) : text.text;
+  return hasText(text.key) ? fillTemplate(texts[text.key], text.params ?? {}) : text.text;
 }
 
-/** What became of a refusal (`{error, code}`) or any other error. */
-export function reason(error) {
-  return error?.code ? told(error.code) : String(error?.message ?? error);
+/** The reason of a rejected request (`{error, code}`) or of any other error. */
+export function errorReason(error) {
+  return error?.code ? translate(error.code) : String(error?.message ?? error);
 }
 
-/** A state's word: `state.<kind>.<word>`. */
+/** The label of a state: `state.<kind>.<word>`. */
 export const stateWord = (kind, word) => (word === null || word === undefined ? "–" : t(`state.${kind}.${word}`));
 
 const formats = new Map();
@@ -82,7 +82,7 @@ function format(name, options) {
   return formats.get(key);
 }
 
-/** A time of the gateway: the hour today, the day before that; `long` always both. */
+/** A time of the gateway: the time of day for today, else the date; with `long` always both. */
 export function moment(at, long = false) {
   if (!at) return "–";
   const date = new Date(at);
@@ -93,5 +93,5 @@ export function moment(at, long = false) {
   return format(long ? "long" : "short", options).format(date);
 }
 
-/** A MAC as people read it. */
+/** A MAC with colons. */
 export const mac = (digits) => (digits ?? "").match(/../g)?.join(":") ?? "";

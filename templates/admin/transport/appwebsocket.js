@@ -1,48 +1,48 @@
-// One AppWebsocket that is kept up: challenge, login, keep-alive, and a new attempt after every end.
+// An AppWebsocket connection: challenge, login, keep-alive, and reconnect after every loss.
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
-const QUIET = 30_000;
-const ANSWER = 10_000;
+const IDLE = 30_000;
+const ANSWER_TIMEOUT = 10_000;
 
 /**
- * `login(challenge)` makes the AppLogin or rejects; `told(state, detail)` hears `connecting`, `open`, `lost` (detail = ms
- * until the next attempt), `refused` (the gateway does not take the login; detail = null) and `no-login` (none could be made;
- * detail = its error). After `refused` and `no-login` nothing goes on until `start` is called again.
+ * `login(challenge)` returns the AppLogin or rejects. `onState(state, detail)` is called with `connecting`, `open`, `lost`
+ * (detail = ms until the next attempt), `refused` (the gateway rejected the login; detail = null) and `no-login` (`login`
+ * rejected; detail = its error). After `refused` and `no-login` the caller has to call `start` again.
  */
 export class AppWebsocket {
   #url;
   #login;
-  #told;
-  #message;
+  #onState;
+  #onMessage;
   #socket = null;
   #pause = FIRST_PAUSE;
-  #retry = 0;
-  #quiet = 0;
+  #retryTimer = 0;
+  #keepAliveTimer = 0;
 
-  constructor(url, { login, told, message }) {
-    [this.#url, this.#login, this.#told, this.#message] = [url, login, told, message];
-    const hurry = () => {
-      if (this.#retry && document.visibilityState === "visible") this.start();
+  constructor(url, { login, onState, onMessage }) {
+    [this.#url, this.#login, this.#onState, this.#onMessage] = [url, login, onState, onMessage];
+    const retryNow = () => {
+      if (this.#retryTimer && document.visibilityState === "visible") this.start();
     };
-    window.addEventListener("online", hurry);
-    document.addEventListener("visibilitychange", hurry);
+    window.addEventListener("online", retryNow);
+    document.addEventListener("visibilitychange", retryNow);
   }
 
-  /** Connects now, whatever was before. */
+  /** Connects now and replaces an open connection. */
   start() {
-    this.#drop();
-    this.#told("connecting");
+    this.#disconnect();
+    this.#onState("connecting");
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
     socket.onopen = () => this.#send({ mt: "AppChallenge" });
-    socket.onmessage = (event) => this.#read(socket, event.data);
-    socket.onclose = () => this.#lost(socket);
+    socket.onmessage = (event) => this.#onText(socket, event.data);
+    socket.onclose = () => this.#reconnect(socket);
   }
 
-  /** Ends it. */
+  /** Disconnects and does not reconnect. */
   stop() {
-    this.#drop();
+    this.#disconnect();
   }
 
   /** Sends a message; only while the state is `open`. */
@@ -52,31 +52,31 @@ export class AppWebsocket {
 
   #send(message) {
     this.#socket?.send(JSON.stringify(message));
-    this.#listen();
+    this.#scheduleKeepAlive();
   }
 
-  #drop() {
-    clearTimeout(this.#retry);
-    clearTimeout(this.#quiet);
-    this.#retry = 0;
+  #disconnect() {
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#keepAliveTimer);
+    this.#retryTimer = 0;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
   }
 
-  // A line that died without a word is noticed by asking after a quiet while.
-  #listen() {
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => {
+  // A keep-alive after an idle period detects a dead connection.
+  #scheduleKeepAlive() {
+    clearTimeout(this.#keepAliveTimer);
+    this.#keepAliveTimer = setTimeout(() => {
       this.#socket?.send('{"mt":"KeepAlive"}');
       const socket = this.#socket;
-      this.#quiet = setTimeout(() => this.#lost(socket), ANSWER);
-    }, QUIET);
+      this.#keepAliveTimer = setTimeout(() => this.#reconnect(socket), ANSWER_TIMEOUT);
+    }, IDLE);
   }
 
-  async #read(socket, data) {
+  async #onText(socket, data) {
     if (socket !== this.#socket) return;
-    this.#listen();
+    this.#scheduleKeepAlive();
     let message;
     try {
       message = JSON.parse(data);
@@ -89,28 +89,28 @@ export class AppWebsocket {
         if (socket === this.#socket) this.#send({ mt: "AppLogin", ...login });
       } catch (error) {
         if (socket !== this.#socket) return;
-        this.#drop();
-        this.#told("no-login", error);
+        this.#disconnect();
+        this.#onState("no-login", error);
       }
     } else if (message.mt === "AppLoginResult") {
       if (message.ok) {
         this.#pause = FIRST_PAUSE;
-        this.#told("open");
+        this.#onState("open");
       } else {
-        this.#drop();
-        this.#told("refused", null);
+        this.#disconnect();
+        this.#onState("refused", null);
       }
     } else {
-      this.#message(message);
+      this.#onMessage(message);
     }
   }
 
-  #lost(socket) {
+  #reconnect(socket) {
     if (socket !== this.#socket) return;
-    this.#drop();
-    const wait = this.#pause * (0.5 + Math.random() / 2);
+    this.#disconnect();
+    const pause = this.#pause * (0.5 + Math.random() / 2);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
-    this.#retry = setTimeout(() => this.start(), wait);
-    this.#told("lost", wait);
+    this.#retryTimer = setTimeout(() => this.start(), pause);
+    this.#onState("lost", pause);
   }
 }

@@ -1,15 +1,15 @@
-// Requests, answers in parts, and subscriptions that live through a lost connection.
+// Requests, answers in parts, and subscriptions that are renewed after a reconnect.
 
 import { AppWebsocket } from "./appwebsocket.js";
 
 const API = "gangway";
-const MOST_OPEN = 24;
-const PATIENCE = 90_000;
-/** What ends a subscription at the gateway. */
-const STOPS = { Devices: "DevicesStop", Phone: "PhoneStop" };
+const MAX_OPEN = 24;
+const ANSWER_TIMEOUT = 90_000;
+/** The method that ends each subscription at the gateway. */
+const STOP_METHODS = { Devices: "DevicesStop", Phone: "PhoneStop" };
 
-/** Why a request was not carried out: `error` for people, `code` a text, `fields` texts by field. */
-export class Refusal extends Error {
+/** A rejected request: `error` is an English sentence, `code` a translatable text, `fields` are such texts by field. */
+export class RequestError extends Error {
   constructor(error, code, fields) {
     super(error);
     this.error = error;
@@ -18,173 +18,177 @@ export class Refusal extends Error {
   }
 }
 
-const page = (key) => new Refusal(key, { key, params: {}, text: key });
+const localError = (key) => new RequestError(key, { key, params: {}, text: key });
 
-/** Joins a part to those before it: lists and a long `text` are continued, everything else is replaced. */
-export function joined(parts, part) {
-  if (parts === undefined) return part;
+/** Merges a part of an answer into the earlier parts: lists and `text` are appended to, other fields are replaced. */
+export function mergePart(merged, part) {
+  if (merged === undefined) return part;
   for (const [name, value] of Object.entries(part)) {
-    const before = parts[name];
-    if (Array.isArray(before) && Array.isArray(value)) before.push(...value);
-    else if (name === "text" && typeof before === "string" && typeof value === "string") parts[name] = before + value;
-    else parts[name] = value;
+    const earlier = merged[name];
+    if (Array.isArray(earlier) && Array.isArray(value)) earlier.push(...value);
+    else if (name === "text" && typeof earlier === "string" && typeof value === "string") merged[name] = earlier + value;
+    else merged[name] = value;
   }
-  return parts;
+  return merged;
 }
 
-/** The line to the gateway. `state` is that of the AppWebsocket. */
+/** Sends requests to the gateway. `state` is the state of the AppWebsocket. */
 export class GatewayClient {
   state = "connecting";
-  #line;
-  #states = [];
-  #count = 0;
-  #open = new Map();
-  #waiting = [];
-  #followed = new Map();
-  #hello;
+  #socket;
+  #stateListeners = [];
+  #lastSrc = 0;
+  #pending = new Map();
+  #queue = [];
+  #subscriptions = new Map();
+  #onHello;
 
-  /** `hello(answer)` hears who is there, after every login and before anything else is asked. */
-  constructor(url, login, hello) {
-    this.#hello = hello;
-    this.#line = new AppWebsocket(url, {
+  /** Calls `onHello(answer)` after every login, before any other request. */
+  constructor(url, login, onHello) {
+    this.#onHello = onHello;
+    this.#socket = new AppWebsocket(url, {
       login,
-      told: (state, detail) => this.#turn(state, detail),
-      message: (message) => this.#hear(message),
+      onState: (state, detail) => this.#onState(state, detail),
+      onMessage: (message) => this.#onMessage(message),
     });
   }
 
-  /** Calls back with every change of the state. */
+  /** Registers a listener for changes of the state. */
   onState(listener) {
-    this.#states.push(listener);
+    this.#stateListeners.push(listener);
   }
 
   /** Connects now. */
   start() {
-    this.#line.start();
+    this.#socket.start();
   }
 
-  /** Hangs up. */
+  /** Disconnects. */
   stop() {
-    this.#line.stop();
+    this.#socket.stop();
     this.#fail("page.connection.lost");
   }
 
-  /** Asks; the whole answer, or a `Refusal`. Nothing is asked again by itself: it might have been carried out. */
-  ask(mt, params = {}) {
-    if (this.state !== "open") return Promise.reject(page("page.connection.none"));
-    return this.#request(mt, params).answer;
+  /**
+   * Sends a request. Resolves with the complete answer or rejects with a `RequestError`. Requests are never repeated
+   * automatically, because the gateway may have executed them.
+   */
+  request(mt, params = {}) {
+    if (this.state !== "open") return Promise.reject(localError("page.connection.none"));
+    return this.#enqueue(mt, params).answer;
   }
 
   /**
-   * Asks, and again after every reconnect: `onAnswer` gets each whole answer, `onChange(message, mt)` each whole message of the names
-   * in `changes` that belongs to it. `again(params)` replaces what is followed, `stop()` ends it.
+   * Sends a request now and after every reconnect. `onAnswer` receives each complete answer, `onChange(message, mt)` each
+   * complete message of the methods in `changes` that belongs to the request. Returns an object: `update(params)` sends the
+   * request with other parameters, `stop()` ends the subscription.
    */
-  follow(mt, params, onAnswer, changes, onChange, onRefused = () => {}) {
-    const names = [changes].flat();
-    const followed = { src: null, parts: new Map(), names, onChange };
+  subscribe(mt, params, onAnswer, changes, onChange, onError = () => {}) {
+    const methods = [changes].flat();
+    const subscription = { src: null, merged: new Map(), methods, onChange };
     const key = Symbol(mt);
-    const begin = () => {
-      followed.parts.clear();
+    const start = () => {
+      subscription.merged.clear();
       if (this.state !== "open") return;
-      const { src, answer } = this.#request(mt, params);
-      followed.src = src;
+      const { src, answer } = this.#enqueue(mt, params);
+      subscription.src = src;
       answer.then(
-        (whole) => followed.src === src && onAnswer(whole),
-        (refusal) => followed.src === src && this.state === "open" && onRefused(refusal),
+        (answer) => subscription.src === src && onAnswer(answer),
+        (error) => subscription.src === src && this.state === "open" && onError(error),
       );
     };
-    followed.begin = begin;
-    this.#followed.set(key, followed);
-    begin();
+    subscription.start = start;
+    this.#subscriptions.set(key, subscription);
+    start();
     return {
-      again: (next) => {
+      update: (next) => {
         params = next;
-        begin();
+        start();
       },
       stop: () => {
-        this.#followed.delete(key);
-        followed.src = null;
-        if (STOPS[mt] && this.state === "open") this.#request(STOPS[mt], {}).answer.catch(() => {});
+        this.#subscriptions.delete(key);
+        subscription.src = null;
+        if (STOP_METHODS[mt] && this.state === "open") this.#enqueue(STOP_METHODS[mt], {}).answer.catch(() => {});
       },
     };
   }
 
-  #request(mt, params) {
-    const src = String((this.#count += 1));
+  #enqueue(mt, params) {
+    const src = String((this.#lastSrc += 1));
     const answer = new Promise((resolve, reject) => {
-      const request = { mt, message: { mt, api: API, src, ...params }, resolve, reject, parts: undefined };
-      if (this.#open.size < MOST_OPEN) this.#send(src, request);
-      else this.#waiting.push([src, request]);
+      const request = { mt, message: { mt, api: API, src, ...params }, resolve, reject, merged: undefined };
+      if (this.#pending.size < MAX_OPEN) this.#send(src, request);
+      else this.#queue.push([src, request]);
     });
     return { src, answer };
   }
 
   #send(src, request) {
-    this.#open.set(src, request);
-    request.timer = setTimeout(() => this.#settle(src, (waiting) => waiting.reject(page("page.connection.slow"))), PATIENCE);
-    this.#line.send(request.message);
+    this.#pending.set(src, request);
+    request.timer = setTimeout(() => this.#settle(src, (waiting) => waiting.reject(localError("page.connection.slow"))), ANSWER_TIMEOUT);
+    this.#socket.send(request.message);
   }
 
-  #settle(src, how) {
-    const request = this.#open.get(src);
+  #settle(src, finish) {
+    const request = this.#pending.get(src);
     if (!request) return;
     clearTimeout(request.timer);
-    this.#open.delete(src);
-    how(request);
-    const next = this.#waiting.shift();
+    this.#pending.delete(src);
+    finish(request);
+    const next = this.#queue.shift();
     if (next) this.#send(...next);
   }
 
-  #hear(message) {
+  #onMessage(message) {
     if (message.api !== API) return;
-    const request = this.#open.get(message.src);
+    const request = this.#pending.get(message.src);
     if (request && message.mt === `${request.mt}Result`) {
       if (message.error) {
-        this.#settle(message.src, ({ reject }) => reject(new Refusal(message.error, message.code, message.fields)));
+        this.#settle(message.src, ({ reject }) => reject(new RequestError(message.error, message.code, message.fields)));
         return;
       }
-      request.parts = joined(request.parts, message);
-      if (!message.part) this.#settle(message.src, ({ resolve, parts }) => resolve(parts));
+      request.merged = mergePart(request.merged, message);
+      if (!message.part) this.#settle(message.src, ({ resolve, merged }) => resolve(merged));
       return;
     }
-    for (const followed of this.#followed.values()) {
-      if (followed.src !== message.src || !followed.names.includes(message.mt)) continue;
-      const whole = joined(followed.parts.get(message.mt), message);
-      if (message.part) followed.parts.set(message.mt, whole);
+    for (const subscription of this.#subscriptions.values()) {
+      if (subscription.src !== message.src || !subscription.methods.includes(message.mt)) continue;
+      const answer = mergePart(subscription.merged.get(message.mt), message);
+      if (message.part) subscription.merged.set(message.mt, answer);
       else {
-        followed.parts.delete(message.mt);
-        followed.onChange(whole, message.mt);
+        subscription.merged.delete(message.mt);
+        subscription.onChange(answer, message.mt);
       }
     }
   }
 
   #fail(key) {
-    const requests = [...this.#open.values(), ...this.#waiting.map(([, request]) => request)];
-    this.#open.clear();
-    this.#waiting = [];
+    const requests = [...this.#pending.values(), ...this.#queue.map(([, request]) => request)];
+    this.#pending.clear();
+    this.#queue = [];
     for (const { timer, reject } of requests) {
       clearTimeout(timer);
-      reject(page(key));
+      reject(localError(key));
     }
   }
 
-  async #turn(state, detail) {
+  async #onState(state, detail) {
     if (state !== "open") {
       this.#fail("page.connection.lost");
-      this.#say(state, detail);
+      this.#setState(state, detail);
       return;
     }
     try {
-      await this.#hello(await this.#request("Hello", {}).answer);
+      await this.#onHello(await this.#enqueue("Hello", {}).answer);
     } catch {
       return;
     }
-    this.#say("open");
-    for (const followed of this.#followed.values()) followed.begin();
+    this.#setState("open");
+    for (const subscription of this.#subscriptions.values()) subscription.start();
   }
 
-  #say(state, detail) {
+  #setState(state, detail) {
     this.state = state;
-    for (const listener of this.#states) listener(state, detail);
+    for (const listener of this.#stateListeners) listener(state, detail);
   }
 }

@@ -1,19 +1,20 @@
-// The client around the page (myApps): it makes the login and tells scheme and language. Everything is JSON in a text.
+// Messages between the page and the client that embeds it (myApps). The client creates the login and sends scheme and
+// language. Each message is a JSON text.
 
 const APP = "gangway-admin";
-const PATIENCE = 10_000;
+const LOGIN_TIMEOUT = 10_000;
 
-/** Whether the page stands in a client's frame. */
-export const framed = window.parent !== window;
+/** Whether a client embeds the page. */
+export const isFramed = window.parent !== window;
 
-const asked = new Map();
-const heard = { SetScheme: [], SetLang: [], SetMenuState: [] };
+const pendingLogins = new Map();
+const listeners = { SetScheme: [], SetLang: [], SetMenuState: [] };
 
 function post(message) {
   window.parent.postMessage(JSON.stringify(message), "*");
 }
 
-function read(event) {
+function onMessage(event) {
   if (event.source !== window.parent || typeof event.data !== "string") return;
   let message;
   try {
@@ -23,41 +24,41 @@ function read(event) {
   }
   if (message === null || typeof message !== "object") return;
   if (message.mt === "Login") {
-    asked.get(message.src)?.(message);
-    asked.delete(message.src);
+    pendingLogins.get(message.src)?.(message);
+    pendingLogins.delete(message.src);
   }
-  // The word itself is named differently by clients' versions.
-  const told = message.scheme ?? message.lang ?? message.state ?? message.value;
-  for (const listener of heard[message.mt] ?? []) listener(told);
+  // The name of the field depends on the client's version.
+  const value = message.scheme ?? message.lang ?? message.state ?? message.value;
+  for (const listener of listeners[message.mt] ?? []) listener(value);
 }
 
-/** Begins to listen and says that the page is there. */
+/** Starts listening and announces the page to the client. */
 export function start() {
-  if (!framed) return;
-  window.addEventListener("message", read);
+  if (!isFramed) return;
+  window.addEventListener("message", onMessage);
   post({ mt: "Alive" });
   post({ mt: "SetMenuState", value: "closed" });
 }
 
-/** Calls back with what the client tells under `mt`. */
+/** Registers a listener for the value of the client's message `mt`. */
 export function on(mt, listener) {
-  heard[mt].push(listener);
+  listeners[mt].push(listener);
 }
 
-/** Tells the client whether our menu is open. */
-export function tellMenu(open) {
-  if (framed) post({ mt: "SetMenuState", value: open ? "open" : "closed" });
+/** Informs the client whether the menu is open. */
+export function sendMenuState(open) {
+  if (isFramed) post({ mt: "SetMenuState", value: open ? "open" : "closed" });
 }
 
-/** Has the client make a login. */
+/** Requests a login from the client. */
 export function clientLogin(challenge) {
   const src = `${Date.now()}-${Math.random().toString(36).slice(2)}`;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      asked.delete(src);
+      pendingLogins.delete(src);
       reject(Object.assign(new Error("page.login.client-silent"), { client: true }));
-    }, PATIENCE);
-    asked.set(src, (answer) => {
+    }, LOGIN_TIMEOUT);
+    pendingLogins.set(src, (answer) => {
       clearTimeout(timer);
       if (answer.error || !answer.digest) {
         const detail = String(answer.errorText ?? answer.error ?? "");

@@ -1,9 +1,9 @@
-// The login without a PBX: the instance's password, hashed in the page.
+// The login with the instance's password, without a PBX.
 
 import { sha256 } from "./sha256.js";
 
 const APP = "gangway-admin";
-const NOBODY = "0".repeat(32);
+const NO_GUID = "0".repeat(32);
 
 /** The digest of an AppLogin; `info` only where the login has one. */
 export function digest({ app, domain, sip, guid, dn, info }, challenge, password) {
@@ -12,10 +12,10 @@ export function digest({ app, domain, sip, guid, dn, info }, challenge, password
   return sha256([...parts, challenge, password].join(":"));
 }
 
-/** Makes the logins of a person who typed `password`. */
+/** Returns a function that creates logins with `password`. */
 export function passwordLogin(password) {
   return async (challenge) => {
-    const who = { app: APP, domain: "", sip: APP, guid: NOBODY, dn: "Admin" };
-    return { ...who, digest: digest(who, challenge, password) };
+    const login = { app: APP, domain: "", sip: APP, guid: NO_GUID, dn: "Admin" };
+    return { ...login, digest: digest(login, challenge, password) };
   };
 }

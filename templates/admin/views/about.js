@@ -1,4 +1,4 @@
-// Which gateway this is.
+// The view with version, instance and login.
 
 import { html, render } from "../lit/lit-html.js";
 import { moment, t } from "../text/index.js";

@@ -1,3 +1,3 @@
-// The configuration of one phone by its own address: the flight recorder, opened at its file.
+// The address of a phone's configuration: the view of the phone with the tab of its file open.
 
 export { view } from "./phone.js";

@@ -1,77 +1,77 @@
-// The tab `Devices`: all phones of the instance, where each stands, live.
+// The tab `Devices`: all phones of the instance with their state, updated live.
 
 import { html, render } from "../lit/lit-html.js";
 import { address } from "../shell/routes.js";
-import { reason, t } from "../text/index.js";
-import { filters, query, sorted, sorting } from "./devices/filters.js";
+import { errorReason, t } from "../text/index.js";
+import { filterBar, queryOf, sortParam, sortOrder } from "./devices/filters.js";
 import { Grid } from "./devices/grid.js";
 import { List } from "./devices/list.js";
 import { overview } from "./devices/overview.js";
 
-const TYPING = 150;
-/** Where somebody was who comes back from a phone. */
-let left = { hash: "", top: 0 };
+const TYPING_PAUSE = 150;
+/** The scroll position to restore after the view of a phone. */
+let lastPosition = { hash: "", top: 0 };
 
 class Devices {
   #element;
   #app;
-  #wish;
+  #filters;
   #list;
   #grid;
-  #due = 0;
-  #typing = 0;
+  #frame = 0;
+  #typingTimer = 0;
 
   constructor(element, app, route) {
-    [this.#element, this.#app, this.#wish] = [element, app, route.query];
-    const draw = () => this.#soon();
-    this.#list = new List(app.talk, app.hello.limits.window, query(this.#wish), sorting(this.#wish), draw);
+    [this.#element, this.#app, this.#filters] = [element, app, route.query];
+    const draw = () => this.#scheduleDraw();
+    this.#list = new List(app.gateway, app.hello.limits.window, queryOf(this.#filters), sortOrder(this.#filters), draw);
     this.#grid = new Grid(this.#list, {
       open: (row) => app.go(address("devices", row.mac)),
-      sort: (sort) => this.#change({ sort: sorted(sort) }),
+      sort: (sort) => this.#change({ sort: sortParam(sort) }),
       draw,
     });
     this.#draw();
-    this.#grid.attach(element, left.hash === location.hash ? left.top : 0);
+    this.#grid.attach(element, lastPosition.hash === location.hash ? lastPosition.top : 0);
   }
 
   close() {
-    left = { hash: address("devices", this.#wish), top: this.#grid.top };
-    cancelAnimationFrame(this.#due);
-    clearTimeout(this.#typing);
+    lastPosition = { hash: address("devices", this.#filters), top: this.#grid.top };
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#typingTimer);
     this.#list.close();
     this.#grid.close();
   }
 
-  /** Another address of this view: back, forward, a link. */
+  /** Applies another address of this view. */
   go(route) {
-    if (address("devices", route.query) === address("devices", this.#wish)) return;
-    this.#wish = route.query;
-    this.#look();
+    if (address("devices", route.query) === address("devices", this.#filters)) return;
+    this.#filters = route.query;
+    this.#search();
   }
 
   #change(part) {
-    const { sort } = this.#wish;
-    this.#wish = part === null ? (sort ? { sort } : {}) : { ...this.#wish, ...part };
-    history.replaceState(null, "", address("devices", this.#wish));
-    clearTimeout(this.#typing);
-    if (part && "search" in part) this.#typing = setTimeout(() => this.#look(), TYPING);
-    else this.#look();
+    const { sort } = this.#filters;
+    this.#filters = part === null ? (sort ? { sort } : {}) : { ...this.#filters, ...part };
+    history.replaceState(null, "", address("devices", this.#filters));
+    clearTimeout(this.#typingTimer);
+    if (part && "search" in part) this.#typingTimer = setTimeout(() => this.#search(), TYPING_PAUSE);
+    else this.#search();
   }
 
-  #look() {
-    this.#grid.rewind();
-    this.#list.look(query(this.#wish), sorting(this.#wish));
-    this.#soon();
+  #search() {
+    this.#grid.scrollToTop();
+    this.#list.search(queryOf(this.#filters), sortOrder(this.#filters));
+    this.#scheduleDraw();
   }
 
-  #soon() {
-    cancelAnimationFrame(this.#due);
-    this.#due = requestAnimationFrame(() => this.#draw());
+  #scheduleDraw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
   #empty() {
-    const { total, all, refusal } = this.#list;
-    if (refusal) return html`<p class="empty" role="alert">${reason(refusal)}</p>`;
+    const { total, all, error } = this.#list;
+    if (error) return html`<p class="empty" role="alert">${errorReason(error)}</p>`;
     if (total !== 0) return "";
     return html`<p class="empty">${t(all ? "page.devices.none-found" : "page.devices.none")}</p>`;
   }
@@ -81,12 +81,12 @@ class Devices {
     const change = (part) => this.#change(part);
     render(
       html`<h1 class="unseen">${t("page.tab.devices")}</h1>
-        ${overview(this.#list.counts, vendors, this.#wish, change)}
-        ${filters(this.#wish, this.#list, vendors, change)}
-        ${this.#grid.template(sorting(this.#wish))} ${this.#empty()}`,
+        ${overview(this.#list.counts, vendors, this.#filters, change)}
+        ${filterBar(this.#filters, this.#list, vendors, change)}
+        ${this.#grid.template(sortOrder(this.#filters))} ${this.#empty()}`,
       this.#element,
     );
-    this.#grid.settle();
+    this.#grid.restoreScroll();
   }
 }
 

@@ -1,17 +1,17 @@
-// The tab "RPS history": what was said to redirect services and what they answered.
+// The tab "RPS history": calls to redirect services and their answers.
 
 import { html, render, nothing } from "../lit/lit-html.js";
 import { repeat } from "../lit/directives/repeat.js";
 import { activity } from "./parts/activity.js";
-import { question } from "./parts/dialog.js";
+import { confirmDialog } from "./parts/dialog.js";
 import { download } from "./parts/download.js";
-import { digits, spelled } from "./parts/mac.js";
-import { refused } from "./parts/message.js";
+import { parseMac, formatMac } from "./parts/mac.js";
+import { errorText } from "./parts/message.js";
 import { moment } from "./parts/when.js";
 
-const PAGE = 100;
+const PAGE_SIZE = 100;
 
-/** An outcome in one word: good, bad or neither. */
+/** The tone of an outcome. */
 function tone(outcome) {
   if (/^(ok|done|already|success)/i.test(outcome)) return "good";
   return /(fail|refus|error|away|denied|invalid|wrong|another)/i.test(outcome) ? "bad" : "plain";
@@ -19,79 +19,79 @@ function tone(outcome) {
 
 class History {
   constructor(element, app) {
-    Object.assign(this, { element, app, rows: [], more: null, busy: false, news: false, error: null });
+    Object.assign(this, { element, app, rows: [], more: null, busy: false, hasNewRows: false, error: null });
     this.filter = { search: "", mac: "", vendor: "", command: "", from: "", to: "" };
-    this.turn = 0;
+    this.generation = 0;
     this.chart = activity(app, () => this.draw());
-    this.following = app.talk.follow(
+    this.subscription = app.gateway.subscribe(
       "HistorySubscribe",
       {},
       () => this.load(),
       "HistoryChanged",
-      () => this.changed(),
+      () => this.onChange(),
     );
     this.draw();
   }
 
-  wish() {
+  filterParams() {
     const { from, to, mac, ...rest } = this.filter;
-    const time = (typed) => (typed ? new Date(typed).toISOString() : null);
-    return { ...rest, mac: digits(mac) ?? "", from: time(from), to: time(to) };
+    const time = (local) => (local ? new Date(local).toISOString() : null);
+    return { ...rest, mac: parseMac(mac) ?? "", from: time(from), to: time(to) };
   }
 
-  badMac() {
-    return this.filter.mac.trim() !== "" && digits(this.filter.mac) === null;
+  hasInvalidMac() {
+    return this.filter.mac.trim() !== "" && parseMac(this.filter.mac) === null;
   }
 
   async load(before = null) {
-    if (this.badMac()) return this.draw();
-    const turn = ++this.turn;
+    if (this.hasInvalidMac()) return this.draw();
+    const generation = ++this.generation;
     this.busy = true;
     this.draw();
     try {
-      const told = await this.app.talk.ask("History", { filter: this.wish(), before, count: PAGE });
-      if (turn !== this.turn) return;
-      this.rows = before === null ? told.rows : [...this.rows, ...told.rows];
-      Object.assign(this, { more: told.more, error: null });
-      if (before === null) this.news = false;
+      const answer = await this.app.gateway.request("History", { filter: this.filterParams(), before, count: PAGE_SIZE });
+      if (generation !== this.generation) return;
+      this.rows = before === null ? answer.rows : [...this.rows, ...answer.rows];
+      Object.assign(this, { more: answer.more, error: null });
+      if (before === null) this.hasNewRows = false;
     } catch (error) {
-      if (turn === this.turn) this.error = error;
+      if (generation === this.generation) this.error = error;
     }
-    if (turn === this.turn) this.busy = false;
+    if (generation === this.generation) this.busy = false;
     this.draw();
   }
 
-  /** New rows: shown at once while the reader is at the top, announced otherwise. */
-  changed() {
-    if (this.rows.length > PAGE || this.element.querySelector(".history-rows [open]")) {
-      this.news = true;
+  /** Loads new rows at once, or shows a button for them if the list was extended or an answer is open. */
+  onChange() {
+    if (this.rows.length > PAGE_SIZE || this.element.querySelector(".history-rows [open]")) {
+      this.hasNewRows = true;
       this.draw();
     } else {
       this.load();
     }
   }
 
-  typed(name) {
+  onInput(name) {
     return (event) => {
       this.filter[name] = event.target.value;
-      clearTimeout(this.later);
-      this.later = setTimeout(() => this.load(), 250);
+      clearTimeout(this.inputTimer);
+      this.inputTimer = setTimeout(() => this.load(), 250);
       this.draw();
     };
   }
 
-  async save() {
+  async exportCsv() {
     try {
-      const told = await this.app.talk.ask("HistoryExport", { filter: this.wish() });
-      download("rps-history.csv", told.text);
+      const answer = await this.app.gateway.request("HistoryExport", { filter: this.filterParams() });
+      download("rps-history.csv", answer.text);
     } catch (error) {
-      this.app.say(refused(this.app, error));
+      this.app.notify(errorText(this.app, error));
     }
   }
 
   async prune() {
     const { app } = this;
-    const answer = await question(app, {
+    const answer = await confirmDialog(app, {
       title: app.t("history.prune"),
       text: app.t("history.prune.text"),
       yes: app.t("history.prune.yes"),
@@ -101,23 +101,23 @@ class History {
     });
     if (!answer) return;
     try {
-      const { pruned } = await app.talk.ask("HistoryPrune", { days: Number(answer.get("days")) });
-      app.say(app.t("history.pruned", { count: pruned }));
+      const { pruned } = await app.gateway.request("HistoryPrune", { days: Number(answer.get("days")) });
+      app.notify(app.t("history.pruned", { count: pruned }));
       this.load();
     } catch (error) {
-      app.say(refused(app, error));
+      app.notify(errorText(app, error));
     }
   }
 
   filters() {
     const { app, filter } = this;
-    const field = (name, type = "search") => html`<label class=${name === "mac" && this.badMac() ? "wrong" : ""}>
+    const field = (name, type = "search") => html`<label class=${name === "mac" && this.hasInvalidMac() ? "wrong" : ""}>
       <span>${app.t(`history.filter.${name}`)}</span>
-      <input type=${type} name=${name} .value=${filter[name]} aria-invalid=${name === "mac" && this.badMac()} @input=${this.typed(name)}></label>`;
+      <input type=${type} name=${name} .value=${filter[name]} aria-invalid=${name === "mac" && this.hasInvalidMac()} @input=${this.onInput(name)}></label>`;
     return html`<form class="filters" role="search" @submit=${(event) => event.preventDefault()}>
       ${field("search")} ${field("mac", "text")}
       <label><span>${app.t("history.filter.vendor")}</span>
-        <select name="vendor" @change=${this.typed("vendor")}>
+        <select name="vendor" @change=${this.onInput("vendor")}>
           <option value="">${app.t("view.all")}</option>
           ${(app.hello?.vendors ?? []).map((vendor) => html`<option value=${vendor.name} ?selected=${vendor.name === filter.vendor}>${vendor.title}</option>`)}
         </select></label>
@@ -129,7 +129,7 @@ class History {
     const { app } = this;
     return html`<tr>
       <td class="time"><time datetime=${row.at}>${moment(row.at)}</time></td>
-      <td class="mono">${row.mac ? html`<a href="#/devices/${row.mac}">${spelled(row.mac)}</a>` : "–"}</td>
+      <td class="mono">${row.mac ? html`<a href="#/devices/${row.mac}">${formatMac(row.mac)}</a>` : "–"}</td>
       <td>${row.vendor}</td>
       <td>${row.command}</td>
       <td><span class="outcome ${tone(row.outcome)}">${row.outcome}</span></td>
@@ -147,12 +147,12 @@ class History {
         <section aria-labelledby="history-title">
           <header class="bar-of-tools">
             <h1 id="history-title">${app.t("history.title")}</h1>
-            <button type="button" data-do="export" @click=${() => this.save()}>${app.t("history.export")}</button>
+            <button type="button" data-do="export" @click=${() => this.exportCsv()}>${app.t("history.export")}</button>
             <button type="button" data-do="prune" @click=${() => this.prune()}>${app.t("history.prune")}</button>
           </header>
           ${this.filters()}
-          ${this.error ? html`<p class="error" role="alert">${refused(app, this.error)}</p>` : nothing}
-          ${this.news ? html`<button type="button" class="news" @click=${() => this.load()}>${app.t("history.news")}</button>` : nothing}
+          ${this.error ? html`<p class="error" role="alert">${errorText(app, this.error)}</p>` : nothing}
+          ${this.hasNewRows ? html`<button type="button" class="news" @click=${() => this.load()}>${app.t("history.news")}</button>` : nothing}
           <div class="scrolls" tabindex="0" role="region" aria-label=${app.t("history.rows")}>
             <table class="history-rows" aria-busy=${this.busy}>
               <thead><tr>${head.map((name) => html`<th scope="col">${app.t(`history.${name}`)}</th>`)}</tr></thead>
@@ -172,9 +172,9 @@ class History {
   }
 
   close() {
-    clearTimeout(this.later);
+    clearTimeout(this.inputTimer);
     this.chart.close();
-    this.following.stop();
+    this.subscription.stop();
   }
 }
 

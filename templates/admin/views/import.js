@@ -1,16 +1,16 @@
-// Phones brought aboard from here: one, or a file of many. A file is checked while it is pasted; nothing happens before
-// somebody says so, and the same file twice changes nothing.
+// Imports one phone from a form or many from a file. The gateway checks the file at once and imports it only after a
+// confirmation. Importing the same file twice changes nothing.
 
 import { html, render, nothing } from "../lit/lit-html.js";
 import { errors, progress } from "./import/progress.js";
-import { check, readable, table } from "./import/upload.js";
-import { label } from "./parts/category.js";
-import { digits } from "./parts/mac.js";
-import { question } from "./parts/dialog.js";
-import { refused, said } from "./parts/message.js";
+import { checkFile, decodeFile, csvOf } from "./import/upload.js";
+import { categoryLabel } from "./parts/category.js";
+import { parseMac } from "./parts/mac.js";
+import { confirmDialog } from "./parts/dialog.js";
+import { errorText, messageText } from "./parts/message.js";
 
 const COLUMNS = ["mac", "user", "name", "vendor", "password", "hwid", "pbx", "domain", "category"];
-const SHOWN = 4_000;
+const MAX_SHOWN = 4_000;
 
 class Import {
   constructor(element, app) {
@@ -30,18 +30,18 @@ class Import {
       categories: [],
       category: "",
       rollout: false,
-      turn: 0,
+      generation: 0,
     });
-    this.following = app.talk.follow(
+    this.subscription = app.gateway.subscribe(
       "ImportState",
       {},
-      (told) => this.moved(told),
+      (answer) => this.onState(answer),
       "ImportProgress",
-      (told) => this.moved(told),
+      (answer) => this.onState(answer),
     );
-    app.talk.ask("Categories", {}).then(
-      (told) => {
-        this.categories = told.categories;
+    app.gateway.request("Categories", {}).then(
+      (answer) => {
+        this.categories = answer.categories;
         this.draw();
       },
       () => {},
@@ -49,8 +49,8 @@ class Import {
     this.draw();
   }
 
-  moved(told) {
-    this.state = told;
+  onState(answer) {
+    this.state = answer;
     this.draw();
   }
 
@@ -59,29 +59,29 @@ class Import {
     this.draw();
   }
 
-  /** The newest wins; an upload the gateway has begun is finished first, so that pieces of two files never mix. */
-  async examine(bytes) {
-    const turn = ++this.turn;
+  /** Checks a file and drops older checks. A running upload finishes first, so that chunks of two files never mix. */
+  async checkBytes(bytes) {
+    const generation = ++this.generation;
     Object.assign(this, { bytes, checked: null, checking: true, error: null, sent: 0 });
     this.draw();
-    await this.busy;
-    if (turn !== this.turn) return;
-    this.busy = (async () => {
+    await this.upload;
+    if (generation !== this.generation) return;
+    this.upload = (async () => {
       try {
-        const checked = await check(this.app, bytes, (share) => {
+        const checked = await checkFile(this.app, bytes, (share) => {
           this.sent = share;
           this.draw();
         });
-        if (turn === this.turn) Object.assign(this, { checked, checking: false });
+        if (generation === this.generation) Object.assign(this, { checked, checking: false });
       } catch (error) {
-        if (turn === this.turn) Object.assign(this, { error, checking: false });
+        if (generation === this.generation) Object.assign(this, { error, checking: false });
       }
       this.draw();
     })();
-    await this.busy;
+    await this.upload;
   }
 
-  async take(file) {
+  async openFile(file) {
     if (!file) return;
     const limit = this.app.hello?.limits?.importBytes ?? 8 << 20;
     if (file.size > limit) {
@@ -89,45 +89,45 @@ class Import {
       return this.draw();
     }
     const bytes = new Uint8Array(await file.arrayBuffer());
-    Object.assign(this, { file: file.name, text: readable(bytes) });
-    await this.examine(bytes);
+    Object.assign(this, { file: file.name, text: decodeFile(bytes) });
+    await this.checkBytes(bytes);
   }
 
-  typed(event) {
+  onPaste(event) {
     Object.assign(this, { text: event.target.value, file: null, checked: null });
-    this.soon(() => this.examine(new TextEncoder().encode(this.text)), this.text.trim() === "");
+    this.scheduleCheck(() => this.checkBytes(new TextEncoder().encode(this.text)), this.text.trim() === "");
     this.draw();
   }
 
-  typedOne(name) {
+  onFieldInput(name) {
     return (event) => {
       this.one[name] = event.target.value;
       this.checked = null;
-      const ready = digits(this.one.mac) && this.one.user.trim();
-      this.soon(() => this.examine(table(this.one)), !ready);
+      const ready = parseMac(this.one.mac) && this.one.user.trim();
+      this.scheduleCheck(() => this.checkBytes(csvOf(this.one)), !ready);
       this.draw();
     };
   }
 
-  soon(what, not) {
-    clearTimeout(this.later);
-    if (not) this.turn++;
-    else this.later = setTimeout(what, 300);
+  scheduleCheck(run, isEmpty) {
+    clearTimeout(this.checkTimer);
+    if (isEmpty) this.generation++;
+    else this.checkTimer = setTimeout(run, 300);
   }
 
   async start() {
     const { app, checked } = this;
     const count = checked.good - checked.known;
-    const answer = await question(app, {
+    const answer = await confirmDialog(app, {
       title: app.t("import.start", { count }),
       text: app.t("import.start.will", { count }),
       yes: app.t("import.start.yes"),
     });
     if (!answer) return;
     try {
-      await app.talk.ask("ImportStart", { ...(this.category ? { category: this.category } : {}), rollout: this.rollout });
-      // Progress is told to whoever asked last.
-      this.following.again({});
+      await app.gateway.request("ImportStart", { ...(this.category ? { category: this.category } : {}), rollout: this.rollout });
+      // The gateway sends progress to the newest subscription only.
+      this.subscription.update({});
       this.checked = null;
     } catch (error) {
       this.error = error;
@@ -137,52 +137,52 @@ class Import {
 
   async stop() {
     try {
-      await this.app.talk.ask("ImportStop", {});
+      await this.app.gateway.request("ImportStop", {});
     } catch (error) {
-      this.app.say(refused(this.app, error));
+      this.app.notify(errorText(this.app, error));
     }
   }
 
-  single() {
+  phoneForm() {
     const { app, one } = this;
-    const bad = one.mac.trim() !== "" && !digits(one.mac);
+    const isInvalidMac = one.mac.trim() !== "" && !parseMac(one.mac);
     const field = (
       name,
       more = {},
-    ) => html`<label class=${name === "mac" && bad ? "wrong" : ""}><span>${app.t(`import.column.${name}`)}${more.required ? " *" : ""}</span>
-      <input name=${name} type=${more.type ?? "text"} autocomplete=${more.type === "password" ? "new-password" : "off"} spellcheck="false" ?required=${more.required} aria-invalid=${name === "mac" && bad}
-        placeholder=${more.placeholder ?? ""} .value=${one[name]} @input=${this.typedOne(name)}>
-      ${name === "mac" && bad ? html`<small class="error">${app.t("scope.bad-mac")}</small>` : nothing}</label>`;
+    ) => html`<label class=${name === "mac" && isInvalidMac ? "wrong" : ""}><span>${app.t(`import.column.${name}`)}${more.required ? " *" : ""}</span>
+      <input name=${name} type=${more.type ?? "text"} autocomplete=${more.type === "password" ? "new-password" : "off"} spellcheck="false" ?required=${more.required} aria-invalid=${name === "mac" && isInvalidMac}
+        placeholder=${more.placeholder ?? ""} .value=${one[name]} @input=${this.onFieldInput(name)}>
+      ${name === "mac" && isInvalidMac ? html`<small class="error">${app.t("scope.bad-mac")}</small>` : nothing}</label>`;
     const providers = (app.hello?.vendors ?? []).flatMap((vendor) => vendor.providers);
     return html`<form class="one" @submit=${(event) => event.preventDefault()}>
       ${field("mac", { required: true, placeholder: "80:5e:c0:12:34:56" })} ${field("user", { required: true })} ${field("name")}
-      <label><span>${app.t("import.column.vendor")}</span><select name="vendor" @change=${this.typedOne("vendor")}>
+      <label><span>${app.t("import.column.vendor")}</span><select name="vendor" @change=${this.onFieldInput("vendor")}>
         <option value="">${app.t("import.by-mac")}</option>${providers.map((provider) => html`<option value=${provider.name} ?selected=${provider.name === one.vendor}>${provider.title}</option>`)}</select></label>
       ${field("password", { type: "password" })}
       <details><summary>${app.t("import.more-fields")}</summary>${field("hwid")} ${field("pbx")} ${field("domain")}</details>
     </form>`;
   }
 
-  many() {
+  fileForm() {
     const { app } = this;
     const drop = (event) => {
       event.preventDefault();
-      this.take(event.dataTransfer?.files?.[0]);
+      this.openFile(event.dataTransfer?.files?.[0]);
     };
-    const long = this.text.length > SHOWN && this.file;
+    const long = this.text.length > MAX_SHOWN && this.file;
     return html`<div class="many" @dragover=${(event) => event.preventDefault()} @drop=${drop}>
       <p class="hint">${app.t("import.columns", { columns: COLUMNS.join(", ") })}</p>
-      <label class="button">${app.t("import.file")}<input class="unseen" type="file" name="file" accept=".csv,.txt,text/csv,text/plain" @change=${(event) => this.take(event.target.files[0])}></label>
+      <label class="button">${app.t("import.file")}<input class="unseen" type="file" name="file" accept=".csv,.txt,text/csv,text/plain" @change=${(event) => this.openFile(event.target.files[0])}></label>
       ${this.file ? html`<strong>${this.file}</strong>` : nothing}
       <label><span>${app.t("import.paste")}</span>
         <textarea name="paste" rows="8" spellcheck="false" wrap="off" ?readonly=${long} placeholder="mac;user;name;password"
-          .value=${long ? `${this.text.slice(0, SHOWN)}…` : this.text} @input=${(event) => this.typed(event)}></textarea></label>
+          .value=${long ? `${this.text.slice(0, MAX_SHOWN)}…` : this.text} @input=${(event) => this.onPaste(event)}></textarea></label>
     </div>`;
   }
 
-  verdict() {
+  checkResult() {
     const { app, checked } = this;
-    if (this.error) return html`<p class="error" role="alert">${refused(app, this.error)}</p>`;
+    if (this.error) return html`<p class="error" role="alert">${errorText(app, this.error)}</p>`;
     if (this.checking) return html`<p class="hint" role="status">${app.t("import.checking", { percent: Math.round(this.sent * 100) })}</p>`;
     if (!checked) return nothing;
     const count = checked.good - checked.known;
@@ -197,16 +197,16 @@ class Import {
         <label><span>${app.t("import.category")}</span><select name="category" @change=${(event) => {
           this.category = event.target.value;
         }}>
-          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${one.id} ?selected=${one.id === this.category}>${label(this.categories, one)}</option>`)}</select></label>
+          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${one.id} ?selected=${one.id === this.category}>${categoryLabel(this.categories, one)}</option>`)}</select></label>
         <label class="check"><input type="checkbox" name="rollout" .checked=${this.rollout} @change=${(event) => {
           this.rollout = event.target.checked;
         }}> ${app.t("import.rollout")}</label>
-        <button type="button" class="primary" data-do="start" ?disabled=${count <= 0 || this.running()} @click=${() => this.start()}>${app.t("import.start", { count })}</button>
+        <button type="button" class="primary" data-do="start" ?disabled=${count <= 0 || this.isRunning()} @click=${() => this.start()}>${app.t("import.start", { count })}</button>
       </div>
     </section>`;
   }
 
-  running() {
+  isRunning() {
     return !!this.state?.of && !this.state.finished;
   }
 
@@ -219,8 +219,8 @@ class Import {
             ${["one", "many"].map((kind) => html`<button type="button" data-kind=${kind} aria-pressed=${this.kind === kind} @click=${() => this.choose(kind)}>${app.t(`import.kind.${kind}`)}</button>`)}
           </div></header>
         ${progress(app, this.state, () => this.stop())}
-        ${this.kind === "one" ? this.single() : this.many()}
-        ${this.verdict()}
+        ${this.kind === "one" ? this.phoneForm() : this.fileForm()}
+        ${this.checkResult()}
         <p class="hint">${app.t("import.repeatable")}</p>
       </div>`,
       this.element,
@@ -228,8 +228,8 @@ class Import {
   }
 
   close() {
-    clearTimeout(this.later);
-    this.following.stop();
+    clearTimeout(this.checkTimer);
+    this.subscription.stop();
   }
 }
 

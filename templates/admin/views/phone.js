@@ -1,63 +1,63 @@
-// One phone: the flight recorder. On top one sentence with the button that helps; below its facets, its time line, what
-// is known of it, and its configuration. Live.
+// The view of one phone, updated live: the diagnosis with its button, the facets, the timeline, the details and the
+// configuration.
 
 import { html, render, nothing } from "../lit/lit-html.js";
 import { address } from "../shell/routes.js";
-import { spelled, digits } from "./parts/mac.js";
+import { formatMac, parseMac } from "./parts/mac.js";
 import { icon } from "../shell/icons.js";
-import { refused, said } from "./parts/message.js";
+import { errorText, messageText } from "./parts/message.js";
 import { actions, remedy } from "./phone/actions.js";
 import { Config } from "./phone/config.js";
 import { accounts, facets, facts } from "./phone/facts.js";
-import { joined, timeline } from "./phone/timeline.js";
+import { mergeEntries, timeline } from "./phone/timeline.js";
 
 const TABS = ["timeline", "config", "facts"];
 
-class Recorder {
+class PhoneView {
   constructor(element, app, mac) {
     Object.assign(this, { element, app, mac, phone: null, sentence: null, entries: [], error: null, tab: "timeline", hidden: new Set() });
     this.config = new Config(app, mac, () => this.draw());
-    this.following = app.talk.follow(
+    this.subscription = app.gateway.subscribe(
       "Phone",
       { mac, subscribe: true },
-      (told) => this.began(told),
+      (answer) => this.onAnswer(answer),
       ["PhoneTimeline", "PhoneChanged"],
-      (told) => this.changed(told),
-      (error) => this.failed(error),
+      (change) => this.onChange(change),
+      (error) => this.onError(error),
     );
     this.draw();
   }
 
-  began({ phone, sentence }) {
+  onAnswer({ phone, sentence }) {
     Object.assign(this, { phone, sentence, entries: [], error: null });
     this.draw();
   }
 
-  changed(told) {
-    const before = this.phone?.revision;
-    const held = this.phone?.holdsCurrentFile;
-    if (told.phone) this.phone = told.phone;
-    if (told.sentence) this.sentence = told.sentence;
-    if (told.entries?.length) this.entries = joined(this.entries, told.entries);
-    // Also a delivery changes what there is to compare.
-    const other = this.phone && (this.phone.revision !== before || this.phone.holdsCurrentFile !== held);
-    if (this.tab === "config" && this.config.told && other) this.config.load();
+  onChange(change) {
+    const revision = this.phone?.revision;
+    const heldCurrentFile = this.phone?.holdsCurrentFile;
+    if (change.phone) this.phone = change.phone;
+    if (change.sentence) this.sentence = change.sentence;
+    if (change.entries?.length) this.entries = mergeEntries(this.entries, change.entries);
+    // A delivery changes the file that the comparison uses.
+    const isOutdated = this.phone && (this.phone.revision !== revision || this.phone.holdsCurrentFile !== heldCurrentFile);
+    if (this.tab === "config" && this.config.answer && isOutdated) this.config.load();
     this.draw();
   }
 
-  failed(error) {
+  onError(error) {
     this.error = error;
     this.draw();
   }
 
   choose(tab) {
     this.tab = tab;
-    if (tab === "config" && !this.config.told) this.config.load();
+    if (tab === "config" && !this.config.answer) this.config.load();
     this.draw();
   }
 
-  /** Arrow keys move among the tabs, as everywhere. */
-  key(event) {
+  /** Arrow keys move between the tabs. */
+  onKey(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
@@ -84,7 +84,7 @@ class Recorder {
     const { app, phone, sentence } = this;
     if (this.error || !phone) {
       const text = this.error
-        ? html`<p class="error" role="alert">${refused(app, this.error)}</p>`
+        ? html`<p class="error" role="alert">${errorText(app, this.error)}</p>`
         : html`<p class="hint">${app.t("view.loading")}</p>`;
       render(html`<div class="phone-view"><a class="back" href="#/devices">← ${app.t("phone.back")}</a>${text}</div>`, this.element);
       return;
@@ -93,20 +93,20 @@ class Recorder {
       html`<div class="phone-view" data-mac=${phone.mac}>
         <a class="back" href="#/devices">← ${app.t("phone.back")}</a>
         <header class="who">
-          <h1>${phone.name || spelled(phone.mac)}</h1>
-          <p><span class="mono">${spelled(phone.mac)}</span> · ${phone.vendor} ${phone.model ?? ""}
+          <h1>${phone.name || formatMac(phone.mac)}</h1>
+          <p><span class="mono">${formatMac(phone.mac)}</span> · ${phone.vendor} ${phone.model ?? ""}
             ${phone.firmware ? html`· ${phone.firmware}` : nothing} ${phone.category ? html`· ${phone.category}` : nothing}</p>
         </header>
         <section class="sentence ${phone.stage}" data-cause=${sentence.cause} aria-live="polite" aria-label=${app.t("phone.sentence")}>
           <p class="state">${icon(phone.stage)}
-            <strong>${said(app, sentence.state)}</strong></p>
-          <p class="why">${said(app, sentence.why)}</p>
-          <p class="next">${said(app, sentence.next)}</p>
+            <strong>${messageText(app, sentence.state)}</strong></p>
+          <p class="why">${messageText(app, sentence.why)}</p>
+          <p class="next">${messageText(app, sentence.next)}</p>
           ${remedy(app, phone, sentence)}
         </section>
         ${facets(app, phone)}
         ${actions(app, phone, sentence)}
-        <div class="tabs" role="tablist" @keydown=${(event) => this.key(event)}>
+        <div class="tabs" role="tablist" @keydown=${(event) => this.onKey(event)}>
           ${TABS.map(
             (tab) => html`<button type="button" role="tab" id="tab-${tab}" aria-selected=${this.tab === tab} aria-controls="phone-panel"
               tabindex=${this.tab === tab ? 0 : -1} @click=${() => this.choose(tab)}>${app.t(`phone.tab.${tab}`)}
@@ -121,27 +121,27 @@ class Recorder {
 
   close() {
     this.config.close();
-    this.following.stop();
+    this.subscription.stop();
   }
 }
 
-/** The phone of a route, in any spelling; what is no MAC is left to the gateway to refuse. */
-const named = (route) => digits(route.args[0] ?? "") ?? route.args[0] ?? "";
+/** The MAC of a route, in any spelling. The gateway rejects an invalid one. */
+const macOf = (route) => parseMac(route.args[0] ?? "") ?? route.args[0] ?? "";
 
 export const view = {
   title: "phone.title",
   open(element, app, route) {
-    let mac = named(route);
-    let recorder = new Recorder(element, app, mac);
-    if (route.args[1] === "config") recorder.choose("config");
+    let mac = macOf(route);
+    let phoneView = new PhoneView(element, app, mac);
+    if (route.args[1] === "config") phoneView.choose("config");
     return {
-      close: () => recorder.close(),
+      close: () => phoneView.close(),
       go(next) {
-        const other = named(next);
-        if (other === mac) return;
-        recorder.close();
-        mac = other;
-        recorder = new Recorder(element, app, mac);
+        const nextMac = macOf(next);
+        if (nextMac === mac) return;
+        phoneView.close();
+        mac = nextMac;
+        phoneView = new PhoneView(element, app, mac);
       },
     };
   },

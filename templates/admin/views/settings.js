@@ -1,30 +1,30 @@
-// All settings of a scope: what holds and why, changed together or not at all.
+// All settings of a scope with their effective values and origins. All changes are saved together or not at all.
 
 import { html, render, nothing } from "../lit/lit-html.js";
 import { repeat } from "../lit/directives/repeat.js";
 import { address } from "../shell/routes.js";
-import { names } from "./parts/category.js";
-import { refused, said, word } from "./parts/message.js";
-import { wrong } from "./settings/check.js";
+import { categoryNames } from "./parts/category.js";
+import { errorText, messageText, labelOr } from "./parts/message.js";
+import { validate } from "./settings/check.js";
 import { field, zoneList } from "./settings/field.js";
 import { KeyCheck } from "./settings/keys.js";
-import { account } from "./settings/redirect.js";
-import { chooser, named } from "./settings/scope.js";
+import { accountTest } from "./settings/redirect.js";
+import { scopeChooser, scopeTitle } from "./settings/scope.js";
 
-/** What a change brought about besides: secrets that belonged to the former address, and contradictions. */
-function aside(app, emptied, remarks) {
-  const secrets = emptied.map(({ scope, name }) => `${name} (${named(app, scope)})`);
+/** The side effects of a change: emptied secrets of the former address, and contradictions. */
+function sideEffects(app, emptied, remarks) {
+  const secrets = emptied.map(({ scope, name }) => `${name} (${scopeTitle(app, scope)})`);
   const lost = secrets.length ? [app.t("settings.emptied", { secrets: secrets.join(", ") })] : [];
-  return [...lost, ...remarks.map((remark) => said(app, remark))];
+  return [...lost, ...remarks.map((remark) => messageText(app, remark))];
 }
 
 class Settings {
-  constructor(element, app, scope, wanted) {
+  constructor(element, app, scope, focusName) {
     Object.assign(this, {
       element,
       app,
       scope,
-      wanted,
+      focusName,
       settings: null,
       scopes: [],
       drafts: new Map(),
@@ -36,20 +36,20 @@ class Settings {
       note: null,
       saving: false,
       search: "",
-      ended: false,
+      isClosed: false,
     });
     this.keys = new KeyCheck(app, scope, () => this.draw());
-    this.following = app.talk.follow(
+    this.subscription = app.gateway.subscribe(
       "Settings",
       { scope },
-      (told) => this.told(told),
+      (answer) => this.onAnswer(answer),
       "SettingsChanged",
       () => this.load(),
-      (error) => this.failed(error),
+      (error) => this.onError(error),
     );
-    app.talk.ask("Categories", {}).then(
-      (told) => {
-        this.categories = names(told.categories);
+    app.gateway.request("Categories", {}).then(
+      (answer) => {
+        this.categories = categoryNames(answer.categories);
         this.draw();
       },
       () => {},
@@ -57,33 +57,33 @@ class Settings {
     this.draw();
   }
 
-  told({ settings, scopes }) {
+  onAnswer({ settings, scopes }) {
     Object.assign(this, { settings, scopes: scopes ?? [], error: null });
-    this.count();
+    this.loadPending();
     this.draw();
-    if (this.wanted) {
-      const input = this.element.querySelector(`[name="${CSS.escape(this.wanted)}"]`);
+    if (this.focusName) {
+      const input = this.element.querySelector(`[name="${CSS.escape(this.focusName)}"]`);
       input?.scrollIntoView({ block: "center" });
       input?.focus();
-      this.wanted = null;
+      this.focusName = null;
     }
   }
 
-  failed(error) {
+  onError(error) {
     this.error = error;
     this.draw();
   }
 
-  /** Followed anew: changes are told to whoever asked last. */
+  /** Subscribes again, because the gateway sends changes to the newest subscription only. */
   load() {
-    this.following.again({ scope: this.scope });
+    this.subscription.update({ scope: this.scope });
   }
 
-  /** Every phone's file is rendered for this: asked once after a change, not with every key. */
-  async count() {
+  /** Requests the number of outdated phones, once per change, because the gateway renders every phone's file for it. */
+  async loadPending() {
     try {
-      const pending = await this.app.talk.ask("SettingsPending", { scope: this.scope });
-      if (!this.ended) this.pending = pending;
+      const pending = await this.app.gateway.request("SettingsPending", { scope: this.scope });
+      if (!this.isClosed) this.pending = pending;
     } catch {
       this.pending = null;
     }
@@ -99,42 +99,42 @@ class Settings {
     this.draw();
   }
 
-  forget(name) {
+  discardDraft(name) {
     this.drafts.delete(name);
     delete this.fields[name];
     this.draw();
   }
 
   problem(setting) {
-    const told = this.fields[setting.name];
-    if (told) return said(this.app, told);
+    const error = this.fields[setting.name];
+    if (error) return messageText(this.app, error);
     const draft = this.drafts.get(setting.name);
     if (draft === undefined || draft === null) return null;
     if (setting.kind.type === "line-keys" && this.keys.faults) return this.app.t("keys.wrong", { count: this.keys.faults });
-    const found = wrong(setting, draft);
-    return found && this.app.t(found[0], found[1]);
+    const problem = validate(setting, draft);
+    return problem && this.app.t(problem[0], problem[1]);
   }
 
   async save(event) {
     event.preventDefault();
     const { app } = this;
-    const bad = this.settings.find((setting) => this.drafts.has(setting.name) && this.problem(setting));
-    if (bad) {
-      this.element.querySelector(`[name="${CSS.escape(bad.name)}"]`)?.focus();
+    const invalid = this.settings.find((setting) => this.drafts.has(setting.name) && this.problem(setting));
+    if (invalid) {
+      this.element.querySelector(`[name="${CSS.escape(invalid.name)}"]`)?.focus();
       return;
     }
     Object.assign(this, { saving: true, note: null });
     this.draw();
     const count = this.drafts.size;
     try {
-      const { emptied, remarks } = await app.talk.ask("SettingsSet", { scope: this.scope, values: Object.fromEntries(this.drafts) });
+      const { emptied, remarks } = await app.gateway.request("SettingsSet", { scope: this.scope, values: Object.fromEntries(this.drafts) });
       this.drafts.clear();
-      Object.assign(this, { fields: {}, saving: false, note: { ok: true, text: [app.t("settings.saved", { count }), ...aside(app, emptied, remarks)].join(" ") } });
+      Object.assign(this, { fields: {}, saving: false, note: { ok: true, text: [app.t("settings.saved", { count }), ...sideEffects(app, emptied, remarks)].join(" ") } });
       this.tests.clear();
       this.load();
       this.draw();
     } catch (error) {
-      Object.assign(this, { saving: false, fields: error.fields ?? {}, note: { ok: false, text: refused(app, error) } });
+      Object.assign(this, { saving: false, fields: error.fields ?? {}, note: { ok: false, text: errorText(app, error) } });
       this.draw();
       this.element.querySelector('[aria-invalid="true"]')?.focus();
     }
@@ -146,7 +146,7 @@ class Settings {
       error: this.problem(setting),
       pending: this.pending?.fields?.[setting.name] ?? 0,
       set: (value) => this.set(setting, value),
-      forget: () => this.forget(setting.name),
+      discardDraft: () => this.discardDraft(setting.name),
       keys: this.keys,
     });
   }
@@ -155,9 +155,9 @@ class Settings {
     const { app } = this;
     const vendor = name.startsWith("redirect.") && (app.hello?.vendors ?? []).find((one) => `redirect.${one.name}` === name);
     const changed = settings.some((setting) => this.drafts.has(setting.name));
-    const title = vendor ? app.t("settings.group.redirect", { vendor: vendor.title }) : word(app, `settings.group.${name}`, name);
+    const title = vendor ? app.t("settings.group.redirect", { vendor: vendor.title }) : labelOr(app, `settings.group.${name}`, name);
     return html`<fieldset data-group=${name}><legend>${title}</legend>
-      ${vendor ? account(app, this.settings, vendor, this.tests, changed, () => this.draw()) : nothing}
+      ${vendor ? accountTest(app, this.settings, vendor, this.tests, changed, () => this.draw()) : nothing}
       ${repeat(
         settings,
         (setting) => setting.name,
@@ -167,11 +167,11 @@ class Settings {
 
   groups() {
     const { app } = this;
-    const wanted = this.search.toLowerCase();
-    const has = (setting) =>
-      !wanted || `${setting.name} ${word(app, `setting.${setting.name}`, "")} ${said(app, setting.help)}`.toLowerCase().includes(wanted);
+    const needle = this.search.toLowerCase();
+    const matches = (setting) =>
+      !needle || `${setting.name} ${labelOr(app, `setting.${setting.name}`, "")} ${messageText(app, setting.help)}`.toLowerCase().includes(needle);
     const groups = new Map();
-    for (const setting of this.settings.filter(has)) {
+    for (const setting of this.settings.filter(matches)) {
       if (!groups.has(setting.group)) groups.set(setting.group, []);
       groups.get(setting.group).push(setting);
     }
@@ -187,24 +187,24 @@ class Settings {
   }
 
   draw() {
-    if (this.ended) return;
+    if (this.isClosed) return;
     const { app, pending } = this;
     const changes = this.drafts.size;
-    const none = this.settings === null;
+    const isLoading = this.settings === null;
     render(
       html`<div class="settings-view">
-        <header class="bar-of-tools"><h1>${app.t("settings.title")}: ${named(app, this.scope)}</h1>
+        <header class="bar-of-tools"><h1>${app.t("settings.title")}: ${scopeTitle(app, this.scope)}</h1>
           <label class="search"><span>${app.t("settings.search")}</span>
             <input type="search" .value=${this.search} @input=${(event) => {
               this.search = event.target.value;
               this.draw();
             }}></label></header>
-        ${chooser(app, this.scope, this.scopes, (scope) => this.choose(scope), this.categories)}
+        ${scopeChooser(app, this.scope, this.scopes, (scope) => this.choose(scope), this.categories)}
         ${this.scope.startsWith("category:") ? html`<p class="hint">${app.t("settings.category.hint")}</p>` : nothing}
-        ${this.error ? html`<p class="error" role="alert">${refused(app, this.error)}</p>` : nothing}
+        ${this.error ? html`<p class="error" role="alert">${errorText(app, this.error)}</p>` : nothing}
         ${pending ? html`<p class="hint" data-outdated>${app.t(pending.outdated ? "settings.outdated" : "settings.current", pending)}</p>` : nothing}
         ${
-          none
+          isLoading
             ? html`<p class="hint">${app.t("view.loading")}</p>`
             : html`${zoneList()}
           <form novalidate autocomplete="off" @submit=${(event) => this.save(event)}>
@@ -226,27 +226,27 @@ class Settings {
   }
 
   close() {
-    this.ended = true;
+    this.isClosed = true;
     this.keys.close();
-    this.following.stop();
+    this.subscription.stop();
   }
 }
 
-/** The scope, and the setting somebody comes for. */
-const place = (route) => [route.args[0] ?? "instance", route.query.setting ?? null];
+/** The scope and the setting to focus. */
+const routeParams = (route) => [route.args[0] ?? "instance", route.query.setting ?? null];
 
 export const view = {
   title: "settings.title",
   open(element, app, route) {
-    let [scope, setting] = place(route);
+    let [scope, setting] = routeParams(route);
     let settings = new Settings(element, app, scope, setting);
     return {
       close: () => settings.close(),
       go(next) {
-        const [other, wanted] = place(next);
-        if (other === scope && !wanted) return;
+        const [other, focusName] = routeParams(next);
+        if (other === scope && !focusName) return;
         settings.close();
-        [scope, setting] = [other, wanted];
+        [scope, setting] = [other, focusName];
         settings = new Settings(element, app, scope, setting);
       },
     };

@@ -73,7 +73,7 @@ export async function enter(page, route = "") {
   await page.goto(folder + route);
   await page.fill("#password", given.password);
   await page.keyboard.press("Enter");
-  await page.waitForSelector("#inside:not([hidden])");
+  await page.waitForSelector("#workspace:not([hidden])");
   return page;
 }
 

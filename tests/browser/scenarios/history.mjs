@@ -54,7 +54,7 @@ await scenario(async (browser) => {
 
   await page.click("[data-do=prune]");
   await yes(page, () => page.fill("dialog [name=days]", "30"));
-  await page.waitForSelector("#said p:has-text('150')");
+  await page.waitForSelector("#toasts p:has-text('150')");
   await until(page, () => document.querySelectorAll(".history-rows tbody tr").length < 100);
 
   // What was going on, as pictures with words.

@@ -15,7 +15,7 @@ await scenario(async (browser) => {
   await page.evaluate((text) => (location.hash = `#/devices?search=${encodeURIComponent(text)}&vendor=${encodeURIComponent(text)}`), given.hostile);
   await page.waitForSelector("text=No phone matches");
   await page.evaluate((text) => (location.hash = `#/${encodeURIComponent(text)}/${encodeURIComponent(text)}`), given.hostile);
-  await page.waitForSelector("#stage .view-phone", { state: "attached" });
+  await page.waitForSelector("#content .view-phone", { state: "attached" });
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.evaluate(() => document.querySelectorAll("img, #page script").length), 0);
   assert.deepEqual(page.wrong.filter((text) => /script|Content Security/.test(text)), []);

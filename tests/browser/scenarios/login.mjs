@@ -19,7 +19,7 @@ await scenario(async (browser) => {
 
   await attempt(page, "guess");
   assert.match(await page.textContent("[role=alert]"), /the password is wrong/);
-  assert.equal(await page.isVisible("#inside"), false);
+  assert.equal(await page.isVisible("#workspace"), false);
 
   // Right: inside, and the password lies nowhere.
   await enter(page);
@@ -40,6 +40,6 @@ await scenario(async (browser) => {
   assert.match(await other.textContent("[role=alert]"), /up to an hour/);
   await attempt(other, given.password);
   assert.match(await other.textContent("[role=alert]"), /up to an hour/);
-  assert.equal(await other.isVisible("#inside"), false);
+  assert.equal(await other.isVisible("#workspace"), false);
   assert.deepEqual([...page.wrong, ...other.wrong], []);
 });

@@ -8,5 +8,5 @@ await scenario(async (browser) => {
   await page.fill("#password", given.password);
   await page.keyboard.press("Enter");
   assert.match(await page.textContent("[role=alert]"), /admin_password_login and admin_from/);
-  assert.equal(await page.isVisible("#inside"), false);
+  assert.equal(await page.isVisible("#workspace"), false);
 });

@@ -24,6 +24,6 @@ await scenario(async (browser) => {
   await until(page, (old) => !document.querySelector("script[type=module]").src.includes(old), OLD);
   await page.fill("#password", given.password);
   await page.keyboard.press("Enter");
-  await page.waitForSelector("#inside:not([hidden])");
+  await page.waitForSelector("#workspace:not([hidden])");
   assert.equal(loads, 2);
 });

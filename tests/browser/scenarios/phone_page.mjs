@@ -22,16 +22,16 @@ await scenario(async (browser) => {
       for (const [name, [route, shown]] of Object.entries(VIEWS)) {
         await go(page, route, shown);
         const [wide, inner, room] = await page.evaluate(() => {
-          const stage = document.getElementById("stage");
-          return [document.documentElement.scrollWidth - innerWidth, stage.scrollWidth, stage.clientWidth];
+          const content = document.getElementById("content");
+          return [document.documentElement.scrollWidth - innerWidth, content.scrollWidth, content.clientWidth];
         });
         assert.ok(wide <= 0 && inner <= room, `${locale} ${name}: ${wide} ${inner} ${room}`);
         // No key shows itself instead of its text.
-        const text = await page.evaluate(() => document.getElementById("stage").innerText);
+        const text = await page.evaluate(() => document.getElementById("content").innerText);
         assert.doesNotMatch(text, /\b(view|phone|act|timeline|event|config|history|chart|connections|scope|settings|import|help|cause)\.[a-z-]+/, name);
         findings.push(...(await audit(page)).map((finding) => `${colorScheme} ${locale} ${name}: ${finding}`));
         assert.equal(await page.evaluate(() => window.hacked), undefined, name);
-        assert.equal(await page.locator("#stage script, #stage img").count(), 0, name);
+        assert.equal(await page.locator("#content script, #content img").count(), 0, name);
       }
       assert.deepEqual(page.wrong, []);
     }

@@ -55,7 +55,7 @@ await scenario(async (browser) => {
   await page.click(".config [data-kind=diff]");
   await page.waitForSelector("tr[data-kind=added]:has-text('lang.gui = French')");
   assert.equal(await page.locator("tr[data-kind=removed]:has-text('account.1.password')").count(), 0);
-  const whole = await page.textContent("#stage");
+  const whole = await page.textContent("#content");
   for (const secret of given.secrets) assert.ok(!whole.includes(secret), "a secret is shown");
 
   // A secret that changes is told to be another one.
@@ -68,7 +68,7 @@ await scenario(async (browser) => {
   const secret = page.locator("tr[data-kind=added]:has-text('user_password')");
   await secret.waitFor();
   assert.match(await secret.textContent(), /\*\*\*.*another secret/s);
-  assert.ok(!(await page.textContent("#stage")).includes("Another-2-secret"));
+  assert.ok(!(await page.textContent("#content")).includes("Another-2-secret"));
 
   // Shown on demand, and that stands in the time line.
   await page.click(".config [data-kind=now]");

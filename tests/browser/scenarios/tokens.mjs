@@ -46,7 +46,7 @@ await scenario(async (browser) => {
   // Shown once.
   await go(page, "#/devices", ".grid .row[data-mac]");
   await go(page, "#/tokens", "[data-token=report]");
-  const whole = await page.textContent("#stage");
+  const whole = await page.textContent("#content");
   assert.ok(!whole.includes(reader) && !whole.includes(writer));
 
   // Good for what it may.

@@ -1,11 +1,11 @@
-// The columns of the list: those of the original app and ours.
+// The columns of the list of phones.
 
 import { html } from "../../lit/lit-html.js";
 import { icon } from "../../shell/icons.js";
 import { address } from "../../shell/routes.js";
 import { mac, moment, stateWord, t } from "../../text/index.js";
 
-/** How a facet's state is meant: done, going on, needs somebody, nothing yet. */
+/** The tone of each facet's states: done, in progress, needs the administrator, not started. */
 const TONES = {
   deviceConfig: { received: "good", waiting: "busy", connecting: "busy", lost: "busy", "not-in-domain": "bad" },
   redirect: { redirected: "good", pending: "busy", "foreign-owner": "bad", refused: "bad", "not-configured": "calm" },
@@ -16,10 +16,10 @@ const TONES = {
 
 function facet(name) {
   return (row) => {
-    const seen = row[name];
-    if (!seen) return html`<span class="tone none">–</span>`;
-    const word = stateWord(name, seen.state);
-    return html`<span class="tone ${TONES[name][seen.state] ?? "calm"}" title=${seen.error ?? word}>${word}</span>`;
+    const status = row[name];
+    if (!status) return html`<span class="tone none">–</span>`;
+    const word = stateWord(name, status.state);
+    return html`<span class="tone ${TONES[name][status.state] ?? "calm"}" title=${status.error ?? word}>${word}</span>`;
   };
 }
 
@@ -31,23 +31,23 @@ function users(row) {
 const state = (row) =>
   html`<span class="stage ${row.stage}">${icon(row.stage)}<span>${t(`cause.${row.cause}.state`)}</span></span>`;
 
-/** What it reports and, where somebody wants a certain one, that. */
+/** The reported firmware and, if a version is set, the wanted one. */
 function firmware(row) {
   const { firmware: reported, firmwareWanted: wanted, firmwareCurrent: current } = row;
-  if (!wanted) return plain(reported);
+  if (!wanted) return plainCell(reported);
   const both = t("page.firmware.both", { reported: reported ?? "–", wanted });
   const tone = current === null ? "calm" : current ? "good" : "bad";
   return html`<span class="tone ${tone}" title=${both}>${reported ?? "–"} / ${wanted}</span>`;
 }
-const plain = (value) => html`<span title=${value || ""}>${value || "–"}</span>`;
+const plainCell = (value) => html`<span title=${value || ""}>${value || "–"}</span>`;
 
-/** `name` is the cell's class, `by` what the gateway sorts by, the largest first at the first press where it `descends`. */
+/** `name` is the cell's class, `by` the gateway's sort key. With `descends` the first click sorts in descending order. */
 export const COLUMNS = [
-  // Whoever needs a person comes first.
+  // Phones that need the administrator come first.
   { name: "state", by: "stage", descends: true, cell: state },
   { name: "user", by: "name", cell: (row) => html`<a tabindex="-1" href=${address("devices", row.mac)} title=${users(row)}>${users(row)}</a>` },
   { name: "mac", by: "mac", cell: (row) => html`<span class="mono">${mac(row.mac)}</span>` },
-  { name: "model", by: "model", cell: (row) => plain([row.vendor, row.model].filter(Boolean).join(" ")) },
+  { name: "model", by: "model", cell: (row) => plainCell([row.vendor, row.model].filter(Boolean).join(" ")) },
   { name: "config", by: "deviceConfig", cell: facet("deviceConfig") },
   { name: "redirect", by: "redirect", cell: facet("redirect") },
   { name: "requests", by: "requests", cell: facet("requests") },
@@ -55,7 +55,7 @@ export const COLUMNS = [
   { name: "registered", by: "registered", cell: facet("registered") },
   { name: "last", by: "lastRequest", cell: (row) => html`<time datetime=${row.lastRequest ?? ""} title=${moment(row.lastRequest, true)}>${moment(row.lastRequest)}</time>` },
   { name: "firmware", by: "firmware", cell: firmware },
-  { name: "address", by: "address", cell: (row) => plain(row.address) },
-  { name: "category", by: "category", cell: (row) => plain(row.category) },
-  { name: "pbx", by: null, cell: (row) => plain([...new Set(row.users.map((user) => user.pbx).filter(Boolean))].join(", ")) },
+  { name: "address", by: "address", cell: (row) => plainCell(row.address) },
+  { name: "category", by: "category", cell: (row) => plainCell(row.category) },
+  { name: "pbx", by: null, cell: (row) => plainCell([...new Set(row.users.map((user) => user.pbx).filter(Boolean))].join(", ")) },
 ];

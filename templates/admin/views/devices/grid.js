@@ -1,4 +1,4 @@
-// The table itself: only rows in view are in the document. The keyboard moves a cursor; Enter opens.
+// The table of phones. Only visible rows are in the document. The arrow keys move a cursor; Enter opens its phone.
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { repeat } from "../../lit/directives/repeat.js";
@@ -6,10 +6,10 @@ import { icon } from "../../shell/icons.js";
 import { t } from "../../text/index.js";
 import { COLUMNS } from "./columns.js";
 
-/** Rows drawn above and below what is seen. */
+/** Rows drawn above and below the visible ones. */
 const MARGIN = 8;
 
-/** `open(row)` and `sort({by, descending})` are what people ask for by it; `draw()` has it drawn. */
+/** Calls `open(row)` and `sort({by, descending})` for clicks and keys, and `draw()` when the table has to be drawn. */
 export class Grid {
   #list;
   #open;
@@ -18,46 +18,46 @@ export class Grid {
   #scroller = null;
   #cursor = -1;
   #height = 30;
-  #watch = new ResizeObserver(() => this.#draw());
+  #observer = new ResizeObserver(() => this.#draw());
 
   constructor(list, { open, sort, draw }) {
     [this.#list, this.#open, this.#sort, this.#draw] = [list, open, sort, draw];
   }
 
-  /** Finds its element after the first drawing. */
+  /** Attaches the grid to its element after the first draw. `top` is the scroll position to restore. */
   attach(element, top = 0) {
     this.#scroller = element.querySelector(".grid");
-    this.#watch.observe(this.#scroller);
-    this.#restore = top;
+    this.#observer.observe(this.#scroller);
+    this.#savedTop = top;
   }
-  #restore = 0;
+  #savedTop = 0;
 
-  /** How far it is scrolled. */
+  /** The scroll position in pixels. */
   get top() {
     return this.#scroller?.scrollTop ?? 0;
   }
 
   close() {
-    this.#watch.disconnect();
+    this.#observer.disconnect();
   }
 
-  /** Back to the first row. */
-  rewind() {
+  /** Scrolls to the first row. */
+  scrollToTop() {
     this.#cursor = -1;
     if (this.#scroller) this.#scroller.scrollTop = 0;
   }
 
-  /** The table as it is now. */
+  /** Returns the template of the table. */
   template(sort) {
     const total = this.#list.total ?? 0;
     const [first, end] = this.#range(total);
-    this.#list.see(first, Math.max(first + 1, end));
+    this.#list.ensureRows(first, Math.max(first + 1, end));
     const indices = Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i);
     return html`
       <div class="grid" role="grid" tabindex="0" aria-label=${t("page.tab.devices")} aria-rowcount=${total + 1}
         aria-colcount=${COLUMNS.length} aria-busy=${this.#list.total === null}
         aria-activedescendant=${this.#cursor >= first && this.#cursor < end ? `row-${this.#cursor}` : nothing}
-        @scroll=${() => this.#draw()} @keydown=${(event) => this.#key(event)}>
+        @scroll=${() => this.#draw()} @keydown=${(event) => this.#onKey(event)}>
         <div class="heads" role="row" aria-rowindex="1">${COLUMNS.map((column) => this.#head(column, sort))}</div>
         <div class="rows" role="rowgroup" .style=${`height:${total * this.#height}px`}>
           ${repeat(indices, (index) => index, (index) => this.#row(index))}
@@ -65,11 +65,11 @@ export class Grid {
       </div>`;
   }
 
-  /** After drawing: a place to go back to, once there are rows to scroll over. */
-  settle() {
-    if (!this.#restore || this.#list.total === null) return;
-    this.#scroller.scrollTop = this.#restore;
-    this.#restore = 0;
+  /** Restores the scroll position after the first draw with rows. */
+  restoreScroll() {
+    if (!this.#savedTop || this.#list.total === null) return;
+    this.#scroller.scrollTop = this.#savedTop;
+    this.#savedTop = 0;
   }
 
   #range(total) {
@@ -77,42 +77,42 @@ export class Grid {
     const height = parseFloat(getComputedStyle(this.#scroller).getPropertyValue("--row"));
     if (height) this.#height = height;
     const first = Math.floor(this.#scroller.scrollTop / this.#height) - MARGIN;
-    const seen = Math.ceil(this.#scroller.clientHeight / this.#height) + 2 * MARGIN;
-    return [Math.max(0, first), Math.min(total, Math.max(0, first) + seen)];
+    const visible = Math.ceil(this.#scroller.clientHeight / this.#height) + 2 * MARGIN;
+    return [Math.max(0, first), Math.min(total, Math.max(0, first) + visible)];
   }
 
   #head({ name, by, descends = false }, sort) {
-    const here = by !== null && sort.by === by;
-    const order = here ? (sort.descending ? "descending" : "ascending") : "none";
-    const turn = () => this.#sort({ by, descending: here ? !sort.descending : descends });
+    const isSorted = by !== null && sort.by === by;
+    const order = isSorted ? (sort.descending ? "descending" : "ascending") : "none";
+    const sortByColumn = () => this.#sort({ by, descending: isSorted ? !sort.descending : descends });
     return html`<div class="col-${name}" role="columnheader" aria-sort=${by ? order : nothing}>
       ${by
-        ? html`<button class="plain" @click=${turn}>${t(`page.column.${name}`)}${here ? icon(sort.descending ? "down" : "up") : ""}</button>`
+        ? html`<button class="plain" @click=${sortByColumn}>${t(`page.column.${name}`)}${isSorted ? icon(sort.descending ? "down" : "up") : ""}</button>`
         : html`<span>${t(`page.column.${name}`)}</span>`}
     </div>`;
   }
 
   #row(index) {
     const row = this.#list.at(index);
-    const place = `transform:translateY(${index * this.#height}px)`;
+    const style = `transform:translateY(${index * this.#height}px)`;
     const cursor = index === this.#cursor ? "cursor" : "";
     if (!row) {
-      return html`<div class="row coming ${cursor}" role="row" id="row-${index}" aria-rowindex=${index + 2} .style=${place}><div class="col-user" role="gridcell">…</div></div>`;
+      return html`<div class="row coming ${cursor}" role="row" id="row-${index}" aria-rowindex=${index + 2} .style=${style}><div class="col-user" role="gridcell">…</div></div>`;
     }
     return html`<div class="row is-${row.stage} ${row.removed ? "removed" : ""} ${cursor}" role="row" id="row-${index}" data-mac=${row.mac}
-      aria-rowindex=${index + 2} .style=${place} @click=${(event) => this.#click(event, row, index)}>
+      aria-rowindex=${index + 2} .style=${style} @click=${(event) => this.#onClick(event, row, index)}>
       ${COLUMNS.map(({ name, cell }) => html`<div class="col-${name}" role="gridcell">${cell(row)}</div>`)}
     </div>`;
   }
 
-  #click(event, row, index) {
+  #onClick(event, row, index) {
     this.#cursor = index;
-    // A link keeps what browsers do with links, and marked text is not a click.
+    // Links keep the browser's behaviour, and selecting text does not open the phone.
     if (event.target.closest("a") || !getSelection().isCollapsed) return;
     this.#open(row);
   }
 
-  #key(event) {
+  #onKey(event) {
     if (event.target !== this.#scroller || event.altKey || event.ctrlKey || event.metaKey) return;
     const page = Math.max(1, Math.floor(this.#scroller.clientHeight / this.#height) - 2);
     const last = (this.#list.total ?? 0) - 1;

@@ -1,109 +1,109 @@
-// The phones that match, seen through a window that follows the eye. Rows left behind are kept until they are seen again;
-// only those of the window are followed.
+// The matching phones. The gateway sends changes for a window around the visible rows. Other rows are cached until they
+// become visible again.
 
-const SMALLEST = 60;
+const MIN_COUNT = 60;
 
-/** `changed()` is called whenever something is to be drawn anew. */
+/** Calls `onChange()` when the list has to be drawn again. */
 export class List {
   total = null;
   all = 0;
   counts = {};
-  refusal = null;
-  #changed;
-  #most;
+  error = null;
+  #onChange;
+  #maxCount;
   #rows = new Map();
   #ids = [];
-  #asked = { query: {}, sort: { by: "name" }, offset: 0, count: SMALLEST };
-  #window = null;
-  #waiting = true;
-  #wanted = null;
-  #followed;
+  #request = { query: {}, sort: { by: "name" }, offset: 0, count: MIN_COUNT };
+  #loadedView = null;
+  #isLoading = true;
+  #nextRange = null;
+  #subscription;
 
-  constructor(talk, most, query, sort, changed) {
-    [this.#changed, this.#most] = [changed, most];
-    Object.assign(this.#asked, { query, sort });
-    this.#followed = talk.follow(
+  constructor(gateway, maxCount, query, sort, onChange) {
+    [this.#onChange, this.#maxCount] = [onChange, maxCount];
+    Object.assign(this.#request, { query, sort });
+    this.#subscription = gateway.subscribe(
       "Devices",
       this.#params(),
-      (answer) => this.#answered(answer),
+      (answer) => this.#onAnswer(answer),
       "DevicesChanged",
       (change) => this.#apply(change),
-      (refusal) => {
-        [this.refusal, this.#waiting] = [refusal, false];
-        this.#changed();
+      (error) => {
+        [this.error, this.#isLoading] = [error, false];
+        this.#onChange();
       },
     );
   }
 
-  /** Ends it. */
+  /** Ends the subscription. */
   close() {
-    this.#followed.stop();
+    this.#subscription.stop();
   }
 
-  /** The row at a place of the list; undefined until it has come. */
+  /** Returns the row at an index; undefined until it is loaded. */
   at(index) {
     return this.#rows.get(index);
   }
 
-  /** Looks for something else, from the beginning. */
-  look(query, sort) {
-    this.#asked = { query, sort, offset: 0, count: this.#asked.count };
-    this.#wanted = null;
-    this.#ask();
+  /** Loads the list for another query or order, from the first row. */
+  search(query, sort) {
+    this.#request = { query, sort, offset: 0, count: this.#request.count };
+    this.#nextRange = null;
+    this.#load();
   }
 
-  /** Sees to it that the rows from `first` to before `end` are there and followed. */
-  see(first, end) {
+  /** Ensures that the rows from `first` to before `end` are loaded and in the window. */
+  ensureRows(first, end) {
     if (this.total === null) return;
     const last = Math.min(end, this.total);
-    const { offset, count } = this.#asked;
+    const { offset, count } = this.#request;
     if (first >= offset && last <= offset + count) return;
-    if (this.#waiting) {
-      this.#wanted = [first, end];
+    if (this.#isLoading) {
+      this.#nextRange = [first, end];
       return;
     }
     const height = end - first;
-    this.#asked.count = Math.min(this.#most, Math.max(SMALLEST, height * 3));
-    this.#asked.offset = Math.max(0, first - Math.floor((this.#asked.count - height) / 2));
-    this.#ask();
+    this.#request.count = Math.min(this.#maxCount, Math.max(MIN_COUNT, height * 3));
+    this.#request.offset = Math.max(0, first - Math.floor((this.#request.count - height) / 2));
+    this.#load();
   }
 
   #params() {
-    return { ...this.#asked, subscribe: true };
+    return { ...this.#request, subscribe: true };
   }
 
-  #ask() {
-    this.#waiting = true;
-    this.#followed.again(this.#params());
+  #load() {
+    this.#isLoading = true;
+    this.#subscription.update(this.#params());
   }
 
-  #answered({ phones, offset, total, all, counts }) {
-    const { query, sort } = this.#asked;
+  #onAnswer({ phones, offset, total, all, counts }) {
+    const { query, sort } = this.#request;
     const view = JSON.stringify([query, sort]);
-    if (view !== this.#window) this.#rows.clear();
-    [this.#window, this.refusal, this.#waiting] = [view, null, false];
+    if (view !== this.#loadedView) this.#rows.clear();
+    [this.#loadedView, this.error, this.#isLoading] = [view, null, false];
     Object.assign(this, { total, all, counts });
-    this.#enter(offset, phones);
+    this.#storeRows(offset, phones);
     for (const index of this.#rows.keys()) if (index >= total) this.#rows.delete(index);
-    const wanted = this.#wanted;
-    this.#wanted = null;
-    if (wanted) this.see(...wanted);
-    this.#changed();
+    const nextRange = this.#nextRange;
+    this.#nextRange = null;
+    if (nextRange) this.ensureRows(...nextRange);
+    this.#onChange();
   }
 
-  #enter(offset, rows) {
+  #storeRows(offset, rows) {
     for (let i = rows.length; i < this.#ids.length; i += 1) this.#rows.delete(offset + i);
     this.#ids = rows.map((row) => row.id);
     rows.forEach((row, i) => this.#rows.set(offset + i, row));
   }
 
   #apply({ phones = [], window, total, all, counts }) {
-    if (this.#waiting) return;
-    const { offset } = this.#asked;
+    if (this.#isLoading) return;
+    const { offset } = this.#request;
     const changed = new Map(phones.map((row) => [row.id, row]));
     if (window) {
       const known = new Map(this.#ids.map((id, i) => [id, this.#rows.get(offset + i)]));
-      this.#enter(offset, window.map((id) => changed.get(id) ?? known.get(id)).filter(Boolean));
+      this.#storeRows(offset, window.map((id) => changed.get(id) ?? known.get(id)).filter(Boolean));
     } else {
       this.#ids.forEach((id, i) => changed.has(id) && this.#rows.set(offset + i, changed.get(id)));
     }
@@ -111,6 +111,6 @@ export class List {
     this.all = all ?? this.all;
     this.counts = counts ?? this.counts;
     for (const index of this.#rows.keys()) if (index >= this.total) this.#rows.delete(index);
-    this.#changed();
+    this.#onChange();
   }
 }

@@ -1,9 +1,9 @@
-// How far an import is. It goes on when the page goes away, and is found again here.
+// Progress of an import. The import continues in the gateway when the page is closed.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { said } from "../parts/message.js";
+import { messageText } from "../parts/message.js";
 
-/** Bar, numbers, failed lines and the button that stops it. */
+/** Progress bar, counts, failed lines and the stop button. */
 export function progress(app, state, stop) {
   if (!state || !state.of) return nothing;
   return html`<section class="progress" aria-labelledby="progress-title" data-finished=${state.finished}>
@@ -21,11 +21,11 @@ export function progress(app, state, stop) {
   </section>`;
 }
 
-/** Lines with what is wrong with them. */
+/** The table of faulty lines. */
 export function errors(app, list, truncated = false) {
   return html`<div class="scrolls" tabindex="0" role="region" aria-label=${app.t("import.errors")}><table class="errors">
       <thead><tr><th scope="col">${app.t("import.line")}</th><th scope="col">${app.t("import.field")}</th><th scope="col">${app.t("import.problem")}</th></tr></thead>
-      <tbody>${list.map((one) => html`<tr><td class="number">${one.line || "–"}</td><td>${one.field ?? ""}</td><td>${said(app, one.text)}</td></tr>`)}</tbody>
+      <tbody>${list.map((one) => html`<tr><td class="number">${one.line || "–"}</td><td>${one.field ?? ""}</td><td>${messageText(app, one.text)}</td></tr>`)}</tbody>
     </table></div>
     ${truncated ? html`<p class="hint">${app.t("import.truncated")}</p>` : nothing}`;
 }

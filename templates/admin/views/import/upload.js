@@ -1,35 +1,35 @@
-// Sends a file in pieces; the gateway checks it and writes nothing.
+// Uploads a file in chunks. The gateway checks it and changes nothing.
 
-const PIECE = 384 * 1024;
+const CHUNK = 384 * 1024;
 
 function base64(bytes) {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  for (let offset = 0; offset < bytes.length; offset += 0x8000) text += String.fromCharCode(...bytes.subarray(offset, offset + 0x8000));
   return btoa(text);
 }
 
-/** What the gateway says of the file. `progress` is told the share that has been sent. */
-export async function check(app, bytes, progress = () => {}) {
-  let at = 0;
+/** Returns the gateway's check of the file. Calls `progress` with the uploaded share (0 to 1). */
+export async function checkFile(app, bytes, progress = () => {}) {
+  let offset = 0;
   do {
-    const end = Math.min(at + PIECE, bytes.length);
+    const end = Math.min(offset + CHUNK, bytes.length);
     const last = end === bytes.length;
-    const told = await app.talk.ask("ImportData", { data: base64(bytes.subarray(at, end)), last });
+    const result = await app.gateway.request("ImportData", { data: base64(bytes.subarray(offset, end)), last });
     progress(bytes.length ? end / bytes.length : 1);
-    if (last) return told;
-    at = end;
+    if (last) return result;
+    offset = end;
   } while (true);
 }
 
-/** A table of one line, for a phone that was typed in. */
-export function table(fields) {
-  const used = Object.entries(fields).filter(([, value]) => value.trim() !== "");
+/** Returns a CSV file with one line for a phone from the form. */
+export function csvOf(fields) {
+  const entered = Object.entries(fields).filter(([, value]) => value.trim() !== "");
   const cell = (text) => `"${text.trim().replaceAll('"', '""')}"`;
-  return new TextEncoder().encode(`${used.map(([name]) => name).join(",")}\n${used.map(([, value]) => cell(value)).join(",")}\n`);
+  return new TextEncoder().encode(`${entered.map(([name]) => name).join(",")}\n${entered.map(([, value]) => cell(value)).join(",")}\n`);
 }
 
-/** The text of a file as a person may look at it: UTF-8, or Latin-1 where it is none. */
-export function readable(bytes) {
+/** Decodes a file for display: UTF-8, or Latin-1 if it is not valid UTF-8. */
+export function decodeFile(bytes) {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

@@ -8,46 +8,46 @@ const WIDTH = 360;
 const HEIGHT = 70;
 const SERIES = ["requests", "deliveries", "provisionings"];
 
-/** The columns of a chart out of the gateway's hours; every column is there, also those in which nothing was going on. */
+/** Returns the columns of a chart, including those without activity, from the gateway's hours. */
 export function columns(hours, days, now) {
-  const begin = new Date(now);
-  if (days) begin.setHours(0, 0, 0, 0);
-  else begin.setMinutes(0, 0, 0);
+  const start = new Date(now);
+  if (days) start.setHours(0, 0, 0, 0);
+  else start.setMinutes(0, 0, 0);
   const count = days || 24;
-  const all = [];
-  for (let back = count - 1; back >= 0; back--) {
-    const at = new Date(begin);
-    if (days) at.setDate(at.getDate() - back);
-    else at.setTime(at.getTime() - back * HOUR);
-    all.push({ at, requests: 0, deliveries: 0, provisionings: 0 });
+  const list = [];
+  for (let distance = count - 1; distance >= 0; distance--) {
+    const at = new Date(start);
+    if (days) at.setDate(at.getDate() - distance);
+    else at.setTime(at.getTime() - distance * HOUR);
+    list.push({ at, requests: 0, deliveries: 0, provisionings: 0 });
   }
-  for (const one of hours) {
-    const at = new Date(one.at);
-    const column = all.findLast((known) => known.at <= at);
-    if (column) for (const name of SERIES) column[name] += one[name];
+  for (const entry of hours) {
+    const at = new Date(entry.at);
+    const column = list.findLast((candidate) => candidate.at <= at);
+    if (column) for (const name of SERIES) column[name] += entry[name];
   }
-  return all;
+  return list;
 }
 
-/** Draws one series as bars; a table beside it for those who do not see pictures. */
-export function bars(app, all, days) {
+/** Draws each series as bars. */
+export function bars(app, list, days) {
   const label = (column) => (days ? date(column.at) : hour(column.at));
-  const step = WIDTH / all.length;
+  const step = WIDTH / list.length;
   const chart = (name) => {
-    const most = Math.max(1, ...all.map((column) => column[name]));
-    const sum = all.reduce((total, column) => total + column[name], 0);
-    const bar = (column, place) => {
+    const most = Math.max(1, ...list.map((column) => column[name]));
+    const sum = list.reduce((total, column) => total + column[name], 0);
+    const bar = (column, index) => {
       const height = (column[name] / most) * HEIGHT;
-      return svg`<rect class="bar ${name}" x=${place * step + 1} y=${HEIGHT - height} width=${Math.max(1, step - 2)} height=${height}>
+      return svg`<rect class="bar ${name}" x=${index * step + 1} y=${HEIGHT - height} width=${Math.max(1, step - 2)} height=${height}>
         <title>${label(column)}: ${column[name]}</title></rect>`;
     };
     return html`<figure class="chart">
       <figcaption>${app.t(`chart.${name}`)} <strong>${sum}</strong></figcaption>
       <svg viewBox="0 0 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label=${app.t("chart.label", { what: app.t(`chart.${name}`), sum, most })}>
         <line class="base" x1="0" x2=${WIDTH} y1=${HEIGHT} y2=${HEIGHT}></line>
-        ${all.map(bar)}
-        ${all.map((column, place) =>
-          place % Math.ceil(all.length / 5) === 0 ? svg`<text x=${place * step} y=${HEIGHT + 13}>${label(column)}</text>` : nothing,
+        ${list.map(bar)}
+        ${list.map((column, index) =>
+          index % Math.ceil(list.length / 5) === 0 ? svg`<text x=${index * step} y=${HEIGHT + 13}>${label(column)}</text>` : nothing,
         )}
       </svg>
     </figure>`;
@@ -55,17 +55,17 @@ export function bars(app, all, days) {
   return html`<div class="charts">${SERIES.map(chart)}</div>`;
 }
 
-/** The whole section with its switch, drawn by `redraw` when something came. */
+/** The section with its range switch. Calls `redraw` when data has arrived. */
 export function activity(app, redraw) {
   const state = { days: 0, hours: [], now: Date.now(), error: null };
-  let turn = 0;
+  let generation = 0;
   const load = async () => {
-    const mine = ++turn;
+    const requested = ++generation;
     try {
-      const told = await app.talk.ask("Chart", { hours: state.days ? 744 : 24 });
+      const answer = await app.gateway.request("Chart", { hours: state.days ? 744 : 24 });
       // The range may have changed meanwhile.
-      if (mine !== turn) return;
-      Object.assign(state, { hours: told.hours, now: told.now, error: null });
+      if (requested !== generation) return;
+      Object.assign(state, { hours: answer.hours, now: answer.now, error: null });
     } catch (error) {
       state.error = error;
     }

@@ -1,12 +1,12 @@
-// Categories of Devices: two domains may have one of the same name, then the domain tells them apart.
+// Categories of Devices. Two domains may have categories of the same name; the label then contains the domain.
 
-/** What a list shows for one of several categories. */
-export function label(all, one) {
-  const twin = all.some((other) => other.id !== one.id && other.name === one.name);
-  return twin ? `${one.name} (${one.domain ?? one.domainId ?? one.id})` : one.name;
+/** The label of a category in a list. */
+export function categoryLabel(all, one) {
+  const isAmbiguous = all.some((other) => other.id !== one.id && other.name === one.name);
+  return isAmbiguous ? `${one.name} (${one.domain ?? one.domainId ?? one.id})` : one.name;
 }
 
-/** The names, each once: the layer of settings goes by name. */
-export function names(all) {
+/** The distinct names. Settings of a category are stored by name. */
+export function categoryNames(all) {
   return [...new Set(all.map((one) => one.name))];
 }

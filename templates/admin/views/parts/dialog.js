@@ -1,16 +1,16 @@
-// A question before something is done. Modal, closed with Escape, the focus returns to where it was.
+// A modal confirmation dialog. Escape closes it, and the focus returns to the previous element.
 
 import { html, render, nothing } from "../../lit/lit-html.js";
 
 /**
- * Asks. `body` is a template of further fields; the promise is their form data, or null when it was dismissed.
+ * Shows the dialog. `body` is a template of further fields. Resolves with their form data, or null if it was cancelled.
  */
-export function question(app, { title, text, body = nothing, yes, dangerous = false }) {
+export function confirmDialog(app, { title, text, body = nothing, yes, dangerous = false }) {
   const dialog = document.createElement("dialog");
   dialog.className = "question";
   dialog.setAttribute("aria-labelledby", "question-title");
   document.body.append(dialog);
-  const before = document.activeElement;
+  const previousFocus = document.activeElement;
   return new Promise((resolve) => {
     let answer = null;
     const submit = (event) => {
@@ -20,7 +20,7 @@ export function question(app, { title, text, body = nothing, yes, dangerous = fa
     };
     dialog.addEventListener("close", () => {
       dialog.remove();
-      before?.focus?.();
+      previousFocus?.focus?.();
       resolve(answer);
     });
     render(

@@ -1,6 +1,6 @@
-// Hands a text to the browser as a file.
+// Saves a text as a file.
 
-/** Saves `text` under `name`. The byte order mark tells spreadsheets that it is UTF-8. */
+/** Saves `text` under `name`. The byte order mark lets spreadsheets detect UTF-8. */
 export function download(name, text, type = "text/csv;charset=utf-8") {
   const address = URL.createObjectURL(new Blob(["\ufeff", text], { type }));
   const link = document.createElement("a");

@@ -1,12 +1,12 @@
-// What the gateway says, in the page's language. Everything here returns plain text.
+// Texts of the gateway in the page's language. All functions return plain text.
 
-import { knows, reason, t, told } from "../../text/index.js";
+import { hasText, errorReason, t, translate } from "../../text/index.js";
 
-/** The sentence of a text `{key, params, text}`. */
-export const said = (app, text) => (typeof text === "string" ? text : told(text));
+/** The text of a message `{key, params, text}` or of a plain string. */
+export const messageText = (app, text) => (typeof text === "string" ? text : translate(text));
 
-/** The sentence of a refused request. */
-export const refused = (app, error) => reason(error);
+/** The text of a rejected request. */
+export const errorText = (app, error) => errorReason(error);
 
-/** A word of the gateway where it has a translation, else as it came. */
-export const word = (app, key, fallback) => (knows(key) ? t(key) : fallback);
+/** The text of a key, or `fallback` if it has none. */
+export const labelOr = (app, key, fallback) => (hasText(key) ? t(key) : fallback);

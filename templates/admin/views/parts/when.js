@@ -1,4 +1,4 @@
-// Times as people read them: in the browser's zone and the page's language.
+// Times in the browser's zone and the page's language.
 
 const language = () => document.documentElement.lang || "en";
 const formats = new Map();

@@ -1,15 +1,15 @@
-// What a person can do to a phone. Every button asks before, and says what will happen.
+// The actions of a phone. Each one asks for a confirmation and shows its effect.
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { address } from "../../shell/routes.js";
-import { label } from "../parts/category.js";
-import { question } from "../parts/dialog.js";
-import { refused, said } from "../parts/message.js";
+import { categoryLabel } from "../parts/category.js";
+import { confirmDialog } from "../parts/dialog.js";
+import { errorText, messageText } from "../parts/message.js";
 
 const DANGEROUS = new Set(["remove", "block", "release"]);
 
-/** The actions that make sense now; the gateway has the last word. */
-export function possible(phone) {
+/** The actions offered in the phone's state. The gateway checks them again. */
+export function availableActions(phone) {
   if (phone.removed) return [];
   if (phone.wanted === "removed") return [];
   if (phone.wanted !== "active") return ["activate", ...(phone.wanted === "released" ? ["resync"] : []), "remove"];
@@ -23,9 +23,9 @@ export function possible(phone) {
 
 async function categories(app) {
   try {
-    return (await app.talk.ask("Categories", {})).categories;
+    return (await app.gateway.request("Categories", {})).categories;
   } catch (error) {
-    app.say(refused(app, error));
+    app.notify(errorText(app, error));
     return [];
   }
 }
@@ -36,10 +36,10 @@ async function fields(app, action) {
       <label>${app.t("act.allow.network")} <input name="network" placeholder="10.0.0.0/8" spellcheck="false"></label>`;
   }
   if (action === "new-code") {
-    const known = await categories(app);
+    const list = await categories(app);
     return html`<label>${app.t("act.new-code.category")}
       <select name="category"><option value="">${app.t("act.new-code.own")}</option>
-        ${known.map((one) => html`<option value=${one.id}>${label(known, one)}</option>`)}</select></label>
+        ${list.map((one) => html`<option value=${one.id}>${categoryLabel(list, one)}</option>`)}</select></label>
       <label class="check"><input type="checkbox" name="rollout" value="yes"> ${app.t("act.new-code.rollout")}</label>`;
   }
   return nothing;
@@ -54,9 +54,9 @@ function params(action, form) {
   return {};
 }
 
-/** Asks, acts, and says what will happen. */
-export async function act(app, mac, action, given = {}) {
-  const form = await question(app, {
+/** Asks for a confirmation, sends the action and shows its effect. */
+export async function runAction(app, mac, action, extraParams = {}) {
+  const form = await confirmDialog(app, {
     title: app.t(`act.${action}`),
     text: app.t(`act.${action}.will`),
     yes: app.t(`act.${action}.yes`),
@@ -65,33 +65,33 @@ export async function act(app, mac, action, given = {}) {
   });
   if (!form) return;
   try {
-    const { will } = await app.talk.ask("Act", { mac, action, ...given, ...params(action, form) });
-    app.say(said(app, will));
+    const { will } = await app.gateway.request("Act", { mac, action, ...extraParams, ...params(action, form) });
+    app.notify(messageText(app, will));
   } catch (error) {
-    app.say(refused(app, error));
+    app.notify(errorText(app, error));
   }
 }
 
-/** The button of the sentence. */
+/** The button of the diagnosis. */
 export function remedy(app, phone, sentence) {
   const { action } = sentence;
   if (!action) return nothing;
   if (action.name === "open-settings") {
-    const place = address("settings", "instance", { setting: action.params?.setting });
-    return html`<a class="button primary" data-act="open-settings" href=${place}>${app.t("act.open-settings")}</a>`;
+    const href = address("settings", "instance", { setting: action.params?.setting });
+    return html`<a class="button primary" data-act="open-settings" href=${href}>${app.t("act.open-settings")}</a>`;
   }
-  return html`<button type="button" class="primary" data-act=${action.name} @click=${() => act(app, phone.mac, action.name, action.params ?? {})}>
+  return html`<button type="button" class="primary" data-act=${action.name} @click=${() => runAction(app, phone.mac, action.name, action.params ?? {})}>
     ${app.t(`act.${action.name}`)}</button>`;
 }
 
 /** All other buttons. */
 export function actions(app, phone, sentence) {
-  const others = possible(phone).filter((name) => name !== sentence.action?.name);
+  const others = availableActions(phone).filter((name) => name !== sentence.action?.name);
   return html`<div class="buttons actions" role="group" aria-label=${app.t("phone.actions")}>
     ${others.map(
       (
         name,
-      ) => html`<button type="button" class=${DANGEROUS.has(name) ? "danger" : ""} data-act=${name} @click=${() => act(app, phone.mac, name)}>
+      ) => html`<button type="button" class=${DANGEROUS.has(name) ? "danger" : ""} data-act=${name} @click=${() => runAction(app, phone.mac, name)}>
         ${app.t(`act.${name}`)}</button>`,
     )}
   </div>`;

@@ -1,74 +1,74 @@
-// The file as the phone will get it, line by line with its origins, secrets masked; what would change against the file it
-// fetched last; and on demand the passwords gangway generated for this phone.
+// The phone's next file line by line with origins and masked secrets, the difference to the file it fetched last, and, on
+// request, the passwords that gangway generated for the phone.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { question } from "../parts/dialog.js";
-import { refused } from "../parts/message.js";
+import { confirmDialog } from "../parts/dialog.js";
+import { errorText } from "../parts/message.js";
 import { moment } from "../parts/when.js";
 
 const KINDS = ["now", "diff", "open"];
-/** What can be revealed: with which the phone fetches its files, and of its web page. */
+/** The passwords that can be revealed: for fetching files, and of the phone's web page. */
 const GENERATED = ["files", "web"];
-/** The phone is told to have fetched a file a moment before that file is kept: so often, and after so long, it is asked for again. */
-const AGAIN = [250, 500, 1000, 2000, 4000, 8000];
+/** Pauses in ms before the difference is requested again. The gateway reports a delivery before it stores the file. */
+const RETRY_DELAYS = [250, 500, 1000, 2000, 4000, 8000];
 
 export class Config {
   constructor(app, mac, redraw) {
-    Object.assign(this, { app, mac, redraw, kind: "now", told: null, error: null, search: "", shown: new Map(), all: false, turn: 0 });
+    Object.assign(this, { app, mac, redraw, kind: "now", answer: null, error: null, search: "", revealed: new Map(), all: false, generation: 0 });
   }
 
-  async load(kind = this.kind, tries = 0) {
-    const turn = ++this.turn;
-    clearTimeout(this.due);
-    Object.assign(this, { kind, error: null, told: kind === this.kind ? this.told : null });
+  async load(kind = this.kind, attempt = 0) {
+    const generation = ++this.generation;
+    clearTimeout(this.retryTimer);
+    Object.assign(this, { kind, error: null, answer: kind === this.kind ? this.answer : null });
     this.redraw();
     try {
-      const told =
+      const answer =
         kind === "diff"
-          ? await this.app.talk.ask("Diff", { mac: this.mac })
-          : await this.app.talk.ask("Config", { mac: this.mac, open: kind === "open" });
-      if (turn !== this.turn) return;
-      this.told = told;
-      this.shown.clear();
-      if (kind === "diff" && !told.held.last && tries < AGAIN.length && !this.closed) {
-        this.due = setTimeout(() => this.load(kind, tries + 1), AGAIN[tries]);
+          ? await this.app.gateway.request("Diff", { mac: this.mac })
+          : await this.app.gateway.request("Config", { mac: this.mac, open: kind === "open" });
+      if (generation !== this.generation) return;
+      this.answer = answer;
+      this.revealed.clear();
+      if (kind === "diff" && !answer.held.last && attempt < RETRY_DELAYS.length && !this.closed) {
+        this.retryTimer = setTimeout(() => this.load(kind, attempt + 1), RETRY_DELAYS[attempt]);
       }
     } catch (error) {
-      if (turn === this.turn) Object.assign(this, { error, told: null });
+      if (generation === this.generation) Object.assign(this, { error, answer: null });
     }
     this.redraw();
   }
 
   close() {
     this.closed = true;
-    clearTimeout(this.due);
+    clearTimeout(this.retryTimer);
   }
 
   async reveal(what) {
     const { app } = this;
-    const answer = await question(app, {
+    const answer = await confirmDialog(app, {
       title: app.t(`config.reveal.${what}`),
       text: app.t("config.reveal.text"),
       yes: app.t("config.reveal.yes"),
     });
     if (!answer) return;
     try {
-      const { user, password } = await app.talk.ask("Reveal", { mac: this.mac, what });
-      this.shown.set(what, { user, password });
+      const { user, password } = await app.gateway.request("Reveal", { mac: this.mac, what });
+      this.revealed.set(what, { user, password });
     } catch (error) {
-      app.say(refused(app, error));
+      app.notify(errorText(app, error));
     }
     this.redraw();
   }
 
   hide(what) {
-    this.shown.delete(what);
+    this.revealed.delete(what);
     this.redraw();
   }
 
-  generated(what) {
+  generatedLogin(what) {
     const { app } = this;
-    const login = this.shown.get(what);
+    const login = this.revealed.get(what);
     return html`<div class="generated" data-generated=${what}>
       <button type="button" class="small" aria-pressed=${login !== undefined} @click=${() => (login ? this.hide(what) : this.reveal(what))}>
         ${app.t(login ? "config.hide" : `config.reveal.${what}`)}</button>
@@ -76,18 +76,18 @@ export class Config {
   }
 
   line(line) {
-    const own = line.origins.filter((origin) => origin !== "template");
+    const layers = line.origins.filter((origin) => origin !== "template");
     return html`<tr class=${line.secret ? "secret" : ""} data-line=${line.n}>
       <td class="number">${line.n}</td>
       <td class="mono"><span class="text">${line.text}</span></td>
-      <td class="origin" lang="en">${own.map((origin) => html`<span>${origin}</span>`)}</td>
+      <td class="origin" lang="en">${layers.map((origin) => html`<span>${origin}</span>`)}</td>
     </tr>`;
   }
 
-  change(line, before) {
+  change(line, previous) {
     const { app } = this;
-    // Lines that stay the same are left out between the changes.
-    const gap = before && line.n !== null && before.n !== null && line.n > before.n + 1;
+    // Unchanged lines between the changes are left out.
+    const gap = previous && line.n !== null && previous.n !== null && line.n > previous.n + 1;
     const sign = { added: "+", removed: "−", same: " " }[line.kind];
     return html`<tr class="change ${line.kind} ${gap ? "gap" : ""}" data-kind=${line.kind}>
       <td class="number">${line.was ?? ""}</td><td class="number">${line.n ?? ""}</td>
@@ -96,18 +96,18 @@ export class Config {
     </tr>`;
   }
 
-  difference() {
-    const { app, told } = this;
-    const changed = told.added + told.removed > 0;
-    // Around each change a few lines that are the same; the rest on demand.
-    const near = new Set();
-    told.lines.forEach((line, place) => {
-      if (line.kind !== "same") for (let at = place - 3; at <= place + 3; at++) near.add(at);
+  diffTable() {
+    const { app, answer } = this;
+    const changed = answer.added + answer.removed > 0;
+    // Each change is shown with three unchanged lines around it; a checkbox shows the others.
+    const nearChange = new Set();
+    answer.lines.forEach((line, place) => {
+      if (line.kind !== "same") for (let at = place - 3; at <= place + 3; at++) nearChange.add(at);
     });
-    const lines = this.all ? told.lines : told.lines.filter((_, place) => near.has(place));
-    return html`<p class="hint">${app.t("config.held", { at: moment(told.held.at), name: told.held.name })}
-        ${told.held.last ? nothing : app.t("config.held.not-last")}</p>
-      <p><strong data-summary>${changed ? app.t("config.diff.summary", { added: told.added, removed: told.removed }) : app.t("config.diff.none")}</strong></p>
+    const lines = this.all ? answer.lines : answer.lines.filter((_, place) => nearChange.has(place));
+    return html`<p class="hint">${app.t("config.held", { at: moment(answer.held.at), name: answer.held.name })}
+        ${answer.held.last ? nothing : app.t("config.held.not-last")}</p>
+      <p><strong data-summary>${changed ? app.t("config.diff.summary", { added: answer.added, removed: answer.removed }) : app.t("config.diff.none")}</strong></p>
       <label class="check"><input type="checkbox" .checked=${this.all} @change=${() => {
         this.all = !this.all;
         this.redraw();
@@ -117,12 +117,12 @@ export class Config {
   }
 
   file() {
-    const { app, told, search } = this;
-    const wanted = search.toLowerCase();
-    const lines = told.lines.filter(
-      (line) => !wanted || line.text.toLowerCase().includes(wanted) || line.origins.join(" ").toLowerCase().includes(wanted),
+    const { app, answer, search } = this;
+    const needle = search.toLowerCase();
+    const lines = answer.lines.filter(
+      (line) => !needle || line.text.toLowerCase().includes(needle) || line.origins.join(" ").toLowerCase().includes(needle),
     );
-    return html`${told.notes?.length ? html`<ul class="notes" lang="en">${told.notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
+    return html`${answer.notes?.length ? html`<ul class="notes" lang="en">${answer.notes.map((note) => html`<li>${note}</li>`)}</ul>` : nothing}
       <label class="search"><span>${app.t("config.search")}</span>
         <input type="search" .value=${search} @input=${(event) => {
           this.search = event.target.value;
@@ -136,18 +136,18 @@ export class Config {
   template() {
     const { app } = this;
     const body = this.error
-      ? html`<p class="hint" role="status">${refused(app, this.error)}</p>`
-      : !this.told
+      ? html`<p class="hint" role="status">${errorText(app, this.error)}</p>`
+      : !this.answer
         ? html`<p class="hint">${app.t("view.loading")}</p>`
         : this.kind === "diff"
-          ? this.difference()
+          ? this.diffTable()
           : this.file();
     return html`<section class="config" aria-labelledby="config-title">
       <header class="bar-of-tools"><h2 id="config-title">${app.t("config.title")}</h2>
         <div class="choice" role="group" aria-label=${app.t("config.title")}>
           ${KINDS.map((kind) => html`<button type="button" data-kind=${kind} aria-pressed=${this.kind === kind} @click=${() => this.load(kind)}>${app.t(`config.kind.${kind}`)}</button>`)}
         </div></header>
-      ${GENERATED.map((what) => this.generated(what))}
+      ${GENERATED.map((what) => this.generatedLogin(what))}
       ${body}
     </section>`;
   }

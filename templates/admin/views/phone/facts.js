@@ -1,17 +1,17 @@
-// What is known of a phone and its accounts.
+// The details of a phone and its accounts.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { word } from "../parts/message.js";
+import { labelOr } from "../parts/message.js";
 import { ago, moment } from "../parts/when.js";
 
-const when = (at) => (at ? html`<time datetime=${at} title=${moment(at)}>${ago(at)}</time>` : "–");
+const timeElement = (at) => (at ? html`<time datetime=${at} title=${moment(at)}>${ago(at)}</time>` : "–");
 
 function state(app, name, facet) {
   if (!facet) return nothing;
-  return html`<span class="facet" data-state=${facet.state} title=${facet.error ?? ""}>${word(app, `state.${name}.${facet.state}`, facet.state)}</span>`;
+  return html`<span class="facet" data-state=${facet.state} title=${facet.error ?? ""}>${labelOr(app, `state.${name}.${facet.state}`, facet.state)}</span>`;
 }
 
-/** Facets, in the order of the flow. */
+/** The facets in the order of provisioning. */
 export function facets(app, phone) {
   const all = [
     ["deviceConfig", phone.deviceConfig],
@@ -22,13 +22,13 @@ export function facets(app, phone) {
   ];
   return html`<dl class="facets">${all.map(
     ([name, facet]) => html`<div class="facet-of" data-facet=${name}><dt>${app.t(`phone.facet.${name}`)}</dt>
-      <dd>${facet ? state(app, name, facet) : "–"} ${facet ? html`<small>${when(facet.since)}</small>` : nothing}
+      <dd>${facet ? state(app, name, facet) : "–"} ${facet ? html`<small>${timeElement(facet.since)}</small>` : nothing}
         ${facet?.error ? html`<p class="why" lang="en">${facet.error}</p>` : nothing}
-        ${facet?.next ? html`<small>${app.t("phone.next-attempt")} ${when(facet.next)}</small>` : nothing}</dd></div>`,
+        ${facet?.next ? html`<small>${app.t("phone.next-attempt")} ${timeElement(facet.next)}</small>` : nothing}</dd></div>`,
   )}</dl>`;
 }
 
-/** Users and their registrations. */
+/** The users and their registrations. */
 export function accounts(app, phone) {
   const head = ["line", "name", "user", "hwid", "pbx", "flags", "registered"];
   return html`<section aria-labelledby="accounts-title">
@@ -40,14 +40,14 @@ export function accounts(app, phone) {
           <td class="number">${account.line}</td><td>${account.name}</td><td>${account.user}</td><td class="mono">${account.hwid}</td><td>${account.pbx}</td>
           <td>${state(app, "flags", account.flags)}</td>
           <td>${state(app, "registered", account.registered)} ${account.registeredAddress ?? nothing}
-            ${account.orphanedSince ? html`<small>${app.t("phone.account.orphaned")} ${when(account.orphanedSince)}</small>` : nothing}</td>
+            ${account.orphanedSince ? html`<small>${app.t("phone.account.orphaned")} ${timeElement(account.orphanedSince)}</small>` : nothing}</td>
         </tr>`,
       )}</tbody></table></div>
     ${phone.accountCount > phone.accounts.length ? html`<p class="hint">${app.t("phone.accounts.more", { count: phone.accountCount - phone.accounts.length })}</p>` : nothing}
   </section>`;
 }
 
-/** Everything else. */
+/** The other details. */
 export function facts(app, phone) {
   const last = phone.request;
   const firmware = phone.firmwareWanted
@@ -60,15 +60,15 @@ export function facts(app, phone) {
     category: phone.category ?? "–",
     address: last ? html`<span class="mono">${last.address}</span>` : "–",
     agent: last?.userAgent ?? "–",
-    "last-request": last ? html`${when(last.at)}, ${last.file}, ${last.outcome} <small>(${last.requests})</small>` : "–",
+    "last-request": last ? html`${timeElement(last.at)}, ${last.file}, ${last.outcome} <small>(${last.requests})</small>` : "–",
     delivered: phone.delivered
-      ? html`${when(phone.delivered)} ${phone.holdsCurrentFile === false ? html`<span class="outcome busy">${app.t("phone.file.old")}</span>` : nothing}`
+      ? html`${timeElement(phone.delivered)} ${phone.holdsCurrentFile === false ? html`<span class="outcome busy">${app.t("phone.file.old")}</span>` : nothing}`
       : "–",
-    window: open ? html`${app.t("phone.window.open")} ${when(phone.window.until)}` : app.t("phone.window.closed"),
+    window: open ? html`${app.t("phone.window.open")} ${timeElement(phone.window.until)}` : app.t("phone.window.closed"),
     sysclient: [phone.sysclient?.product, phone.sysclient?.version].filter(Boolean).join(" ") || "–",
     url: html`${phone.manualUrl ? html`<span class="mono">${phone.manualUrl}</span>` : "–"} ${phone.urlProblem ? html`<small class="why" lang="en">${phone.urlProblem}</small>` : nothing}`,
     provisionings: phone.provisionings,
-    created: when(phone.created),
+    created: timeElement(phone.created),
   };
   return html`<dl class="facts">${Object.entries(rows).map(([name, value]) => html`<dt>${app.t(`phone.fact.${name}`)}</dt><dd>${value}</dd>`)}</dl>`;
 }

@@ -1,4 +1,4 @@
-// Where the entries of a time line come from, as people sort them.
+// The sources of timeline entries.
 
 const KINDS = {
   provisioning: ["requested", "handed-over", "handset-added", "handset-handed-over", "account-removed"],
@@ -21,12 +21,12 @@ const KINDS = {
   person: ["person", "wanted", "resync", "buried"],
 };
 
-/** All sources, in the order of the flow. */
+/** All sources in the order of provisioning. */
 export const SOURCES = [...Object.keys(KINDS), "other"];
 
 const OF_KIND = new Map(Object.entries(KINDS).flatMap(([source, kinds]) => kinds.map((kind) => [kind, source])));
 
-/** The source of an entry; `withheld` is told of accounts and of requests alike, requests name an address. */
+/** The source of an entry. `withheld` exists for accounts and for requests; a request names an address. */
 export function source(entry) {
   if (entry.kind === "withheld") return /\(.*\)$/.test(entry.text) ? "request" : "pbx";
   if (entry.source !== "event") return entry.source;

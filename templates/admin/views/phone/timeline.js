@@ -1,19 +1,19 @@
-// Everything that happened to a phone on one line of time, newest first, filtered by source.
+// The timeline of a phone, newest first, filtered by source.
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { repeat } from "../../lit/directives/repeat.js";
-import { knows, told } from "../../text/index.js";
-import { word } from "../parts/message.js";
+import { hasText, translate } from "../../text/index.js";
+import { labelOr } from "../parts/message.js";
 import { day, moment, time } from "../parts/when.js";
 import { SOURCES, source, tone } from "./sources.js";
 
-let numbers = 0;
+let lastNumber = 0;
 
-/** Entries get a number of their own: several may have the same time and text. */
-export function joined(entries, more) {
-  const known = more.some((entry) => entry.source === "request") ? entries.filter((entry) => entry.source !== "request") : entries;
-  const numbered = more.map((entry) => ({ ...entry, number: ++numbers, of: source(entry) }));
-  return [...known, ...numbered].sort((one, other) => (one.at === other.at ? one.number - other.number : one.at < other.at ? -1 : 1));
+/** Merges new entries. Each gets a number as its key, because several may have the same time and text. */
+export function mergeEntries(entries, more) {
+  const kept = more.some((entry) => entry.source === "request") ? entries.filter((entry) => entry.source !== "request") : entries;
+  const numbered = more.map((entry) => ({ ...entry, number: ++lastNumber, of: source(entry) }));
+  return [...kept, ...numbered].sort((one, other) => (one.at === other.at ? one.number - other.number : one.at < other.at ? -1 : 1));
 }
 
 function detail(app, entry) {
@@ -22,13 +22,13 @@ function detail(app, entry) {
   if (typeof detail === "string") return html`<pre>${detail}</pre>`;
   const rows = Object.entries(detail).filter(([, value]) => value !== null && value !== "");
   return html`<details><summary>${app.t("timeline.detail")}</summary>
-    <dl class="facts">${rows.map(([name, value]) => html`<dt>${word(app, `timeline.detail.${name}`, name)}</dt><dd>${name === "answer" ? html`<pre>${value}</pre>` : String(value)}</dd>`)}</dl>
+    <dl class="facts">${rows.map(([name, value]) => html`<dt>${labelOr(app, `timeline.detail.${name}`, name)}</dt><dd>${name === "answer" ? html`<pre>${value}</pre>` : String(value)}</dd>`)}</dl>
   </details>`;
 }
 
-/** In the page's language where it is known there; older entries, and what a service said, are in English. */
+/** The text of an entry in the page's language. Older entries and texts of services are in English. */
 function sentence({ said: text, text: english }) {
-  return text && knows(text.key) ? html`<p>${told({ ...text, text: english })}</p>` : html`<p lang="en">${english}</p>`;
+  return text && hasText(text.key) ? html`<p>${translate({ ...text, text: english })}</p>` : html`<p lang="en">${english}</p>`;
 }
 
 function line(app, entry) {
@@ -36,7 +36,7 @@ function line(app, entry) {
     <time datetime=${entry.at} title=${moment(entry.at)}>${time(entry.at)}</time>
     <span class="dot" aria-hidden="true"></span>
     <div>
-      <strong>${word(app, `event.${entry.kind}`, entry.kind)}</strong>
+      <strong>${labelOr(app, `event.${entry.kind}`, entry.kind)}</strong>
       <span class="source">${app.t(`timeline.source.${entry.of}`)}</span>
       ${sentence(entry)}
       ${detail(app, entry)}
@@ -44,13 +44,13 @@ function line(app, entry) {
   </li>`;
 }
 
-/** The time line; `hidden` is the set of sources left out. */
+/** The timeline. `hidden` is the set of hidden sources. */
 export function timeline(app, entries, hidden, toggle) {
   const counts = new Map();
   for (const entry of entries) counts.set(entry.of, (counts.get(entry.of) ?? 0) + 1);
-  const shown = entries.filter((entry) => !hidden.has(entry.of)).reverse();
+  const visible = entries.filter((entry) => !hidden.has(entry.of)).reverse();
   const days = [];
-  for (const entry of shown) {
+  for (const entry of visible) {
     const name = day(entry.at);
     if (days.at(-1)?.name !== name) days.push({ name, entries: [] });
     days.at(-1).entries.push(entry);
@@ -65,7 +65,7 @@ export function timeline(app, entries, hidden, toggle) {
           <span class="dot" aria-hidden="true"></span>${app.t(`timeline.source.${name}`)} <small>${counts.get(name)}</small></button>`,
       )}
     </div>
-    ${shown.length === 0 ? html`<p class="empty">${app.t("timeline.empty")}</p>` : nothing}
+    ${visible.length === 0 ? html`<p class="empty">${app.t("timeline.empty")}</p>` : nothing}
     ${repeat(
       days,
       (one) => one.name,

@@ -1,4 +1,4 @@
-// What can be said of a value before it is sent. The gateway has the last word.
+// Checks values before they are sent. The gateway checks them again.
 
 const CHECKS = {
   number: (value, kind) =>
@@ -22,8 +22,8 @@ const CHECKS = {
   },
 };
 
-/** What is wrong with a value: a key and its parameters, or null. The empty value is possible where it is the default. */
-export function wrong(setting, value) {
+/** Returns the problem of a value as a key and its parameters, or null. The empty value is valid where it is the default. */
+export function validate(setting, value) {
   if (/[\u0000-\u001f\u007f]/.test(setting.kind.type === "line-keys" ? value.replace(/\s/g, "") : value))
     return ["settings.wrong.control", {}];
   if (value === "") return setting.default === "" || setting.secret ? null : ["settings.wrong.empty", {}];

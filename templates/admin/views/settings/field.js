@@ -1,21 +1,31 @@
-// One setting: what holds, where it comes from and what it beats, and a typed input to change it here.
+// One setting: its effective value, the origin, the overridden values, and an input.
 
 import { html, nothing } from "../../lit/lit-html.js";
-import { said, word } from "../parts/message.js";
-import { keyTable, rowsOf } from "./keys.js";
-import { named } from "./scope.js";
+import { messageText, labelOr } from "../parts/message.js";
+import { keyTable, parseRows } from "./keys.js";
+import { scopeTitle } from "./scope.js";
+
+/** The texts of the gateway's effect times, which are English phrases. */
+const EFFECTS = {
+  "at the phone's next request": "effect.next-request",
+  "on the PBX at once, on the phone at its next request": "effect.pbx-and-next-request",
+  "at once": "effect.at-once",
+  "for phones provisioned or allowed from then on": "effect.next-provisioning",
+  "with the next call to the redirect service": "effect.next-redirect",
+  "with the daily clean-up": "effect.daily",
+};
 
 const zones = () => (Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : []);
 
 /** The last part of `redirect.<vendor>.<name>`. */
-export const short = (name) => (name.startsWith("redirect.") ? `redirect.${name.split(".").at(-1)}` : name);
+export const textKey = (name) => (name.startsWith("redirect.") ? `redirect.${name.split(".").at(-1)}` : name);
 
 function layer(app, origin) {
-  return word(app, `layer.${origin}`, /^(instance|vendor|model|category|phone)(:|$)/.test(origin) ? named(app, origin) : origin);
+  return labelOr(app, `layer.${origin}`, /^(instance|vendor|model|category|phone)(:|$)/.test(origin) ? scopeTitle(app, origin) : origin);
 }
 
-function shown(app, value, setting) {
-  if (setting?.kind.type === "line-keys") return app.t("keys.count", { count: rowsOf(value).length });
+function displayValue(app, value, setting) {
+  if (setting?.kind.type === "line-keys") return app.t("keys.count", { count: parseRows(value).length });
   return value === "" ? app.t("settings.nothing") : value;
 }
 
@@ -27,8 +37,8 @@ function input(app, setting, value, set, described, bad, keys) {
   if (kind.type === "bool" || kind.type === "choice") {
     const words = kind.type === "bool" ? ["true", "false"] : kind.words;
     return html`<select id=${id} name=${setting.name} aria-describedby=${described} aria-invalid=${bad} @change=${(event) => set(event.target.value === "" ? null : event.target.value)}>
-      <option value="" ?selected=${value === null}>${app.t("settings.inherit", { value: shown(app, word(app, `word.${inherited}`, inherited)) })}</option>
-      ${words.map((one) => html`<option value=${one} ?selected=${one === value}>${word(app, `word.${one}`, one)}</option>`)}
+      <option value="" ?selected=${value === null}>${app.t("settings.inherit", { value: displayValue(app, labelOr(app, `word.${inherited}`, inherited)) })}</option>
+      ${words.map((word) => html`<option value=${word} ?selected=${word === value}>${labelOr(app, `word.${word}`, word)}</option>`)}
     </select>`;
   }
   if (kind.type === "line-keys") return keyTable(app, setting, value, keys, set, described);
@@ -40,44 +50,44 @@ function input(app, setting, value, set, described, bad, keys) {
       placeholder=${hint} .value=${value ?? ""} @input=${typed}>`;
 }
 
-/** The list of zones all fields share. */
+/** The list of time zones that all fields share. */
 export function zoneList() {
   return html`<datalist id="zones">${zones().map((zone) => html`<option value=${zone}></option>`)}</datalist>`;
 }
 
-/** A table is no input a label could be for. */
+/** The label. A `label` element cannot refer to a table. */
 function title(app, setting) {
-  const text = html`${word(app, `setting.${short(setting.name)}`, setting.name)} <code>${setting.name}</code>`;
+  const text = html`${labelOr(app, `setting.${textKey(setting.name)}`, setting.name)} <code>${setting.name}</code>`;
   return setting.kind.type === "line-keys"
     ? html`<span class="label" id="label-${setting.name}">${text}</span>`
     : html`<label for="setting-${setting.name}">${text}</label>`;
 }
 
 /**
- * A field. `draft` is what was typed: undefined = nothing, null = taken back. `error` is a sentence or nothing. `pending`
- * tells how many phones still hold the old value, `keys` what there is to say of line keys.
+ * A field. `draft` is the edited value: undefined = unchanged, null = reset. `error` is a sentence or null. `pending` is the
+ * number of phones that still have the old value. `keys` is the check of the line keys.
  */
-export function field(app, setting, { draft, error, pending, set, forget, keys }) {
+export function field(app, setting, { draft, error, pending, set, discardDraft, keys }) {
   const value = draft !== undefined ? draft : setting.set && !setting.secret ? setting.value : null;
   const changed = draft !== undefined;
-  const describes = `about-${setting.name}`;
-  const here = setting.set && draft !== null;
+  const descriptionId = `about-${setting.name}`;
+  const isSetHere = setting.set && draft !== null;
   return html`<div class="setting ${changed ? "changed" : ""} ${error ? "wrong" : ""}" data-setting=${setting.name}>
     ${title(app, setting)}
     <div class="value">
-      ${input(app, setting, value, set, describes, !!error, keys)}
-      ${setting.unit ? html`<span class="unit">${word(app, `unit.${setting.unit}`, setting.unit)}</span>` : nothing}
-      ${here ? html`<button type="button" class="small" data-do="reset" @click=${() => set(null)}>${app.t("settings.reset")}</button>` : nothing}
-      ${changed ? html`<button type="button" class="small" data-do="undo" @click=${forget}>${app.t("settings.undo")}</button>` : nothing}
+      ${input(app, setting, value, set, descriptionId, !!error, keys)}
+      ${setting.unit ? html`<span class="unit">${labelOr(app, `unit.${setting.unit}`, setting.unit)}</span>` : nothing}
+      ${isSetHere ? html`<button type="button" class="small" data-do="reset" @click=${() => set(null)}>${app.t("settings.reset")}</button>` : nothing}
+      ${changed ? html`<button type="button" class="small" data-do="undo" @click=${discardDraft}>${app.t("settings.undo")}</button>` : nothing}
     </div>
-    <div class="about" id=${describes}>
+    <div class="about" id=${descriptionId}>
       ${error ? html`<p class="error" role="alert">${error}</p>` : nothing}
-      <p class="help">${said(app, setting.help)}</p>
-      <p class="origin">${setting.secret ? nothing : html`<span>${app.t("settings.holds", { value: shown(app, setting.effective, setting) })}</span>`}
+      <p class="help">${messageText(app, setting.help)}</p>
+      <p class="origin">${setting.secret ? nothing : html`<span>${app.t("settings.holds", { value: displayValue(app, setting.effective, setting) })}</span>`}
         <span class="layer">${app.t("settings.from", { layer: layer(app, setting.origin) })}</span>
-        ${setting.beats.map((beaten) => html`<span class="beaten">${app.t("settings.beats", { layer: layer(app, beaten.origin), value: shown(app, beaten.value) })}</span>`)}</p>
+        ${setting.beats.map((overridden) => html`<span class="beaten">${app.t("settings.beats", { layer: layer(app, overridden.origin), value: displayValue(app, overridden.value) })}</span>`)}</p>
       ${setting.withheld ? html`<p class="outcome busy" data-withheld>${app.t("settings.withheld")}</p>` : nothing}
-      <p class="effect">${app.t("settings.effect", { when: word(app, `effect.${setting.effect}`, setting.effect) })}
+      <p class="effect">${app.t("settings.effect", { when: labelOr(app, EFFECTS[setting.effect], setting.effect) })}
         ${pending ? html`<strong class="outcome busy" data-pending>${app.t("settings.pending", { count: pending })}</strong>` : nothing}</p>
     </div>
   </div>`;

@@ -1,36 +1,36 @@
-// Where a setting is set: the whole instance, a vendor, a model, a category or one phone.
+// The scope of a setting: the instance, a vendor, a model, a category or one phone.
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { address } from "../../shell/routes.js";
-import { digits, spelled } from "../parts/mac.js";
+import { parseMac, formatMac } from "../parts/mac.js";
 
-/** A scope as people read it. */
-export function named(app, scope) {
+/** The title of a scope. */
+export function scopeTitle(app, scope) {
   const [word, ...rest] = scope.split(":");
   const name = rest.join(":");
   if (!name) return app.t("scope.instance");
-  return `${app.t(`scope.${word}`)} ${word === "phone" ? spelled(name) : name}`;
+  return `${app.t(`scope.${word}`)} ${word === "phone" ? formatMac(name) : name}`;
 }
 
-/** The chooser: kinds, then the name; `choose` gets the scope. */
-export function chooser(app, scope, scopes, choose, categories) {
+/** The scope chooser. Calls `choose` with the scope. */
+export function scopeChooser(app, scope, scopes, choose, categories) {
   const [kind, ...rest] = scope.split(":");
   const name = rest.join(":");
   const vendors = app.hello?.vendors ?? [];
   const models = vendors.flatMap((vendor) => vendor.models.map((model) => `${vendor.name}/${model}`));
-  const others = (list, of) => [
+  const others = (list, layer) => [
     ...new Set([
       ...list,
-      ...scopes.filter((one) => one.startsWith(`${of}:`)).map((one) => one.slice(of.length + 1)),
-      ...(kind === of ? [name] : []),
+      ...scopes.filter((one) => one.startsWith(`${layer}:`)).map((one) => one.slice(layer.length + 1)),
+      ...(kind === layer ? [name] : []),
     ]),
   ];
   const options = (list) => list.map((one) => html`<option value=${one} ?selected=${one === name}>${one}</option>`);
-  const select = (of, list) => html`<label><span>${app.t(`scope.${of}`)}</span>
-    <select data-scope=${of} @change=${(event) => event.target.value && choose(`${of}:${event.target.value}`)}>
-      <option value="" ?selected=${kind !== of}>–</option>${options(others(list, of))}</select></label>`;
+  const select = (layer, list) => html`<label><span>${app.t(`scope.${layer}`)}</span>
+    <select data-scope=${layer} @change=${(event) => event.target.value && choose(`${layer}:${event.target.value}`)}>
+      <option value="" ?selected=${kind !== layer}>–</option>${options(others(list, layer))}</select></label>`;
   const phone = (event) => {
-    const mac = digits(event.target.value);
+    const mac = parseMac(event.target.value);
     event.target.setCustomValidity(mac || !event.target.value ? "" : app.t("scope.bad-mac"));
     event.target.reportValidity();
     if (mac) choose(`phone:${mac}`);
@@ -43,11 +43,11 @@ export function chooser(app, scope, scopes, choose, categories) {
     )}
     ${select("model", models)}
     ${select("category", categories)}
-    <label><span>${app.t("scope.phone")}</span><input data-scope="phone" spellcheck="false" placeholder="80:5e:c0:…" .value=${kind === "phone" ? spelled(name) : ""} @change=${phone}></label>
+    <label><span>${app.t("scope.phone")}</span><input data-scope="phone" spellcheck="false" placeholder="80:5e:c0:…" .value=${kind === "phone" ? formatMac(name) : ""} @change=${phone}></label>
     ${
       scopes.length
         ? html`<p class="hint">${app.t("settings.scopes")}
-      ${scopes.slice(0, 40).map((one) => html`<a href=${address("settings", one)} aria-current=${one === scope ? "true" : nothing}>${named(app, one)}</a> `)}</p>`
+      ${scopes.slice(0, 40).map((one) => html`<a href=${address("settings", one)} aria-current=${one === scope ? "true" : nothing}>${scopeTitle(app, one)}</a> `)}</p>`
         : nothing
     }
   </div>`;
