@@ -22,7 +22,7 @@ use std::{
 };
 
 use gangway::{phone::facet::Wanted, store::Store};
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 use serde_json::{Value, json};
 
 use crate::support::{gateway::Gateway, http, page::Page};
@@ -39,8 +39,8 @@ fn main() {
         phone_records::enter(&gateway, 0..PHONES, |phone| phone.wanted = Wanted::Blocked).await;
         println!("| 10,000 phones | measured | wanted |");
         println!("|---|---|---|");
-        let told = harness::given(&gateway, &json!({}));
-        harness::play("../../../benches/admin_page/first_view", &told, async |what, with| {
+        let parameters = harness::given(&gateway, &json!({}));
+        harness::play("../../../benches/admin_page/first_view", &parameters, async |what, with| {
             assert_eq!(what, "measured");
             println!("| first view: login to rows, median of {} | {} ms | 300 ms |", with["rounds"], with["median"]);
             println!("| the slowest of them | {} ms | |", with["slowest"]);
@@ -54,17 +54,17 @@ fn main() {
 
 /// Pages that follow the list, phones that change, and one phone that keeps sending requests.
 async fn crowd(gateway: &Gateway) {
-    let world = World::builder().start().await.unwrap();
+    let simulation = Simulation::builder().start().await.unwrap();
     let url = personal_file(gateway).await;
     let quiet = gets(&url).await;
     println!("| a GET, nobody else there: median, slowest of {GETS} | {} | |", spread(&quiet));
     let mut open = Vec::new();
     for _ in 0..PAGES {
-        let mut page = Page::open(&world, &gateway.socket_url()).await;
+        let mut page = Page::open(&simulation, &gateway.socket_url()).await;
         page.ask("Devices", json!({ "count": 200, "sort": { "by": "firmware" }, "subscribe": true })).await;
         open.push(support::in_background(async move {
             loop {
-                page.told("DevicesChanged", |_| false).await;
+                page.until_message("DevicesChanged", |_| false).await;
             }
         }));
     }

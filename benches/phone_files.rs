@@ -83,8 +83,8 @@ fn main() {
     assert!(servers::pin_load(), "two cores and taskset are needed");
     // `cargo bench --bench phone_files -- changed` runs only that part.
     let parts = ["cold", "deliveries", "changed", "tls"];
-    let asked: Vec<String> = std::env::args().filter(|argument| parts.contains(&argument.as_str())).collect();
-    let wanted = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    let chosen: Vec<String> = std::env::args().filter(|argument| parts.contains(&argument.as_str())).collect();
+    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
     actix_rt::System::new().block_on(async {
         if wanted("cold") {
             cold_render();

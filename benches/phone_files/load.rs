@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// Response timeout. If it is exceeded, the measurement is invalid.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The request of one phone, prepared in advance so that the load generator is not what is measured.
 pub struct Asker {
@@ -128,7 +128,7 @@ impl Connection {
 
     /// Returns the complete response.
     pub async fn get(&mut self, asker: &Asker) -> Answer {
-        let (status, head, total) = timeout(PATIENCE, self.exchange(asker)).await.expect("an answer in time");
+        let (status, head, total) = timeout(TIMEOUT, self.exchange(asker)).await.expect("an answer in time");
         Answer {
             status,
             head: String::from_utf8_lossy(&self.buffer[..head]).into_owned(),
@@ -206,7 +206,7 @@ pub async fn run(address: SocketAddr, askers: &Rc<Vec<Asker>>, plan: Plan) -> Do
                 next.set(number + 1);
                 let asker = &askers[number % askers.len()];
                 let sent = Instant::now();
-                let (status, ..) = timeout(PATIENCE, connection.exchange(asker)).await.expect("an answer in time");
+                let (status, ..) = timeout(TIMEOUT, connection.exchange(asker)).await.expect("an answer in time");
                 assert_eq!(status, plan.status, "{}", asker.target);
                 latencies.borrow_mut().push(sent.elapsed());
             }

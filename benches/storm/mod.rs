@@ -2,7 +2,7 @@
 //! redirect service becomes available again with phones waiting for it, and an administrator views the list. The scale
 //! is a parameter; `tests/storm.rs` runs a small one.
 
-pub mod desk;
+pub mod admin;
 pub mod phones;
 pub mod site;
 
@@ -15,13 +15,13 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use self::{
-    desk::Desk,
+    admin::AdminPage,
     phones::{Boot, Phone},
     site::Site,
 };
 
 /// How long to wait for registrations at the redirect service.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The scale of the storm.
 #[derive(Debug, Clone, Copy)]
@@ -97,19 +97,19 @@ impl fmt::Display for Report {
 /// Runs the storm.
 pub async fn run(scale: Scale) -> Report {
     let site = Rc::new(Site::start(scale.phones, scale.registrations).await);
-    let desk = Desk::open(&site).await;
+    let admin = AdminPage::open(&site).await;
     let mut report = Report { memory: (0, site.memory("VmRSS")), ..Report::default() };
     let set = tokio::task::LocalSet::new();
     set.run_until(async {
         let loris: Vec<_> = (0..scale.loris).map(|_| tokio::task::spawn_local(loris(Rc::clone(&site)))).collect();
         let watch = tokio::task::spawn_local(watch(Rc::clone(&site)));
-        let answers = Rc::clone(&desk.answers);
-        let looking = tokio::task::spawn_local(desk.look());
+        let answers = Rc::clone(&admin.answers);
+        let looking = tokio::task::spawn_local(admin.look());
         let registering = tokio::task::spawn_local(registering(Rc::clone(&site), scale.registrations.into()));
 
         let at_once = site.phones.iter().cycle().take(scale.at_once).cloned();
-        let asked: Vec<_> = at_once.map(|phone| tokio::task::spawn_local(boot(Rc::clone(&site), phone))).collect();
-        for boot in asked {
+        let boots: Vec<_> = at_once.map(|phone| tokio::task::spawn_local(boot(Rc::clone(&site), phone))).collect();
+        for boot in boots {
             let boot = boot.await.expect("a phone that ends");
             match boot {
                 Boot { file: true, .. } => report.at_once.0 += 1,
@@ -165,7 +165,7 @@ async fn registering(site: Rc<Site>, wanted: usize) -> ((usize, usize), Duration
     let begun = Instant::now();
     site.redirects.switch(|switches| switches.status = None);
     let done = || site.redirects.board().read(|state| state.phones.len());
-    while done() < wanted && begun.elapsed() < PATIENCE {
+    while done() < wanted && begun.elapsed() < TIMEOUT {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     ((done(), wanted), begun.elapsed())

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// Response timeout of a phone.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Number of attempts when a phone has to retry later or gets no response.
 const TRIES: usize = 5;
 
@@ -54,7 +54,7 @@ impl Phone {
         let begun = Instant::now();
         let mut boot = Boot::default();
         for _ in 0..TRIES {
-            let answer = timeout(PATIENCE, self.fetch(tls, address)).await.ok().flatten();
+            let answer = timeout(TIMEOUT, self.fetch(tls, address)).await.ok().flatten();
             let wait = match answer {
                 Some(answer) if answer.status == 200 => {
                     boot.file = true;
@@ -79,11 +79,11 @@ impl Phone {
         let stream = TcpStream::connect(address).await.ok()?;
         let name = ServerName::try_from("localhost").ok()?;
         let mut stream = tls.connect(name, stream).await.ok()?;
-        let asked = self.ask(&mut stream, "").await?;
-        if asked.status != 401 {
-            return Some(asked);
+        let challenge = self.ask(&mut stream, "").await?;
+        if challenge.status != 401 {
+            return Some(challenge);
         }
-        let authorization = self.authorization(asked.header("www-authenticate")?)?;
+        let authorization = self.authorization(challenge.header("www-authenticate")?)?;
         self.ask(&mut stream, &authorization).await
     }
 
@@ -98,10 +98,10 @@ impl Phone {
         let part = |name: &str| Some(challenge.split(&format!("{name}=\"")).nth(1)?.split('"').next()?.to_owned());
         let (realm, nonce) = (part("realm")?, part("nonce")?);
         let Self { target, user, password, .. } = self;
-        let (secret, asked) = (md5(&format!("{user}:{realm}:{password}")), md5(&format!("GET:{target}")));
+        let (secret, request_hash) = (md5(&format!("{user}:{realm}:{password}")), md5(&format!("GET:{target}")));
         // Different for each response, as with real phones. A repeated one would look like a replayed request.
         let cnonce = format!("{:016x}", rand::random::<u64>());
-        let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
+        let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{request_hash}"));
         Some(format!(
             "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{target}\", \
              qop=auth, nc=00000001, cnonce=\"{cnonce}\", algorithm=MD5, response=\"{response}\"\r\n"
@@ -130,12 +130,12 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Answer> {
 
 /// Sends a request without TLS. Returns whether there was a response.
 pub async fn plain(address: SocketAddr, path: &str) -> bool {
-    let asked = async {
+    let fetch = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.ok()?;
         read(&mut stream).await
     };
-    asked.await.is_some()
+    fetch.await.is_some()
 }
 
 fn md5(text: &str) -> String {

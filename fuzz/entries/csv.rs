@@ -15,10 +15,10 @@ pub fn enter(data: &[u8]) {
         let Ok(again) = records(&written, ',') else { panic!("what we write is not read: {written:?}") };
         let [again] = again.as_slice() else { panic!("one record becomes {}: {written:?}", again.len()) };
         let is_formula = |field: &&str| field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let shown: Vec<String> = fields
+        let printed: Vec<String> = fields
             .iter()
             .map(|field| if is_formula(field) { format!("'{field}") } else { (*field).to_owned() })
             .collect();
-        assert_eq!(again.fields, shown, "{written:?}");
+        assert_eq!(again.fields, printed, "{written:?}");
     }
 }

@@ -53,7 +53,7 @@ fn recognise(agent: Option<&str>, file: &str) {
 
 fn datagram(data: &[u8]) {
     if let Ok(message) = sip::SipMessage::read(data) {
-        let _ = sip::asked(&message);
+        let _ = sip::profile_subscription(&message);
         let written = message.write();
         match sip::SipMessage::read(&written) {
             Ok(again) => assert_eq!(again.write(), written),

@@ -38,7 +38,7 @@ pub(super) struct AdminDependencies {
     pub failures: Arc<FailedHandshakes>,
     pub clock: SharedClock,
     pub scanners: Arc<ScanDetector>,
-    pub turned_away: Arc<RejectedLogins>,
+    pub rejected_logins: Arc<RejectedLogins>,
     pub forwarders: Arc<UnlistedProxies>,
     pub tasks: Tasks,
     pub shares: DescriptorShares,
@@ -61,7 +61,7 @@ pub(super) async fn open(
         clock,
         scanners,
         forwarders,
-        turned_away,
+        rejected_logins,
         tasks,
         shares,
     } = parts;
@@ -101,12 +101,12 @@ pub(super) async fn open(
         scanning: Box::new({
             let clock = Arc::clone(&clock);
             move |instance| {
-                let told =
+                let frozen_source =
                     |one: FrozenSource| ScanningSource { address: one.address, since: one.since, until: one.until };
-                scanners.frozen(instance, clock.now()).into_iter().map(told).collect()
+                scanners.frozen(instance, clock.now()).into_iter().map(frozen_source).collect()
             }
         }),
-        turned_away,
+        rejected_logins,
         shares,
         clock,
         tasks,

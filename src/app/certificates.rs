@@ -56,7 +56,7 @@ pub(super) fn reload(tls: &TlsSettings, now: Timestamp) {
 }
 
 /// Same as [`reload`], but does not log problems again that are in `told`. Returns the current problems.
-fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
+fn take(tls: &TlsSettings, logged: &[String], now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
     match tls.certificates.reload(now) {
         Ok(true) => tracing::info!("the TLS certificates were renewed"),
@@ -66,7 +66,7 @@ fn take(tls: &TlsSettings, told: &[String], now: Timestamp) -> Vec<String> {
         }
     }
     wrong.extend(tls.issuers.reload().into_iter().map(|sentence| format!("factory certificates: {sentence}")));
-    for sentence in wrong.iter().filter(|sentence| !told.contains(sentence)) {
+    for sentence in wrong.iter().filter(|sentence| !logged.contains(sentence)) {
         tracing::error!("{sentence}");
     }
     wrong

@@ -12,13 +12,13 @@ pub struct DeliveryEvents(pub Provisioning);
 
 impl Deliveries for DeliveryEvents {
     fn delivered(&self, phone: PhoneId) {
-        self.0.asked(phone);
+        self.0.note_request(phone);
     }
 
     fn notify_request(&self, phone: PhoneId, reason: Reason) {
         // All other reasons are for requests that did not prove that the phone sent them.
         if matches!(reason, Reason::BeforeConfig | Reason::Orphaned | Reason::Released | Reason::Insecure) {
-            self.0.asked(phone);
+            self.0.note_request(phone);
         }
     }
 }

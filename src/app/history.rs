@@ -28,7 +28,7 @@ impl StoredHistory {
     pub fn start(store: Store, clock: SharedClock, tasks: &Tasks) -> Self {
         let (sender, mut entries) = mpsc::channel::<redirect::ExchangeRecord>(HISTORY_QUEUE);
         let stop = tasks.stop_token();
-        let scribe = HistoryWriter { store, clock, tasks: tasks.clone() };
+        let writer = HistoryWriter { store, clock, tasks: tasks.clone() };
         tasks.spawn_local("redirect-history", async move {
             loop {
                 let entry = tokio::select! {
@@ -38,7 +38,7 @@ impl StoredHistory {
                     () = stop.cancelled() => entries.try_recv().ok(),
                 };
                 let Some(entry) = entry else { return };
-                if let Err(error) = scribe.write(stored(entry)).await {
+                if let Err(error) = writer.write(stored(entry)).await {
                     let lost = entries.len() + 1;
                     tracing::error!(%error, lost, "the gateway stops and the redirect history cannot be written");
                     return;

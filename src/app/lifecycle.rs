@@ -6,7 +6,7 @@ use gangway_base::tasks::Tasks;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Time limit of a shutdown. Pending work is finished or answered within it.
-pub const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the gateway stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

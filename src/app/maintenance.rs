@@ -135,9 +135,9 @@ mod tests {
         params.not_after = rcgen::date_time_ymd(2026, 4, 30);
         let key = rcgen::KeyPair::generate().unwrap();
         std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
-        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let tasks = Tasks::new();
-        let tell = move |sentence: String| told.send(sentence).unwrap();
+        let tell = move |sentence: String| sender.send(sentence).unwrap();
         let shared: SharedClock = Arc::new(clock.clone());
         tasks.every(WarnExpiring { files: vec![file], warn: tell, clock: Arc::clone(&shared) }, &shared);
         // From sixty days before: nothing twice, then once a week.
@@ -146,7 +146,7 @@ mod tests {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            while let Ok(sentence) = heard.try_recv() {
+            while let Ok(sentence) = receiver.try_recv() {
                 assert!(sentence.contains("2026-04-30"), "{sentence}");
                 weeks.push(week);
             }

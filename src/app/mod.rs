@@ -50,7 +50,7 @@ use crate::{
         pages::AdminPages,
         rest::Rest,
     },
-    app::lifecycle::SHUTDOWN_PATIENCE,
+    app::lifecycle::SHUTDOWN_TIMEOUT,
     base::{
         config::Config,
         telemetry::{metric::install_recorder, metrics_text},
@@ -185,7 +185,7 @@ impl Application {
 
         let devices = DevicesLinks::default();
         let scanners = Arc::new(ScanDetector::new(&store.derive_key("decoys")));
-        let turned_away = Arc::<RejectedLogins>::default();
+        let rejected_logins = Arc::<RejectedLogins>::default();
         let forwarders = Arc::new(UnlistedProxies::default());
         let proxies = Proxies::configured(&config.net);
         let parts = admin::AdminDependencies {
@@ -198,13 +198,13 @@ impl Application {
             failures: Arc::clone(&failures),
             clock: Arc::clone(&clock),
             scanners: Arc::clone(&scanners),
-            turned_away: Arc::clone(&turned_away),
+            rejected_logins: Arc::clone(&rejected_logins),
             forwarders: Arc::clone(&forwarders),
             tasks: tasks.clone(),
             shares,
         };
-        let desk = admin::open(&config, &threads, parts).await?;
-        commands::serve(&config, &threads, &tasks, &desk).await?;
+        let service = admin::open(&config, &threads, parts).await?;
+        commands::serve(&config, &threads, &tasks, &service).await?;
         let apis = AppWebsocketContext {
             sessions: sessions.clone(),
             provisioning: provisioning.clone(),
@@ -216,8 +216,8 @@ impl Application {
                 instances.iter().map(|instance| (instance.id, store.learned().pbx_sources(instance.id))),
             ),
             wrong_passwords: Arc::default(),
-            turned_away,
-            service: desk.clone(),
+            rejected_logins,
+            service: service.clone(),
         };
         if is_active {
             start_devices(&devices, &apis, &trust, &threads).await?;
@@ -241,7 +241,7 @@ impl Application {
             tasks.every(ReloadCertificates::new(tls, Arc::clone(&clock)), &clock);
         }
         let (instances_of_phones, pnp_clock, watch) = (instances.clone(), Arc::clone(&clock), Arc::clone(&scanners));
-        let rest = Rest::new(desk, store.clone(), Arc::clone(&clock), proxies.clone());
+        let rest = Rest::new(service, store.clone(), Arc::clone(&clock), proxies.clone());
         let pages: Arc<dyn Pages> =
             Arc::new(AdminPages { sessions: sessions.clone(), store: store.clone(), proxies: proxies.clone() });
         let urls = provision::public_urls(store.clone(), instances.clone());
@@ -286,7 +286,7 @@ impl Application {
                 patience: Timeouts::default(),
                 workers: machine.workers,
                 connections_per_worker: shares.clients_per_worker(),
-                shutdown: SHUTDOWN_PATIENCE.saturating_sub(Duration::from_secs(2)),
+                shutdown: SHUTDOWN_TIMEOUT.saturating_sub(Duration::from_secs(2)),
             },
             &deps,
         )?;
@@ -304,7 +304,7 @@ impl Application {
             store: store.clone(),
             folders: Arc::clone(&folders),
             failures: Arc::clone(&failures),
-            forwarders,
+            unlisted_proxies: forwarders,
             shares,
             certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
             clock: Arc::clone(&pnp_clock),
@@ -415,9 +415,9 @@ impl Application {
                     }
                 )
             };
-            let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, stopped).await;
+            let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, stopped).await;
         }
-        tasks.finish(SHUTDOWN_PATIENCE).await;
+        tasks.finish(SHUTDOWN_TIMEOUT).await;
         let unfinished = tasks.running();
         // Requests that arrived while the tasks ended.
         if let Err(error) = store.requests().flush().await {

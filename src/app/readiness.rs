@@ -45,7 +45,7 @@ pub struct LinksReadiness {
     /// The certificates of the TLS listeners, if there are any.
     pub certificates: Option<Arc<Certificates>>,
     /// Proxies that are not configured as trusted.
-    pub forwarders: Arc<UnlistedProxies>,
+    pub unlisted_proxies: Arc<UnlistedProxies>,
     /// The clock.
     pub clock: SharedClock,
     /// The periodic tasks.
@@ -63,12 +63,12 @@ fn refusals(failures: &FailedHandshakes) -> Option<NotReady> {
             format!("{} (alert {} at {}{name})", failed.peer, failed.alert.unwrap_or("-"), failed.at),
         );
     }
-    let shown: Vec<String> = newest.values().take(SHOWN).cloned().collect();
-    (!shown.is_empty()).then(|| NotReady {
+    let listed: Vec<String> = newest.values().take(SHOWN).cloned().collect();
+    (!listed.is_empty()).then(|| NotReady {
         what: format!("TLS: {} addresses refuse our certificate", newest.len()),
         why: format!(
             "is the chain complete, the name right, the CA known to these phones, the clock right? {}",
-            shown.join("; ")
+            listed.join("; ")
         ),
     })
 }
@@ -92,7 +92,7 @@ impl Readiness for LinksReadiness {
         let now = self.clock.now();
         let proxies = self.instances.iter().flat_map(|instance| {
             let label = instance.label();
-            let found = self.forwarders.of(instance.id, now).into_iter();
+            let found = self.unlisted_proxies.of(instance.id, now).into_iter();
             found.map(move |one| NotReady { what: format!("{label}: proxy {}", one.peer), why: one.message() })
         });
         let certificates = self.certificates.iter().flat_map(|certificates| certificates.remarks(now));

@@ -46,13 +46,13 @@ pub(super) async fn start_pnp(
 ) -> Result<Vec<SocketAddr>, StartError> {
     let arrivals = crate::sip::listen(&config.pnp).await?;
     let addresses = arrivals.addresses();
-    let desk = PnpLookup {
+    let lookup = PnpLookup {
         store: store.clone(),
         instances: instances.clone(),
         url_of: provision::token_urls(store.clone(), provision::public_urls(store.clone(), instances.clone())),
         watch,
     };
-    arrivals.serve(&desk, clock, tasks);
+    arrivals.serve(&lookup, clock, tasks);
     Ok(addresses)
 }
 

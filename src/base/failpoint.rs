@@ -276,8 +276,8 @@ mod armed {
     struct Trap {
         point: Failpoint,
         /// Number of times the point is still passed before it stops the flow.
-        spared: u32,
-        caught: Rc<Notify>,
+        passes_left: u32,
+        blocked: Rc<Notify>,
     }
 
     thread_local! {
@@ -291,18 +291,18 @@ mod armed {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
             std::future::pending::<()>().await;
         }
-        let is_caught = TRAP.with_borrow_mut(|trap| match trap {
-            Some(trap) if trap.point == point && trap.spared > 0 => {
-                trap.spared -= 1;
+        let is_blocked = TRAP.with_borrow_mut(|trap| match trap {
+            Some(trap) if trap.point == point && trap.passes_left > 0 => {
+                trap.passes_left -= 1;
                 false
             }
             Some(trap) if trap.point == point => {
-                trap.caught.notify_one();
+                trap.blocked.notify_one();
                 true
             }
             _ => false,
         });
-        if is_caught {
+        if is_blocked {
             std::future::pending::<()>().await;
         }
     }
@@ -320,10 +320,10 @@ mod armed {
     /// previous one.
     #[must_use]
     pub fn set_trap(trap: Option<(Failpoint, u32)>) -> Rc<Notify> {
-        let caught = Rc::new(Notify::new());
-        let trap = trap.map(|(point, spared)| Trap { point, spared, caught: Rc::clone(&caught) });
+        let blocked = Rc::new(Notify::new());
+        let trap = trap.map(|(point, passes_left)| Trap { point, passes_left, blocked: Rc::clone(&blocked) });
         TRAP.with_borrow_mut(|place| *place = trap);
-        caught
+        blocked
     }
 }
 

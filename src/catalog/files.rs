@@ -179,13 +179,16 @@ mod tests {
         fs::write(vendor.join("small.toml"), "x = 1").unwrap();
         let mut findings = Vec::new();
         let files = read(Some(dir.path()), &mut findings);
-        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let message: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert!(files.contains_key("vendors/acme/small.toml"));
         assert!(!files.contains_key("vendors/acme/large.toml") && !files.contains_key("vendors/acme/vendor.toml"));
         assert!(
-            said.iter().any(|text| text.contains("large.toml") && text.contains("larger than 1024 kB")),
-            "{said:?}"
+            message.iter().any(|text| text.contains("large.toml") && text.contains("larger than 1024 kB")),
+            "{message:?}"
         );
-        assert!(said.iter().any(|text| text.contains("vendor.toml") && text.contains("no regular file")), "{said:?}");
+        assert!(
+            message.iter().any(|text| text.contains("vendor.toml") && text.contains("no regular file")),
+            "{message:?}"
+        );
     }
 }

@@ -109,13 +109,13 @@ mod tests {
         };
         let (codes, findings) = load("[types]\nblf = \"16\"\nspeed_dial = \"13\"\n");
         assert_eq!((codes[&KeyType::Blf].as_str(), codes.len(), findings.as_str()), ("16", 2, ""));
-        for (text, said) in [
+        for (text, expected_text) in [
             ("[types]\nlaser = \"1\"\n", "line-keys.toml:2: 'laser' is no type of line key; use one of line, blf"),
             ("[types]\nblf = \" \"\n", ":2: blf has no word"),
             ("[types]\nblf = 16\n", "line-keys.toml:2"),
             ("[kinds]\n", "unknown field"),
         ] {
-            assert!(load(text).1.contains(said), "{text}: {}", load(text).1);
+            assert!(load(text).1.contains(expected_text), "{text}: {}", load(text).1);
         }
     }
 

@@ -169,11 +169,11 @@ impl Recogniser {
             return;
         }
         let name = path.rsplit('/').next().unwrap_or(path);
-        let asked = query.split('&').find_map(|pair| pair.strip_prefix("mac=")?.parse::<Mac>().ok());
+        let queried_mac = query.split('&').find_map(|pair| pair.strip_prefix("mac=")?.parse::<Mac>().ok());
         if name.is_empty() {
-            if asked.is_some() {
+            if queried_mac.is_some() {
                 found.kind = FileKind::Personal;
-                found.mac = asked;
+                found.mac = queried_mac;
             }
             return;
         }
@@ -186,7 +186,7 @@ impl Recogniser {
             pattern.regex.captures_read(&mut at, name)?;
             Some((pattern, at))
         }) else {
-            found.mac = asked;
+            found.mac = queried_mac;
             return;
         };
         let part = |index: Option<usize>| index.and_then(|index| at.get(index)).and_then(|(a, b)| name.get(a..b));
@@ -196,7 +196,7 @@ impl Recogniser {
             return;
         }
         found.kind = pattern.kind;
-        found.mac = mac.flatten().or(asked);
+        found.mac = mac.flatten().or(queried_mac);
         if pattern.unique {
             found.file_vendor = Some(Arc::clone(&pattern.vendor));
             if found.basis == Basis::Nothing {

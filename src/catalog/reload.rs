@@ -25,7 +25,7 @@ struct State {
     /// Fingerprint at the last check.
     seen: u64,
     /// Fingerprint that was last loaded or rejected.
-    judged: u64,
+    validated: u64,
     findings: Vec<Diagnostic>,
 }
 
@@ -49,7 +49,7 @@ impl LiveFolders {
     pub fn open(dir: Option<&Path>) -> Result<Self, Vec<Diagnostic>> {
         let print = dir.map_or(0, files::fingerprint);
         let registry = Registry::load_shared(dir)?;
-        let state = State { seen: print, judged: print, findings: Vec::new() };
+        let state = State { seen: print, validated: print, findings: Vec::new() };
         Ok(Self { registry, dir: dir.map(Path::to_owned), state: Mutex::new(state) })
     }
 
@@ -72,21 +72,21 @@ impl LiveFolders {
         let print = files::fingerprint(dir);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let settled = std::mem::replace(&mut state.seen, print) == print;
-        if !settled || state.judged == print {
+        if !settled || state.validated == print {
             return Look::Same;
         }
-        self.judge(&mut state, print)
+        self.validate(&mut state, print)
     }
 
     /// Reloads immediately, even if nothing has changed.
     pub fn reload(&self) -> Look {
         let print = self.dir.as_deref().map_or(0, files::fingerprint);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.judge(&mut state, print)
+        self.validate(&mut state, print)
     }
 
-    fn judge(&self, state: &mut State, print: u64) -> Look {
-        state.judged = print;
+    fn validate(&self, state: &mut State, print: u64) -> Look {
+        state.validated = print;
         match Registry::load(self.dir.as_deref()) {
             Ok(loaded) => {
                 self.registry.store(Arc::new(loaded));

@@ -133,13 +133,13 @@ mod tests {
             let zones = load("acme", &files, &mut findings);
             (zones, findings.iter().map(ToString::to_string).collect::<String>())
         };
-        for (rows, said) in [
+        for (rows, expected_text) in [
             ("{ name = \"X\", offset = \"one\", zones = [] }", ":2: 'one' is no offset"),
             ("{ name = \"X\", offset = \"+1\", zones = [\"Mars/Olympus\"] }", "Mars/Olympus is no IANA time zone"),
             ("{ name = \"X\", offset = \"+1\", zones = [\"Europe/Berlin\", \"Europe/Berlin\"] }", "stands there twice"),
             ("{ name = \"X\", offset = \"+1\", zones = [], colour = 1 }", "unknown field `colour`"),
         ] {
-            assert!(load(rows).1.contains(said), "{}", load(rows).1);
+            assert!(load(rows).1.contains(expected_text), "{}", load(rows).1);
         }
         let (zones, findings) =
             load("{ name = \"GER\", offset = \"+1\", zones = [\"Europe/Berlin\", \"Europe/Moscow\"] }");

@@ -17,7 +17,7 @@ use gangway_base::{
     clock::{SharedClock, SystemClock},
     tasks::Tasks,
 };
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 
 use self::devices::Device;
 use super::{Global, output};
@@ -45,7 +45,7 @@ pub struct Demo {
 }
 
 /// Time limit for all phones together.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 impl Demo {
     /// Runs the demo.
     pub fn run(self, _global: &Global) -> anyhow::Result<ExitCode> {
@@ -57,11 +57,11 @@ impl Demo {
         let mut signals = Signals::register().context("signals cannot be watched")?;
         let dir = tempdir()?;
         let users = devices::kinds(self.phones).map(|(_, kind)| usize::from(kind.users)).sum();
-        let world = World::builder().users(users).providers(devices::PROVIDERS);
-        let world = world.start().await.context("the simulators do not start")?;
+        let simulation = Simulation::builder().users(users).providers(devices::PROVIDERS);
+        let simulation = simulation.start().await.context("the simulators do not start")?;
         output::line("A PBX, Users, Devices and the redirect services are simulated; the gateway is real.");
 
-        let config = configuration(dir.path(), &world)?;
+        let config = configuration(dir.path(), &simulation)?;
         crate::base::telemetry::init(&config.log).context("the log cannot be set up")?;
         super::serve::raise_descriptors();
         let clock: SharedClock = Arc::new(SystemClock);
@@ -71,10 +71,10 @@ impl Demo {
             bail!("the gateway has no HTTP port")
         };
         let base = format!("http://{address}");
-        let instance = store.instance(world.domain(), world.instance()).await?;
+        let instance = store.instance(simulation.domain(), simulation.instance()).await?;
         for (vendor, url, user, password) in [
-            ("yealink", world.rps.xmlrpc_url(), World::RPS_USER, World::RPS_PASSWORD),
-            ("snom", world.sraps.api_url(), World::SRAPS_ID, World::SRAPS_SECRET),
+            ("yealink", simulation.rps.xmlrpc_url(), Simulation::RPS_USER, Simulation::RPS_PASSWORD),
+            ("snom", simulation.sraps.api_url(), Simulation::SRAPS_ID, Simulation::SRAPS_SECRET),
         ] {
             for (name, value) in [("url", url.as_str()), ("user", user), ("password", password)] {
                 let name = format!("redirect.{vendor}.{name}");
@@ -84,29 +84,29 @@ impl Demo {
             let scope = Scope::Vendor(vendor.to_owned());
             store.settings().set_one(instance, &scope, "provisioning_scheme", Some(&"http".into())).await?;
         }
-        let (told, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
+        let (result, serving) = tokio::sync::oneshot::channel::<Result<(), ServingError>>();
         actix_rt::Arbiter::current().spawn(async move {
-            let _ = told.send(application.run().await);
+            let _ = result.send(application.run().await);
         });
         let narrator = Tasks::new();
         narrator.spawn_local("narrator", narrate(store.clone(), narrator.clone(), started));
 
-        world.connect_gateway(&base);
-        world.wait_gateway().await.context("the simulated PBX did not connect to the gateway")?;
+        simulation.connect_gateway(&base);
+        simulation.wait_gateway().await.context("the simulated PBX did not connect to the gateway")?;
         say(started, "PBX", "the app objects are connected; Profile offers Yealink and Snom, phones and DECT");
 
         let played = tokio::select! {
-            played = tokio::time::timeout(PATIENCE, everybody(&world, &store, self.phones, started)) => played.is_ok(),
+            played = tokio::time::timeout(TIMEOUT, everybody(&simulation, &store, self.phones, started)) => played.is_ok(),
             _ = signals.until_stop(&tasks, || {}) => false,
         };
-        let registered = played && all_registered(&world, &store).await;
+        let registered = played && all_registered(&simulation, &store).await;
         narrator.finish(Duration::from_secs(1)).await;
-        let mut exit = report(&world, &store, started, registered);
+        let mut exit = report(&simulation, &store, started, registered);
         if !self.once {
             output::line(&format!(
                 "Everything stays up at {base}/{}/{}; Ctrl-C ends it.",
-                world.domain(),
-                world.instance()
+                simulation.domain(),
+                simulation.instance()
             ));
             signals.until_stop(&tasks, || {}).await;
             exit = ExitCode::SUCCESS;
@@ -120,23 +120,30 @@ impl Demo {
 }
 
 /// Runs all devices concurrently: users provision them, then they are unpacked and plugged in.
-async fn everybody(world: &World, store: &Store, phones: u16, started: Instant) {
+async fn everybody(simulation: &Simulation, store: &Store, phones: u16, started: Instant) {
     let mut next_user = 1..;
     let desks = devices::kinds(phones).filter_map(|(number, kind)| {
-        let device = kind.unpack(world, number)?;
+        let device = kind.unpack(simulation, number)?;
         let users: Vec<String> =
             next_user.by_ref().take(usize::from(kind.users)).map(|number: u32| format!("user{number}")).collect();
-        Some(desk(world, store, device, kind.title, users, started))
+        Some(desk_phone(simulation, store, device, kind.title, users, started))
     });
     let desks: Vec<_> = desks.collect();
     futures_util::future::join_all(desks).await;
 }
 
-async fn desk(world: &World, store: &Store, device: Device, title: &str, users: Vec<String>, started: Instant) {
+async fn desk_phone(
+    simulation: &Simulation,
+    store: &Store,
+    device: Device,
+    title: &str,
+    users: Vec<String>,
+    started: Instant,
+) {
     let name = device.name();
     for user in users {
         say(started, &name, &format!("{user} types the MAC in Profile, manufacturer {title}"));
-        match world.provision(device.mac(), &user, title).await {
+        match simulation.provision(device.mac(), &user, title).await {
             Ok(answer) if answer.ok => say(started, &name, "Profile shows: done"),
             Ok(answer) => {
                 say(started, &name, &format!("Profile shows: {}", answer.error.unwrap_or_default()));
@@ -171,7 +178,7 @@ async fn redirected(store: &Store, device: &Device) {
 }
 
 /// Waits for the last steps after the delivery: flags, and registrations as reported by the PBX.
-async fn all_registered(world: &World, store: &Store) -> bool {
+async fn all_registered(simulation: &Simulation, store: &Store) -> bool {
     let mut changes = store.phones().changes();
     let settled = async {
         loop {
@@ -180,13 +187,13 @@ async fn all_registered(world: &World, store: &Store) -> bool {
                 account.registration.state == RegistrationState::Registered
                     && account.user_object.state == UserObjectState::Applied
             });
-            if done && phones.len() == devices::all(world).len() {
+            if done && phones.len() == devices::all(simulation).len() {
                 return;
             }
             let _ = changes.recv().await;
         }
     };
-    tokio::time::timeout(PATIENCE, settled).await.is_ok() && devices::all(world).iter().all(Device::is_registered)
+    tokio::time::timeout(TIMEOUT, settled).await.is_ok() && devices::all(simulation).iter().all(Device::is_registered)
 }
 
 /// Prints new timeline events of all phones as they occur.
@@ -223,8 +230,8 @@ async fn narrate(store: Store, tasks: Tasks, started: Instant) {
     }
 }
 
-fn report(world: &World, store: &Store, started: Instant, registered: bool) -> ExitCode {
-    let phones = devices::all(world);
+fn report(simulation: &Simulation, store: &Store, started: Instant, registered: bool) -> ExitCode {
+    let phones = devices::all(simulation);
     let up = phones.iter().filter(|phone| phone.is_registered()).count();
     output::line("");
     output::line(&format!(
@@ -255,15 +262,15 @@ fn say(started: Instant, who: &str, what: &str) {
     output::line(&format!("{:7.3} s  {who:<18}  {what}", started.elapsed().as_secs_f32()));
 }
 
-fn configuration(dir: &Path, world: &World) -> anyhow::Result<Config> {
+fn configuration(dir: &Path, simulation: &Simulation) -> anyhow::Result<Config> {
     let file = dir.join("gangway.toml");
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = {:?}\n[log]\nlevel = \"error\"\n\
          [net]\nconnects_per_second = 500\nallow = \"127.0.0.0/8\"\n[[instances]]\ndomain = {:?}\nname = {:?}\npassword = {:?}\n",
         dir.join("data"),
-        world.domain(),
-        world.instance(),
-        world.password(),
+        simulation.domain(),
+        simulation.instance(),
+        simulation.password(),
     );
     std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
     Ok(Config::load(Some(&file))?)

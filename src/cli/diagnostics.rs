@@ -116,9 +116,9 @@ impl Diagnostics {
             remarks,
             clock: Arc::new(SystemClock),
         };
-        let wish =
+        let options =
             BundleOptions { phone: self.phone, logs: self.log.clone(), limit: self.limit << 20, names: self.names };
-        Ok(diagnostics::make(&sources, &wish).await?)
+        Ok(diagnostics::make(&sources, &options).await?)
     }
 
     async fn record(&self, client: &CommandClient<'_>, file: &Path) -> anyhow::Result<()> {
@@ -184,13 +184,13 @@ fn registry(config: &Config, remarks: &mut Vec<String>) -> anyhow::Result<Shared
 
 /// The connections and notices of the running gateway, or why they are not known.
 async fn status(client: &CommandClient<'_>) -> Result<Value, String> {
-    let asked = async {
+    let request = async {
         match client.has_gateway().await? {
             true => client.call::<GatewayStatus>(CommandRequest::ShowStatus).await.map(Some),
             false => Ok(None),
         }
     };
-    match asked.await {
+    match request.await {
         Ok(Some(answer)) => Ok(json!(answer.result)),
         Ok(None) => Err("no gateway serves".to_owned()),
         Err(error) => Err(format!("the serving gateway cannot be asked: {error:#}")),

@@ -76,13 +76,13 @@ fn ask(question: &str) -> anyhow::Result<Secret> {
     let mut error = std::io::stderr();
     let _ = error.write_all(question.as_bytes());
     let _ = error.flush();
-    let shown = tcgetattr(&input).context("the terminal cannot be told to hide the passphrase")?;
-    let mut hidden = shown.clone();
+    let original = tcgetattr(&input).context("the terminal cannot be told to hide the passphrase")?;
+    let mut hidden = original.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     tcsetattr(&input, OptionalActions::Flush, &hidden).context("the terminal cannot be told to hide the passphrase")?;
     let mut line = zeroize::Zeroizing::new(String::new());
     let read = input.lock().read_line(&mut line);
-    let back = tcsetattr(&input, OptionalActions::Now, &shown);
+    let back = tcsetattr(&input, OptionalActions::Now, &original);
     let _ = error.write_all(b"\n");
     read.and_then(|_bytes| back.map_err(Into::into)).context("the passphrase cannot be read")?;
     Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))

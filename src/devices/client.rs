@@ -139,7 +139,7 @@ impl DevicesLinks {
 /// Starts a link keeper for every announced service and stops those whose service is no longer announced.
 async fn supervise(shared: Arc<Shared>) {
     let mut changes = shared.sessions.changes();
-    let keepers: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();
+    let supervisors: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();
     loop {
         let instance = tokio::select! {
             change = changes.recv() => match change {
@@ -152,19 +152,20 @@ async fn supervise(shared: Arc<Shared>) {
         };
         let announced = shared.sessions.services(instance, DEVICES_API);
         let connected = !shared.sessions.of(instance).is_empty();
-        let mut keepers = keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut supervisors = supervisors.lock().unwrap_or_else(PoisonError::into_inner);
         for (service, _) in &announced {
-            keepers.entry((instance, service.url.clone())).or_insert_with(|| {
+            supervisors.entry((instance, service.url.clone())).or_insert_with(|| {
                 let ended = CancellationToken::new();
                 let service = service.clone();
-                let keeper = LinkKeeper { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
-                shared.tasks.spawn_local("devices-link", keeper.keep());
+                let supervisor =
+                    LinkSupervisor { instance, service, shared: Arc::clone(&shared), ended: ended.clone() };
+                shared.tasks.spawn_local("devices-link", supervisor.keep());
                 ended
             });
         }
         // While no PBX is connected, links stay. A connected PBX that no longer announces the service ends the link.
         if connected && !announced.is_empty() {
-            keepers.retain(|(of, url), ended| {
+            supervisors.retain(|(of, url), ended| {
                 let stays = *of != instance || announced.iter().any(|(service, _)| service.url == *url);
                 if !stays {
                     ended.cancel();
@@ -178,14 +179,14 @@ async fn supervise(shared: Arc<Shared>) {
 /// Loads the lists while messages continue to be read.
 type Loader<'a> = Pin<Box<dyn Future<Output = Result<(), LinkError>> + 'a>>;
 
-struct LinkKeeper {
+struct LinkSupervisor {
     instance: InstanceId,
     service: Service,
     shared: Arc<Shared>,
     ended: CancellationToken,
 }
 
-impl LinkKeeper {
+impl LinkSupervisor {
     async fn keep(self) {
         let Some(url) = self.service.websocket() else { return };
         let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 /// Time limit for an answer.
-pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages queued for writing on one link before callers wait.
 const OUT_QUEUE: usize = 256;
 /// Maximum number of messages in one list answer.
@@ -33,7 +33,7 @@ pub enum LinkError {
     #[error("the connection was closed before the answer came")]
     Closed,
     /// No answer within the time limit.
-    #[error("no answer within {} s", ANSWER_PATIENCE.as_secs())]
+    #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
     Timeout,
     /// The answer contains `error`.
     #[error("{0}")]
@@ -138,11 +138,11 @@ impl Link {
         let text = message(&src).text();
         let (reply, answer) = oneshot::channel();
         let asks = LinkRequests { src, mt, list, answers: Vec::new(), bytes: 0, reply };
-        let asked = async {
+        let request = async {
             self.out.send(Job { text, asks: Some(asks) }).await.map_err(|_gone| LinkError::Closed)?;
             answer.await.map_err(|_gone| LinkError::Closed)?
         };
-        tokio::time::timeout(ANSWER_PATIENCE, asked).await.map_err(|_elapsed| LinkError::Timeout)?
+        tokio::time::timeout(ANSWER_TIMEOUT, request).await.map_err(|_elapsed| LinkError::Timeout)?
     }
 }
 
@@ -168,7 +168,7 @@ impl LinkDriver {
         let src = match message.src_text() {
             Some(src) => src,
             None => match message.mt.strip_suffix("Result") {
-                Some(asked) => match self.pending.iter().find(|(_, open)| open.mt == asked) {
+                Some(request) => match self.pending.iter().find(|(_, open)| open.mt == request) {
                     Some((src, _)) => src.clone(),
                     None => return Some(message),
                 },
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
 
-    fn said(text: &str) -> Envelope {
+    fn envelope(text: &str) -> Envelope {
         Envelope::parse(text, IN_LIMIT).unwrap()
     }
 
@@ -242,9 +242,9 @@ mod tests {
             end.next().await.unwrap();
             end.next().await.unwrap();
             for n in [2, 1] {
-                assert!(end.answer(said(&format!(r#"{{"mt":"AskResult","src":"g{n}","n":{n}}}"#))).is_none());
+                assert!(end.answer(envelope(&format!(r#"{{"mt":"AskResult","src":"g{n}","n":{n}}}"#))).is_none());
             }
-            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g9"}"#)).is_some());
+            assert!(end.answer(envelope(r#"{"mt":"AskResult","src":"g9"}"#)).is_some());
         };
         let (first, second, ()) = tokio::join!(link.request("Ask", ask), link.request("Ask", ask), socket);
         assert_eq!((first.unwrap().body["n"].as_u64(), second.unwrap().body["n"].as_u64()), (Some(1), Some(2)));
@@ -255,11 +255,11 @@ mod tests {
         let (link, mut end) = link();
         let socket = async {
             end.next().await.unwrap();
-            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
-            assert!(end.answer(said(r#"{"mt":"RowAdded","src":"g1","row":7}"#)).is_some());
-            assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":true}"#)).is_none());
+            assert!(end.answer(envelope(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+            assert!(end.answer(envelope(r#"{"mt":"RowAdded","src":"g1","row":7}"#)).is_some());
+            assert!(end.answer(envelope(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":true}"#)).is_none());
             end.next().await.unwrap();
-            assert!(end.answer(said(r#"{"mt":"AskResult","error":"no rights"}"#)).is_none());
+            assert!(end.answer(envelope(r#"{"mt":"AskResult","error":"no rights"}"#)).is_none());
         };
         let asker = async {
             assert_eq!(link.request_list("Ask", ask).await.unwrap().len(), 2);
@@ -278,7 +278,7 @@ mod tests {
         let socket = async {
             for (message, most) in [(nothing, 10), (text, 140)] {
                 end.next().await.unwrap();
-                let sent = (0..1_000).take_while(|_| end.answer(said(&message)).is_none()).count();
+                let sent = (0..1_000).take_while(|_| end.answer(envelope(&message)).is_none()).count();
                 assert!(sent <= most, "{sent} messages of {} bytes were taken", message.len());
             }
         };
@@ -294,11 +294,11 @@ mod tests {
     async fn nothing_is_kept_for_an_asker_that_has_given_up() {
         let (link, mut end) = link();
         let mut asking = Box::pin(link.request_list("Ask", ask));
-        let asked = tokio::select! { biased; _ = &mut asking => None, text = end.next() => text };
-        assert!(asked.is_some());
-        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
+        let request = tokio::select! { biased; _ = &mut asking => None, text = end.next() => text };
+        assert!(request.is_some());
+        assert!(end.answer(envelope(r#"{"mt":"AskResult","src":"g1","rows":[1],"last":false}"#)).is_none());
         drop(asking);
-        assert!(end.answer(said(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":false}"#)).is_none());
+        assert!(end.answer(envelope(r#"{"mt":"AskResult","src":"g1","rows":[2],"last":false}"#)).is_none());
         assert!(end.pending["g1"].answers.is_empty());
     }
 

@@ -172,7 +172,7 @@ impl<T> FrameReader<T> {
         Self { io, limits, inspector: FrameInspector::default(), before, share, refusal: None }
     }
 
-    fn judge(&mut self, bytes: &[u8]) -> usize {
+    fn inspect(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         while passed < bytes.len() && self.refusal.is_none() {
             match self.inspector.inspect(&bytes[passed..], &self.limits) {
@@ -200,7 +200,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for FrameReader<T> {
                     this.before = BytesMut::new();
                 }
             }
-            let passed = this.judge(&buf.filled()[begun..]);
+            let passed = this.inspect(&buf.filled()[begun..]);
             buf.set_filled(begun + passed);
             if passed > 0 {
                 return Poll::Ready(Ok(()));

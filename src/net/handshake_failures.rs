@@ -70,11 +70,11 @@ pub struct FailedHandshake {
 impl FailedHandshake {
     /// Creates a failure from what the gateway observed. `heard` contains the first bytes from the client.
     #[must_use]
-    pub fn new(at: Timestamp, peer: IpAddr, heard: &[u8], error: &io::Error) -> Self {
-        let hello = ClientHello::read(heard);
+    pub fn new(at: Timestamp, peer: IpAddr, received: &[u8], error: &io::Error) -> Self {
+        let hello = ClientHello::read(received);
         let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         let (failure, alert) = match tls {
-            Some(error) => judged(error, hello.as_ref()),
+            Some(error) => classify(error, hello.as_ref()),
             None if error.kind() == io::ErrorKind::TimedOut => (Failure::Slow, None),
             None => (Failure::Closed, None),
         };
@@ -96,7 +96,7 @@ impl FailedHandshake {
     }
 }
 
-fn judged(error: &Error, hello: Option<&ClientHello>) -> (Failure, Option<&'static str>) {
+fn classify(error: &Error, hello: Option<&ClientHello>) -> (Failure, Option<&'static str>) {
     // For TLS 1.0 and 1.1, rustls only reports that there is no common version.
     let is_old = hello.is_some_and(|hello| hello.versions.iter().all(|version| *version < 0x0303));
     match error {

@@ -230,13 +230,13 @@ impl HttpClient {
     /// See [`HttpError`]. A status of 4xx or 5xx is a response, not an error; 301, 302, 303, 307 and 308 are errors.
     pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let target = UrlOrigin::of(&request.url);
-        let patience = request.timeout;
-        match tokio::time::timeout(patience, self.exchange(&target, request)).await {
+        let time_limit = request.timeout;
+        match tokio::time::timeout(time_limit, self.exchange(&target, request)).await {
             Ok(result) => result,
             Err(_) => Err(HttpError::Timeout {
                 target: target.to_string(),
                 stage: WaitStage::Answer,
-                seconds: patience.as_secs(),
+                seconds: time_limit.as_secs(),
             }),
         }
     }

@@ -21,8 +21,8 @@ const UNIX_EPOCH: u64 = 2_208_988_800;
 ///
 /// # Errors
 /// If the server does not answer in time, or its answer contains no time.
-pub async fn ahead(host: &str, port: u16, clock: &dyn Clock, patience: Duration) -> io::Result<SignedDuration> {
-    let asked = async {
+pub async fn ahead(host: &str, port: u16, clock: &dyn Clock, time_limit: Duration) -> io::Result<SignedDuration> {
+    let query = async {
         let address: SocketAddr =
             lookup_host((host, port)).await?.next().ok_or_else(|| io::Error::other("the name has no address"))?;
         let own = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -39,7 +39,7 @@ pub async fn ahead(host: &str, port: u16, clock: &dyn Clock, patience: Duration)
         let ours = sent.saturating_add(received.duration_since(sent) / 2).unwrap_or(received);
         Ok(theirs.duration_since(ours))
     };
-    match tokio::time::timeout(patience, asked).await {
+    match tokio::time::timeout(time_limit, query).await {
         Ok(answer) => answer,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")),
     }
@@ -85,14 +85,14 @@ mod tests {
     async fn the_difference_is_told_and_nonsense_is_not_a_time() {
         let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
         let clock = ManualClock::new(now);
-        let patience = Duration::from_secs(5);
+        let time_limit = Duration::from_secs(5);
         let port = server(0x24, 2, now + SignedDuration::from_secs(90)).await;
-        assert_eq!(ahead("127.0.0.1", port, &clock, patience).await.unwrap(), SignedDuration::from_secs(90));
+        assert_eq!(ahead("127.0.0.1", port, &clock, time_limit).await.unwrap(), SignedDuration::from_secs(90));
         let port = server(0x24, 2, now - SignedDuration::from_hours(2)).await;
-        assert_eq!(ahead("127.0.0.1", port, &clock, patience).await.unwrap(), SignedDuration::from_hours(-2));
+        assert_eq!(ahead("127.0.0.1", port, &clock, time_limit).await.unwrap(), SignedDuration::from_hours(-2));
         for (first, stratum) in [(0x23, 2), (0x24, 0)] {
             let port = server(first, stratum, now).await;
-            assert!(ahead("127.0.0.1", port, &clock, patience).await.is_err());
+            assert!(ahead("127.0.0.1", port, &clock, time_limit).await.is_err());
         }
     }
 

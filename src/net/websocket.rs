@@ -37,7 +37,7 @@ const KEPT_READ_BUFFER: usize = 4 * 1024;
 /// Total size of incomplete messages longer than 16 KiB on all connections of one [`WsConnector`], in bytes.
 const LONG_MESSAGES: u64 = 16 << 20;
 /// Time limit for the peer to answer a close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -111,20 +111,20 @@ impl WsConnector {
         if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
             return Err(NetError::Address { host, reason: format!("'{}' is no websocket scheme", url.scheme()) });
         }
-        let patience = self.limits.connect + self.limits.handshake + self.limits.handshake;
+        let time_limit = self.limits.connect + self.limits.handshake + self.limits.handshake;
         let mut request = self.client.ws(url.as_str()).max_frame_size(self.limits.max_frame);
         if let (Some(url::Host::Ipv6(address)), Some(port)) = (url.host(), url.port_or_known_default()) {
             // The resolver treats the brackets of an IPv6 address as part of a name.
             request = request.address((address, port).into());
         }
-        let (_, framed) = request.connect().await.map_err(|error| refused(&host, &error, patience))?;
+        let (_, framed) = request.connect().await.map_err(|error| refused(&host, &error, time_limit))?;
         let limits = FrameLimits { frame: self.limits.max_frame, message: self.limits.max_message, total: None };
         let mut parts = framed.into_parts();
         // Frames may have arrived together with the response to the upgrade.
         let before = std::mem::take(&mut parts.read_buf);
-        let mut judged = FramedParts::new(FrameReader::new(parts.io, before, limits, &self.room), parts.codec);
-        judged.write_buf = parts.write_buf;
-        let framed = Some(Framed::from_parts(judged));
+        let mut framed = FramedParts::new(FrameReader::new(parts.io, before, limits, &self.room), parts.codec);
+        framed.write_buf = parts.write_buf;
+        let framed = Some(Framed::from_parts(framed));
         let mut connection = WsConn { framed, joining: None, limits: self.limits, host: host.into(), ended: false };
         connection.slim();
         Ok(connection)
@@ -343,7 +343,7 @@ impl WsConn {
             }
         };
         // Close anyway if the peer does not answer.
-        let _ = tokio::time::timeout(CLOSE_PATIENCE, close).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
     }
 
     /// Releases buffers that a message has enlarged. The framing library never does: after one large message, a

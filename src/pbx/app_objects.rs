@@ -91,8 +91,10 @@ pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) ->
 /// that it asked for, so it contains only the information of that app.
 #[must_use]
 pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
-    let asked = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
-    let title = provider(asked, registry).filter(|_| !is_name_of(asked, ADMIN_APP)).map(|provider| &provider.title);
+    let requested_app = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
+    let title = provider(requested_app, registry)
+        .filter(|_| !is_name_of(requested_app, ADMIN_APP))
+        .map(|provider| &provider.title);
     match title {
         Some(title) => AppInfoResult::provider(title).answer(request).text(),
         None => AppInfoResult::page().answer(request).text(),

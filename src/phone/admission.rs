@@ -19,7 +19,7 @@ use crate::base::i18n::translated;
 pub const AFTER_FIRST_DELIVERY: Duration = Duration::from_secs(15 * 60);
 
 /// A phone whose accounts have been orphaned for this long no longer gets the personal stage.
-pub const ORPHAN_PATIENCE: Duration = Duration::from_secs(7 * 86_400);
+pub const ORPHAN_GRACE: Duration = Duration::from_secs(7 * 86_400);
 
 /// The kind of file that was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +214,7 @@ pub fn is_orphaned(phone: &Phone, now: Timestamp) -> bool {
 /// Whether the account has been orphaned longer than [`ORPHAN_PATIENCE`].
 #[must_use]
 pub fn is_lost(account: &Account, now: Timestamp) -> bool {
-    account.orphaned.is_some_and(|orphaned| passed(orphaned.since, ORPHAN_PATIENCE, now))
+    account.orphaned.is_some_and(|orphaned| passed(orphaned.since, ORPHAN_GRACE, now))
 }
 
 fn passed(since: Timestamp, patience: Duration, now: Timestamp) -> bool {

@@ -56,10 +56,10 @@ fn due(phones: &[Arc<Phone>], after: Timestamp, until: Timestamp) -> (Vec<(Phone
 
 /// Audits every account once a day, one after another, until the gateway stops.
 pub(super) async fn run(engine: Arc<Engine>) {
-    let mut after = engine.world.now();
+    let mut after = engine.deps.now();
     loop {
-        let now = engine.world.now();
-        let (accounts, next) = due(&engine.world.store.phones().all(), after, now);
+        let now = engine.deps.now();
+        let (accounts, next) = due(&engine.deps.store.phones().all(), after, now);
         for (phone, line) in accounts {
             let look = check(&engine, phone, line);
             tokio::select! {
@@ -72,7 +72,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
         }
         after = now;
         let again = now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
-        let sleep = engine.world.clock.sleep_until(next.map_or(again, |next| next.min(again)));
+        let sleep = engine.deps.clock.sleep_until(next.map_or(again, |next| next.min(again)));
         tokio::select! {
             biased;
             () = engine.tasks.stopping() => return,
@@ -82,10 +82,10 @@ pub(super) async fn run(engine: Arc<Engine>) {
 }
 
 async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError> {
-    let Some(phone) = engine.world.store.phones().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
+    let Some(phone) = engine.deps.store.phones().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
     let Some(account) = phone.account(line) else { return Ok(()) };
     let key = UserKey { guid: account.user_guid.clone(), h323: account.username.clone() };
-    let (guid, gone) = match engine.world.pbx.user(phone.instance, key).await {
+    let (guid, gone) = match engine.deps.pbx.user(phone.instance, key).await {
         Ok(user) => {
             let has_device = user.hwids.iter().any(|hwid| hwid.eq_ignore_ascii_case(&account.hwid));
             (user.guid, (!has_device).then_some(Gone::Entry))
@@ -105,14 +105,14 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
     if !is_news {
         return Ok(());
     }
-    let now = engine.world.now();
+    let now = engine.deps.now();
     let same = |current: &Account| {
         current.hwid == account.hwid
             && current.username == account.username
             && current.provisioning == account.provisioning
     };
     engine
-        .world
+        .deps
         .store
         .phones()
         .change(id, |phone, events| {

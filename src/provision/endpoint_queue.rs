@@ -19,7 +19,7 @@ use crate::{
 /// Limit of concurrent actions at the PBXs of an instance. Redirect accounts carry out one action at a time.
 const PBX_AT_ONCE: usize = 8;
 /// Pause after a service asks to wait without naming a time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Identifies an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ impl EndpointHealth {
 
 /// How long to wait when a service asks to wait.
 pub(super) fn wait_limit(retry_after: Option<Duration>) -> Duration {
-    retry_after.unwrap_or(PATIENCE).max(Duration::from_secs(1))
+    retry_after.unwrap_or(TIMEOUT).max(Duration::from_secs(1))
 }
 
 /// A FIFO queue; a phone that joins again keeps its place.

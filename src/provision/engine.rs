@@ -36,7 +36,7 @@ const MASS_PAUSE: Duration = Duration::from_millis(5);
 
 /// The state that the engine's tasks and the handle share.
 pub(super) struct Engine {
-    pub(super) world: InstanceContext,
+    pub(super) deps: InstanceContext,
     pub(super) fleet: Arc<dyn Sysclients>,
     pub(super) redirects: Arc<dyn RedirectService>,
     pub(super) tasks: Tasks,
@@ -97,15 +97,15 @@ impl State {
 
 impl Engine {
     pub(super) fn new(
-        world: InstanceContext,
+        deps: InstanceContext,
         fleet: Arc<dyn Sysclients>,
         redirects: Arc<dyn RedirectService>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let mass = world.store.phones().all().iter().map(|phone| phone.id).collect();
+        let mass = deps.store.phones().all().iter().map(|phone| phone.id).collect();
         let state = State { mass, accounts_dirty: true, ..State::default() };
         Arc::new(Self {
-            world,
+            deps,
             fleet,
             redirects,
             tasks,
@@ -127,7 +127,7 @@ impl Engine {
 
     /// Schedules all phones and redirect accounts of the instance, because a shared fact changed.
     pub(super) fn wake_instance(&self, instance: InstanceId) {
-        let phones = self.world.store.phones().in_instance(instance);
+        let phones = self.deps.store.phones().in_instance(instance);
         {
             let mut state = self.state();
             state.accounts_dirty = true;
@@ -138,7 +138,7 @@ impl Engine {
 
     /// Schedules all phones, because changes were missed and any phone may have changed.
     pub(super) fn wake_everyone(&self) {
-        self.wake_mass(self.world.store.phones().all().iter().map(|phone| phone.id));
+        self.wake_mass(self.deps.store.phones().all().iter().map(|phone| phone.id));
     }
 
     /// Schedules these phones to be decided again, a few at a time.
@@ -160,7 +160,7 @@ impl Engine {
         endpoint: Option<&EndpointKey>,
         seen: Option<EndpointHealth>,
     ) {
-        let now = self.world.now();
+        let now = self.deps.now();
         {
             let mut state = self.state();
             state.under_way.remove(&key);
@@ -174,7 +174,7 @@ impl Engine {
 
     /// Why the phone's redirect service is away.
     pub(super) fn away_why(&self, phone: &Phone) -> Option<String> {
-        let facts = self.world.account(phone.instance, &phone.vendor)?;
+        let facts = self.deps.account(phone.instance, &phone.vendor)?;
         self.state().endpoints.away_why(&EndpointKey::redirect(&facts.account))
     }
 
@@ -198,7 +198,7 @@ impl Engine {
 
     /// Schedules every phone and redirect account of all instances.
     pub(super) fn wake_all(&self) {
-        for instance in self.world.instances.iter() {
+        for instance in self.deps.instances.iter() {
             self.wake_instance(instance.id);
         }
     }
@@ -216,14 +216,14 @@ impl Engine {
             let server = facts.map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
             (away, server)
         };
-        self.world.context(phone, facts, held, away, server)
+        self.deps.context(phone, facts, held, away, server)
     }
 
     /// Decides again with the current facts. Returns nothing if the record no longer requires the action.
     pub(super) fn revalidate(&self, phone: &Phone, concern: FacetTask, decided: &Action) -> Option<Action> {
-        let facts = self.world.account(phone.instance, &phone.vendor);
+        let facts = self.deps.account(phone.instance, &phone.vendor);
         let context = self.context(phone, facts.as_ref(), self.current_spec(phone.id));
-        match flow::decide_one(concern, phone, &context, self.world.now()) {
+        match flow::decide_one(concern, phone, &context, self.deps.now()) {
             NextStep::Act(action) if discriminant(&action) == discriminant(decided) => Some(action),
             _ => None,
         }
@@ -231,7 +231,7 @@ impl Engine {
 
     /// Whether the serial number of the rejected phone differs from the one at the last call.
     pub(super) fn serial_is_new(&self, phone: &Phone) -> bool {
-        self.state().accounts.serial_is_new(phone.id, self.world.serial(phone))
+        self.state().accounts.serial_is_new(phone.id, self.deps.serial(phone))
     }
 
     /// Changes the states of the server entries, and has them decided again.

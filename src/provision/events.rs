@@ -239,7 +239,7 @@ impl FacetEvent<'_> {
 
     /// The sentence shown to administrators.
     #[must_use]
-    pub fn said(&self) -> Message {
+    pub fn message(&self) -> Message {
         match self {
             Self::Requested { user, repeated: false } => timeline_texts::REQUESTED.with("user", *user),
             Self::Requested { user, repeated: true } => timeline_texts::REQUESTED_AGAIN.with("user", *user),
@@ -304,6 +304,6 @@ impl FacetEvent<'_> {
 
 impl From<FacetEvent<'_>> for NewEvent {
     fn from(happened: FacetEvent<'_>) -> Self {
-        Self::said(happened.kind(), &happened.said())
+        Self::said(happened.kind(), &happened.message())
     }
 }

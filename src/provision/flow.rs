@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use url::Url;
 
 pub use self::{
-    account::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, flags_written, registration_pause},
+    account::{FLAGS_SLOWLY, GRACE_AFTER_DELIVERY, flags_written, registration_pause},
     devices::{credential, in_back_off, sysclient_target},
     lifecycle::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
     redirect::{CHECKED_EVERY, needs_moving},

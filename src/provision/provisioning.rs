@@ -80,8 +80,8 @@ impl Provisioning {
             passive,
         } = deps;
         let urls = public_urls(store.clone(), instances.clone());
-        let world = InstanceContext { store, instances, urls, providers, pbx, clock };
-        let engine = Engine::new(world, sysclients, redirects, tasks.clone());
+        let deps = InstanceContext { store, instances, urls, providers, pbx, clock };
+        let engine = Engine::new(deps, sysclients, redirects, tasks.clone());
         if passive.is_none() {
             tasks.spawn("provision", scheduler::run(Arc::clone(&engine)));
             tasks.spawn("presence", account_audit::run(Arc::clone(&engine)));
@@ -121,7 +121,7 @@ impl Provisioning {
         self.engine.named.count(instance, &provider, url, comes);
         let engine = Arc::clone(&self.engine);
         self.spawn("learn url", async move {
-            match engine.named.learn(&engine.world.store, instance, &provider).await {
+            match engine.named.learn(&engine.deps.store, instance, &provider).await {
                 Ok(true) => engine.wake_instance(instance),
                 Ok(false) => {}
                 Err(error) => tracing::error!(provider, "the learned URL cannot be stored: {error}"),
@@ -134,13 +134,13 @@ impl Provisioning {
         self.engine.pbx_is_back(instance);
         let engine = Arc::clone(&self.engine);
         self.spawn("pbx changed", async move {
-            let now = engine.world.now();
+            let now = engine.deps.now();
             failpoint(Failpoint::PbxCame).await;
-            for phone in engine.world.store.phones().in_instance(instance) {
+            for phone in engine.deps.store.phones().in_instance(instance) {
                 if !phone.accounts.iter().any(waits_for_pbx) {
                     continue;
                 }
-                if let Err(error) = engine.world.store.phones().change(phone.id, |phone, _| retry_now(phone, now)).await
+                if let Err(error) = engine.deps.store.phones().change(phone.id, |phone, _| retry_now(phone, now)).await
                 {
                     tracing::error!(mac = %phone.mac, "cannot be tried again: {error}");
                 }
@@ -160,10 +160,10 @@ impl Provisioning {
         let hwid = hwid.into();
         let engine = Arc::clone(&self.engine);
         self.spawn("device removed", async move {
-            let now = engine.world.now();
+            let now = engine.deps.now();
             failpoint(Failpoint::RemovalTold).await;
             let Some(phone) = engine
-                .world
+                .deps
                 .store
                 .phones()
                 .in_instance(instance)
@@ -173,7 +173,7 @@ impl Provisioning {
                 return;
             };
             let result = engine
-                .world
+                .deps
                 .store
                 .phones()
                 .change(phone.id, |phone, events| transitions::device_removed(phone, now, events))
@@ -191,7 +191,7 @@ impl Provisioning {
         instance: InstanceId,
         vendor: &str,
     ) -> impl Future<Output = Option<RedirectResult>> + Send + 'static {
-        let account = self.engine.world.account(instance, vendor).map(|facts| facts.account);
+        let account = self.engine.deps.account(instance, vendor).map(|facts| facts.account);
         let redirects = Arc::clone(&self.engine.redirects);
         async move { Some(redirects.run(account?, Operation::Probe, None).await) }
     }
@@ -199,11 +199,11 @@ impl Provisioning {
     /// Whether phones of this vendor can be redirected, that is, an account is configured.
     #[must_use]
     pub fn has_redirect_account(&self, instance: InstanceId, vendor: &str) -> bool {
-        self.engine.world.account(instance, vendor).is_some()
+        self.engine.deps.account(instance, vendor).is_some()
     }
 
     /// The phone sent a request and needed nothing new.
-    pub fn asked(&self, phone: PhoneId) {
+    pub fn note_request(&self, phone: PhoneId) {
         let is_overdue = |phone: &Phone| phone.request.state == RequestState::Overdue;
         self.note(phone, is_overdue, |phone, now, _| transitions::requested(phone, now));
     }
@@ -215,14 +215,14 @@ impl Provisioning {
         is_news: impl Fn(&Phone) -> bool,
         change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<crate::store::NewEvent>) + Send + 'static,
     ) {
-        if !self.engine.world.store.phones().get(phone).is_some_and(|phone| is_news(&phone)) {
+        if !self.engine.deps.store.phones().get(phone).is_some_and(|phone| is_news(&phone)) {
             return;
         }
         let engine = Arc::clone(&self.engine);
         self.spawn("note", async move {
-            let now = engine.world.now();
+            let now = engine.deps.now();
             failpoint(Failpoint::SignOfLifeCame).await;
-            let result = engine.world.store.phones().change(phone, |phone, events| change(phone, now, events)).await;
+            let result = engine.deps.store.phones().change(phone, |phone, events| change(phone, now, events)).await;
             failpoint(Failpoint::SignOfLifeWritten).await;
             if let Err(error) = result {
                 tracing::error!(phone = phone.0, "what the phone asked cannot be recorded: {error}");

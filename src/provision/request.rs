@@ -88,8 +88,8 @@ impl MacLocks {
 /// Handles one request and waits for its result.
 pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: ProvisionRequest) -> Result<(), String> {
     // Subscribe before writing, so that no change is missed.
-    let mut changes = engine.world.store.phones().changes();
-    let deadline = engine.world.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
+    let mut changes = engine.deps.store.phones().changes();
+    let deadline = engine.deps.now().saturating_add(DEADLINE).unwrap_or(jiff::Timestamp::MAX);
     let serialised = async || {
         let lock = locks.of(Lock::Record(request.instance, request.mac));
         let _serialised = lock.lock().await;
@@ -99,10 +99,10 @@ pub(super) async fn request(engine: &Engine, locks: &MacLocks, request: Provisio
         written
     };
     let mut written = serialised().await?;
-    let sleep = engine.world.clock.sleep_until(deadline);
+    let sleep = engine.deps.clock.sleep_until(deadline);
     tokio::pin!(sleep);
     loop {
-        let Some(phone) = engine.world.store.phones().get(written.id) else {
+        let Some(phone) = engine.deps.store.phones().get(written.id) else {
             return Err("The phone was removed meanwhile.".to_owned());
         };
         // On a base other users may be added and removed; only this user's account matters.
@@ -215,19 +215,19 @@ impl Written {
 
 /// Writes the request to the record.
 async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) -> Result<Written, RequestRejection> {
-    let store = &engine.world.store;
+    let store = &engine.deps.store;
     let provider = engine
-        .world
+        .deps
         .providers
         .provider(&request.provider)
         .ok_or_else(|| RequestRejection::UnknownProvider(request.provider.clone()))?;
-    let existing = engine.world.store.phones().by_mac(request.instance, request.mac);
+    let existing = engine.deps.store.phones().by_mac(request.instance, request.mac);
     let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
     match in_service {
         None => oui_check::check(engine, request, &provider)?,
         Some(phone) if phone.wanted == Wanted::Blocked => return Err(RequestRejection::Blocked(request.mac)),
         Some(phone) if phone.provider != request.provider => {
-            let known = engine.world.providers.provider(&phone.provider);
+            let known = engine.deps.providers.provider(&phone.provider);
             let title = known.map_or_else(|| phone.vendor.clone(), |known| known.title);
             return Err(RequestRejection::OtherProvider { mac: request.mac, title });
         }
@@ -240,13 +240,13 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         ("the address of the PBX", request.dns.as_str()),
     ];
     for (what, value) in exact {
-        if let Some(cannot) = engine.world.providers.cannot_carry(&provider.vendor, value) {
+        if let Some(cannot) = engine.deps.providers.cannot_carry(&provider.vendor, value) {
             return Err(RequestRejection::Unwritable { what, title: provider.title, cannot });
         }
     }
     let guid = learn_guid(engine, request).await;
     // Two instances may share a redirect account; the second must see what the first wrote.
-    let shared = engine.world.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
+    let shared = engine.deps.account(request.instance, &provider.vendor).map(|AccountFacts { account, .. }| {
         let RedirectAccount { protocol, url, user, .. } = account;
         locks.of(Lock::Account { protocol, url, user, mac: request.mac })
     });
@@ -255,9 +255,9 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         None => None,
     };
     check_other_instances(engine, request, &provider)?;
-    let now = engine.world.now();
+    let now = engine.deps.now();
     let days = engine
-        .world
+        .deps
         .store
         .settings()
         .layers(request.instance)
@@ -266,7 +266,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
     let terms = apply::Terms {
         request,
         provider: &provider,
-        accounts: &|model| engine.world.providers.accounts(&request.provider, model),
+        accounts: &|model| engine.deps.providers.accounts(&request.provider, model),
         guid: guid.as_deref(),
         window_days: days,
         now,
@@ -301,10 +301,10 @@ fn check_other_instances(
     request: &ProvisionRequest,
     provider: &ProviderFacts,
 ) -> Result<(), RequestRejection> {
-    let account = |instance| engine.world.account(instance, &provider.vendor).map(|facts| facts.account);
+    let account = |instance| engine.deps.account(instance, &provider.vendor).map(|facts| facts.account);
     let Some(own) = account(request.instance) else { return Ok(()) };
-    for instance in engine.world.instances.iter().filter(|instance| instance.id != request.instance) {
-        let there = engine.world.store.phones().by_mac(instance.id, request.mac);
+    for instance in engine.deps.instances.iter().filter(|instance| instance.id != request.instance) {
+        let there = engine.deps.store.phones().by_mac(instance.id, request.mac);
         let is_in_service = there
             .is_some_and(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed || phone_has_entry(&phone));
         if is_in_service
@@ -327,10 +327,10 @@ fn phone_has_entry(phone: &Phone) -> bool {
 /// The user's GUID, if it matters: for a known phone with an account that has a GUID. A renamed user is the same user;
 /// a user who was deleted and created again under the same name is not.
 async fn learn_guid(engine: &Engine, request: &ProvisionRequest) -> Option<String> {
-    let phone = engine.world.store.phones().by_mac(request.instance, request.mac)?;
+    let phone = engine.deps.store.phones().by_mac(request.instance, request.mac)?;
     if phone.accounts.iter().all(|account| account.user_guid.is_none()) {
         return None;
     }
     let key = UserKey { guid: None, h323: request.username.clone() };
-    engine.world.pbx.user(request.instance, key).await.ok().map(|user| user.guid)
+    engine.deps.pbx.user(request.instance, key).await.ok().map(|user| user.guid)
 }

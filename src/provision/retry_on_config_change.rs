@@ -31,7 +31,7 @@ impl Engine {
     /// Whether this is still the account of its vendor. A rejection of a former account says nothing about the present
     /// one.
     pub(super) fn is_current_account(&self, instance: InstanceId, vendor: &str, used: &Secret) -> bool {
-        let present = self.world.account(instance, vendor).map(|facts| facts.account);
+        let present = self.deps.account(instance, vendor).map(|facts| facts.account);
         fingerprint(present.as_ref()) == *used
     }
 
@@ -39,15 +39,15 @@ impl Engine {
     /// Phones that belong to another owner are not retried, because neither affects that.
     pub(super) fn retry_refused(self: &Arc<Self>, instance: InstanceId) {
         let mut changed = HashMap::new();
-        for (vendor, _) in self.world.providers.vendors() {
-            let account = self.world.account(instance, &vendor).map(|facts| facts.account);
+        for (vendor, _) in self.deps.providers.vendors() {
+            let account = self.deps.account(instance, &vendor).map(|facts| facts.account);
             let present = fingerprint(account.as_ref());
-            let tried = self.world.store.learned().tried_account(instance, &vendor).unwrap_or_default();
+            let tried = self.deps.store.learned().tried_account(instance, &vendor).unwrap_or_default();
             if tried != present {
                 changed.insert(vendor, present);
             }
         }
-        let mut refused = self.world.store.phones().in_instance(instance);
+        let mut refused = self.deps.store.phones().in_instance(instance);
         refused.retain(|phone| phone.redirect.state == RedirectState::Refused);
         // Always check the serial number, because the check also stores it.
         refused.retain(|phone| self.serial_is_new(phone) || changed.contains_key(&phone.vendor));
@@ -56,7 +56,7 @@ impl Engine {
         }
         let engine = Arc::clone(self);
         self.tasks.spawn("retry refused", async move {
-            let (store, now) = (&engine.world.store, engine.world.now());
+            let (store, now) = (&engine.deps.store, engine.deps.now());
             failpoint(Failpoint::RetryWanted).await;
             for phone in refused {
                 let again = |phone: &mut Phone, _: &mut Vec<_>| {

@@ -27,19 +27,19 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs until the gateway stops.
 pub(super) async fn run(engine: Arc<Engine>) {
-    let mut changes = engine.world.store.phones().changes();
-    let mut settings = engine.world.store.settings().changes();
-    for instance in engine.world.instances.iter() {
-        if let Err(error) = bootstrap_account::ensure_shared_account(&engine.world.store, instance.id).await {
+    let mut changes = engine.deps.store.phones().changes();
+    let mut settings = engine.deps.store.settings().changes();
+    for instance in engine.deps.instances.iter() {
+        if let Err(error) = bootstrap_account::ensure_shared_account(&engine.deps.store, instance.id).await {
             tracing::error!(instance = %instance.label(), "the shared bootstrap account cannot be stored: {error}");
         }
     }
-    for instance in engine.world.instances.iter() {
+    for instance in engine.deps.instances.iter() {
         engine.retry_refused(instance.id);
     }
     loop {
         let next = run_turn(&engine);
-        let timer = engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
+        let timer = engine.deps.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
         tokio::select! {
             biased;
             () = engine.tasks.stopping() => return,
@@ -75,7 +75,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
 
 /// Decides a batch. Returns the latest time of the next turn (now, if more phones are waiting).
 fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
-    let now = engine.world.now();
+    let now = engine.deps.now();
     let accounts_next = reconcile_server_entries(engine, now);
     let batch: Vec<PhoneId> = {
         let mut state = engine.state();
@@ -107,7 +107,7 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
 }
 
 fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
-    let Some(phone) = engine.world.store.phones().get(id) else { return };
+    let Some(phone) = engine.deps.store.phones().get(id) else { return };
     let held = engine.current_spec(id);
     if phone.buried.is_some() && held.is_none() {
         engine.state().due.set(id, None);
@@ -115,7 +115,7 @@ fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     }
     let mut next = None;
     let mut sooner = |at: Timestamp| next = Some(next.map_or(at, |before: Timestamp| before.min(at)));
-    let facts = engine.world.account(phone.instance, &phone.vendor);
+    let facts = engine.deps.account(phone.instance, &phone.vendor);
     for (concern, decision) in flow::decide(&phone, &engine.context(&phone, facts.as_ref(), held), now) {
         match decision {
             NextStep::Act(action) => {
@@ -181,9 +181,9 @@ fn reconcile_server_entries(engine: &Arc<Engine>, now: Timestamp) -> Option<Time
     if !is_dirty {
         return next;
     }
-    for instance in engine.world.instances.iter() {
-        for (vendor, _) in engine.world.providers.vendors() {
-            let facts = engine.world.account(instance.id, &vendor);
+    for instance in engine.deps.instances.iter() {
+        for (vendor, _) in engine.deps.providers.vendors() {
+            let facts = engine.deps.account(instance.id, &vendor);
             let work = {
                 let mut state = engine.state();
                 let State { accounts, endpoints, .. } = &mut *state;
@@ -213,7 +213,7 @@ async fn carry_out(
         () = engine.tasks.stopping() => {}
         result = work => if let Err(error) = result {
             tracing::error!(mac = %phone.mac, ?concern, "a step could not be recorded, it is tried again: {error}");
-            let until = engine.world.now().saturating_add(STORE_PAUSE).unwrap_or(Timestamp::MAX);
+            let until = engine.deps.now().saturating_add(STORE_PAUSE).unwrap_or(Timestamp::MAX);
             engine.state().pauses.insert((phone.id, concern), until);
         }
     }

@@ -29,15 +29,14 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
         outcome = call => outcome,
     };
     failpoint(Failpoint::ServerAnswered).await;
-    let now = engine.world.now();
+    let now = engine.deps.now();
     let standing = match &outcome {
         RedirectResult::Ok(done) => Some(done.renamed.clone().unwrap_or_else(|| name.clone())),
         RedirectResult::AlreadyMine | RedirectResult::ServerNameTaken { foreign: false, .. } => Some(name.clone()),
         _ => None,
     };
     if let Some(standing) = &standing
-        && let Err(error) =
-            bootstrap_account::set_server_entry(&engine.world.store, key.0, &key.1, standing, &url).await
+        && let Err(error) = bootstrap_account::set_server_entry(&engine.deps.store, key.0, &key.1, standing, &url).await
     {
         tracing::error!(vendor = key.1, "the server entry's name cannot be stored: {error}");
     }
@@ -48,6 +47,6 @@ pub(super) async fn ensure(engine: Arc<Engine>, work: ServerEntryJob) {
     engine.turn_ended(&endpoint, seen, now);
     let is_current = engine.is_current_account(key.0, &key.1, &used);
     engine.with_accounts(|accounts| accounts.answered(&key, name, url, standing, &outcome, is_current));
-    let phones = engine.world.store.phones().in_instance(key.0);
+    let phones = engine.deps.store.phones().in_instance(key.0);
     engine.wake(phones.iter().filter(|phone| phone.vendor == key.1).map(|phone| phone.id));
 }

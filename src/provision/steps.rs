@@ -76,7 +76,7 @@ pub(super) async fn note(
         Action::Archive => (Failpoint::BuryWanted, Failpoint::Buried),
         _ => (Failpoint::NoteWanted, Failpoint::NoteWritten),
     };
-    let now = engine.world.now();
+    let now = engine.deps.now();
     failpoint(wanted).await;
     let deciding = Arc::clone(engine);
     let change = move |record: &mut Phone, events: &mut Vec<NewEvent>| {
@@ -85,7 +85,7 @@ pub(super) async fn note(
             apply(&deciding, record, concern, &action, now, events);
         }
     };
-    engine.world.store.phones().change_later(phone, Box::new(change)).await?;
+    engine.deps.store.phones().change_later(phone, Box::new(change)).await?;
     failpoint(written).await;
     Ok(())
 }
@@ -117,8 +117,8 @@ fn apply(
 
 /// Opens or replaces the sysclient. Product and version are written first, because they are part of the digest.
 async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(), StoreError> {
-    let now = engine.world.now();
-    let provider = engine.world.providers.provider(&phone.provider);
+    let now = engine.deps.now();
+    let provider = engine.deps.providers.provider(&phone.provider);
     let vendor = provider.map_or_else(|| phone.vendor.clone(), |provider| provider.title);
     let product = phone.model.as_ref().map_or_else(|| vendor.clone(), |model| format!("{vendor} {model}"));
     let version = phone.firmware.clone().unwrap_or_else(|| "unknown".to_owned());
@@ -126,7 +126,7 @@ async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(
     transitions::connecting(&mut after, &product, &version, hold.url.as_str(), now);
     if after != *phone {
         engine
-            .world
+            .deps
             .store
             .phones()
             .change(phone.id, |phone, _| {
@@ -158,10 +158,10 @@ async fn register(
     server_name: String,
     running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
-    let store = &engine.world.store;
-    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let store = &engine.deps.store;
+    let Some(facts) = engine.deps.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let Some(server) = facts.server else { return Ok(()) };
-    let now = engine.world.now();
+    let now = engine.deps.now();
     // The phone may have been provisioned again since the decision; then this URL is outdated.
     let (_, is_current) = store
         .phones()
@@ -178,7 +178,7 @@ async fn register(
     }
     failpoint(Failpoint::RegisterWritten).await;
     let server = ServerEntry { name: server_name, url: server.url };
-    let serial = engine.world.serial(phone);
+    let serial = engine.deps.serial(phone);
     let used = fingerprint(Some(&facts.account));
     let operation = Operation::Register { mac: phone.mac, unique_url: Some(url.clone()), server, serial };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
@@ -186,7 +186,7 @@ async fn register(
         return Ok(());
     }
     failpoint(Failpoint::RegisterAnswered).await;
-    let (now, pause) = (engine.world.now(), running.pause());
+    let (now, pause) = (engine.deps.now(), running.pause());
     let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     store
         .phones()
@@ -201,7 +201,7 @@ async fn register(
 
 /// Compares the entry at the redirect service with what it was given.
 async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut ActionGuard) -> Result<(), StoreError> {
-    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let Some(facts) = engine.deps.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let by_entry = phone.redirect_entry.as_ref().is_some_and(|entry| entry.server_name.is_some());
     let held = match (by_entry, facts.server) {
         // The service has no URLs per phone.
@@ -215,10 +215,10 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
         return Ok(());
     }
     failpoint(Failpoint::VerifyAnswered).await;
-    let (now, pause) = (engine.world.now(), running.pause());
+    let (now, pause) = (engine.deps.now(), running.pause());
     let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     engine
-        .world
+        .deps
         .store
         .phones()
         .change(phone.id, |phone, events| {
@@ -232,7 +232,7 @@ async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut Actio
 
 /// Removes the phone from the redirect service.
 async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -> Result<(), StoreError> {
-    let Some(facts) = engine.world.account(phone.instance, &phone.vendor) else { return Ok(()) };
+    let Some(facts) = engine.deps.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let used = fingerprint(Some(&facts.account));
     let operation = Operation::Deregister { mac: phone.mac };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
@@ -240,10 +240,10 @@ async fn deregister(engine: &Engine, phone: &Phone, running: &mut ActionGuard) -
         return Ok(());
     }
     failpoint(Failpoint::DeregisterAnswered).await;
-    let (now, pause) = (engine.world.now(), running.pause());
+    let (now, pause) = (engine.deps.now(), running.pause());
     let is_current = engine.is_current_account(phone.instance, &phone.vendor, &used);
     engine
-        .world
+        .deps
         .store
         .phones()
         .change(phone.id, |phone, events| {
@@ -293,7 +293,7 @@ async fn write_flags(
     running: &mut ActionGuard,
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
-    let (pbx, line) = (&engine.world.pbx, account.line);
+    let (pbx, line) = (&engine.deps.pbx, account.line);
     let mut key = key_of(account);
     let result = async {
         if key.guid.is_none() {
@@ -309,9 +309,9 @@ async fn write_flags(
         EndpointHealth::Answered
     });
     failpoint(Failpoint::FlagsAnswered).await;
-    let now = engine.world.now();
+    let now = engine.deps.now();
     engine
-        .world
+        .deps
         .store
         .phones()
         .change(phone.id, |record, events| {
@@ -341,20 +341,20 @@ async fn ask_registration(
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let line = account.line;
-    let provider = engine.world.providers.provider(&phone.provider);
+    let provider = engine.deps.providers.provider(&phone.provider);
     let has_handsets = provider.is_some_and(|provider| provider.same_mac == ReprovisionPolicy::Add);
-    let is_set = engine.world.settings(phone).text("sip_account") == "username";
+    let is_set = engine.deps.settings(phone).text("sip_account") == "username";
     let by_name = is_set || phone.shares_hwid(account, has_handsets);
-    let result = engine.world.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
+    let result = engine.deps.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
     running.saw(if matches!(result, Err(PbxError::NoSession)) {
         EndpointHealth::Away(None)
     } else {
         EndpointHealth::Answered
     });
     failpoint(Failpoint::RegistrationAnswered).await;
-    let now = engine.world.now();
+    let now = engine.deps.now();
     engine
-        .world
+        .deps
         .store
         .phones()
         .change(phone.id, |record, events| {
@@ -372,6 +372,6 @@ async fn ask_registration(
     Ok(())
 }
 
-fn is_same(current: &Account, asked: &Account) -> bool {
-    current.line == asked.line && current.hwid == asked.hwid && current.username == asked.username
+fn is_same(current: &Account, requested: &Account) -> bool {
+    current.line == requested.line && current.hwid == requested.hwid && current.username == requested.username
 }

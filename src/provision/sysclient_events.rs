@@ -52,19 +52,19 @@ pub(super) struct SysclientEventWriter {
     engine: Arc<Engine>,
     bursts: HashMap<PhoneId, Burst>,
     /// Number of consecutive connections that sent the code and received nothing.
-    told_in_vain: HashMap<PhoneId, u32>,
+    unanswered_codes: HashMap<PhoneId, u32>,
 }
 
 impl SysclientEventWriter {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, bursts: HashMap::new(), told_in_vain: HashMap::new() }
+        Self { engine, bursts: HashMap::new(), unanswered_codes: HashMap::new() }
     }
 
     /// Runs until the gateway stops or the pool ends.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<SysclientEvent>) {
         loop {
             let next = self.bursts.values().filter_map(|burst| burst.write_at).min();
-            let timer = self.engine.world.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
+            let timer = self.engine.deps.clock.sleep_until(next.unwrap_or(Timestamp::MAX));
             let event = tokio::select! {
                 biased;
                 () = self.engine.tasks.stopping() => return,
@@ -91,7 +91,7 @@ impl SysclientEventWriter {
         let Some(held) = self.engine.current_spec(id) else {
             // The sysclient was dropped in the meantime.
             self.bursts.remove(&id);
-            self.told_in_vain.remove(&id);
+            self.unanswered_codes.remove(&id);
             return Ok(());
         };
         let burst = self.bursts.entry(id).or_default();
@@ -101,17 +101,17 @@ impl SysclientEventWriter {
         if conn > burst.conn {
             *burst = Burst { conn, ..Burst::default() };
         }
-        let (store, now) = (self.engine.world.store.clone(), self.engine.world.now());
+        let (store, now) = (self.engine.deps.store.clone(), self.engine.deps.now());
         match kind {
             SysclientEventKind::Connected if held.credential.code().is_some() => {
-                *self.told_in_vain.entry(id).or_default() += 1;
+                *self.unanswered_codes.entry(id).or_default() += 1;
             }
             SysclientEventKind::Password { .. }
             | SysclientEventKind::AdminPassword(_)
             | SysclientEventKind::Item(_)
             | SysclientEventKind::Last { .. }
             | SysclientEventKind::Silence { .. } => {
-                self.told_in_vain.remove(&id);
+                self.unanswered_codes.remove(&id);
             }
             _ => {}
         }
@@ -142,8 +142,8 @@ impl SysclientEventWriter {
             SysclientEventKind::Silence { sent } => return self.silence(id, sent, now).await,
             SysclientEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
-                if self.told_in_vain.get(&id).is_some_and(|count| *count >= HANG_UPS) {
-                    self.told_in_vain.remove(&id);
+                if self.unanswered_codes.get(&id).is_some_and(|count| *count >= HANG_UPS) {
+                    self.unanswered_codes.remove(&id);
                     self.silence(id, held.credential.code().cloned(), now).await?;
                 }
                 if let Some(phone) = store.phones().get(id)
@@ -170,7 +170,7 @@ impl SysclientEventWriter {
     }
 
     async fn change(&self, id: PhoneId, change: impl FnOnce(&mut Phone)) -> Result<(), StoreError> {
-        self.engine.world.store.phones().change(id, |phone, _| change(phone)).await?;
+        self.engine.deps.store.phones().change(id, |phone, _| change(phone)).await?;
         Ok(())
     }
 
@@ -182,8 +182,8 @@ impl SysclientEventWriter {
         sent: Option<Secret>,
         stored: oneshot::Sender<()>,
     ) -> Result<(), StoreError> {
-        let store = &self.engine.world.store;
-        let now = self.engine.world.now();
+        let store = &self.engine.deps.store;
+        let now = self.engine.deps.now();
         failpoint(Failpoint::PasswordCame).await;
         let (phone, ()) = store
             .phones()
@@ -233,7 +233,7 @@ impl SysclientEventWriter {
         let again = now.saturating_add(STORE_PAUSE).ok();
         burst.write_at = again.filter(|_| burst.admin.is_some());
         failpoint(Failpoint::ConfigCame).await;
-        let store = &self.engine.world.store;
+        let store = &self.engine.deps.store;
         let written = store
             .phones()
             .change(id, |phone, events| {
@@ -267,7 +267,7 @@ impl SysclientEventWriter {
     }
 
     async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
-        let store = &self.engine.world.store;
+        let store = &self.engine.deps.store;
         failpoint(Failpoint::LineNewsCame).await;
         store.phones().change(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
         failpoint(Failpoint::LineNewsWritten).await;
@@ -283,7 +283,7 @@ impl SysclientEventWriter {
     }
 
     async fn flush(&mut self) {
-        let now = self.engine.world.now();
+        let now = self.engine.deps.now();
         let due: Vec<PhoneId> = self
             .bursts
             .iter()
@@ -313,7 +313,7 @@ impl SysclientEventWriter {
             failpoint(Failpoint::ItemCame).await;
             let written = self
                 .engine
-                .world
+                .deps
                 .store
                 .phones()
                 .change(id, |phone, events| transitions::items_changed(phone, items, events))

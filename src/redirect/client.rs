@@ -269,9 +269,9 @@ impl Runner {
             let answer = ServiceResponse::of(&response, self.clock.now());
             let turn = exchange.next(Some(&answer));
             let text = answer.text();
-            let shown = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
+            let recorded = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
             let meant = turn.meant.unwrap_or(RedirectResult::Unknown(String::new()));
-            self.record(&call, at, context, meant, &shown);
+            self.record(&call, at, context, meant, &recorded);
             step = turn.step;
         }
         RedirectResult::Unknown(format!("no end after {LONGEST} calls"))

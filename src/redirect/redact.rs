@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn secrets_are_blotted_out_wherever_a_service_echoes_them() {
         let mask = mask();
-        for (echo, shown) in [
+        for (echo, redacted) in [
             ("password s3<cret& is wrong", "password *** is wrong"),
             ("<v>s3&lt;cret&amp;</v>", "<v>***</v>"),
             ("https://boot:st@rt@gw.example/", "https://***@gw.example/"),
@@ -123,7 +123,7 @@ mod tests {
             (r#"[{"pin":12345}]"#, r#"[{"pin":***}]"#),
             ("nothing to hide, mail me@example.com", "nothing to hide, mail me@example.com"),
         ] {
-            assert_eq!(mask.apply(echo, &[]), shown);
+            assert_eq!(mask.apply(echo, &[]), redacted);
         }
     }
 

@@ -47,7 +47,7 @@ pub struct RowBatch {
 
 #[derive(Default)]
 struct CachedInstance {
-    around: Arc<InstanceStatus>,
+    instance_status: Arc<InstanceStatus>,
     rows: HashMap<PhoneId, Arc<DeviceRow>>,
 }
 
@@ -85,24 +85,24 @@ impl DeviceIndex {
 
     /// Returns the status of an instance on which its rows depend.
     #[must_use]
-    pub fn around(&self, instance: InstanceId) -> Arc<InstanceStatus> {
-        Arc::clone(&self.lock().entry(instance).or_insert_with(|| self.load(instance)).around)
+    pub fn instance_status(&self, instance: InstanceId) -> Arc<InstanceStatus> {
+        Arc::clone(&self.lock().entry(instance).or_insert_with(|| self.load(instance)).instance_status)
     }
 
     fn load(&self, instance: InstanceId) -> CachedInstance {
-        let around = Arc::new(around(&self.deps, instance));
+        let instance_status = Arc::new(instance_status(&self.deps, instance));
         let now = self.deps.clock.now();
         let phones = self.deps.store.phones().in_instance(instance);
-        let rows = phones.into_iter().map(|phone| (phone.id, self.row(phone, &around, now))).collect();
-        CachedInstance { around, rows }
+        let rows = phones.into_iter().map(|phone| (phone.id, self.row(phone, &instance_status, now))).collect();
+        CachedInstance { instance_status, rows }
     }
 
     /// Creates a row from the current records.
     #[must_use]
-    pub fn row(&self, phone: Arc<Phone>, around: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
+    pub fn row(&self, phone: Arc<Phone>, instance_status: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
         let last = self.deps.store.requests().last(phone.id);
         let known_model = knows_model(&self.deps, &phone);
-        let facts = DiagnosisInputs { around, request: last.as_ref(), known_model, manual_url: None };
+        let facts = DiagnosisInputs { around: instance_status, request: last.as_ref(), known_model, manual_url: None };
         let firmware = FirmwareState::of_phone(&self.deps.store.settings().layers(phone.instance), &phone);
         let row = DeviceRow::new(phone, last.clone(), firmware, &facts, now);
         Arc::new(row)
@@ -184,21 +184,22 @@ impl DeviceIndex {
     fn refresh_status(&self, instance: Option<InstanceId>, news: &mut IndexUpdate) {
         let now = self.deps.clock.now();
         for (id, cached) in self.lock().iter_mut().filter(|(id, _)| instance.is_none_or(|only| only == **id)) {
-            let around = around(&self.deps, *id);
-            if *cached.around == around {
+            let instance_status = instance_status(&self.deps, *id);
+            if *cached.instance_status == instance_status {
                 continue;
             }
             // Rejections of the gateway's certificate affect only phones that have not sent a request, and repeat
             // often.
-            let before = InstanceStatus { refusals: around.refusals.clone(), ..(*cached.around).clone() };
-            match before == around {
+            let before =
+                InstanceStatus { refusals: instance_status.refusals.clone(), ..(*cached.instance_status).clone() };
+            match before == instance_status {
                 true => news.note(
                     cached.rows.values().filter(|row| tls_rejections::may_explain(row.cause)).map(|row| row.phone.id),
                     now,
                 ),
                 false => news.note(cached.rows.keys().copied(), now),
             }
-            cached.around = Arc::new(around);
+            cached.instance_status = Arc::new(instance_status);
         }
     }
 
@@ -215,7 +216,7 @@ impl DeviceIndex {
             for phone in phones {
                 let Some(cached) = loaded.get_mut(&phone.instance) else { continue };
                 let instance = phone.instance;
-                let row = self.row(phone, &cached.around, now);
+                let row = self.row(phone, &cached.instance_status, now);
                 cached.rows.insert(row.phone.id, Arc::clone(&row));
                 batches.entry(instance).or_default().push(row);
             }
@@ -261,7 +262,7 @@ pub fn knows_model(deps: &ServiceDependencies, phone: &Phone) -> bool {
     phone.model.as_deref().is_none_or(|model| known.is_some_and(|vendor| vendor.model(model).is_some()))
 }
 
-fn around(deps: &ServiceDependencies, instance: InstanceId) -> InstanceStatus {
+fn instance_status(deps: &ServiceDependencies, instance: InstanceId) -> InstanceStatus {
     let sessions = deps.sessions.of(instance);
     let grants = |api: &str| sessions.iter().any(|session| session.grants(api));
     let mut without_admin: Vec<String> = match grants(pbx_admin::API) {

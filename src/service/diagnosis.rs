@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// After this time without a request, a redirected phone needs an administrator to reset it.
-pub const PATIENCE_AFTER_REDIRECT: SignedDuration = SignedDuration::from_mins(15);
+pub const GRACE_AFTER_REDIRECT: SignedDuration = SignedDuration::from_mins(15);
 
 /// Returns the first problem, in the order in which problems have to be solved.
 #[must_use]
@@ -62,7 +62,7 @@ fn is_orphaned(phone: &Phone) -> bool {
 pub fn stage(cause: Cause, phone: &Phone, now: Timestamp) -> ProvisioningStage {
     match cause {
         Cause::RedirectedNotAsked | Cause::CertificatePerhapsRefused
-            if now.duration_since(phone.redirect.since) >= PATIENCE_AFTER_REDIRECT =>
+            if now.duration_since(phone.redirect.since) >= GRACE_AFTER_REDIRECT =>
         {
             ProvisioningStage::Stuck
         }
@@ -90,14 +90,14 @@ fn reset(facts: &DiagnosisInputs<'_>) -> Option<Cause> {
 }
 
 fn devices(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Option<Cause> {
-    let around = facts.around;
+    let instance_status = facts.around;
     Some(match phone.devices.state {
         DevicesState::NotInDomain if phone.sysclient.password.is_some() => Cause::RemovedInDevices,
         DevicesState::NotInDomain => Cause::CodeRefused,
         DevicesState::Waiting if phone.devices.error.as_deref() == Some(NO_DESCRIPTOR.english()) => Cause::NoDescriptor,
-        DevicesState::Waiting if !around.pbx => Cause::PbxAway,
-        DevicesState::Waiting if !around.services => Cause::ServicesNotGranted,
-        DevicesState::Waiting if !around.devices => Cause::DevicesNotAnnounced,
+        DevicesState::Waiting if !instance_status.pbx => Cause::PbxAway,
+        DevicesState::Waiting if !instance_status.services => Cause::ServicesNotGranted,
+        DevicesState::Waiting if !instance_status.devices => Cause::DevicesNotAnnounced,
         DevicesState::Waiting => Cause::DevicesAway,
         DevicesState::Connecting if phone.request.state == RequestState::BeforeConfig => Cause::AskedBeforeConfig,
         DevicesState::Connecting if phone.device_config.received.is_none() => Cause::Connecting,
@@ -176,6 +176,6 @@ pub fn worst_registration(phone: &Phone) -> Option<&Account> {
 /// Returns the rule that rejected the phone, from the message in the record.
 #[must_use]
 pub fn rule(phone: &Phone) -> Option<Reason> {
-    let said = phone.request.error.as_deref()?;
-    Reason::ALL.iter().copied().find(|reason| reason.text() == said)
+    let error_text = phone.request.error.as_deref()?;
+    Reason::ALL.iter().copied().find(|reason| reason.text() == error_text)
 }

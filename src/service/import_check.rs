@@ -139,11 +139,11 @@ pub fn check(deps: &ServiceDependencies, instance: InstanceId, bytes: &[u8]) -> 
         return checked;
     }
     let registry = deps.registry.load();
-    let around = ImportContext::of(deps, instance, &registry);
+    let context = ImportContext::of(deps, instance, &registry);
     let mut seen: HashMap<Mac, usize> = HashMap::new();
     for record in records {
         let fields = Fields { record, columns: &columns, count: head.count };
-        match fields.read(&around, &mut seen) {
+        match fields.read(&context, &mut seen) {
             Ok(line) => checked.lines.push(line),
             Err((field, text)) => checked.wrong(record.line, field, text),
         }
@@ -271,7 +271,7 @@ impl Fields<'_> {
         }
     }
 
-    fn read(&self, around: &ImportContext<'_>, seen: &mut HashMap<Mac, usize>) -> Result<ImportLine, Wrong> {
+    fn read(&self, context: &ImportContext<'_>, seen: &mut HashMap<Mac, usize>) -> Result<ImportLine, Wrong> {
         let (count, columns) = (self.record.count, self.count);
         if count > columns {
             return Err(("", Message::new("import.fields").with("count", count).with("columns", columns)));
@@ -284,8 +284,8 @@ impl Fields<'_> {
             return Err(("mac", Message::new("import.twice").with("line", line)));
         }
         let user = self.needed("user")?.to_owned();
-        let (provider, vendor) = around.provider(self.get("vendor")?, mac).map_err(|text| ("vendor", text))?;
-        let phone = around.deps.store.phones().by_mac(around.instance, mac);
+        let (provider, vendor) = context.provider(self.get("vendor")?, mac).map_err(|text| ("vendor", text))?;
+        let phone = context.deps.store.phones().by_mac(context.instance, mac);
         let phone = phone.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
         if let Some(phone) = &phone {
             if phone.vendor != vendor {
@@ -317,7 +317,7 @@ impl Fields<'_> {
         {
             return Err(("password", Message::new("import.password-of-pbx").with("pbx", known.dns.clone())));
         }
-        let connected = around.pbx.as_ref();
+        let connected = context.pbx.as_ref();
         let pbx = own(pbx, account.map(|known| &known.dns).or(connected.map(|(dns, _)| dns)), "");
         let domain = own(domain, account.map(|known| &known.domain).or(connected.map(|(_, domain)| domain)), "");
         if pbx.is_empty() || domain.is_empty() {
@@ -336,7 +336,7 @@ impl Fields<'_> {
             category: Some(self.get("category")?.to_owned()).filter(|category| !category.is_empty()),
             known: false,
         };
-        if let Some(vendor) = around.registry.vendor(&vendor) {
+        if let Some(vendor) = context.registry.vendor(&vendor) {
             Self::carried(&line, vendor)?;
         }
         line.known = phone.is_some_and(|phone| changes_nothing(&line, &phone));

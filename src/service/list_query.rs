@@ -77,15 +77,15 @@ impl Default for ListRequest {
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     search: SearchTerms,
-    wish: ListParams,
+    params: ListParams,
     stages: Option<Vec<ProvisioningStage>>,
 }
 
 impl From<ListParams> for Query {
-    fn from(wish: ListParams) -> Self {
-        let stages = (!wish.stages.is_empty())
-            .then(|| wish.stages.iter().filter_map(|word| ProvisioningStage::parse(word)).collect());
-        Self { search: SearchTerms::new(&wish.search), wish, stages }
+    fn from(params: ListParams) -> Self {
+        let stages = (!params.stages.is_empty())
+            .then(|| params.stages.iter().filter_map(|word| ProvisioningStage::parse(word)).collect());
+        Self { search: SearchTerms::new(&params.search), params, stages }
     }
 }
 
@@ -97,16 +97,16 @@ impl Query {
     /// Whether the list contains this row.
     #[must_use]
     pub fn matches(&self, row: &DeviceRow) -> bool {
-        let (wish, states, phone) = (&self.wish, &self.wish.states, &*row.phone);
+        let (params, states, phone) = (&self.params, &self.params.states, &*row.phone);
         let devices: DevicesState = phone.devices.state;
         let redirect: RedirectState = phone.redirect.state;
         let requests: RequestState = phone.request.state;
         let wanted: Wanted = phone.wanted;
-        (wish.removed || phone.buried.is_none())
-            && (!wish.stuck || row.stage == ProvisioningStage::Stuck)
-            && (!wish.overdue || row.stage == ProvisioningStage::Overdue)
+        (params.removed || phone.buried.is_none())
+            && (!params.stuck || row.stage == ProvisioningStage::Stuck)
+            && (!params.overdue || row.stage == ProvisioningStage::Overdue)
             && self.stages.as_ref().is_none_or(|stages| stages.contains(&row.stage))
-            && among(&wish.vendors, &phone.vendor)
+            && among(&params.vendors, &phone.vendor)
             && among(&states.device_config, devices.as_str())
             && among(&states.redirect, redirect.as_str())
             && among(&states.requests, requests.as_str())
@@ -327,14 +327,14 @@ mod tests {
         phone.id = PhoneId(i64::from(number));
         phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
         change(&mut phone);
-        let around = InstanceStatus {
+        let instance_status = InstanceStatus {
             pbx: true,
             services: true,
             devices: true,
             urls: expected_urls(),
             ..InstanceStatus::default()
         };
-        let facts = DiagnosisInputs { around: &around, request: None, known_model: true, manual_url: None };
+        let facts = DiagnosisInputs { around: &instance_status, request: None, known_model: true, manual_url: None };
         DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
     }
 

@@ -217,9 +217,9 @@ mod tests {
     }
 
     fn list(rows: Vec<Arc<DeviceRow>>, search: &str, descending: bool) -> ListView {
-        let wish: ListParams = serde_json::from_value(serde_json::json!({ "search": search })).unwrap();
+        let params: ListParams = serde_json::from_value(serde_json::json!({ "search": search })).unwrap();
         let sort = serde_json::from_value(serde_json::json!({ "by": "name", "descending": descending })).unwrap();
-        ListView::new(rows, wish.into(), sort, 2, 5)
+        ListView::new(rows, params.into(), sort, 2, 5)
     }
 
     fn ids(view: &ListView) -> Vec<i64> {

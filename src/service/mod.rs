@@ -127,7 +127,7 @@ pub struct ServiceDependencies {
     /// The URLs under which phones reach an instance.
     pub urls: PublicUrlsOf,
     /// Rejected logins with a right password.
-    pub turned_away: Arc<RejectedLogins>,
+    pub rejected_logins: Arc<RejectedLogins>,
     /// The connected PBXs.
     pub sessions: PbxSessions,
     /// The links to Devices.

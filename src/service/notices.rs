@@ -46,7 +46,7 @@ const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct AbsenceTracker(Mutex<Seen>);
 
 struct Seen {
-    begun: Timestamp,
+    started: Timestamp,
     since: HashMap<(InstanceId, String), Timestamp>,
     notices: HashMap<InstanceId, (Timestamp, Vec<types::Notice>)>,
     certificates: Option<(Timestamp, Vec<Notice>)>,
@@ -76,7 +76,7 @@ impl AbsenceTracker {
     /// Creates an empty tracker.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let seen = Seen { begun: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
+        let seen = Seen { started: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
         Self(Mutex::new(seen))
     }
 
@@ -102,8 +102,8 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
         all.push(Notice { key: "passive", severity: "error", since: Some(restoration.at), text });
     }
     database(deps, &mut all);
-    world(deps, instance, &mut all);
-    all.extend(turned_away(&deps.turned_away.of(instance, now)));
+    connection_notices(deps, instance, &mut all);
+    all.extend(rejected_logins(&deps.rejected_logins.of(instance, now)));
     redirects(inner, instance, &mut all);
     urls_and_schemes(deps, instance, &mut all);
     of_settings(deps, instance, &mut all);
@@ -138,7 +138,7 @@ fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timesta
         );
         let key = (instance, name);
         // A problem found by the first check may have existed since the start.
-        let first = if seen.notices.contains_key(&instance) { now } else { seen.begun };
+        let first = if seen.notices.contains_key(&instance) { now } else { seen.started };
         let since = *seen.since.entry(key.clone()).or_insert(first);
         notice.since = Some(since);
         present.push(key);
@@ -164,17 +164,17 @@ fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
             all.push(notice("database", "error", text));
         }
     }
-    if let Some(mended) = deps.store.mended() {
-        let key = if mended.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
+    if let Some(recovery) = deps.store.mended() {
+        let key = if recovery.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
         let text = Message::new(key)
-            .with("copy", mended.copy.display().to_string())
-            .with("aside", mended.aside.display().to_string());
-        all.push(Notice { since: Some(mended.at), ..notice("database-mended", "warning", text) });
+            .with("copy", recovery.copy.display().to_string())
+            .with("aside", recovery.aside.display().to_string());
+        all.push(Notice { since: Some(recovery.at), ..notice("database-mended", "warning", text) });
     }
 }
 
 /// PBXs, Devices, and flags of app objects.
-fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
+fn connection_notices(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>) {
     let sessions = deps.sessions.of(instance);
     if sessions.is_empty() {
         all.push(notice("pbx-away", "error", Message::new("notice.pbx-away")));
@@ -203,7 +203,7 @@ fn world(deps: &ServiceDependencies, instance: InstanceId, all: &mut Vec<Notice>
 }
 
 /// Rejected logins with a right password, each with the solution.
-fn turned_away(logins: &[RejectedLogin]) -> Vec<Notice> {
+fn rejected_logins(logins: &[RejectedLogin]) -> Vec<Notice> {
     let one = |login: &RejectedLogin| {
         let text = Message::new("notice.login-refused")
             .with("app", login.app.clone())
@@ -412,13 +412,13 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             until: Timestamp::from_second(1800).unwrap(),
         };
-        let said = |count: u8| -> Vec<String> {
+        let texts = |count: u8| -> Vec<String> {
             scanning(&(1..=count).map(source).collect::<Vec<_>>()).iter().map(|one| one.text.english()).collect()
         };
-        assert!(said(0).is_empty());
-        let one = said(1);
+        assert!(texts(0).is_empty());
+        let one = texts(1);
         assert!(one[0].contains("192.0.2.1") && one[0].contains("1970-01-01T00:30:00Z"), "{one:?}");
-        let many = said(9);
+        let many = texts(9);
         assert_eq!(many.len(), SCANNING + 1);
         assert!(many[SCANNING].contains('4'), "{many:?}");
     }
@@ -427,8 +427,11 @@ mod tests {
     fn a_certificate_is_mentioned_from_seven_weeks_before_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let said = |days| certificate(&ends_in(dir.path(), now, days), now).map(|notice| notice.severity);
-        assert_eq!((said(60), said(45), said(3), said(-2)), (None, Some("warning"), Some("error"), Some("error")));
+        let severity_in = |days| certificate(&ends_in(dir.path(), now, days), now).map(|notice| notice.severity);
+        assert_eq!(
+            (severity_in(60), severity_in(45), severity_in(3), severity_in(-2)),
+            (None, Some("warning"), Some("error"), Some("error"))
+        );
         assert_eq!(certificate(&dir.path().join("missing.pem"), now).unwrap().key, "certificate-unreadable");
     }
 }

@@ -142,7 +142,7 @@ impl AccountExport {
 impl PhoneExport {
     /// Describes a phone. `asked` is the time and address of its last request.
     #[must_use]
-    pub fn of(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Self {
+    pub fn of(phone: &Phone, firmware: &FirmwareState, last: Option<(Timestamp, &str)>) -> Self {
         Self {
             mac: phone.mac,
             provider: phone.provider.clone(),
@@ -160,8 +160,8 @@ impl PhoneExport {
             device_config: FacetExport::of(phone.devices.view()),
             redirect: FacetExport::of(phone.redirect.view()),
             phone_requests: FacetExport::of(phone.request.view()),
-            last_request: asked.map(|(at, _)| at),
-            address: asked.map(|(_, address)| address.to_owned()),
+            last_request: last.map(|(at, _)| at),
+            address: last.map(|(_, address)| address.to_owned()),
             delivered_at: phone.delivery.as_ref().map(|delivery| delivery.at),
             accounts: phone.accounts.iter().map(AccountExport::of).collect(),
         }
@@ -180,6 +180,6 @@ impl PhoneExport {
 
 /// Returns a phone as JSON.
 #[must_use]
-pub fn shown(phone: &Phone, firmware: &FirmwareState, asked: Option<(Timestamp, &str)>) -> Value {
-    json!(PhoneExport::of(phone, firmware, asked))
+pub fn shown(phone: &Phone, firmware: &FirmwareState, request: Option<(Timestamp, &str)>) -> Value {
+    json!(PhoneExport::of(phone, firmware, request))
 }

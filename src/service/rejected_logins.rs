@@ -57,8 +57,8 @@ impl RejectedLogins {
         if !refused.is_proven && refused.refusal != LoginRejection::OtherPassword {
             return;
         }
-        let shown = |text: &str| escape_control::beginning(text, SHOWN);
-        let (app, sip, domain) = (shown(&refused.app), shown(&refused.sip), shown(&refused.domain));
+        let escaped = |text: &str| escape_control::beginning(text, SHOWN);
+        let (app, sip, domain) = (escaped(&refused.app), escaped(&refused.sip), escaped(&refused.domain));
         let RejectedLoginAttempt { kind, refusal, .. } = *refused;
         let mut all = self.lock();
         let is_same = |known: &RejectedLogin| {

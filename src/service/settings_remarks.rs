@@ -27,10 +27,10 @@ pub struct Remark {
 
 /// Returns all findings in these settings.
 #[must_use]
-pub fn remarks(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
-    let mut all: Vec<Remark> = impossible(judge, layers).into_iter().collect();
+pub fn remarks(check: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
+    let mut all: Vec<Remark> = impossible(check, layers).into_iter().collect();
     all.extend(from_devices(layers));
-    all.extend(wrong(judge, layers));
+    all.extend(wrong(check, layers));
     all
 }
 
@@ -63,10 +63,10 @@ fn of_address(address: IpAddr, scheme: &str) -> Option<(&'static str, &'static s
 }
 
 /// A certificate is required although the phones use plain HTTP, so they get no file.
-fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
+fn impossible(check: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
     const NAMES: [&str; 2] = ["require_certificate", "provisioning_scheme"];
     let rows = layers.rows().iter().filter(|row| NAMES.contains(&row.name.as_str()));
-    let vendors = judge.registry.vendors().map(|vendor| Scope::Vendor(vendor.name.to_string()));
+    let vendors = check.registry.vendors().map(|vendor| Scope::Vendor(vendor.name.to_string()));
     let scopes: BTreeSet<Scope> = rows.map(|row| row.scope.clone()).collect();
     if scopes.is_empty() {
         return None;
@@ -80,7 +80,7 @@ fn impossible(judge: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
             }
             Scope::Category(name) => LayerMembership { category: Some(name.clone()), ..LayerMembership::default() },
             Scope::Phone(mac) => {
-                judge.store.phones().by_mac(judge.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
+                check.store.phones().by_mac(check.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
             }
             Scope::Instance => LayerMembership::default(),
         };
@@ -119,11 +119,11 @@ fn from_devices(layers: &Layers) -> Option<Remark> {
 }
 
 /// Values that were set before they became invalid, or whose vendor no longer exists. They remain in effect.
-fn wrong(judge: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
+fn wrong(check: &SettingsCheck<'_>, layers: &Layers) -> Vec<Remark> {
     // Ignore settings from a newer version.
     let rows = layers.rows().iter().filter(|row| setting(&row.name).is_some() && !row.value.is_empty());
     let refused = rows.filter_map(|row| {
-        let why = judge.value(&row.name, row.value.expose(), &row.scope).err()?;
+        let why = check.value(&row.name, row.value.expose(), &row.scope).err()?;
         let text = Message::new("notice.setting-wrong")
             .with("name", row.name.clone())
             .with("scope", row.scope.to_string())

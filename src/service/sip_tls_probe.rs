@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Time limit for one port.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of ports per instance: one for a PBX, a few with slaves.
 const MOST: usize = 16;
 /// Interval between two rounds in the running gateway, and delay before the first.
@@ -90,7 +90,7 @@ pub async fn ask(
     vendors: &BTreeSet<String>,
     reach: &EgressPolicy,
 ) -> Result<ProbeResult, ProbeError> {
-    let wants = server_probe::ask(host, port, reach, PATIENCE).await?;
+    let wants = server_probe::ask(host, port, reach, TIMEOUT).await?;
     let missing = vendors
         .iter()
         .filter_map(|name| registry.vendor(name))
@@ -220,15 +220,15 @@ mod tests {
             .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (asked, acceptor) = (Arc::<AtomicU32>::default(), TlsAcceptor::from(Arc::new(config)));
-        let count = Arc::clone(&asked);
+        let (probe_count, acceptor) = (Arc::<AtomicU32>::default(), TlsAcceptor::from(Arc::new(config)));
+        let count = Arc::clone(&probe_count);
         tasks.spawn("sip port", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
                 let _ = acceptor.accept(stream).await;
             }
         });
-        (port, asked)
+        (port, probe_count)
     }
 
     #[tokio::test]
@@ -237,7 +237,7 @@ mod tests {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let store = Store::open(dir.path(), Arc::new(ManualClock::new(now)), &tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
-        let (bad, asked) = sip_port("innovaphone Device Certification Authority", &tasks).await;
+        let (bad, probe_count) = sip_port("innovaphone Device Certification Authority", &tasks).await;
         let (good, _) = sip_port("Yealink Root CA", &tasks).await;
         let phone = |number: u8, port: u16| {
             let mut phone = Phone::sample();
@@ -255,7 +255,7 @@ mod tests {
         let near = EgressPolicy::public_and(Vec::new()).and_private();
         known.round(&registry, &store, &[instance], &near, now).await;
         assert_eq!(
-            (known.missing(instance), asked.load(Ordering::Relaxed)),
+            (known.missing(instance), probe_count.load(Ordering::Relaxed)),
             (Vec::new(), 0),
             "no port of this machine"
         );
@@ -270,9 +270,9 @@ mod tests {
         assert!(missing[0].missing[0].1.contains(&"Yealink Root CA".to_owned()), "{missing:?}");
         // The port is probed again only after some hours, and removed with its last phone.
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(3600)).await;
-        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(probe_count.load(Ordering::Relaxed), 1);
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(probe_count.load(Ordering::Relaxed), 2);
         store.phones().change(id, |phone, _| phone.wanted = Wish::Removed).await.unwrap();
         known.round(&registry, &store, &[instance], &reach, now + Duration::from_secs(7 * 3600)).await;
         assert_eq!(known.missing(instance), Vec::new());

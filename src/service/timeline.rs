@@ -46,15 +46,19 @@ pub struct TimelinePosition {
 /// Returns everything known about a phone, and where it is stuck.
 #[must_use]
 pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>) -> PhoneShown {
-    let around = index.around(phone.instance);
+    let instance_status = index.instance_status(phone.instance);
     let now = deps.clock.now();
-    let row = index.row(Arc::clone(phone), &around, now);
+    let row = index.row(Arc::clone(phone), &instance_status, now);
     let urls = (deps.urls)(phone.instance);
     let scheme = deps.store.settings().layers(phone.instance).scheme_of(phone);
     let manual_url = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
-    let facts =
-        DiagnosisInputs { around: &around, request: row.last.as_ref(), known_model, manual_url: manual_url.as_deref() };
+    let facts = DiagnosisInputs {
+        around: &instance_status,
+        request: row.last.as_ref(),
+        known_model,
+        manual_url: manual_url.as_deref(),
+    };
     let sentence = describe(phone, &facts, now).into();
     let details = PhoneDetails {
         phone: row.info(),
@@ -131,21 +135,21 @@ fn last_request(last: &RequestFacts) -> LastRequest {
 pub async fn happened(
     deps: &ServiceDependencies,
     phone: &Phone,
-    told: &mut TimelinePosition,
+    position: &mut TimelinePosition,
 ) -> Result<Vec<TranslatableEntry>, StoreError> {
     let mut entries = Vec::new();
-    for event in newest_events(deps, phone, told.event).await? {
-        told.event = told.event.max(event.id);
+    for event in newest_events(deps, phone, position.event).await? {
+        position.event = position.event.max(event.id);
         entries.push((event.at, of_event(event)));
     }
-    for call in newest_calls(deps, phone, told.call).await? {
-        told.call = told.call.max(call.id);
+    for call in newest_calls(deps, phone, position.call).await? {
+        position.call = position.call.max(call.id);
         entries.push((call.entry.at, of_call(call)));
     }
     if let Some(last) = deps.store.requests().last(phone.id)
-        && last.requests != told.requests
+        && last.requests != position.requests
     {
-        told.requests = last.requests;
+        position.requests = last.requests;
         entries.push((last.at, of_request(&last)));
     }
     // The sources are ordered newest first. Entries with the same time keep the order in which they were written.
@@ -168,22 +172,22 @@ pub async fn timeline(deps: &ServiceDependencies, instance: InstanceId, mac: &st
 /// entries.
 const FEW: u32 = 16;
 
-async fn newest_calls(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<HistoryRow>, StoreError> {
+async fn newest_calls(deps: &ServiceDependencies, phone: &Phone, position: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let filter = |limit| HistoryFilter { instance: phone.instance, mac: Some(phone.mac), before: None, limit };
-    let mut rows = deps.store.redirect_history().entries(filter(if told == 0 { CALLS } else { FEW })).await?;
-    if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
+    let mut rows = deps.store.redirect_history().entries(filter(if position == 0 { CALLS } else { FEW })).await?;
+    if position != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > position) {
         rows = deps.store.redirect_history().entries(filter(CALLS)).await?;
     }
-    rows.retain(|row| row.id > told);
+    rows.retain(|row| row.id > position);
     Ok(rows)
 }
 
-async fn newest_events(deps: &ServiceDependencies, phone: &Phone, told: i64) -> Result<Vec<EventRow>, StoreError> {
-    let mut rows = deps.store.phones().events(phone.id, if told == 0 { EVENTS_KEPT } else { FEW }).await?;
-    if told != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > told) {
+async fn newest_events(deps: &ServiceDependencies, phone: &Phone, position: i64) -> Result<Vec<EventRow>, StoreError> {
+    let mut rows = deps.store.phones().events(phone.id, if position == 0 { EVENTS_KEPT } else { FEW }).await?;
+    if position != 0 && rows.len() == FEW as usize && rows.last().is_some_and(|oldest| oldest.id > position) {
         rows = deps.store.phones().events(phone.id, EVENTS_KEPT).await?;
     }
-    rows.retain(|row| row.id > told);
+    rows.retain(|row| row.id > position);
     Ok(rows)
 }
 
@@ -195,7 +199,7 @@ fn of_event(event: EventRow) -> TranslatableEntry {
         text: clip(&event.text, ANSWER),
         detail: event.detail.map(|detail| Detail::Text(clip(&detail, ANSWER))),
     };
-    TranslatableEntry { entry, said: event.said.and_then(|said| serde_json::from_str(&said).ok()) }
+    TranslatableEntry { entry, said: event.said.and_then(|message| serde_json::from_str(&message).ok()) }
 }
 
 fn of_call(call: HistoryRow) -> TranslatableEntry {
@@ -219,13 +223,13 @@ fn of_call(call: HistoryRow) -> TranslatableEntry {
 fn of_request(last: &RequestFacts) -> TranslatableEntry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
     let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.message());
-    let said = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
-    let said = said.with("outcome", outcome.nested());
+    let message_text = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
+    let message_text = message_text.with("outcome", outcome.nested());
     let entry = TimelineEntry {
         at: last.at.into(),
         source: "request".to_owned(),
         kind: "last-request".to_owned(),
-        text: said.line(),
+        text: message_text.line(),
         detail: Some(members([
             ("address", last.address.as_str().into()),
             ("userAgent", last.user_agent.as_deref().into()),
@@ -234,7 +238,7 @@ fn of_request(last: &RequestFacts) -> TranslatableEntry {
             ("requests", last.requests.into()),
         ])),
     };
-    TranslatableEntry { entry, said: Some(said.nested()) }
+    TranslatableEntry { entry, said: Some(message_text.nested()) }
 }
 
 fn members<const N: usize>(members: [(&str, Value); N]) -> Detail {

@@ -76,10 +76,10 @@ pub fn may_explain(cause: Cause) -> bool {
 fn addresses(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Vec<IpAddr> {
     let parse =
         |text: &str| text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip())).ok();
-    let asked = facts.request.and_then(|last| parse(&last.address));
+    let last_address = facts.request.and_then(|last| parse(&last.address));
     let bound = phone.window.bound.as_ref().map(|bound| bound.source);
     let registered = phone.accounts.iter().filter_map(|account| parse(account.registered_address.as_deref()?));
-    asked.into_iter().chain(bound).chain(registered).map(|address| network(address.to_canonical())).collect()
+    last_address.into_iter().chain(bound).chain(registered).map(|address| network(address.to_canonical())).collect()
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         let mut phone = Phone::sample();
         let refusal =
             |address: &str| TlsRejection { address: address.parse().unwrap(), at: phone.created, alert: "unknown_ca" };
-        let around =
+        let instance_status =
             InstanceStatus { refusals: vec![refusal("192.0.2.1"), refusal("192.0.2.7")], ..InstanceStatus::default() };
         let seen = RequestFacts {
             at: phone.created,
@@ -125,9 +125,14 @@ mod tests {
             requests: 1,
         };
         let since = phone.created;
-        let facts = |request| DiagnosisInputs { around: &around, request, known_model: true, manual_url: None };
-        assert_eq!(of(&phone, &facts(Some(&seen)), since), Some((&around.refusals[1], true)));
-        assert_eq!(of(&phone, &facts(None), since), Some((&around.refusals[0], false)), "nobody knows where it is");
+        let facts =
+            |request| DiagnosisInputs { around: &instance_status, request, known_model: true, manual_url: None };
+        assert_eq!(of(&phone, &facts(Some(&seen)), since), Some((&instance_status.refusals[1], true)));
+        assert_eq!(
+            of(&phone, &facts(None), since),
+            Some((&instance_status.refusals[0], false)),
+            "nobody knows where it is"
+        );
         phone.accounts[0].registered_address = Some("192.0.2.9:5061".to_owned());
         assert_eq!(of(&phone, &facts(None), since), None);
         let later = since + SignedDuration::from_secs(1);

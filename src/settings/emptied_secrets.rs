@@ -240,18 +240,18 @@ mod tests {
         let mut rows: Vec<_> = (0..SECRETS).map(|count| row(scope(count), "ldap_password", "p")).collect();
         rows.push(row(Scope::Instance, "ldap_server", "ldap.example.com"));
         let layers = Layers::new(rows, 1);
-        let asked = std::cell::Cell::new(0);
+        let calls = std::cell::Cell::new(0);
         let phone = |mac| {
-            asked.set(asked.get() + 1);
+            calls.set(calls.get() + 1);
             known(mac)
         };
         let change = |scope: &Scope, name: &str| {
-            asked.set(0);
+            calls.set(0);
             let begun = std::time::Instant::now();
             let found = layers.emptied(scope, &[(name.to_owned(), Some(Secret::new("evil.example")))], phone).len();
             let took = begun.elapsed();
             assert!(took < std::time::Duration::from_secs(5), "{name} at {scope}: {took:?}");
-            (found, asked.get())
+            (found, calls.get())
         };
         assert_eq!(change(&Scope::Instance, "language"), (0, 0));
         assert_eq!(change(&Scope::Instance, "ldap_base"), (0, 0));

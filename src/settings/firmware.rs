@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn wanted_and_reported_are_compared() {
         let url = ("firmware_url", "https://fw.example.com/yealink/T46U-108.86.0.90.rom?x=1.2.3");
-        for (values, reported, current, said) in [
+        for (values, reported, current, expected_text) in [
             (vec![], None, None, "not reported yet"),
             (vec![], Some("108.86.0.90"), None, "108.86.0.90"),
             (vec![url], None, None, "108.86.0.90 wanted, not reported yet"),
@@ -102,7 +102,7 @@ mod tests {
             (vec![("firmware_version", "650B2")], Some("650b2"), Some(true), "650B2, as wanted"),
         ] {
             let state = state(&values, reported);
-            assert_eq!((state.current, state.text().as_str()), (current, said), "{values:?}");
+            assert_eq!((state.current, state.text().as_str()), (current, expected_text), "{values:?}");
         }
     }
 

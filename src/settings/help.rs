@@ -192,9 +192,9 @@ mod tests {
                     Err(error) => matches!(error, crate::settings::SettingError::Scope { .. }),
                     Ok(_) => false,
                 };
-                let said = scopes(setting).contains(&word);
+                let is_listed = scopes(setting).contains(&word);
                 // A setting for single phones rejects wider scopes with a different error.
-                if said {
+                if is_listed {
                     assert!(!misplaced, "{} at {word}", setting.name);
                 } else {
                     assert!(validate(setting.name, setting.default, &scope).is_err(), "{} at {word}", setting.name);

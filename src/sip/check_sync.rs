@@ -9,7 +9,7 @@ use std::{
 };
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use gangway_wire::sip::{SipMessage, Start, Told, check_sync};
+use gangway_wire::sip::{CheckSync, SipMessage, Start, check_sync};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -35,7 +35,7 @@ const AT_ONCE: usize = 20;
 /// Pauses before the NOTIFY is sent again, because UDP may lose it.
 const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 /// How long the phone may take from the NOTIFY to its GET.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// Port on which phones listen unless the registration shows another one.
 const SIP_PORT: u16 = 5060;
 
@@ -99,16 +99,16 @@ impl Inner {
 
     async fn carry_out(&self, phone: &Phone) -> CheckSyncResult {
         let end = tell(&self.store, &self.clock, phone).await;
-        let said = end.said();
+        let message = end.message();
         let recorded = self
             .store
             .phones()
-            .change(phone.id, |_, events| events.push(FacetEvent::Resync { end: &said }.into()))
+            .change(phone.id, |_, events| events.push(FacetEvent::Resync { end: &message }.into()))
             .await;
         if let Err(error) = recorded {
             tracing::error!(mac = %phone.mac, %error, "the result of a resync cannot be recorded");
         }
-        CheckSyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: said.line() }
+        CheckSyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: message.line() }
     }
 }
 
@@ -138,7 +138,7 @@ enum Next {
 }
 
 impl Next {
-    fn said(self) -> Message {
+    fn message(self) -> Message {
         match self {
             Self::At(at) => timeline_texts::COMES_AT.with("at", format!("{at:.0}")),
             Self::Overdue => timeline_texts::SHOULD_HAVE_COME.message(),
@@ -148,8 +148,8 @@ impl Next {
 }
 
 impl End {
-    fn said(&self) -> Message {
-        let (said, next) = match self {
+    fn message(&self) -> Message {
+        let (message, next) = match self {
             Self::Came => return timeline_texts::CAME.message(),
             Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.message(),
             Self::NotActive => return timeline_texts::NOT_ACTIVE.message(),
@@ -165,7 +165,7 @@ impl End {
             }
             Self::Unreachable { why, next } => (timeline_texts::UNREACHABLE.with("why", *why), next),
         };
-        said.with("next", next.said().nested())
+        message.with("next", next.message().nested())
     }
 }
 
@@ -194,7 +194,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
     }
     let user = phone.accounts.first().map(|account| account.hwid.clone()).unwrap_or_default();
     let started = clock.now();
-    let deadline = clock.now().saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+    let deadline = clock.now().saturating_add(TIMEOUT).unwrap_or(Timestamp::MAX);
     let mut pauses = PAUSES.iter();
     let mut send_at = clock.now();
     let mut datagram = vec![0_u8; 8192];
@@ -203,8 +203,8 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         if now >= send_at {
             for (place, socket) in &tasks {
                 let Ok(own) = socket.local_addr() else { continue };
-                let told = Told { phone: *place, own, user: &user, random: &random, sequence: 1 };
-                if let Err(error) = socket.send(&check_sync(&told).write()).await {
+                let params = CheckSync { phone: *place, own, user: &user, random: &random, sequence: 1 };
+                if let Err(error) = socket.send(&check_sync(&params).write()).await {
                     tracing::debug!(%place, %error, "a datagram could not be sent");
                 }
             }
@@ -361,7 +361,7 @@ mod tests {
             (End::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
             (End::Unreachable { why: "x", next: at }, "cannot be told"),
         ] {
-            assert!(end.said().line().contains(part), "{}", end.said().line());
+            assert!(end.message().line().contains(part), "{}", end.message().line());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use gangway_base::{clock::SharedClock, tasks::Tasks};
-use gangway_wire::sip::{GROUP, Place, SipMessage, Start, accepted, asked, notify};
+use gangway_wire::sip::{GROUP, Place, SipMessage, Start, accepted, notify, profile_subscription};
 use jiff::Timestamp;
 use tokio::{
     net::UdpSocket,
@@ -86,7 +86,7 @@ impl PnpListeners {
 struct State {
     /// By Call-ID; notified when the phone has answered.
     waiting: HashMap<String, Rc<Notify>>,
-    told: HashMap<gangway_base::mac::Mac, Timestamp>,
+    notified: HashMap<gangway_base::mac::Mac, Timestamp>,
     shares: PnpLimits,
 }
 
@@ -109,7 +109,7 @@ impl Listener {
             };
             match received {
                 Ok((length, source)) => {
-                    let outcome = self.heard(datagram.get(..length).unwrap_or_default(), source).await;
+                    let outcome = self.receive(datagram.get(..length).unwrap_or_default(), source).await;
                     increment(Metric::PnpDatagrams, &[("outcome", outcome)]);
                 }
                 // Ignored, because ICMP errors of earlier datagrams are reported here: one phone is gone, but the
@@ -119,7 +119,7 @@ impl Listener {
         }
     }
 
-    async fn heard(self: &Rc<Self>, datagram: &[u8], source: SocketAddr) -> &'static str {
+    async fn receive(self: &Rc<Self>, datagram: &[u8], source: SocketAddr) -> &'static str {
         if !self.config.answers(source.ip()) {
             return "foreign network";
         }
@@ -131,29 +131,29 @@ impl Listener {
             }
             return "answer";
         }
-        let Some(asked) = asked(&message) else { return "other" };
+        let Some(profile_subscription) = profile_subscription(&message) else { return "other" };
         let now = self.clock.now();
         if !self.state.lock().await.shares.take(source.ip().to_canonical(), now) {
             return "too many";
         }
         // The same outcome for unknown phones and for phones that get no URL now, so that it does not reveal which MACs
         // are known.
-        let Some((phone, url)) = self.desk.look_up(&asked, source.ip().to_canonical(), now) else {
+        let Some((phone, url)) = self.desk.look_up(&profile_subscription, source.ip().to_canonical(), now) else {
             return "not expected";
         };
         let is_repeated = {
             let mut state = self.state.lock().await;
-            let before = state.told.get(&asked.mac).copied();
-            state.told.retain(|_, at| at.saturating_add(QUIET).is_ok_and(|until| now < until));
-            state.told.insert(asked.mac, now);
+            let before = state.notified.get(&profile_subscription.mac).copied();
+            state.notified.retain(|_, at| at.saturating_add(QUIET).is_ok_and(|until| now < until));
+            state.notified.insert(profile_subscription.mac, now);
             before.is_some_and(|at| at.saturating_add(QUIET).is_ok_and(|until| now < until))
         };
         if !is_repeated {
-            tracing::info!(mac = %asked.mac, model = asked.model, %source, "a phone asks by multicast and is told its URL");
+            tracing::info!(mac = %profile_subscription.mac, model = profile_subscription.model, %source, "a phone asks by multicast and is told its URL");
             let happened = FacetEvent::ToldByPnp { source: &source.ip().to_canonical().to_string() };
             let event = happened.into();
             if let Err(error) = self.desk.store.phones().change(phone.id, |_, events| events.push(event)).await {
-                tracing::error!(mac = %asked.mac, %error, "its arrival cannot be recorded");
+                tracing::error!(mac = %profile_subscription.mac, %error, "its arrival cannot be recorded");
                 // Without a timeline entry the URL is not disclosed.
                 return "not recorded";
             }

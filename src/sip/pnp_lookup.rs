@@ -4,7 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use gangway_base::{mac::Mac, secret::Secret};
-use gangway_wire::sip::Asked;
+use gangway_wire::sip::ProfileSubscription;
 use jiff::Timestamp;
 
 use crate::{
@@ -42,10 +42,16 @@ pub struct PnpLookup {
 impl PnpLookup {
     /// Returns the phone with this MAC and its URL, or `None` when this source gets no URL now.
     #[must_use]
-    pub fn look_up(&self, asked: &Asked, source: IpAddr, now: Timestamp) -> Option<(Arc<Phone>, Secret)> {
-        let (roster, mac) = (self.store.phones(), asked.mac);
+    pub fn look_up(
+        &self,
+        subscription: &ProfileSubscription,
+        source: IpAddr,
+        now: Timestamp,
+    ) -> Option<(Arc<Phone>, Secret)> {
+        let (roster, mac) = (self.store.phones(), subscription.mac);
         if self.instances.iter().all(|instance| roster.by_mac(instance.id, mac).is_none()) {
-            let reads_like_phone = asked.vendor.is_some() && asked.model.is_some() && asked.version.is_some();
+            let reads_like_phone =
+                subscription.vendor.is_some() && subscription.model.is_some() && subscription.version.is_some();
             self.instances.iter().for_each(|instance| self.watch.saw(instance.id, source, mac, reads_like_phone, now));
             return None;
         }

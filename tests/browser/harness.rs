@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// Longest wait between two lines of a scenario.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Options with password login and with accounts at unreachable redirect services, so that records stay as entered.
 pub fn options() -> Options {
@@ -61,7 +61,7 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
     let mut browser = Browser(started.expect("node starts ('make tools' installs it)"));
     let mut input = browser.0.stdin.take().unwrap();
     let output = BufReader::new(browser.0.stdout.take().unwrap());
-    let (lines, mut said) = mpsc::channel::<String>(64);
+    let (lines, mut received) = mpsc::channel::<String>(64);
     let reader = std::thread::spawn(move || {
         for line in output.lines().map_while(Result::ok) {
             if lines.blocking_send(line).is_err() {
@@ -69,15 +69,15 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
             }
         }
     });
-    while let Some(line) = tokio::time::timeout(PATIENCE, said.recv()).await.expect("the scenario goes on") {
-        let Ok(Value::Object(asked)) = serde_json::from_str(&line) else {
+    while let Some(line) = tokio::time::timeout(TIMEOUT, received.recv()).await.expect("the scenario goes on") {
+        let Ok(Value::Object(request)) = serde_json::from_str(&line) else {
             eprintln!("{name}: {line}");
             continue;
         };
-        let value = act(asked["do"].as_str().unwrap(), &asked["with"]).await;
-        writeln!(input, "{}", json!({ "answer": asked["ask"], "value": value })).unwrap();
+        let value = act(request["do"].as_str().unwrap(), &request["with"]).await;
+        writeln!(input, "{}", json!({ "answer": request["ask"], "value": value })).unwrap();
     }
-    drop(said);
+    drop(received);
     reader.join().unwrap();
     let ended = browser.0.wait().unwrap();
     assert!(ended.success(), "the scenario {name} failed: see above");
@@ -85,5 +85,5 @@ pub async fn play(name: &str, given: &Value, mut act: impl AsyncFnMut(&str, &Val
 
 /// Runs a scenario that requests no changes.
 pub async fn watch(name: &str, given: &Value) {
-    play(name, given, async |asked, _| panic!("{asked} is not offered here")).await;
+    play(name, given, async |step, _| panic!("{step} is not offered here")).await;
 }

@@ -41,9 +41,9 @@ async fn the_history_is_filtered_saved_and_pruned() {
         let outcome = format!("=HYPERLINK number {number} ");
         gateway.records().store.redirect_history().add(entry(&gateway, mac, old, outcome, answer)).await.unwrap();
     }
-    let told = given(&gateway, &json!({ "mac": mac(200), "hostile": HOSTILE }));
-    play("history", &told, async |asked, _| {
-        assert_eq!(asked, "call");
+    let parameters = given(&gateway, &json!({ "mac": mac(200), "hostile": HOSTILE }));
+    play("history", &parameters, async |step, _| {
+        assert_eq!(step, "call");
         let now = gangway_base::clock::Clock::now(&gangway_base::clock::SystemClock);
         let newest = entry(&gateway, mac(7), now, "the newest".into(), String::new());
         gateway.records().store.redirect_history().add(newest).await.unwrap();

@@ -15,11 +15,11 @@ use crate::{
 async fn changes_new_phones_and_a_restart_are_seen() {
     let gateway = Gateway::start_with(options()).await;
     phone_records::enter(&gateway, 0..40, |phone| phone.wanted = Wanted::Blocked).await;
-    let told = given(&gateway, &json!({ "mac": phone_records::numbered(5), "new": phone_records::numbered(40) }));
+    let parameters = given(&gateway, &json!({ "mac": phone_records::numbered(5), "new": phone_records::numbered(40) }));
     let gateway = Mutex::new(gateway);
-    play("live", &told, async |asked, with| {
+    play("live", &parameters, async |step, with| {
         let mut gateway = gateway.lock().await;
-        match asked {
+        match step {
             "firmware" => {
                 let mac: Mac = with["mac"].as_str().unwrap().parse().unwrap();
                 let phone = gateway.records().phone(mac).unwrap();

@@ -10,9 +10,9 @@ use crate::{
 #[actix_rt::test]
 async fn the_password_opens_the_page_and_wrong_ones_are_explained() {
     let mut gateway = Gateway::start_with(options()).await;
-    let told = given(&gateway, &json!({}));
-    play("login", &told, async |asked, _| {
-        assert_eq!(asked, "restart");
+    let parameters = given(&gateway, &json!({}));
+    play("login", &parameters, async |step, _| {
+        assert_eq!(step, "restart");
         gateway.restart().await;
         json!(null)
     })

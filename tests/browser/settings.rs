@@ -10,22 +10,22 @@ use serde_json::{Value, json};
 use crate::{
     harness::{given, options, play},
     support::{
-        bench::{Bench, world},
+        bench::{Bench, simulation},
         mac,
     },
 };
 
 #[actix_rt::test]
 async fn settings_are_checked_layered_and_seen_in_the_file() {
-    let bench = Bench::start_in(world().users(3).start().await.unwrap(), options()).await;
+    let bench = Bench::start_in(simulation().users(3).start().await.unwrap(), options()).await;
     let mac = mac(1);
     let phone = bench.installed(mac, model::T46U, "user1").await;
     let record = bench.records().phone(mac).unwrap();
     let secrets = ["secret-1", record.own.password.expose(), record.token.expose()];
-    let told = given(&bench.gateway, &json!({ "mac": mac, "secrets": secrets }));
-    play("settings", &told, async |asked, _| {
+    let parameters = given(&bench.gateway, &json!({ "mac": mac, "secrets": secrets }));
+    play("settings", &parameters, async |step, _| {
         let store = &bench.records().store;
-        match asked {
+        match step {
             "polls" => {
                 phone.poll_once().await.unwrap();
             }

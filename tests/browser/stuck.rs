@@ -15,35 +15,35 @@ use serde_json::{Value, json};
 use crate::{
     harness::{given, options, play},
     support::{
-        bench::{Bench, TITLE, world},
+        bench::{Bench, TITLE, simulation},
         mac,
     },
 };
 
 /// Handles the requests of the scenario.
-async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, with: &Value) {
+async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, step: &str, with: &Value) {
     let mac: Mac = with["mac"].as_str().unwrap().parse().unwrap();
     let user = with["user"].as_str().unwrap_or_default();
     let request = ProvisionRequest::new(&mac.to_string(), user, TITLE);
-    match (asked, installed.as_ref()) {
+    match (step, installed.as_ref()) {
         ("provision", _) => bench.provisioned(mac, user).await,
         ("foreign", _) => {
-            bench.world.rps.add_foreign_phone(mac, "https://elsewhere.example/");
+            bench.simulation.rps.add_foreign_phone(mac, "https://elsewhere.example/");
             assert!(!bench.ask(request).await.ok);
         }
         ("released elsewhere", _) => {
-            bench.world.rps.board().change(|state| state.phones.remove(&mac.to_string()));
+            bench.simulation.rps.board().change(|state| state.phones.remove(&mac.to_string()));
         }
         ("late", _) => {
-            let code = bench.world.devices.make_code(1, false);
-            bench.world.devices.expire_code(&code);
+            let code = bench.simulation.devices.make_code(1, false);
+            bench.simulation.devices.expire_code(&code);
             assert!(!bench.ask(ProvisionRequest { code: Some(code), ..request }).await.ok);
             bench.records().wait_devices(mac, DevicesState::NotInDomain).await;
         }
         ("lonely", _) => {
             assert!(bench.ask(ProvisionRequest { write_device: false, ..request }).await.ok);
             bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-            let _ = bench.world.add_phone(mac, model::T46U).boot().await;
+            let _ = bench.simulation.add_phone(mac, model::T46U).boot().await;
         }
         ("install", _) => *installed = Some(bench.installed(mac, model::T46U, user).await),
         ("reset", Some(phone)) => {
@@ -56,7 +56,7 @@ async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, w
             phone.factory_reset();
             assert!(phone.boot().await.unwrap().registered);
         }
-        ("forgotten", _) => bench.world.devices.forget(&mac.to_string()),
+        ("forgotten", _) => bench.simulation.devices.forget(&mac.to_string()),
         ("written long ago", _) => {
             let id = bench.records().phone(mac).unwrap().id;
             let event = NewEvent::new("registered", "Written long ago.");
@@ -76,13 +76,13 @@ async fn act(bench: &Bench, installed: &mut Option<YealinkPhone>, asked: &str, w
 
 #[actix_rt::test]
 async fn every_cause_has_its_sentence_and_its_button() {
-    let bench = Bench::start_in(world().users(9).start().await.unwrap(), options()).await;
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), options()).await;
     let macs = json!({
         "waits": mac(1), "foreign": mac(2), "late": mac(3), "lonely": mac(4), "works": mac(5), "bare": mac(6),
     });
     let mut installed = None;
-    play("stuck", &given(&bench.gateway, &macs), async |asked, with| {
-        act(&bench, &mut installed, asked, with).await;
+    play("stuck", &given(&bench.gateway, &macs), async |step, with| {
+        act(&bench, &mut installed, step, with).await;
         Value::Null
     })
     .await;

@@ -67,8 +67,8 @@ fn hostile_names_add_no_element_and_no_attribute() {
         phone.accounts[0].cn = name.to_owned();
         let text = file(&phone, &layers(false, &[]), Stage::Personal).unwrap();
         assert_eq!(shape(&text), shape(&plain), "{name}");
-        let shown = text_at(&text, "PhoneConfig/Ext1/SubscriberInformation/DisplayName").unwrap();
-        assert_eq!(shown.split_whitespace().collect::<String>(), read.split_whitespace().collect::<String>());
+        let displayed = text_at(&text, "PhoneConfig/Ext1/SubscriberInformation/DisplayName").unwrap();
+        assert_eq!(displayed.split_whitespace().collect::<String>(), read.split_whitespace().collect::<String>());
     }
 }
 

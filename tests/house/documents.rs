@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use super::sources::files;
 
 /// Documents outside the repository. Readers of a comment cannot follow references to them.
-const PAPERS: &[&str] = &[
+const DOCUMENTS: &[&str] = &[
     "DESIGN",
     "STYLE.md",
     "CRATES.md",
@@ -23,7 +23,8 @@ const REQUIREMENTS: &[&str] = &[
 ];
 /// Returns citations that readers cannot look up.
 fn foreign_citations(text: &str) -> Vec<String> {
-    let papers = PAPERS.iter().filter(|paper| text.contains(**paper)).map(|paper| (*paper).to_owned());
+    let documents =
+        DOCUMENTS.iter().filter(|document| text.contains(**document)).map(|document| (*document).to_owned());
     let is_word = |c: char| c.is_ascii_alphanumeric();
     let numbers = REQUIREMENTS.iter().flat_map(|kind| {
         let numbered = format!("{kind}-");
@@ -33,7 +34,7 @@ fn foreign_citations(text: &str) -> Vec<String> {
         });
         found.map(|(at, _)| text[at..at + numbered.len() + 2].to_owned()).collect::<Vec<_>>()
     });
-    papers.chain(numbers).collect()
+    documents.chain(numbers).collect()
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn the_documentation_of_settings_is_their_table() {
 #[test]
 fn the_tutorial_shows_the_folder_that_is_tested() {
     let page = fs::read_to_string("docs/vendors.md").unwrap();
-    let mut shown = Vec::new();
+    let mut examples = Vec::new();
     let mut parts = page.split("\n```");
     let mut before = parts.next().unwrap();
     while let (Some(block), Some(after)) = (parts.next(), parts.next()) {
@@ -77,7 +78,7 @@ fn the_tutorial_shows_the_folder_that_is_tested() {
         if path.starts_with("vendors/") || path.starts_with("templates/") {
             let kept = fs::read_to_string(format!("fixtures/vendor-folder/{path}")).unwrap();
             assert_eq!(format!("{text}\n"), kept, "docs/vendors.md shows another {path}");
-            shown.push(path);
+            examples.push(path);
         }
         before = after;
     }
@@ -88,8 +89,8 @@ fn the_tutorial_shows_the_folder_that_is_tested() {
         }
     }
     files.sort();
-    shown.sort();
-    assert_eq!(shown, files);
+    examples.sort();
+    assert_eq!(examples, files);
 }
 
 /// Collects the tests of a file by their full names, as printed by `cargo nextest`: binary or nothing, modules,

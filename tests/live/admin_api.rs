@@ -10,7 +10,7 @@ use gangway_sim::session::OpenError;
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     gateway::Gateway,
     options::{Options, PASSWORD},
     page::{Page, person, typed},
@@ -24,8 +24,8 @@ fn numbered(number: u16) -> Mac {
 }
 
 /// A gateway with phones in its records, but without a PBX.
-async fn full() -> (Gateway, gangway_sim::world::World) {
-    let world = world().start().await.unwrap();
+async fn full() -> (Gateway, gangway_sim::simulation::Simulation) {
+    let simulation = simulation().start().await.unwrap();
     let gateway = Gateway::start_with(Options::default()).await;
     let records = gateway.records();
     for number in 0..PHONES {
@@ -41,24 +41,24 @@ async fn full() -> (Gateway, gangway_sim::world::World) {
         phone.accounts[0].hwid = phone.mac.to_string();
         records.store.phones().create(phone, Vec::new()).await.unwrap();
     }
-    (gateway, world)
+    (gateway, simulation)
 }
 
 #[actix_rt::test]
 async fn a_thousand_phones_are_found_sorted_and_followed() {
-    let (gateway, world) = full().await;
+    let (gateway, simulation) = full().await;
     let (store, instance) = (&gateway.records().store, gateway.records().instance);
-    let asked = gateway.records().phone(numbered(42)).unwrap();
+    let record = gateway.records().phone(numbered(42)).unwrap();
     store.requests().note(RequestNote {
         instance,
-        phone: Some(asked.id),
-        at: asked.created,
+        phone: Some(record.id),
+        at: record.created,
         address: [192, 0, 2, 99].into(),
         user_agent: None,
         file: "x.cfg".into(),
         outcome: "delivered",
     });
-    let mut page = Page::open(&world, &gateway.socket_url()).await;
+    let mut page = Page::open(&simulation, &gateway.socket_url()).await;
     let hello = page.ask("Hello", json!({})).await;
     assert_eq!(hello["person"]["login"], "pbx");
     assert!(
@@ -121,21 +121,25 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
     let first = gateway.records().phone(numbered(0)).unwrap();
 
     store.phones().change(first.id, |phone, _| phone.model = Some("<script>".into())).await.unwrap();
-    let told = page.told("DevicesChanged", |told| told["phones"][0]["id"] == first.id.0).await;
-    assert_eq!((&told["phones"][0]["model"], told.get("window")), (&json!("<script>"), None), "{told}");
+    let message = page.until_message("DevicesChanged", |message| message["phones"][0]["id"] == first.id.0).await;
+    assert_eq!((&message["phones"][0]["model"], message.get("window")), (&json!("<script>"), None), "{message}");
 
     store.phones().change(first.id, |phone, _| phone.accounts[0].cn = "zz".into()).await.unwrap();
-    let told = page.told("DevicesChanged", |told| told["gone"] == json!([first.id.0])).await;
-    assert_eq!(told["window"][0], ids[1], "{told}");
+    let message = page.until_message("DevicesChanged", |message| message["gone"] == json!([first.id.0])).await;
+    assert_eq!(message["window"][0], ids[1], "{message}");
 
     let mut phone = Phone::sample();
     (phone.instance, phone.wanted) = (instance, Wanted::Blocked);
     phone.token = gangway::phone::record::new_token();
     phone.accounts[0].cn = "Aaron".into();
     let phone = store.phones().create(phone, Vec::new()).await.unwrap();
-    let told = page.told("DevicesChanged", |told| told["total"] == PHONES + 1).await;
-    assert_eq!((&told["window"][0], &told["phones"][0]["name"]), (&json!(phone.id.0), &json!("Aaron")), "{told}");
-    assert_eq!(told["counts"]["yealink"]["leaving"], PHONES + 1);
+    let message = page.until_message("DevicesChanged", |message| message["total"] == PHONES + 1).await;
+    assert_eq!(
+        (&message["window"][0], &message["phones"][0]["name"]),
+        (&json!(phone.id.0), &json!("Aaron")),
+        "{message}"
+    );
+    assert_eq!(message["counts"]["yealink"]["leaving"], PHONES + 1);
 }
 
 #[actix_rt::test]
@@ -143,14 +147,14 @@ async fn who_did_not_log_in_to_the_admin_app_gets_nothing() {
     let bench = Bench::start().await;
     let url = bench.gateway.socket_url();
     // A user whom the PBX admitted to a provider's app.
-    let mut other = Page::open_as(&bench.world, &url, person("gangway-yealink")).await.unwrap();
+    let mut other = Page::open_as(&bench.simulation, &url, person("gangway-yealink")).await.unwrap();
     other.send("Hello", json!({})).await;
     other.send("Devices", json!({})).await;
     other.send("AppInfo", json!({})).await;
-    let silent = tokio::time::timeout(std::time::Duration::from_secs(1), other.told("HelloResult", |_| true));
+    let silent = tokio::time::timeout(std::time::Duration::from_secs(1), other.until_message("HelloResult", |_| true));
     assert!(silent.await.is_err(), "an answer of the admin api on another app");
     // The password login is off unless the configuration enables it.
-    assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused));
+    assert_eq!(Page::open_as(&bench.simulation, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused));
 }
 
 #[actix_rt::test]
@@ -159,17 +163,21 @@ async fn the_password_login_is_opened_by_the_configuration_and_throttled() {
         instance: "admin_password_login = true\nadmin_from = [\"127.0.0.0/8\"]".into(),
         ..Options::default()
     };
-    let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+    let bench = Bench::start_in(simulation().start().await.unwrap(), options).await;
     let url = bench.gateway.socket_url();
-    let mut page = Page::open_as(&bench.world, &url, typed(PASSWORD)).await.unwrap();
+    let mut page = Page::open_as(&bench.simulation, &url, typed(PASSWORD)).await.unwrap();
     assert_eq!(page.ask("Hello", json!({})).await["person"]["login"], "password");
     for _ in 0..5 {
-        assert_eq!(Page::open_as(&bench.world, &url, typed("guess")).await.err(), Some(OpenError::Refused));
+        assert_eq!(Page::open_as(&bench.simulation, &url, typed("guess")).await.err(), Some(OpenError::Refused));
     }
-    assert_eq!(Page::open_as(&bench.world, &url, typed(PASSWORD)).await.err(), Some(OpenError::Refused), "throttled");
+    assert_eq!(
+        Page::open_as(&bench.simulation, &url, typed(PASSWORD)).await.err(),
+        Some(OpenError::Refused),
+        "throttled"
+    );
     // Users who log in through the PBX are throttled as well. The PBX itself is not.
-    let through = Page::open_as(&bench.world, &url, person("gangway-admin")).await;
+    let through = Page::open_as(&bench.simulation, &url, person("gangway-admin")).await;
     assert_eq!(through.err(), Some(OpenError::Refused), "throttled");
-    bench.world.pbx.restart();
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.pbx.restart();
+    bench.simulation.wait_gateway().await.unwrap();
 }

@@ -5,11 +5,11 @@ use gangway::{
     phone::{facet::DevicesState, record::Phone},
     store::HistoryEntry,
 };
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::Options,
     page::Page,
@@ -17,9 +17,9 @@ use crate::support::{
 };
 
 async fn bench() -> (Bench, Page) {
-    let world = world().users(5).start().await.unwrap();
-    let bench = Bench::start_in(world, Options::default()).await;
-    let page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let simulation = simulation().users(5).start().await.unwrap();
+    let bench = Bench::start_in(simulation, Options::default()).await;
+    let page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     (bench, page)
 }
 
@@ -30,7 +30,7 @@ fn named<'a>(settings: &'a [Value], name: &str) -> &'a Value {
 #[actix_rt::test]
 async fn settings_are_shown_checked_and_changed() {
     let (bench, mut page) = bench().await;
-    let mut other = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut other = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     other.parts("Settings", json!({})).await;
 
     let wrong = json!({ "scope": "instance", "values": {
@@ -45,7 +45,7 @@ async fn settings_are_shown_checked_and_changed() {
 
     let right = json!({ "scope": "vendor:yealink", "values": { "language": "de", "ldap_password": "hunter2 long" } });
     assert_eq!(page.ask("SettingsSet", right).await.get("error"), None);
-    other.told("SettingsChanged", |_| true).await;
+    other.until_message("SettingsChanged", |_| true).await;
     let settings = page.rows("Settings", json!({ "scope": "vendor:yealink" }), "settings").await;
     let language = named(&settings, "language");
     assert_eq!((&language["value"], &language["origin"]), (&json!("de"), &json!("vendor:yealink")));
@@ -53,7 +53,7 @@ async fn settings_are_shown_checked_and_changed() {
     assert_eq!(named(&settings, "ldap_password")["set"], true);
     assert!(settings.iter().all(|setting| setting["layered"] == true));
     let instance = page.rows("Settings", json!({}), "settings").await;
-    assert!(!serde_json::to_string(&instance).unwrap().contains(World::RPS_PASSWORD));
+    assert!(!serde_json::to_string(&instance).unwrap().contains(Simulation::RPS_PASSWORD));
     // An unchanged secret field keeps the secret.
     page.ask("SettingsSet", json!({ "scope": "vendor:yealink", "values": { "ldap_password": "", "language": null } }))
         .await;
@@ -91,7 +91,7 @@ async fn the_history_is_filtered_exported_and_pruned() {
     };
     records.store.redirect_history().add(old(7, "<script>alert(1)</script>")).await.unwrap();
     records.store.redirect_history().add(old(8, &"ä\u{1}\"".repeat(60_000))).await.unwrap();
-    page.told("HistoryChanged", |_| true).await;
+    page.until_message("HistoryChanged", |_| true).await;
 
     let all = page.rows("History", json!({ "count": 500 }), "rows").await;
     assert!(all.len() >= 5, "{all:#?}");
@@ -162,7 +162,7 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
     page.until_devices().await;
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], 3, "{started}");
-    let done = page.told("ImportProgress", |told| told["finished"] == true).await;
+    let done = page.until_message("ImportProgress", |message| message["finished"] == true).await;
     assert_eq!((&done["changed"], &done["failed"]), (&json!(2), &json!(1)), "{done}");
     let failure = &done["errors"][0];
     assert_eq!(failure["line"], 4, "{done}");
@@ -176,7 +176,8 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
     let parts = import(&mut page, &good).await;
     assert_eq!((&parts[0]["good"], &parts[0]["known"]), (&json!(3), &json!(2)), "{parts:#?}");
     page.ask("ImportStart", json!({})).await;
-    let done = page.told("ImportProgress", |told| told["finished"] == true && told["unchanged"] == 2).await;
+    let done =
+        page.until_message("ImportProgress", |message| message["finished"] == true && message["unchanged"] == 2).await;
     assert_eq!(done["changed"], 0, "{done}");
     assert_eq!((times(1), times(2)), (1, 1));
 }
@@ -184,9 +185,9 @@ async fn a_file_of_phones_is_checked_by_line_imported_and_changes_nothing_twice(
 #[actix_rt::test]
 async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     const LINES: u8 = 60;
-    let world = world().users(LINES.into()).start().await.unwrap();
-    let mut bench = Bench::start_in(world, Options::default()).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let simulation = simulation().users(LINES.into()).start().await.unwrap();
+    let mut bench = Bench::start_in(simulation, Options::default()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let mut file = b"mac,user,password\n".to_vec();
     for number in 1..=LINES {
         file.extend(format!("{},user{number},secret-{number}\n", mac(number)).bytes());
@@ -198,10 +199,10 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     // is.
     const CODES: usize = 5;
     let gate = "GetProvisioningCode";
-    bench.world.devices.gates().arm_nth(gate, CODES + 1);
+    bench.simulation.devices.gates().arm_nth(gate, CODES + 1);
     let started = page.ask("ImportStart", json!({ "category": "1" })).await;
     assert_eq!(started["lines"], LINES, "{started}");
-    bench.world.devices.gates().wait_until_held(gate).await.unwrap();
+    bench.simulation.devices.gates().wait_until_held(gate).await.unwrap();
     let begun = |records: &Records| (records.store.phones().len() == CODES).then(|| records.store.phones().all());
     let phones = bench.records().wait_for("the first lines", begun).await;
     // If Devices has accepted a phone's code but the password is not on disk yet, the phone needs another code after a
@@ -212,15 +213,15 @@ async fn an_import_cut_off_by_a_restart_goes_on_with_the_same_file() {
     }
     drop(page);
     bench.gateway.restart().await;
-    bench.world.devices.gates().release(gate);
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.devices.gates().release(gate);
+    bench.simulation.wait_gateway().await.unwrap();
     assert_eq!(bench.records().store.phones().len(), CODES, "the restart has cut the import off");
 
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     import(&mut page, &file).await;
     page.until_devices().await;
     page.ask("ImportStart", json!({ "category": "1" })).await;
-    let done = page.told("ImportProgress", |told| told["finished"] == true).await;
+    let done = page.until_message("ImportProgress", |message| message["finished"] == true).await;
     assert_eq!(done["failed"], 0, "{done}");
     assert_eq!(done["changed"].as_u64().unwrap() + done["unchanged"].as_u64().unwrap(), u64::from(LINES), "{done}");
     let phones = bench.records().store.phones().all();
@@ -250,25 +251,25 @@ async fn a_file_of_twenty_thousand_lines_is_checked() {
 #[actix_rt::test]
 async fn notices_come_and_go_and_a_snapshot_shows_every_connection() {
     let (bench, mut page) = bench().await;
-    let keys = |told: &Value| -> Vec<String> {
-        let notices = told["notices"].as_array().unwrap();
+    let keys = |message: &Value| -> Vec<String> {
+        let notices = message["notices"].as_array().unwrap();
         notices.iter().map(|notice| notice["key"].as_str().unwrap().to_owned()).collect()
     };
     let now = page.ask("Notices", json!({})).await;
     assert!(keys(&now).contains(&"clear-text".to_owned()), "{now}");
     assert!(!keys(&now).contains(&"pbx-away".to_owned()), "{now}");
 
-    let shown = page.until_devices().await;
+    let connections = page.until_devices().await;
     for kind in ["sysclients", "redirect"] {
-        assert!(shown.iter().any(|row| row["kind"] == kind), "{shown:#?}");
+        assert!(connections.iter().any(|row| row["kind"] == kind), "{connections:#?}");
     }
 
-    bench.world.pbx.go_away();
-    let told = page.told("NoticesChanged", |told| keys(told).contains(&"pbx-away".to_owned())).await;
-    let away = told["notices"].as_array().unwrap().iter().find(|notice| notice["key"] == "pbx-away").unwrap();
+    bench.simulation.pbx.go_away();
+    let message = page.until_message("NoticesChanged", |message| keys(message).contains(&"pbx-away".to_owned())).await;
+    let away = message["notices"].as_array().unwrap().iter().find(|notice| notice["key"] == "pbx-away").unwrap();
     assert!(away["since"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{away}");
-    bench.world.pbx.come_back();
-    page.told("NoticesChanged", |told| !keys(told).contains(&"pbx-away".to_owned())).await;
+    bench.simulation.pbx.come_back();
+    page.until_message("NoticesChanged", |message| !keys(message).contains(&"pbx-away".to_owned())).await;
 }
 
 #[actix_rt::test]
@@ -287,8 +288,8 @@ async fn hostile_names_and_requests_stay_data() {
     page.until_total(json!({ "search": "ONERROR" }), 1).await;
     let rows = page.rows("Devices", json!({ "query": { "search": "ONERROR" } }), "phones").await;
     assert_eq!((&rows[0]["name"], &rows[0]["model"]), (&json!(hostile), &json!(hostile)));
-    let shown = page.ask("Phone", json!({ "mac": phone.mac })).await;
-    assert_eq!(shown["phone"]["accounts"][0]["user"], hostile);
+    let details = page.ask("Phone", json!({ "mac": phone.mac })).await;
+    assert_eq!(details["phone"]["accounts"][0]["user"], hostile);
 
     for (mt, body) in [
         ("Devices", json!({ "offset": -1 })),

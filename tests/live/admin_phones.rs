@@ -7,16 +7,16 @@ use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, TITLE, comes_up, world},
+    bench::{Bench, TITLE, comes_up, simulation},
     mac,
     options::Options,
     page::Page,
 };
 
 async fn bench() -> (Bench, Page) {
-    let world = world().users(9).start().await.unwrap();
-    let bench = Bench::start_in(world, Options::default()).await;
-    let page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let simulation = simulation().users(9).start().await.unwrap();
+    let bench = Bench::start_in(simulation, Options::default()).await;
+    let page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     (bench, page)
 }
 
@@ -41,18 +41,18 @@ async fn phones_on_their_way_say_what_they_wait_for() {
     assert_eq!(sentence["action"]["name"], "redirect-again");
 
     let foreign = mac(2);
-    bench.world.rps.add_foreign_phone(foreign, "https://elsewhere.example/");
+    bench.simulation.rps.add_foreign_phone(foreign, "https://elsewhere.example/");
     assert!(!bench.provision(foreign, "user2").await.ok);
     let sentence = page.until_cause(foreign, "redirect-foreign-owner").await;
     assert_eq!(sentence["action"]["name"], "redirect-again");
-    bench.world.rps.board().change(|state| state.phones.remove(&foreign.to_string()));
+    bench.simulation.rps.board().change(|state| state.phones.remove(&foreign.to_string()));
     page.act(foreign, "redirect-again", json!({})).await;
     bench.records().wait_redirect(foreign, RedirectState::Redirected).await;
     assert_audit(&mut page, foreign, "Redirect again").await;
 
     let late = mac(3);
-    let code = bench.world.devices.make_code(1, false);
-    bench.world.devices.expire_code(&code);
+    let code = bench.simulation.devices.make_code(1, false);
+    bench.simulation.devices.expire_code(&code);
     let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&late.to_string(), "user3", TITLE) };
     assert!(!bench.ask(request).await.ok);
     let sentence = page.until_cause(late, "code-refused").await;
@@ -69,7 +69,7 @@ async fn phones_on_their_way_say_what_they_wait_for() {
         ProvisionRequest { write_device: false, ..ProvisionRequest::new(&lonely.to_string(), "user4", TITLE) };
     assert!(bench.ask(request).await.ok);
     bench.records().wait_redirect(lonely, RedirectState::Redirected).await;
-    let _ = bench.world.add_phone(lonely, model::T46U).boot().await;
+    let _ = bench.simulation.add_phone(lonely, model::T46U).boot().await;
     let sentence = page.until_cause(lonely, "device-not-found").await;
     assert!(sentence["next"]["text"].as_str().unwrap().contains(&lonely.to_string()), "{sentence}");
 
@@ -111,7 +111,7 @@ async fn phones_in_service_say_what_happened_to_them() {
     place("last-request");
     assert!(entries.is_sorted_by_key(|entry| entry["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap()));
 
-    bench.world.devices.forget(&mac.to_string());
+    bench.simulation.devices.forget(&mac.to_string());
     let sentence = page.until_cause(mac, "removed-in-devices").await;
     assert_eq!(sentence["action"]["name"], "new-code");
     page.act(mac, "new-code", json!({ "category": "1" })).await;
@@ -146,9 +146,9 @@ async fn the_file_is_shown_masked_and_a_generated_password_on_demand_leaves_a_tr
 
     let lines = page.rows("Config", json!({ "mac": mac }), "lines").await;
 
-    let shown = serde_json::to_string(&lines).unwrap();
+    let details = serde_json::to_string(&lines).unwrap();
     for secret in ["secret-1", record.own.password.expose(), record.token.expose()] {
-        assert!(!shown.contains(secret), "the file shows {secret}");
+        assert!(!details.contains(secret), "the file shows {secret}");
     }
     let hidden = lines
         .iter()
@@ -173,11 +173,11 @@ async fn the_file_is_shown_masked_and_a_generated_password_on_demand_leaves_a_tr
         assert_eq!(refused["code"]["key"], "bad-request", "{refused}");
     }
 
-    let shown = page.ask("Phone", json!({ "mac": mac })).await;
-    assert_eq!(shown["phone"]["holdsCurrentFile"], true, "{shown}");
+    let details = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(details["phone"]["holdsCurrentFile"], true, "{details}");
     page.ask("SettingsSet", json!({ "scope": format!("phone:{mac}"), "values": { "language": "fr" } })).await;
-    let shown = page.ask("Phone", json!({ "mac": mac })).await;
-    assert_eq!(shown["phone"]["holdsCurrentFile"], false, "{shown}");
+    let details = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(details["phone"]["holdsCurrentFile"], false, "{details}");
     let pending = page.ask("SettingsPending", json!({})).await;
     assert_eq!((&pending["phones"], &pending["outdated"]), (&json!(1), &json!(1)));
     let pending = page.ask("SettingsPending", json!({ "scope": format!("phone:{mac}") })).await;
@@ -192,7 +192,7 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     let refused = page.ask("Diff", json!({ "mac": mac })).await;
     assert_eq!(refused["code"]["key"], "nothing-delivered", "{refused}");
     let record = bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    let phone = bench.world.add_phone(mac, model::T46U);
+    let phone = bench.simulation.add_phone(mac, model::T46U);
     comes_up(&phone).await;
     bench.records().wait_request(mac, RequestState::Provisioned).await;
 
@@ -205,7 +205,7 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
             }
         }
     };
-    let same = tokio::time::timeout(crate::support::records::PATIENCE, held).await.expect("the file is held");
+    let same = tokio::time::timeout(crate::support::records::TIMEOUT, held).await.expect("the file is held");
     assert_eq!(
         (&same[0]["added"], &same[0]["removed"], &same[0]["held"]["last"]),
         (&json!(0), &json!(0), &json!(true)),
@@ -231,9 +231,9 @@ async fn what_would_change_at_a_phone_is_shown_beside_what_it_fetched() {
     // The phone's next fetch ends the difference. This also works once the delivered file is in the store.
     phone.poll_once().await.unwrap();
     let current = async { while page.ask("Diff", json!({ "mac": mac })).await["added"] != 0 {} };
-    tokio::time::timeout(crate::support::records::PATIENCE, current).await.expect("the new file is held");
-    let told = page.ask("Chart", json!({})).await;
+    tokio::time::timeout(crate::support::records::TIMEOUT, current).await.expect("the new file is held");
+    let answer = page.ask("Chart", json!({})).await;
     let sum =
-        |name: &str| told["hours"].as_array().unwrap().iter().map(|hour| hour[name].as_u64().unwrap()).sum::<u64>();
-    assert_eq!(sum("provisionings"), 1, "{told}");
+        |name: &str| answer["hours"].as_array().unwrap().iter().map(|hour| hour[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum("provisionings"), 1, "{answer}");
 }

@@ -44,7 +44,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     let before = bench.records().phone(mac).unwrap();
     let old_url = bench.phone_url(mac);
     // The administrator removes the phone from the first user.
-    bench.world.pbx.delete_device(&mac.to_string());
+    bench.simulation.pbx.delete_device(&mac.to_string());
 
     bench.provisioned(mac, "user2").await;
 
@@ -64,7 +64,7 @@ async fn another_user_makes_the_old_url_and_credentials_worthless() {
     assert_eq!(http::get(&format!("{old_url}{mac}.cfg"), &agent).status, 404);
     let report = phone.poll_once().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-2")), "{report:#?}");
-    assert!(report.requests.iter().all(|asked| !asked.file.starts_with(&mac.to_string()) || asked.status != 200));
+    assert!(report.requests.iter().all(|request| !request.file.starts_with(&mac.to_string()) || request.status != 200));
 
     phone.factory_reset();
     let report = phone.boot().await.unwrap();
@@ -85,7 +85,7 @@ async fn a_renamed_user_keeps_the_phone() {
     let before = bench.records().phone(mac).unwrap();
     let guid = before.accounts[0].user_guid.clone().expect("the user's guid is learned");
 
-    bench.world.pbx.rename_user(&guid, "anna", "Anna A.");
+    bench.simulation.pbx.rename_user(&guid, "anna", "Anna A.");
     bench.provisioned(mac, "anna").await;
 
     let after = bench.records().wait_phone(mac, "the new name", |phone| phone.accounts[0].username == "anna").await;

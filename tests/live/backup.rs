@@ -46,33 +46,34 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     let busy = bench.gateway.command(&["restore", file_text, "--replace", "--passphrase-file", words_text]);
     assert!(!busy.status.success() && out(&busy).contains("already serves"), "{}", out(&busy));
     bench.gateway.stop();
-    let options = Options::default().redirecting(&bench.world);
+    let options = Options::default().redirecting(&bench.simulation);
     let host = tempfile::tempdir().unwrap();
     let (http_at, ops) = (bench.gateway.address(), process::free_port());
     options.write(host.path(), http_at, ops);
     let config = host.path().join("gangway.toml");
     let restored = process::run(&config, &["restore", file_text, "--passphrase-file", words_text, "--json"]);
-    let told: Value = serde_json::from_slice(&restored.stdout).unwrap_or_else(|_| panic!("{}", out(&restored)));
-    assert_eq!((&told["phones"], &told["passive"]), (&1.into(), &true.into()));
+    let output: Value = serde_json::from_slice(&restored.stdout).unwrap_or_else(|_| panic!("{}", out(&restored)));
+    assert_eq!((&output["phones"], &output["passive"]), (&1.into(), &true.into()));
     let occupied = process::run(&config, &["restore", file_text, "--passphrase-file", words_text]);
     assert!(!occupied.status.success() && out(&occupied).contains("--replace"), "{}", out(&occupied));
 
     // While passive, the gateway answers no phone and opens no sysclient. Users gets an error and the operator sees the
     // reason.
-    let connected = || bench.world.devices.board().read(|state| state.connections.len());
-    let calls = || bench.world.rps.board().read(|state| state.calls.len());
-    let asked = calls();
+    let connected = || bench.simulation.devices.board().read(|state| state.connections.len());
+    let calls = || bench.simulation.rps.board().read(|state| state.calls.len());
+    let calls_before = calls();
     let mut serving = Gateway::serve_in(host, options, http_at, ops).await;
     let url = format!("{}{first}.cfg", bench.phone_url(first));
     assert_eq!(http::get(&url, &model::T46U.user_agent(first)).status, 503);
     let ready = http::get(&serving.ops_url("readyz"), "curl");
     assert!(ready.status == 503 && ready.text().contains("passive"), "{}", ready.text());
-    bench.world.connect_gateway(&serving.base());
-    bench.world.wait_gateway().await.unwrap();
-    let answer = bench.world.users.provision(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await.unwrap();
+    bench.simulation.connect_gateway(&serving.base());
+    bench.simulation.wait_gateway().await.unwrap();
+    let answer =
+        bench.simulation.users.provision(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await.unwrap();
     assert!(!answer.ok && answer.error.unwrap_or_default().contains("--take-over"));
     assert!(serving.records().phone(second).is_none(), "nothing is written");
-    assert_eq!((connected(), calls()), (0, asked));
+    assert_eq!((connected(), calls()), (0, calls_before));
 
     // After the takeover the sysclient is connected again, and the phone authenticates with its own credentials and is
     // served.
@@ -81,12 +82,13 @@ async fn a_restored_gateway_is_passive_until_it_takes_over() {
     serving.stop();
     good(&serving.command(&["restore", "--take-over"]));
     serving.start_again().await;
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.wait_gateway().await.unwrap();
     let record = serving.records().wait_devices(first, DevicesState::Received).await;
     assert!(!record.window.is_open(record.created), "what was open then is closed now");
     let booted = phone.boot().await.unwrap();
     assert!(booted.registered && booted.redirect_status.is_none(), "{booted:?}");
-    let answer = bench.world.users.provision(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await.unwrap();
+    let answer =
+        bench.simulation.users.provision(ProvisionRequest::new(&second.to_string(), "user2", TITLE)).await.unwrap();
     assert!(answer.ok, "{:?}", answer.error);
 }
 
@@ -98,9 +100,9 @@ async fn the_sealing_key_is_rotated_while_phones_are_served() {
     let phone = bench.installed(first, model::T46U, "user1").await;
     let before = bench.records().phone(first).unwrap();
 
-    let told = good(&bench.gateway.command(&["keys", "rotate"]));
+    let answer = good(&bench.gateway.command(&["keys", "rotate"]));
 
-    assert!(told.contains("sealed with the new key, number 2"), "{told}");
+    assert!(answer.contains("sealed with the new key, number 2"), "{answer}");
     bench.installed(second, model::T31P, "user2").await;
     phone.poll_once().await.unwrap();
     bench.gateway.restart().await;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::Options,
     process::free_port,
@@ -76,8 +76,8 @@ async fn gateway(dir: &Path, https: SocketAddr) -> (Bench, PathBuf) {
         settings: vec![("provisioning_scheme".into(), "https".into())],
         ..Options::default()
     };
-    let world = world().users(2).start().await.unwrap();
-    let bench = Bench::start_in(world, options).await;
+    let simulation = simulation().users(2).start().await.unwrap();
+    let bench = Bench::start_in(simulation, options).await;
     bench.provisioned(mac(1), "user1").await;
     (bench, ca)
 }
@@ -110,12 +110,12 @@ async fn a_ca_that_cannot_be_read_is_named_with_its_key_in_the_configuration() {
     std::fs::write(&ca, [0xff, 0xfe]).unwrap();
 
     let files = [format!("{url}{}.cfg", mac(1)), format!("{url}ca.pem")];
-    for (asked, file) in files.iter().enumerate() {
+    for (index, file) in files.iter().enumerate() {
         assert_eq!(first_answer(file).await.0, 503, "{file}");
         let errors = bench.gateway.errors();
-        assert_eq!(errors.len(), asked + 1, "{errors:?}");
-        let said = errors.last().unwrap();
-        assert!(said.contains("[https] phone_ca") && said.contains(&ca.display().to_string()), "{said}");
+        assert_eq!(errors.len(), index + 1, "{errors:?}");
+        let error = errors.last().unwrap();
+        assert!(error.contains("[https] phone_ca") && error.contains(&ca.display().to_string()), "{error}");
     }
 }
 

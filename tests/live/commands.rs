@@ -45,7 +45,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
         let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", minutes]);
         let since = Instant::now();
         assert!(done.status.success(), "{}", err(&done));
-        tokio::time::timeout(crate::support::records::PATIENCE, changes.recv())
+        tokio::time::timeout(crate::support::records::TIMEOUT, changes.recv())
             .await
             .expect("the change is seen")
             .unwrap();
@@ -65,7 +65,7 @@ async fn a_setting_takes_effect_in_the_running_gateway_within_a_second() {
     let own = mac.to_string();
     let done = bench.gateway.command(&["settings", "set", "update_interval_minutes", "78", "--phone", &own]);
     assert!(done.status.success(), "{}", err(&done));
-    tokio::time::timeout(crate::support::records::PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();
+    tokio::time::timeout(crate::support::records::TIMEOUT, changes.recv()).await.expect("the change is seen").unwrap();
     phone.poll_once().await.unwrap();
     assert_eq!(phone.board().read(|flash| flash.settings.repeat_minutes(false)), Some(78));
 }
@@ -109,14 +109,14 @@ async fn phones_are_listed_and_shown_for_people_and_for_programs() {
 
     // The phone can be given in any usual spelling of its MAC.
     let spelled = first.spelled("-").to_uppercase();
-    let shown = json(&bench.gateway.command(&["phones", "show", &spelled, "--json"]));
-    assert_eq!(shown["mac"], first.to_string());
-    assert!(!shown["events"].as_array().unwrap().is_empty());
+    let answer = json(&bench.gateway.command(&["phones", "show", &spelled, "--json"]));
+    assert_eq!(answer["mac"], first.to_string());
+    assert!(!answer["events"].as_array().unwrap().is_empty());
     let people = bench.gateway.command(&["phones", "show", &first.to_string()]);
     assert!(out(&people).contains("Config Received") && out(&people).contains("User 1"), "{}", out(&people));
     let record = bench.records().phone(first).unwrap();
     for secret in ["secret-1", record.token.expose(), record.own.password.expose()] {
-        assert!(!out(&people).contains(secret) && !shown.to_string().contains(secret), "{secret} is shown");
+        assert!(!out(&people).contains(secret) && !answer.to_string().contains(secret), "{secret} is shown");
     }
     let unknown = bench.gateway.command(&["phones", "show", "80:5e:c0:99:99:99"]);
     assert!(!unknown.status.success());
@@ -185,7 +185,7 @@ async fn check_tells_by_its_exit_code_whether_phones_will_work() {
     let good = bench.gateway.command(&["check"]);
     assert_eq!(good.status.code(), Some(0), "{}{}", out(&good), err(&good));
 
-    bench.world.rps.stop().await;
+    bench.simulation.rps.stop().await;
     let away = bench.gateway.command(&["check"]);
     assert!(out(&away).to_lowercase().contains("redirect") || out(&away).contains("yealink"), "{}", out(&away));
 
@@ -201,8 +201,8 @@ fn an_unknown_configuration_key_is_refused_by_name_and_file() {
     for command in [["serve"].as_slice(), &["check"], &["phones", "list"]] {
         let done = site.run(command);
         assert!(!done.status.success(), "{command:?}");
-        let said = format!("{}{}", out(&done), err(&done));
-        assert!(said.contains("passwort") && said.contains("gangway.toml"), "{command:?}: {said}");
+        let output = format!("{}{}", out(&done), err(&done));
+        assert!(output.contains("passwort") && output.contains("gangway.toml"), "{command:?}: {output}");
     }
     let missing = run(&site.config().with_file_name("elsewhere.toml"), &["serve"]);
     assert!(!missing.status.success());
@@ -238,30 +238,30 @@ fn one_data_directory_serves_one_gateway() {
 /// No secret appears in the log at the most verbose level.
 #[actix_rt::test]
 async fn the_log_holds_no_secret() {
-    let world = crate::support::bench::world().start().await.unwrap();
-    let options = Options::default().redirecting(&world);
+    let simulation = crate::support::bench::simulation().start().await.unwrap();
+    let options = Options::default().redirecting(&simulation);
     let site = Site::new(&options);
     site.log_everything();
     let records = site.records(&options).await;
     let process = site.serve();
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
+    simulation.connect_gateway(&site.url());
+    simulation.wait_gateway().await.unwrap();
     let mac = mac(1);
-    let code = world.devices.make_code(1, false);
+    let code = simulation.devices.make_code(1, false);
     let request = gangway_sim::users::ProvisionRequest {
         code: Some(code.clone()),
         ..gangway_sim::users::ProvisionRequest::new(&mac.to_string(), "user1", crate::support::bench::TITLE)
     };
-    assert!(world.users.provision(request).await.unwrap().ok);
+    assert!(simulation.users.provision(request).await.unwrap().ok);
     records.wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
-    let phone = world.add_phone(mac, model::T46U);
+    let phone = simulation.add_phone(mac, model::T46U);
     comes_up(&phone).await;
     let record = records.wait_done(mac).await;
     phone.poll_once().await.unwrap();
 
     let log = process.log();
 
-    let sysclient = world.devices.board().read(|state| state.devices[&mac.to_string()].password.clone());
+    let sysclient = simulation.devices.board().read(|state| state.devices[&mac.to_string()].password.clone());
     let secrets = [
         "secret-1",
         "rps-password",

@@ -5,7 +5,7 @@ use gangway_sim::{devices::ConfigItem, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http, mac,
     options::Options,
 };
@@ -21,14 +21,14 @@ fn time_server(name: &str) -> ConfigItem {
 async fn a_change_in_devices_reaches_the_next_get_and_none_before() {
     let bench = Bench::start().await;
     let mac = mac(1);
-    bench.world.devices.push_item(&time_server("10.1.1.1"));
+    bench.simulation.devices.push_item(&time_server("10.1.1.1"));
     let phone = bench.installed(mac, model::T46U, "user1").await;
     let setting = || phone.board().read(|flash| flash.settings.get(NTP).map(str::to_owned));
     assert_eq!(setting().as_deref(), Some("10.1.1.1"));
     assert!(phone.poll_once().await.unwrap().unchanged);
     let before = bench.records().phone(mac).unwrap().revision;
 
-    bench.world.devices.push_item(&time_server("10.2.2.2"));
+    bench.simulation.devices.push_item(&time_server("10.2.2.2"));
     bench.records().wait_phone(mac, "a new revision", |phone| phone.revision > before).await;
 
     assert_eq!(setting().as_deref(), Some("10.1.1.1"), "nobody pushes anything to the phone");
@@ -65,7 +65,7 @@ async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() 
     assert_eq!((third.status, third.body.len()), (304, 0));
 
     let before = bench.records().phone(mac).unwrap().revision;
-    bench.world.devices.push_item(&time_server("10.2.2.2"));
+    bench.simulation.devices.push_item(&time_server("10.2.2.2"));
     bench.records().wait_phone(mac, "a new revision", |phone| phone.revision > before).await;
     let changed = ask(Some(&etag));
     assert_eq!(changed.status, 200);
@@ -76,15 +76,15 @@ async fn an_unchanged_file_is_the_same_to_the_byte_and_need_not_be_sent_twice() 
 /// Passwords arrive encrypted for each device. The file contains them only without the media relay.
 #[actix_rt::test]
 async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
-    let world = world().start().await.unwrap();
+    let simulation = simulation().start().await.unwrap();
     let content = json!({
         "type": "MEDIA", "stunServer": "stun.example.com", "turnServer": "turn.example.com:3479", "turnUser": "relay",
         "turnPassword": "turn secret \u{e4}",
     });
-    world.devices.push_item(&ConfigItem { categories: Vec::new(), content });
+    simulation.devices.push_item(&ConfigItem { categories: Vec::new(), content });
     let mut options = Options::default();
     options.settings.push(("media_relay".into(), "false".into()));
-    let bench = Bench::start_in(world, options).await;
+    let bench = Bench::start_in(simulation, options).await;
     let mac = mac(1);
 
     let phone = bench.installed(mac, model::T46U, "user1").await;
@@ -94,14 +94,14 @@ async fn a_turn_account_arrives_decrypted_and_only_without_the_media_relay() {
     assert_eq!(get("static.sip.nat_turn.server").as_deref(), Some("turn.example.com"));
     assert_eq!(get("static.sip.nat_turn.username").as_deref(), Some("relay"));
     assert_eq!(get("static.sip.nat_turn.password").as_deref(), Some("turn secret \u{e4}"));
-    assert_ne!(bench.world.pbx.device(&mac.to_string()).unwrap()["mr"], true, "the flag follows the setting");
+    assert_ne!(bench.simulation.pbx.device(&mac.to_string()).unwrap()["mr"], true, "the flag follows the setting");
 
     let done = bench.gateway.command(&["settings", "set", "media_relay", "true"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let flag = |state: &gangway_sim::pbx::PbxState| {
         state.device(&mac.to_string()).filter(|device| device["mr"] == true).map(|_| ())
     };
-    bench.world.pbx.board().wait("the flag to follow the setting", flag).await.unwrap();
+    bench.simulation.pbx.board().wait("the flag to follow the setting", flag).await.unwrap();
     phone.poll_once().await.unwrap();
     assert_eq!(get("static.sip.nat_turn.enable").as_deref(), Some("0"));
     assert_eq!(get("static.sip.nat_turn.password"), None);

@@ -33,7 +33,7 @@ async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() 
     let stranger = http::get(&url, &agent);
     assert_eq!((stranger.status, stranger.header("retry-after")), (401, None), "who proves nothing learns nothing");
     // The phone keeps its settings. The whole configuration arrives again shortly afterwards.
-    bench.world.devices.disconnect(&mac.to_string());
+    bench.simulation.devices.disconnect(&mac.to_string());
     bench.records().wait_devices(mac, DevicesState::Received).await;
     let again = ask();
     assert_eq!((again.status, &again.body), (200, &file.body));

@@ -9,13 +9,13 @@ use gangway::{
 use gangway_base::mac::Mac;
 use gangway_sim::{
     devices::Station as Seen,
+    simulation::Simulation,
     users::ProvisionRequest,
-    world::World,
     yealink_phone::{YealinkPhone, model},
 };
 
 use crate::support::{
-    bench::{TITLE, comes_up, wait_single_sysclient, world},
+    bench::{TITLE, comes_up, simulation, wait_single_sysclient},
     in_background, mac,
     options::Options,
     process::{Process, Site, run},
@@ -63,24 +63,24 @@ impl Station {
     }
 
     /// Pauses the simulators at this point.
-    fn arm(self, world: &World) {
+    fn arm(self, simulation: &Simulation) {
         match self {
             Self::Requested => {}
-            Self::Identified => world.devices.switch(|switches| switches.mute = true),
-            Self::BeforePassword => world.devices.gates().arm("password"),
-            Self::BeforeConfiguration => world.devices.gates().arm("config"),
-            Self::BeforeLast => world.devices.gates().arm("last"),
-            Self::RedirectCheck => world.rps.gates().arm("checkDevice"),
-            Self::RedirectRegister => world.rps.gates().arm("registerDeviceWithUniqueUrl"),
-            Self::RedirectAnswer => world.rps.gates().arm("registerDeviceWithUniqueUrl answer"),
-            Self::Delivering | Self::Delivered => world.pbx.gates().arm("GetObject"),
-            Self::FlagsRequest => world.pbx.gates().arm("UpdateObject"),
-            Self::FlagsAnswer => world.pbx.gates().arm("UpdateObjectResult"),
+            Self::Identified => simulation.devices.switch(|switches| switches.mute = true),
+            Self::BeforePassword => simulation.devices.gates().arm("password"),
+            Self::BeforeConfiguration => simulation.devices.gates().arm("config"),
+            Self::BeforeLast => simulation.devices.gates().arm("last"),
+            Self::RedirectCheck => simulation.rps.gates().arm("checkDevice"),
+            Self::RedirectRegister => simulation.rps.gates().arm("registerDeviceWithUniqueUrl"),
+            Self::RedirectAnswer => simulation.rps.gates().arm("registerDeviceWithUniqueUrl answer"),
+            Self::Delivering | Self::Delivered => simulation.pbx.gates().arm("GetObject"),
+            Self::FlagsRequest => simulation.pbx.gates().arm("UpdateObject"),
+            Self::FlagsAnswer => simulation.pbx.gates().arm("UpdateObjectResult"),
         }
     }
 
     /// Waits until the gateway has reached this point.
-    async fn reached(self, world: &World, records: &Records, mac: Mac) {
+    async fn reached(self, simulation: &Simulation, records: &Records, mac: Mac) {
         if matches!(self, Self::RedirectCheck | Self::RedirectRegister | Self::RedirectAnswer) {
             // If Users was faster than the messages of Devices, the phone is redirected before it has its password.
             records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
@@ -90,56 +90,56 @@ impl Station {
             Self::Identified => {
                 let hwid = mac.to_string();
                 let there = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).map(|_| ());
-                world.devices.board().wait("the sysclient", there).await.unwrap();
+                simulation.devices.board().wait("the sysclient", there).await.unwrap();
             }
-            Self::BeforePassword => world.devices.gates().wait_until_held("password").await.unwrap(),
+            Self::BeforePassword => simulation.devices.gates().wait_until_held("password").await.unwrap(),
             Self::BeforeConfiguration => {
-                world.devices.gates().wait_until_held("config").await.unwrap();
+                simulation.devices.gates().wait_until_held("config").await.unwrap();
                 records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
             }
             Self::BeforeLast => {
-                world.devices.gates().wait_until_held("last").await.unwrap();
+                simulation.devices.gates().wait_until_held("last").await.unwrap();
                 records.wait_phone(mac, "the password on disk", |phone| phone.sysclient.password.is_some()).await;
             }
-            Self::RedirectCheck => world.rps.gates().wait_until_held("checkDevice").await.unwrap(),
+            Self::RedirectCheck => simulation.rps.gates().wait_until_held("checkDevice").await.unwrap(),
             Self::RedirectRegister => {
-                world.rps.gates().wait_until_held("registerDeviceWithUniqueUrl").await.unwrap();
+                simulation.rps.gates().wait_until_held("registerDeviceWithUniqueUrl").await.unwrap();
             }
             Self::RedirectAnswer => {
-                world.rps.gates().wait_until_held("registerDeviceWithUniqueUrl answer").await.unwrap();
+                simulation.rps.gates().wait_until_held("registerDeviceWithUniqueUrl answer").await.unwrap();
             }
             Self::Delivering => {}
             Self::Delivered => {
                 records.wait_phone(mac, "the delivery on disk", |phone| phone.delivery.is_some()).await;
             }
-            Self::FlagsRequest => world.pbx.gates().wait_until_held("UpdateObject").await.unwrap(),
-            Self::FlagsAnswer => world.pbx.gates().wait_until_held("UpdateObjectResult").await.unwrap(),
+            Self::FlagsRequest => simulation.pbx.gates().wait_until_held("UpdateObject").await.unwrap(),
+            Self::FlagsAnswer => simulation.pbx.gates().wait_until_held("UpdateObjectResult").await.unwrap(),
         }
     }
 
     /// Resumes the simulators.
-    fn release(self, world: &World) {
-        world.devices.switch(|switches| switches.mute = false);
+    fn release(self, simulation: &Simulation) {
+        simulation.devices.switch(|switches| switches.mute = false);
         for gate in ["password", "config", "last"] {
-            world.devices.gates().release(gate);
+            simulation.devices.gates().release(gate);
         }
         for gate in ["checkDevice", "registerDeviceWithUniqueUrl", "registerDeviceWithUniqueUrl answer"] {
-            world.rps.gates().release(gate);
+            simulation.rps.gates().release(gate);
         }
         for gate in ["GetObject", "UpdateObject", "UpdateObjectResult"] {
-            world.pbx.gates().release(gate);
+            simulation.pbx.gates().release(gate);
         }
     }
 }
 
 /// Starts the gateway and waits until the PBX is connected to this process.
-async fn serve(site: &Site, world: &World) -> Process {
-    serve_until(site, world, None).await
+async fn serve(site: &Site, simulation: &Simulation) -> Process {
+    serve_until(site, simulation, None).await
 }
 
 /// Starts the gateway with a fail point at which it kills itself.
-async fn serve_until(site: &Site, world: &World, point: Option<Failpoint>) -> Process {
-    let logins = || world.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
+async fn serve_until(site: &Site, simulation: &Simulation, point: Option<Failpoint>) -> Process {
+    let logins = || simulation.pbx.board().read(|pbx| pbx.links.values().map(|link| link.logins).collect::<Vec<_>>());
     let before = logins();
     let name = point.map(Failpoint::name).unwrap_or_default();
     let process = site.serve_with(&[(VARIABLE, &name)]);
@@ -148,46 +148,46 @@ async fn serve_until(site: &Site, world: &World, point: Option<Failpoint>) -> Pr
         let fresh = !before.is_empty() && now.zip(&before).all(|(now, before)| now > *before);
         (before.is_empty() || fresh).then_some(())
     };
-    world.pbx.board().wait("the PBX to connect again", back).await.unwrap();
+    simulation.pbx.board().wait("the PBX to connect again", back).await.unwrap();
     process
 }
 
 async fn killed_at(station: Station) {
-    let world = world().start().await.unwrap();
-    let options = Options::default().redirecting(&world);
+    let simulation = simulation().start().await.unwrap();
+    let options = Options::default().redirecting(&simulation);
     let site = Site::new(&options);
     let records = site.records(&options).await;
-    let process = serve(&site, &world).await;
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
+    let process = serve(&site, &simulation).await;
+    simulation.connect_gateway(&site.url());
+    simulation.wait_gateway().await.unwrap();
     let mac = mac(1);
-    let phone = world.add_phone(mac, model::T46U);
-    let code = world.devices.make_code(1, false);
+    let phone = simulation.add_phone(mac, model::T46U);
+    let code = simulation.devices.make_code(1, false);
     let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&mac.to_string(), "user1", TITLE) };
 
-    station.arm(&world);
-    let users = world.users.clone();
-    let asked = request.clone();
-    let provisioning = in_background(async move { users.provision(asked).await });
+    station.arm(&simulation);
+    let users = simulation.users.clone();
+    let copy = request.clone();
+    let provisioning = in_background(async move { users.provision(copy).await });
     if station.lies_behind_delivery() {
         assert!(provisioning.await.unwrap().unwrap().ok);
         records.wait_redirect(mac, RedirectState::Redirected).await;
         phone.boot().await.unwrap();
-        station.reached(&world, &records, mac).await;
+        station.reached(&simulation, &records, mac).await;
         process.kill();
     } else {
         actix_rt::task::yield_now().await;
-        station.reached(&world, &records, mac).await;
+        station.reached(&simulation, &records, mac).await;
         process.kill();
         provisioning.await.unwrap().unwrap_err();
     }
-    station.release(&world);
+    station.release(&simulation);
 
-    let process = serve(&site, &world).await;
-    world.wait_gateway().await.unwrap();
+    let process = serve(&site, &simulation).await;
+    simulation.wait_gateway().await.unwrap();
     // Read the records again from disk. What is missing now was never written.
     let records = site.records(&options).await;
-    heal(&world, &records, station, &request, mac).await;
+    heal(&simulation, &records, station, &request, mac).await;
     if !station.lies_behind_delivery() {
         records.wait_redirect(mac, RedirectState::Redirected).await;
         comes_up(&phone).await;
@@ -197,30 +197,30 @@ async fn killed_at(station: Station) {
         phone.poll_once().await.unwrap();
     }
     records.wait_done(mac).await;
-    wait_single_sysclient(&world, mac).await;
-    assert_final_state(&world, &records, &phone);
+    wait_single_sysclient(&simulation, mac).await;
+    assert_final_state(&simulation, &records, &phone);
     let (took, exit) = process.terminate();
     assert_eq!(exit, Some(0), "after {took:?}");
 }
 
 /// A gateway with its peers that kills itself at this fail point.
-async fn doomed(point: Failpoint) -> (World, Options, Site, Process) {
-    let world = world().start().await.unwrap();
-    let options = Options::default().redirecting(&world);
+async fn doomed(point: Failpoint) -> (Simulation, Options, Site, Process) {
+    let simulation = simulation().start().await.unwrap();
+    let options = Options::default().redirecting(&simulation);
     let site = Site::new(&options);
     site.records(&options).await;
-    let process = serve_until(&site, &world, Some(point)).await;
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
-    (world, options, site, process)
+    let process = serve_until(&site, &simulation, Some(point)).await;
+    simulation.connect_gateway(&site.url());
+    simulation.wait_gateway().await.unwrap();
+    (simulation, options, site, process)
 }
 
 /// Kills the process at a fail point during a phone's request, where no peer can pause it.
 async fn dies_at(point: Failpoint) {
-    let (world, options, site, process) = doomed(point).await;
+    let (simulation, options, site, process) = doomed(point).await;
     let mac = mac(1);
-    let phone = world.add_phone(mac, model::T46U);
-    assert!(world.users.provision(ProvisionRequest::new(&mac.to_string(), "user1", TITLE)).await.unwrap().ok);
+    let phone = simulation.add_phone(mac, model::T46U);
+    assert!(simulation.users.provision(ProvisionRequest::new(&mac.to_string(), "user1", TITLE)).await.unwrap().ok);
     let records = site.records(&options).await;
     records.wait_redirect(mac, RedirectState::Redirected).await;
 
@@ -236,8 +236,8 @@ async fn dies_at(point: Failpoint) {
     let has_file = !early.files.is_empty() && early.registered;
     let file_is_out = is_proof || matches!(point, Failpoint::FileSent | Failpoint::DeliveryWritten);
     assert_eq!(has_file, file_is_out, "{point:?}: no byte leaves before the window is bound on disk: {early:#?}");
-    let process = serve(&site, &world).await;
-    world.wait_gateway().await.unwrap();
+    let process = serve(&site, &simulation).await;
+    simulation.wait_gateway().await.unwrap();
     let records = site.records(&options).await;
     let window = records.phone(mac).unwrap().window.clone();
     assert_eq!(window.bound.is_some(), point != Failpoint::BindWanted, "{point:?}");
@@ -248,8 +248,8 @@ async fn dies_at(point: Failpoint) {
         assert!(phone.boot().await.unwrap().registered, "the same phone is let in again");
     }
     records.wait_done(mac).await;
-    wait_single_sysclient(&world, mac).await;
-    assert_final_state(&world, &records, &phone);
+    wait_single_sysclient(&simulation, mac).await;
+    assert_final_state(&simulation, &records, &phone);
     let (took, exit) = process.terminate();
     assert_eq!(exit, Some(0), "after {took:?}");
 }
@@ -258,7 +258,7 @@ const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n80
 
 /// Kills the process while it imports a file of phones. Importing the same file again continues with the rest.
 async fn dies_importing_at(point: Failpoint) {
-    let (world, options, site, process) = doomed(point).await;
+    let (simulation, options, site, process) = doomed(point).await;
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, SHEET).unwrap();
     let (config, file) = (site.config(), file.to_str().unwrap().to_owned());
@@ -267,27 +267,27 @@ async fn dies_importing_at(point: Failpoint) {
         std::thread::spawn(move || run(&config, &["phones", "import", &file, "--wait", "--category", "1"]))
     };
     let links = |state: &gangway_sim::devices::DevicesState| {
-        state.requests.iter().filter(|asked| asked["mt"] == "GetDevices").count()
+        state.requests.iter().filter(|request| request["mt"] == "GetDevices").count()
     };
     let linked = async |before: usize| {
         let more = |state: &_| (links(state) > before).then_some(());
-        world.devices.board().wait("the link to Devices", more).await.unwrap();
+        simulation.devices.board().wait("the link to Devices", more).await.unwrap();
     };
     linked(0).await;
-    let before = world.devices.board().read(links);
+    let before = simulation.devices.board().read(links);
 
-    let told = import();
+    let answer = import();
     let again = import.clone();
     let died = actix_web::web::block(move || process.died()).await.unwrap();
     assert_eq!(died, Some(9), "{point:?} is reached");
 
-    let process = serve(&site, &world).await;
-    world.wait_gateway().await.unwrap();
+    let process = serve(&site, &simulation).await;
+    simulation.wait_gateway().await.unwrap();
     linked(before).await;
     let done = actix_web::web::block(move || {
-        let first = told.join().unwrap();
-        let said = String::from_utf8_lossy(&first.stderr).into_owned();
-        assert!(!first.status.success() && said.contains("started again"), "{first:?}");
+        let first = answer.join().unwrap();
+        let output = String::from_utf8_lossy(&first.stderr).into_owned();
+        assert!(!first.status.success() && output.contains("started again"), "{first:?}");
         again().join().unwrap()
     });
     let done = done.await.unwrap();
@@ -296,11 +296,11 @@ async fn dies_importing_at(point: Failpoint) {
     for number in [1, 2] {
         records.wait_devices(mac(number), DevicesState::Received).await;
         records.wait_redirect(mac(number), RedirectState::Redirected).await;
-        wait_single_sysclient(&world, mac(number)).await;
+        wait_single_sysclient(&simulation, mac(number)).await;
     }
     assert_eq!(records.store.phones().len(), 2, "{point:?}: one record each");
-    let entries = world.rps.board().read(|state| {
-        let ours = state.phones.values().filter(|entry| entry.owner == World::RPS_USER).count();
+    let entries = simulation.rps.board().read(|state| {
+        let ours = state.phones.values().filter(|entry| entry.owner == Simulation::RPS_USER).count();
         (ours, state.servers.len())
     });
     assert_eq!(entries, (2, 1), "{point:?}: one entry each, one server entry");
@@ -309,7 +309,7 @@ async fn dies_importing_at(point: Failpoint) {
 }
 
 /// The record completes by itself if it has everything it needs. Otherwise Users provisions once more.
-async fn heal(world: &World, records: &Records, station: Station, request: &ProvisionRequest, mac: Mac) {
+async fn heal(simulation: &Simulation, records: &Records, station: Station, request: &ProvisionRequest, mac: Mac) {
     let goes_on = records
         .wait_for("the restarted gateway to come to a decision", |records| match records.phone(mac) {
             None => Some(false),
@@ -323,42 +323,42 @@ async fn heal(world: &World, records: &Records, station: Station, request: &Prov
     assert!(goes_on || !station.knows_the_password(), "{station:?} needs provisioning again");
     let hwid = mac.to_string();
     if goes_on {
-        let codes =
-            world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
-        let answer = world.users.provision(request.clone()).await.unwrap();
+        let codes = simulation.devices.count(&hwid, Seen::IdentifiedWithCode)
+            + simulation.devices.count(&hwid, Seen::CodeRefused);
+        let answer = simulation.users.provision(request.clone()).await.unwrap();
         assert!(answer.ok, "a repeated request is answered from the record: {:?}", answer.error);
-        let after =
-            world.devices.count(&hwid, Seen::IdentifiedWithCode) + world.devices.count(&hwid, Seen::CodeRefused);
+        let after = simulation.devices.count(&hwid, Seen::IdentifiedWithCode)
+            + simulation.devices.count(&hwid, Seen::CodeRefused);
         assert_eq!(after, codes, "a spent code is sent again");
     } else {
         let fresh = ProvisionRequest { code: None, ..request.clone() };
-        let answer = world.users.provision(fresh).await.unwrap();
+        let answer = simulation.users.provision(fresh).await.unwrap();
         assert!(answer.ok, "provisioning again heals: {:?}", answer.error);
     }
 }
 
-fn assert_final_state(world: &World, records: &Records, phone: &YealinkPhone) {
+fn assert_final_state(simulation: &Simulation, records: &Records, phone: &YealinkPhone) {
     let hwid = phone.mac().to_string();
     assert_eq!(records.store.phones().len(), 1, "one record");
-    let entries = world.rps.board().read(|state| {
+    let entries = simulation.rps.board().read(|state| {
         state
             .phones
             .iter()
-            .filter(|(_, entry)| entry.owner == World::RPS_USER)
+            .filter(|(_, entry)| entry.owner == Simulation::RPS_USER)
             .map(|(mac, _)| mac.clone())
             .collect::<Vec<_>>()
     });
     assert_eq!(entries, std::slice::from_ref(&hwid), "one entry at the redirection service");
-    let servers = world.rps.board().read(|state| state.servers.len());
+    let servers = simulation.rps.board().read(|state| state.servers.len());
     assert_eq!(servers, 1, "one server entry");
     let record = records.phone(phone.mac()).unwrap();
-    assert!(world.rps.target(phone.mac()).unwrap().contains(record.token.expose()));
-    let device = world.pbx.device(&hwid).unwrap();
+    assert!(simulation.rps.target(phone.mac()).unwrap().contains(record.token.expose()));
+    let device = simulation.pbx.device(&hwid).unwrap();
     assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
-    let written = world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
+    let written = simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
     assert_eq!(written, 1, "flags are written once");
     assert!(phone.is_registered());
-    assert_eq!(world.pbx.violations(), Vec::<String>::new());
+    assert_eq!(simulation.pbx.violations(), Vec::<String>::new());
 }
 
 macro_rules! stations {

@@ -8,14 +8,14 @@ use gangway::phone::{
 use gangway_base::mac::Mac;
 use gangway_sim::{
     devices::Station,
+    simulation::Simulation,
     users::ProvisionRequest,
-    world::World,
     yealink_phone::{YealinkBootReport, YealinkModel, YealinkPhone, model},
 };
 use serde_json::Value;
 
 use crate::support::{
-    bench::{Bench, comes_up, world},
+    bench::{Bench, comes_up, simulation},
     mac,
     options::Options,
 };
@@ -23,8 +23,8 @@ use crate::support::{
 const TITLE: &str = "Yealink DECT";
 
 async fn bench() -> Bench {
-    let world = world().users(6).providers(&["yealink", "yealink-dect"]).start().await.unwrap();
-    Bench::start_in(world, Options::default()).await
+    let simulation = simulation().users(6).providers(&["yealink", "yealink-dect"]).start().await.unwrap();
+    Bench::start_in(simulation, Options::default()).await
 }
 
 /// The request that Users sends if a handset has a separate hardware id. By default Users sends the base's address.
@@ -41,7 +41,7 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, handset: Option<&str>)
 async fn installed(bench: &Bench, mac: Mac, model: YealinkModel, user: &str, handset: Option<&str>) -> YealinkPhone {
     provisioned(bench, mac, user, handset).await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    let base = bench.world.add_phone(mac, model);
+    let base = bench.simulation.add_phone(mac, model);
     let report = base.boot().await.unwrap();
     assert!(report.registered, "{report:#?}");
     bench.records().wait_done(mac).await;
@@ -49,9 +49,9 @@ async fn installed(bench: &Bench, mac: Mac, model: YealinkModel, user: &str, han
 }
 
 /// The device entry of a user with this hardware id.
-fn device(world: &World, user: &str, hwid: &str) -> Value {
+fn device(simulation: &Simulation, user: &str, hwid: &str) -> Value {
     let is = |device: &Value| device["hw"].as_str().is_some_and(|hw| hw.eq_ignore_ascii_case(hwid));
-    let found = world.pbx.board().read(|pbx| pbx.user(user).unwrap().devices.iter().find(|one| is(one)).cloned());
+    let found = simulation.pbx.board().read(|pbx| pbx.user(user).unwrap().devices.iter().find(|one| is(one)).cloned());
     found.expect("the device stands on the user object")
 }
 
@@ -60,8 +60,8 @@ fn registered_users(report: &YealinkBootReport) -> Vec<(usize, &str)> {
     report.registrations.iter().map(|one| (one.account.line, one.account.password.as_str())).collect()
 }
 
-fn assert_flags(world: &World, user: &str, hwid: &str) {
-    let device = device(world, user, hwid);
+fn assert_flags(simulation: &Simulation, user: &str, hwid: &str) {
+    let device = device(simulation, user, hwid);
     assert_eq!(
         (&device["mr"], &device["tls"], &device["trusted"]),
         (&true.into(), &true.into(), &true.into()),
@@ -76,7 +76,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     // The base requests files with its own credentials. From then on it needs no bootstrap window.
     assert!(base.poll_once().await.unwrap().unchanged);
     let before = bench.records().wait_phone(mac, "the window closed", |phone| phone.window.closed.is_some()).await;
-    let writes = || bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
+    let writes = || bench.simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").len());
     assert_eq!(writes(), 1);
 
     provisioned(&bench, mac, "user2", handsets[1]).await;
@@ -86,7 +86,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     assert_eq!(after.accounts[0], before.accounts[0]);
     assert_eq!((&after.token, &after.own, &after.window), (&before.token, &before.own, &before.window));
     let codes = |state: &gangway_sim::devices::DevicesState| state.count(&mac.to_string(), Station::IdentifiedWithCode);
-    assert_eq!(bench.world.devices.board().read(codes), 1);
+    assert_eq!(bench.simulation.devices.board().read(codes), 1);
 
     // The second account is in the file of its next GET, with its existing credentials.
     let report = base.poll_once().await.unwrap();
@@ -96,7 +96,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     assert_eq!(record.model.as_deref(), Some(model.name));
     let hwid = |index: usize| handsets[index].map_or_else(|| mac.to_string(), str::to_owned);
     for (index, user) in ["user1", "user2"].into_iter().enumerate() {
-        assert_flags(&bench.world, user, &hwid(index));
+        assert_flags(&bench.simulation, user, &hwid(index));
         assert_eq!(record.accounts[index].registered_address.as_deref(), Some("127.0.0.1"), "{user}");
     }
     assert_eq!(writes(), 2, "the first user's flags were not written again");
@@ -108,9 +108,9 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
 
     // The command shows both.
     let done = bench.gateway.command(&["phones", "show", &mac.to_string(), "--json"]);
-    let shown: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
     let users: Vec<&str> =
-        shown["accounts"].as_array().unwrap().iter().map(|account| account["user"].as_str().unwrap()).collect();
+        answer["accounts"].as_array().unwrap().iter().map(|account| account["user"].as_str().unwrap()).collect();
     assert_eq!(users, ["user1", "user2"]);
 
     // Removing one user keeps the other.
@@ -123,7 +123,7 @@ async fn two_users_of(model: YealinkModel, handsets: [Option<&str>; 2]) {
     let record = bench.records().phone(mac).unwrap();
     assert_eq!((record.accounts.len(), record.accounts[0].line), (1, 2));
     assert_eq!(record.devices.state, DevicesState::Received);
-    assert!(bench.world.rps.target(mac).is_some(), "the base stays where it is");
+    assert!(bench.simulation.rps.target(mac).is_some(), "the base stays where it is");
 }
 
 #[actix_rt::test]
@@ -151,11 +151,11 @@ async fn a_base_in_its_box_comes_up_with_all_its_users() {
         provisioned(&bench, mac, user, Some(handset)).await;
     }
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    let report = bench.world.add_phone(mac, model::W70B).boot().await.unwrap();
+    let report = bench.simulation.add_phone(mac, model::W70B).boot().await.unwrap();
     assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2"), (3, "secret-3")]);
     bench.records().wait_done(mac).await;
     for number in 1..=3 {
-        assert_flags(&bench.world, &format!("user{number}"), &format!("handset-{number}"));
+        assert_flags(&bench.simulation, &format!("user{number}"), &format!("handset-{number}"));
     }
     bench.assert_no_violation();
 }
@@ -171,14 +171,14 @@ async fn the_second_users_dead_code_hurts_nobody() {
     let report = base.poll_once().await.unwrap();
     assert_eq!(registered_users(&report), [(1, "secret-1"), (2, "secret-2")]);
     let refused = |state: &gangway_sim::devices::DevicesState| state.count(&mac.to_string(), Station::CodeRefused);
-    assert_eq!(bench.world.devices.board().read(refused), 0, "it was never sent");
+    assert_eq!(bench.simulation.devices.board().read(refused), 0, "it was never sent");
 }
 
 #[actix_rt::test]
 async fn a_mac_keeps_its_manufacturer_and_a_model_its_limit() {
     let bench = bench().await;
     let mac = mac(1);
-    let base = bench.world.add_phone(mac, model::W52P_OLD);
+    let base = bench.simulation.add_phone(mac, model::W52P_OLD);
     for number in 1..=5 {
         let user = format!("user{number}");
         provisioned(&bench, mac, &user, Some(&format!("handset-{number}"))).await;
@@ -189,10 +189,10 @@ async fn a_mac_keeps_its_manufacturer_and_a_model_its_limit() {
         }
     }
     let answer = bench.ask(wish(mac, "user6", Some("handset-6"))).await;
-    let told = answer.error.unwrap_or_default();
-    assert!(!answer.ok && told.contains("has 5 accounts and all of them are in use"), "{told}");
+    let reported = answer.error.unwrap_or_default();
+    assert!(!answer.ok && reported.contains("has 5 accounts and all of them are in use"), "{reported}");
     let answer = bench.provision(mac, "user6").await;
-    let told = answer.error.unwrap_or_default();
-    assert!(!answer.ok && told.contains("manufacturer \"Yealink DECT\""), "{told}");
+    let reported = answer.error.unwrap_or_default();
+    assert!(!answer.ok && reported.contains("manufacturer \"Yealink DECT\""), "{reported}");
     assert_eq!(bench.records().phone(mac).unwrap().accounts.len(), 5);
 }

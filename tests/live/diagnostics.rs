@@ -20,18 +20,18 @@ use crate::support::{
     options::{DOMAIN, Options, PASSWORD},
     page::Page,
     process::{Site, mode},
-    records::PATIENCE,
+    records::TIMEOUT,
 };
 
-fn said(done: &Output) -> String {
+fn output_of(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
 /// Creates a bundle; returns the command's output and the bundle's files.
 fn made(bench: &Bench, file: &Path, more: &[&str]) -> (String, BTreeMap<String, String>) {
     let done = bench.gateway.command(&[&["diagnostics", "--to", file.to_str().unwrap()], more].concat());
-    assert!(done.status.success(), "{}", said(&done));
-    (said(&done), unpack(file))
+    assert!(done.status.success(), "{}", output_of(&done));
+    (output_of(&done), unpack(file))
 }
 
 fn rows(files: &BTreeMap<String, String>, name: &str) -> Vec<Value> {
@@ -63,21 +63,21 @@ fn names(macs: &[Mac]) -> Vec<String> {
     spelled.chain(words.map(str::to_owned)).collect()
 }
 
-struct Scene {
+struct Fixture {
     bench: Bench,
     here: tempfile::TempDir,
     first: Mac,
     second: Mac,
 }
 
-impl Scene {
+impl Fixture {
     /// Two phones, one of them in service. An administrator has viewed it, and line keys and a log contain names.
     async fn start() -> Self {
         let bench = Bench::start().await;
         let (first, second) = (mac(1), mac(2));
         bench.installed(first, model::T46U, "user1").await;
         bench.provisioned(second, "user2").await;
-        let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+        let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
         page.act(first, "allow", json!({})).await;
         let records = bench.records();
         let keys = r#"[{"key":3,"type":"blf","value":"00499999","label":"Bob B."}]"#;
@@ -137,7 +137,7 @@ async fn readyz_and_the_bundle_list_periodic_tasks_with_their_last_results() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, listed).await.expect("/readyz lists a run");
+    tokio::time::timeout(TIMEOUT, listed).await.expect("/readyz lists a run");
 
     let (_, files) = made(&bench, &here.path().join("x.zip"), &[]);
     let live = value(&files, "instance-1/instance.json");
@@ -146,14 +146,14 @@ async fn readyz_and_the_bundle_list_periodic_tasks_with_their_last_results() {
 
 #[actix_rt::test]
 async fn a_bundle_holds_every_part_but_no_name_and_no_secret() {
-    let scene = Scene::start().await;
-    let (file, log) = (scene.file("x.zip"), scene.log());
-    let (told, files) = made(&scene.bench, &file, &["--log", log.to_str().unwrap()]);
+    let fixture = Fixture::start().await;
+    let (file, log) = (fixture.file("x.zip"), fixture.log());
+    let (output, files) = made(&fixture.bench, &file, &["--log", log.to_str().unwrap()]);
 
-    assert!(told.contains("questions.txt") && told.contains("IP addresses are as they are"), "{told}");
+    assert!(output.contains("questions.txt") && output.contains("IP addresses are as they are"), "{output}");
     assert_eq!(mode(&file), 0o600);
-    let again = scene.bench.gateway.command(&["diagnostics", "--to", file.to_str().unwrap()]);
-    assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
+    let again = fixture.bench.gateway.command(&["diagnostics", "--to", file.to_str().unwrap()]);
+    assert!(!again.status.success() && output_of(&again).contains("exists already"), "{}", output_of(&again));
 
     // The bundle contains every part.
     for word in ["Who noticed", "do, step by step", "When?", "expected instead"] {
@@ -206,25 +206,25 @@ async fn a_bundle_holds_every_part_but_no_name_and_no_secret() {
     }
 
     // The bundle contains no names and no secrets.
-    let mut words = names(&[scene.first, scene.second, mac(0x77)]);
-    words.extend(scene.secrets());
+    let mut words = names(&[fixture.first, fixture.second, mac(0x77)]);
+    words.extend(fixture.secrets());
     let found = holding(&files, &words);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    scene.bench.records().wait_no_facts("told.").await;
+    fixture.bench.records().wait_no_facts("told.").await;
 }
 
 #[actix_rt::test]
 async fn aliases_are_the_same_in_every_bundle_and_the_gateway_need_not_run() {
-    let mut scene = Scene::start().await;
-    let (_, running) = made(&scene.bench, &scene.file("running.zip"), &[]);
-    let secrets = scene.secrets();
-    scene.bench.gateway.stop();
+    let mut fixture = Fixture::start().await;
+    let (_, running) = made(&fixture.bench, &fixture.file("running.zip"), &[]);
+    let secrets = fixture.secrets();
+    fixture.bench.gateway.stop();
 
-    let (told, stopped) = made(&scene.bench, &scene.file("stopped.zip"), &["--json"]);
+    let (output, stopped) = made(&fixture.bench, &fixture.file("stopped.zip"), &["--json"]);
 
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["files"].as_array().unwrap().len(), stopped.len(), "{told}");
-    assert_eq!(told["bytes"], fs::metadata(scene.file("stopped.zip")).unwrap().len());
+    let output: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["files"].as_array().unwrap().len(), stopped.len(), "{output}");
+    assert_eq!(output["bytes"], fs::metadata(fixture.file("stopped.zip")).unwrap().len());
     let who = |files: &BTreeMap<String, String>| -> Vec<String> {
         let rows = rows(files, "instance-1/phones.json");
         let of = |row: &Value| format!("{} {} {}", row["mac"], row["accounts"][0]["user"], row["accounts"][0]["pbx"]);
@@ -235,13 +235,13 @@ async fn aliases_are_the_same_in_every_bundle_and_the_gateway_need_not_run() {
     assert_eq!(who(&running), who(&stopped));
     let instance = value(&stopped, "instance-1/instance.json");
     assert!(instance["serving_gateway"]["not_known"].as_str().unwrap().contains("no gateway serves"), "{instance}");
-    let words = names(&[scene.first, scene.second]);
+    let words = names(&[fixture.first, fixture.second]);
     assert!(holding(&stopped, &words).is_empty(), "{:?}", holding(&stopped, &words));
 
     // With `--names` the bundle keeps names, but still contains no secrets.
-    let (told, named) = made(&scene.bench, &scene.file("named.zip"), &["--names"]);
-    assert!(told.contains("--names"), "{told}");
-    let timeline = format!("instance-1/phone-{}/timeline.txt", scene.first);
+    let (output, named) = made(&fixture.bench, &fixture.file("named.zip"), &["--names"]);
+    assert!(output.contains("--names"), "{output}");
+    let timeline = format!("instance-1/phone-{}/timeline.txt", fixture.first);
     assert!(named[&timeline].contains("user1"), "{}", named[&timeline]);
     assert!(named["instance-1/phones.json"].contains("User 1"));
     assert!(named["instance-1/who-did-what.json"].contains("Anna Admin (anna.admin)"));
@@ -251,15 +251,19 @@ async fn aliases_are_the_same_in_every_bundle_and_the_gateway_need_not_run() {
 
 #[actix_rt::test]
 async fn a_bundle_of_one_phone_tells_of_no_other() {
-    let scene = Scene::start().await;
-    let spelled = scene.second.spelled(":");
-    let (_, files) = made(&scene.bench, &scene.file("one.zip"), &["--phone", &spelled, "--names"]);
+    let fixture = Fixture::start().await;
+    let spelled = fixture.second.spelled(":");
+    let (_, files) = made(&fixture.bench, &fixture.file("one.zip"), &["--phone", &spelled, "--names"]);
     assert_eq!(rows(&files, "instance-1/phones.json").len(), 1);
-    let found = holding(&files, &[scene.first.to_string(), "User 1".to_owned()]);
+    let found = holding(&files, &[fixture.first.to_string(), "User 1".to_owned()]);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    assert!(files.contains_key(&format!("instance-1/phone-{}/timeline.txt", scene.second)), "{:?}", files.keys());
-    let unknown = scene.bench.gateway.command(&["diagnostics", "--phone", "80:5e:c0:99:99:99"]);
-    assert!(!unknown.status.success() && said(&unknown).contains("no phone 805ec0999999"), "{}", said(&unknown));
+    assert!(files.contains_key(&format!("instance-1/phone-{}/timeline.txt", fixture.second)), "{:?}", files.keys());
+    let unknown = fixture.bench.gateway.command(&["diagnostics", "--phone", "80:5e:c0:99:99:99"]);
+    assert!(
+        !unknown.status.success() && output_of(&unknown).contains("no phone 805ec0999999"),
+        "{}",
+        output_of(&unknown)
+    );
 }
 
 #[test]
@@ -282,11 +286,15 @@ fn the_limit_is_kept_and_what_is_cut_is_said() {
     fs::write(&log, &text).unwrap();
     let (to, log) = (file.to_str().unwrap(), log.to_str().unwrap());
     let done = site.run(&["diagnostics", "--to", to, "--log", log, "--limit", "1"]);
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     let size = fs::metadata(&file).unwrap().len();
     assert!(size <= 1 << 20, "{size}");
     assert!(size > 900 << 10, "what others leave goes to the log: {size}");
-    assert!(said(&done).contains("left out, for want of room (--limit): log-1.txt: all but "), "{}", said(&done));
+    assert!(
+        output_of(&done).contains("left out, for want of room (--limit): log-1.txt: all but "),
+        "{}",
+        output_of(&done)
+    );
     let files = unpack(&file);
     assert!(files["overview.txt"].contains("log-1.txt: all but "), "{}", files["overview.txt"]);
     let kept = &files["log-1.txt"];
@@ -296,30 +304,30 @@ fn the_limit_is_kept_and_what_is_cut_is_said() {
     );
     assert!(kept.contains("line 99999 ") && !kept.contains("line 0 "), "the newest lines are kept");
     let gone = site.run(&["diagnostics", "--to", "/nowhere/x.zip", "--log", "/nowhere.log"]);
-    assert!(!gone.status.success() && said(&gone).contains("/nowhere.log"), "{}", said(&gone));
+    assert!(!gone.status.success() && output_of(&gone).contains("/nowhere.log"), "{}", output_of(&gone));
 }
 
 /// No user can write the database, not even root, because a directory is at the WAL's path. The bundle contains what
 /// can be read, and a note that it is not in the audit.
 #[actix_rt::test]
 async fn a_gateway_whose_disk_takes_nothing_gets_a_bundle_all_the_same() {
-    let mut scene = Scene::start().await;
-    scene.bench.gateway.stop();
-    let log = scene.bench.gateway.data().join("gangway.db-wal");
+    let mut fixture = Fixture::start().await;
+    fixture.bench.gateway.stop();
+    let log = fixture.bench.gateway.data().join("gangway.db-wal");
     let closed = async {
         while log.exists() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, closed).await.expect("the store is closed");
+    tokio::time::timeout(TIMEOUT, closed).await.expect("the store is closed");
     fs::create_dir(&log).unwrap();
-    let (told, files) = made(&scene.bench, &scene.file("ailing.zip"), &[]);
+    let (output, files) = made(&fixture.bench, &fixture.file("ailing.zip"), &[]);
     fs::remove_dir(&log).unwrap();
-    assert!(told.contains("could not be written into the audit"), "{told}");
+    assert!(output.contains("could not be written into the audit"), "{output}");
     assert!(files["overview.txt"].contains("could not be written into the audit"), "{}", files["overview.txt"]);
     let version = value(&files, "version.json");
     assert!(version["database"].as_str().unwrap().contains("served as they were"), "{version}");
     assert_eq!(rows(&files, "instance-1/phones.json").len(), 2);
-    let words = names(&[scene.first, scene.second]);
+    let words = names(&[fixture.first, fixture.second]);
     assert!(holding(&files, &words).is_empty(), "{:?}", holding(&files, &words));
 }

@@ -14,15 +14,15 @@ async fn a_phone_that_is_too_early_comes_again_in_a_minute() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let hwid = mac.to_string();
-    bench.world.devices.gates().arm("config");
-    let users = bench.world.users.clone();
+    bench.simulation.devices.gates().arm("config");
+    let users = bench.simulation.users.clone();
     let request = ProvisionRequest::new(&hwid, "user1", TITLE);
     let provisioning = in_background(async move { users.provision(request).await });
-    bench.world.devices.gates().wait_until_held("config").await.unwrap();
+    bench.simulation.devices.gates().wait_until_held("config").await.unwrap();
     // The record has the token, but the redirection service does not know it yet.
     let record = bench.records().wait_phone(mac, "the record", |_| true).await;
     let url = format!("{}/phone/{}/", bench.gateway.instance_url(), record.token.expose());
-    let phone = bench.world.add_phone(mac, model::T46U);
+    let phone = bench.simulation.add_phone(mac, model::T46U);
     phone.set_server(&url, None);
 
     let report = phone.boot().await.unwrap();
@@ -38,7 +38,7 @@ async fn a_phone_that_is_too_early_comes_again_in_a_minute() {
     assert_eq!(record.request.state.text(), "Requested before config");
     assert!(record.delivery.is_none());
 
-    bench.world.devices.gates().release("config");
+    bench.simulation.devices.gates().release("config");
     assert!(provisioning.await.unwrap().unwrap().ok);
     let report = phone.poll_once().await.unwrap();
 

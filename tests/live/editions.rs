@@ -2,51 +2,51 @@
 //! phone must register with all of them (innovaphone reference, questions answered with defaults and tolerant parsing).
 
 use gangway::phone::facet::{RedirectState, UserObjectState};
-use gangway_sim::{world::World, yealink_phone::model};
+use gangway_sim::{simulation::Simulation, yealink_phone::model};
 
 use crate::support::{
-    bench::{Bench, comes_up, world},
+    bench::{Bench, comes_up, simulation},
     mac,
     options::Options,
 };
 
 /// Installs a phone in a world modified by `change`.
-async fn rings_in(change: impl FnOnce(&World)) {
-    let world = world().start().await.unwrap();
-    change(&world);
-    let bench = Bench::start_in(world, Options::default()).await;
+async fn rings_in(change: impl FnOnce(&Simulation)) {
+    let simulation = simulation().start().await.unwrap();
+    change(&simulation);
+    let bench = Bench::start_in(simulation, Options::default()).await;
     bench.installed(mac(1), model::T46U, "user1").await;
     bench.assert_no_violation();
 }
 
 #[actix_rt::test]
 async fn services_may_be_listed_without_the_member_apis() {
-    rings_in(|world| world.pbx.switch(|switches| switches.flat_services_info = true)).await;
+    rings_in(|simulation| simulation.pbx.switch(|switches| switches.flat_services_info = true)).await;
 }
 
 #[actix_rt::test]
 async fn an_object_may_hold_nothing_but_what_was_asked_for() {
-    rings_in(|world| world.pbx.switch(|switches| switches.bare_properties = true)).await;
+    rings_in(|simulation| simulation.pbx.switch(|switches| switches.bare_properties = true)).await;
 }
 
 #[actix_rt::test]
 async fn devices_may_know_only_the_older_login_request() {
-    rings_in(|world| world.devices.switch(|switches| switches.only_login_info = true)).await;
+    rings_in(|simulation| simulation.devices.switch(|switches| switches.only_login_info = true)).await;
 }
 
 #[actix_rt::test]
 async fn the_end_of_the_configuration_may_be_marked_inside_it() {
-    rings_in(|world| world.devices.switch(|switches| switches.last_inside_config = true)).await;
+    rings_in(|simulation| simulation.devices.switch(|switches| switches.last_inside_config = true)).await;
 }
 
 #[actix_rt::test]
 async fn the_end_of_the_configuration_may_come_alone() {
-    rings_in(|world| world.devices.switch(|switches| switches.bare_last = true)).await;
+    rings_in(|simulation| simulation.devices.switch(|switches| switches.bare_last = true)).await;
 }
 
 #[actix_rt::test]
 async fn answers_of_the_redirection_service_may_be_indented() {
-    rings_in(|world| world.rps.switch(|switches| switches.pretty = true)).await;
+    rings_in(|simulation| simulation.rps.switch(|switches| switches.pretty = true)).await;
 }
 
 /// If a PBX accepts a flag but does not store it, the gateway detects this by reading it back. The phone still works.
@@ -54,10 +54,10 @@ async fn answers_of_the_redirection_service_may_be_indented() {
 async fn a_flag_that_does_not_stick_is_said() {
     let bench = Bench::start().await;
     let mac = mac(1);
-    bench.world.pbx.switch(|switches| switches.mr_does_not_stick = true);
+    bench.simulation.pbx.switch(|switches| switches.mr_does_not_stick = true);
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    comes_up(&bench.world.add_phone(mac, model::T46U)).await;
+    comes_up(&bench.simulation.add_phone(mac, model::T46U)).await;
 
     let record = bench.records().wait_flags(mac, UserObjectState::DidNotStick).await;
 
@@ -72,13 +72,13 @@ async fn a_missing_device_entry_is_said_and_not_made_up() {
     let mac = mac(1);
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    bench.world.pbx.delete_device(&mac.to_string());
-    bench.world.add_phone(mac, model::T46U).boot().await.unwrap();
+    bench.simulation.pbx.delete_device(&mac.to_string());
+    bench.simulation.add_phone(mac, model::T46U).boot().await.unwrap();
 
     bench.records().wait_flags(mac, UserObjectState::DeviceNotFound).await;
 
-    assert_eq!(bench.world.pbx.device(&mac.to_string()), None);
-    assert!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
+    assert_eq!(bench.simulation.pbx.device(&mac.to_string()), None);
+    assert!(bench.simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
 }
 
 /// An administrator who opens the phone's page in Devices gets an answer instead of a timeout.
@@ -88,7 +88,7 @@ async fn a_request_through_the_tunnel_is_answered_with_a_page() {
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
     let request = b"GET / HTTP/1.1\r\nHost: phone\r\n\r\n";
-    let answer = bench.world.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
+    let answer = bench.simulation.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
     let text = String::from_utf8_lossy(&answer).into_owned();
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
     for secret in ["secret-1", bench.records().phone(mac).unwrap().token.expose()] {
@@ -96,8 +96,8 @@ async fn a_request_through_the_tunnel_is_answered_with_a_page() {
     }
     // Invalid data inside and outside the tunnel is harmless.
     for bytes in [vec![], vec![2], vec![1, 0, 0, 0], vec![9; 300], b"\x01\x00\x00\x04{".to_vec()] {
-        assert!(bench.world.devices.send_raw(&mac.to_string(), bytes));
+        assert!(bench.simulation.devices.send_raw(&mac.to_string(), bytes));
     }
-    let again = bench.world.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
+    let again = bench.simulation.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
     assert_eq!(again, answer);
 }

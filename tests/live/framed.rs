@@ -11,16 +11,16 @@ fn policy(bench: &Bench) -> String {
 #[actix_rt::test]
 async fn the_first_page_after_a_restart_may_be_framed() {
     let mut bench = Bench::start().await;
-    let origin = format!("http://pbx.{}", bench.world.domain());
+    let origin = format!("http://pbx.{}", bench.simulation.domain());
     assert!(policy(&bench).contains(&origin), "{}", policy(&bench));
     let kept = async {
         while bench.records().store.learned().frame_hosts(bench.records().instance).is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(crate::support::records::PATIENCE, kept).await.expect("the name of the PBX is kept");
+    tokio::time::timeout(crate::support::records::TIMEOUT, kept).await.expect("the name of the PBX is kept");
 
-    bench.world.pbx.go_away();
+    bench.simulation.pbx.go_away();
     bench.gateway.restart().await;
     let policy = policy(&bench);
     assert!(policy.contains(&origin), "{policy}");

@@ -2,7 +2,7 @@
 
 use gangway::phone::facet::{DevicesState, RedirectState, RequestState, UserObjectState};
 use gangway_sim::{
-    world::World,
+    simulation::Simulation,
     yealink_phone::{YealinkModel, model},
 };
 
@@ -19,7 +19,7 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
         let mac = mac(number);
         bench.provisioned(mac, user).await;
 
-        let phone = bench.world.add_phone(mac, model);
+        let phone = bench.simulation.add_phone(mac, model);
         let report = phone.boot().await.unwrap();
 
         assert!(report.registered, "{report:#?}");
@@ -31,10 +31,10 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
         assert_eq!(record.model.as_deref(), Some(model.name));
         assert_eq!(record.firmware.as_deref(), Some(model.firmware));
         // E2: the device on the user object has its flags.
-        let device = bench.world.pbx.device(&hwid).unwrap();
+        let device = bench.simulation.pbx.device(&hwid).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
         // E3: the device is in Devices, as a third-party device, and online.
-        bench.world.devices.board().read(|state| {
+        bench.simulation.devices.board().read(|state| {
             let device = &state.devices[&hwid];
             assert!(device.online && device.other, "{device:?}");
             assert!(!device.product.is_empty() && !device.version.is_empty(), "{device:?}");
@@ -42,7 +42,7 @@ async fn phones_of_three_generations_ring_without_a_hand_on_them() {
         // E4: the entry at the redirection service points to this phone's own URL.
         assert!(bench.phone_url(mac).contains(record.token.expose()));
         // E5: the phone is registered over TLS.
-        let registration = bench.world.pbx.registration(&hwid).unwrap();
+        let registration = bench.simulation.pbx.registration(&hwid).unwrap();
         assert_eq!(registration.transport, "tls");
         assert_eq!(record.accounts[0].registered_address.as_deref(), Some(registration.addr.as_str()));
     }
@@ -60,15 +60,15 @@ async fn flags_are_written_after_the_first_delivery_and_not_before() {
     assert_eq!(record.devices.state, DevicesState::Received);
     assert_eq!(record.request.state, RequestState::NotYet);
     assert_eq!(record.accounts[0].user_object.state, UserObjectState::Pending);
-    assert!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
-    assert_eq!(bench.world.pbx.device(&mac.to_string()).unwrap().get("mr"), None);
+    assert!(bench.simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").is_empty()));
+    assert_eq!(bench.simulation.pbx.device(&mac.to_string()).unwrap().get("mr"), None);
 
-    bench.world.add_phone(mac, model::T46U).boot().await.unwrap();
+    bench.simulation.add_phone(mac, model::T46U).boot().await.unwrap();
 
     let record = bench.records().wait_flags(mac, UserObjectState::Applied).await;
     let delivered = record.delivery.as_ref().unwrap().at;
     assert!(record.accounts[0].user_object.since >= delivered);
-    assert_eq!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
+    assert_eq!(bench.simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
     bench.assert_no_violation();
 }
 
@@ -88,7 +88,7 @@ async fn every_call_to_the_redirection_service_is_in_the_history_without_secrets
     assert_eq!(commands(&of_phone), ["CHECK DEVICE", "REDIRECT DEVICE"], "{of_phone:#?}");
     let record = bench.records().phone(mac).unwrap();
     let kept = format!("{history:?}");
-    for secret in [World::RPS_PASSWORD, record.token.expose(), record.own.password.expose(), "secret-1"] {
+    for secret in [Simulation::RPS_PASSWORD, record.token.expose(), record.own.password.expose(), "secret-1"] {
         assert!(!kept.contains(secret), "the history holds {secret}: {kept}");
     }
     assert!(history.iter().all(|row| row.vendor == "yealink" && !row.answer.is_empty()), "{history:#?}");

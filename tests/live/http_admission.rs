@@ -6,7 +6,7 @@ use gangway_sim::{LoginForm, session::AppSession, yealink_phone::model};
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http, mac,
     options::{Options, PASSWORD},
 };
@@ -120,7 +120,7 @@ async fn the_operators_port_is_not_the_phones_port() {
 async fn nothing_crosses_between_instances() {
     let other = "[[instances]]\ndomain = \"other.example\"\nname = \"gangway\"\npassword = \"another password\"";
     let options = Options { instance: other.into(), ..Options::default() };
-    let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+    let bench = Bench::start_in(simulation().start().await.unwrap(), options).await;
     let mac = mac(1);
     bench.provisioned(mac, "user1").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
@@ -142,7 +142,7 @@ async fn nothing_crosses_between_instances() {
             password: password.into(),
             ..LoginForm::default()
         };
-        let opened = AppSession::open(&bench.world.host(), &url, form).await;
+        let opened = AppSession::open(&bench.simulation.host(), &url, form).await;
         assert_eq!(opened.is_ok(), accepted, "{domain} {password}: {:?}", opened.err());
     }
     let listed = bench.gateway.command(&["phones", "list", "--json", "--instance", "other.example/gangway"]);

@@ -36,12 +36,12 @@ fn spreadsheet() -> Vec<u8> {
 #[actix_rt::test]
 async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     let bench = Bench::start().await;
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.wait_gateway().await.unwrap();
     // Codes come from Devices.
     let links = |state: &gangway_sim::devices::DevicesState| {
-        state.requests.iter().any(|asked| asked["mt"] == "GetDevices").then_some(())
+        state.requests.iter().any(|request| request["mt"] == "GetDevices").then_some(())
     };
-    bench.world.devices.board().wait("the link to Devices", links).await.unwrap();
+    bench.simulation.devices.board().wait("the link to Devices", links).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (good, bad) = (dir.path().join("good.csv"), dir.path().join("bad.csv"));
     std::fs::write(&good, spreadsheet()).unwrap();
@@ -51,9 +51,9 @@ async fn the_command_imports_what_is_good_and_names_the_lines_that_are_not() {
     let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
 
     let checked = command(&bench.gateway, &["phones", "import", bad, "--dry-run"]).await;
-    let (said, noted) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
-    assert_eq!(checked.status.code(), Some(1), "{said}{noted}");
-    assert!(said.contains("line 4, mac: This is no MAC address"), "{said}");
+    let (output, noted) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    assert_eq!(checked.status.code(), Some(1), "{output}{noted}");
+    assert!(output.contains("line 4, mac: This is no MAC address"), "{output}");
     assert!(noted.contains("2 lines can be imported") && noted.contains("Nothing has been changed"), "{noted}");
     assert!(bench.records().phone(mac(1)).is_none());
 
@@ -91,7 +91,7 @@ async fn a_script_imports_a_file() {
         let is_up = |row: &Value| row["kind"] == "devices" && row["state"] == "up";
         while !script.json("/connections").await["connections"].as_array().unwrap().iter().any(is_up) {}
     };
-    tokio::time::timeout(crate::support::records::PATIENCE, devices).await.expect("Devices is connected");
+    tokio::time::timeout(crate::support::records::TIMEOUT, devices).await.expect("Devices is connected");
     let csv = [("Content-Type", "text/csv; charset=iso-8859-1")];
     let checked = script.send("POST", "/import?dryRun=true", &csv, &spreadsheet()).await;
     assert_eq!((checked.status, &body(&checked)["good"]), (200, &json!(2)), "{}", checked.text());
@@ -110,7 +110,7 @@ async fn a_script_imports_a_file() {
             }
         }
     };
-    let state = tokio::time::timeout(crate::support::records::PATIENCE, over).await.expect("the import ends");
+    let state = tokio::time::timeout(crate::support::records::TIMEOUT, over).await.expect("the import ends");
     assert_eq!((&state["changed"], &state["failed"]), (&json!(2), &json!(0)), "{state}");
 
     let mut long = String::from("\u{feff}mac,user,password\n");

@@ -22,7 +22,7 @@ async fn set(bench: &Bench, arguments: &[&str]) {
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
     assert!(done.status.success(), "{arguments:?}: {}", err(&done));
     assert!(err(&done).contains("at the phone's next request") || err(&done).contains("at once"), "{}", err(&done));
-    tokio::time::timeout(crate::support::records::PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();
+    tokio::time::timeout(crate::support::records::TIMEOUT, changes.recv()).await.expect("the change is seen").unwrap();
 }
 
 #[actix_rt::test]
@@ -61,7 +61,7 @@ async fn keys_a_phone_cannot_have_are_refused_with_the_reason() {
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
     let own = mac.to_string();
-    for (arguments, said) in [
+    for (arguments, expected_text) in [
         (vec![r#"[{"key":28,"type":"dnd"}]"#, "--phone", &own], "line key 28 (dnd) is refused: T46U has 27 line keys"),
         (
             vec![r#"[{"key":3,"type":"dnd"}]"#, "--vendor", "yealink", "--model", "T31P"],
@@ -72,20 +72,20 @@ async fn keys_a_phone_cannot_have_are_refused_with_the_reason() {
     ] {
         let done = bench.gateway.command(&[&["settings", "set", "line_keys"][..], &arguments].concat());
         assert!(!done.status.success(), "{arguments:?}");
-        assert!(err(&done).contains(said), "{}", err(&done));
+        assert!(err(&done).contains(expected_text), "{}", err(&done));
     }
     // The page offers the possible values, reports each error with its row, and rejects the same values.
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let value = r#"[{"key":1,"type":"blf"},{"key":2,"type":"line"},{"key":28,"type":"dnd"}]"#;
-    let told = page.ask("LineKeys", json!({ "scope": format!("phone:{own}"), "value": value })).await;
-    let rows: Vec<_> = told["rows"].as_array().unwrap().iter().map(|one| one["row"].as_u64().unwrap()).collect();
-    assert_eq!((rows, &told["keys"], &told["model"]), (vec![1, 3], &json!(27), &json!("T46U")), "{told}");
-    assert!(told["types"].as_array().unwrap().contains(&json!({ "word": "blf", "value": "must" })), "{told}");
+    let answer = page.ask("LineKeys", json!({ "scope": format!("phone:{own}"), "value": value })).await;
+    let rows: Vec<_> = answer["rows"].as_array().unwrap().iter().map(|one| one["row"].as_u64().unwrap()).collect();
+    assert_eq!((rows, &answer["keys"], &answer["model"]), (vec![1, 3], &json!(27), &json!("T46U")), "{answer}");
+    assert!(answer["types"].as_array().unwrap().contains(&json!({ "word": "blf", "value": "must" })), "{answer}");
     let all = page.ask("LineKeys", json!({ "scope": "instance", "value": value })).await;
     assert_eq!((all["rows"].as_array().unwrap().len(), &all["keys"]), (1, &Value::Null), "{all}");
     let list = r#"[{"key":28,"type":"dnd"}]"#;
-    let wish = json!({ "scope": format!("phone:{own}"), "values": { "line_keys": list } });
-    let refused = page.ask("SettingsSet", wish).await;
+    let params = json!({ "scope": format!("phone:{own}"), "values": { "line_keys": list } });
+    let refused = page.ask("SettingsSet", params).await;
     let reason = refused["fields"]["line_keys"]["text"].as_str().unwrap();
     assert!(reason.contains("T46U has 27 line keys"), "{refused}");
 
@@ -108,8 +108,8 @@ async fn the_wanted_firmware_stands_beside_the_reported_one() {
     assert_eq!(show()["firmware_current"], true);
     set(&bench, &["firmware_url", "https://fw.example.com/T46U-108.99.0.1.rom"]).await;
     set(&bench, &["firmware_version", ""]).await;
-    let shown = show();
-    assert_eq!((&shown["firmware_wanted"], &shown["firmware_current"]), (&"108.99.0.1".into(), &false.into()));
+    let answer = show();
+    assert_eq!((&answer["firmware_wanted"], &answer["firmware_current"]), (&"108.99.0.1".into(), &false.into()));
 }
 
 #[actix_rt::test]

@@ -31,7 +31,7 @@ use crate::support::{
 
 const SETTING: &str = "update_interval_minutes";
 
-fn said(done: &Output) -> String {
+fn output_of(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
@@ -62,7 +62,7 @@ async fn a_change_by_a_command_is_in_the_gateway_when_the_command_ends() {
     assert_eq!(mode(&bench.gateway.data().join(SOCKET)), 0o600);
     for minutes in ["75", "76"] {
         let done = bench.gateway.command(&["settings", "set", SETTING, minutes]);
-        assert!(done.status.success(), "{}", said(&done));
+        assert!(done.status.success(), "{}", output_of(&done));
         let records = bench.records();
         assert_eq!(records.store.settings().layers(records.instance).get(SETTING).unwrap().expose(), minutes);
     }
@@ -110,7 +110,7 @@ fn a_data_directory_with_a_long_path_has_a_socket_too() {
     assert_eq!(mode(&long.join(SOCKET)), 0o600);
     // The gateway holds the lock, so the command can only have gone over the socket.
     let done = set(&site, "75");
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     assert_eq!(got(&site), "75");
     assert_eq!(process.terminate().1, Some(0));
 }
@@ -121,7 +121,7 @@ fn a_socket_that_a_killed_gateway_left_confuses_neither_commands_nor_the_next_ga
     site.serve().kill();
     assert!(site.data().join(SOCKET).exists());
     let done = set(&site, "75");
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     assert_eq!(got(&site), "75");
     // Neither does any other file of that name.
     std::fs::remove_file(site.data().join(SOCKET)).unwrap();
@@ -162,10 +162,10 @@ fn hostile_frames_and_silent_peers_do_not_hurt() {
         let mut socket = connect();
         assert_eq!(greeted(&mut socket).protocol, PROTOCOL);
         socket.write_all(&bytes).unwrap();
-        let mut said = Vec::new();
-        socket.read_to_end(&mut said).unwrap();
-        let said = String::from_utf8_lossy(&said);
-        assert!(said.contains("failed") && said.contains(answer), "{answer}: {said}");
+        let mut message = Vec::new();
+        socket.read_to_end(&mut message).unwrap();
+        let message = String::from_utf8_lossy(&message);
+        assert!(message.contains("failed") && message.contains(answer), "{answer}: {message}");
     }
     // Half of a frame, or nothing at all, holds one place each, until the peer goes.
     let silent: Vec<UnixStream> = (0..15)
@@ -177,11 +177,11 @@ fn hostile_frames_and_silent_peers_do_not_hurt() {
         })
         .collect();
     let done = set(&site, "75");
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     let mut last = connect();
     assert_eq!(greeted(&mut last).refusal, None);
     let busy = set(&site, "76");
-    assert!(!busy.status.success() && said(&busy).contains("16 commands already"), "{}", said(&busy));
+    assert!(!busy.status.success() && output_of(&busy).contains("16 commands already"), "{}", output_of(&busy));
     drop((silent, last));
     // The gateway learns of their end on its own thread.
     while !set(&site, "77").status.success() {}
@@ -203,7 +203,7 @@ fn commands_at_the_same_time_are_all_carried_out() {
                 .collect();
             for done in started {
                 let done = done.join().unwrap();
-                assert!(done.status.success(), "{}", said(&done));
+                assert!(done.status.success(), "{}", output_of(&done));
             }
         });
     };
@@ -221,8 +221,8 @@ fn commands_at_the_same_time_are_all_carried_out() {
 async fn an_import_reports_its_progress_over_the_socket() {
     let bench = Bench::start().await;
     // Codes come from Devices.
-    let links = |state: &DevicesState| state.requests.iter().any(|asked| asked["mt"] == "GetDevices").then_some(());
-    bench.world.devices.board().wait("the link to Devices", links).await.unwrap();
+    let links = |state: &DevicesState| state.requests.iter().any(|entry| entry["mt"] == "GetDevices").then_some(());
+    bench.simulation.devices.board().wait("the link to Devices", links).await.unwrap();
     let file = format!("mac;user;password\n{};user1;secret-1\n12345;user2;x\n", mac(1));
     let mut socket = connected(&bench.gateway.data()).await;
     assert_eq!(greeting(&mut socket).await.refusal, None);
@@ -252,11 +252,15 @@ fn who_writes_without_a_gateway_keeps_a_gateway_from_starting() {
     // As a command holds it that is at work.
     let lock = ServeLock::take(&site.data()).unwrap();
     let refused = site.run(&["serve"]);
-    assert!(!refused.status.success() && said(&refused).contains("a command works on it"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && output_of(&refused).contains("a command works on it"),
+        "{}",
+        output_of(&refused)
+    );
     // Reading needs no lock; a second writer gives up with the reason.
     assert_eq!(got(&site), "75");
     let waits = set(&site, "76");
-    assert!(!waits.status.success() && said(&waits).contains("does not answer at"), "{}", said(&waits));
+    assert!(!waits.status.success() && output_of(&waits).contains("does not answer at"), "{}", output_of(&waits));
     drop(lock);
     assert!(set(&site, "77").status.success());
     assert_eq!(got(&site), "77");
@@ -270,12 +274,12 @@ fn a_command_beside_a_gateway_that_stops_is_carried_out() {
     let (config, started) = (site.config(), std::time::Instant::now());
     let command = std::thread::spawn(move || run(&config, &["settings", "set", SETTING, "75"]));
     let done = command.join().unwrap();
-    assert!(done.status.success(), "{}, after {:?}", said(&done), started.elapsed());
+    assert!(done.status.success(), "{}, after {:?}", output_of(&done), started.elapsed());
     let config = site.config();
     let command = std::thread::spawn(move || run(&config, &["settings", "set", SETTING, "76"]));
     assert_eq!(process.terminate().1, Some(0));
     let done = command.join().unwrap();
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     assert_eq!(got(&site), "76");
 }
 
@@ -295,7 +299,7 @@ async fn a_command_that_is_greeted_and_not_accepted_is_carried_out_here() {
     directory.remove().unwrap();
     drop((listener, socket));
     let done = command.await.unwrap();
-    assert!(done.status.success(), "{}", said(&done));
+    assert!(done.status.success(), "{}", output_of(&done));
     assert_eq!(got(&site), "75");
 }
 
@@ -305,5 +309,9 @@ fn what_needs_connections_says_to_start_the_gateway() {
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, format!("mac;user\n{};user1\n", mac(1))).unwrap();
     let done = site.run(&["phones", "import", file.to_str().unwrap()]);
-    assert!(!done.status.success() && said(&done).contains("start the gateway (`gangway serve`)"), "{}", said(&done));
+    assert!(
+        !done.status.success() && output_of(&done).contains("start the gateway (`gangway serve`)"),
+        "{}",
+        output_of(&done)
+    );
 }

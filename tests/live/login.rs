@@ -18,25 +18,25 @@ fn info(app: &str, url: &str) -> String {
 
 /// Logs in manually; returns all messages until the socket was closed.
 async fn refused(bench: &Bench, app: &str, password: &str) -> Vec<Value> {
-    let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (mut socket, challenge) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     let info = info(app, &bench.gateway.instance_url());
     let since = Instant::now();
     assert!(socket.send_text(login_text(app, app, &info, None, &challenge, password)).await);
     let answer = socket.next_of("AppLoginResult").await.expect("an answer");
     assert_eq!(answer.get("ok"), None, "{answer}");
-    let mut said = vec![answer];
+    let mut messages = vec![answer];
     // Later messages are not answered, including a second login with the correct password.
     socket.send_text(login_text(app, app, &info, None, &challenge, PASSWORD)).await;
-    said.extend(until_closed(&mut socket).await);
+    messages.extend(until_closed(&mut socket).await);
     assert!(since.elapsed().as_millis() >= 900, "closed after a pause, not at once: {:?}", since.elapsed());
-    said
+    messages
 }
 
 #[actix_rt::test]
 async fn a_wrong_password_is_answered_without_ok_and_the_socket_closed_after_a_pause() {
     let bench = Bench::start().await;
-    let said = refused(&bench, "gangway-yealink", "wrong").await;
-    assert_eq!(said.len(), 1, "{said:?}");
+    let messages = refused(&bench, "gangway-yealink", "wrong").await;
+    assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
 #[actix_rt::test]
@@ -50,7 +50,7 @@ async fn an_unknown_app_is_refused_like_a_wrong_password() {
 #[actix_rt::test]
 async fn an_oversized_message_before_login_ends_the_socket() {
     let bench = Bench::start().await;
-    let (mut socket, _) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (mut socket, _) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     assert!(socket.send(&json!({ "mt": "AppChallenge", "padding": "x".repeat(5000) })).await);
     assert_eq!(until_closed(&mut socket).await, Vec::<Value>::new());
 }
@@ -58,7 +58,8 @@ async fn an_oversized_message_before_login_ends_the_socket() {
 #[actix_rt::test]
 async fn nothing_but_the_login_is_answered_before_it() {
     let bench = Bench::start().await;
-    let mut socket = AppSession::open_without_login(&bench.world.host(), &bench.gateway.socket_url()).await.unwrap();
+    let mut socket =
+        AppSession::open_without_login(&bench.simulation.host(), &bench.gateway.socket_url()).await.unwrap();
     for message in [
         json!({ "mt": "AppInfo", "app": "gangway-yealink" }),
         json!({ "mt": "ProvisioningPhone", "mac": "805ec0123401", "src": "1" }),
@@ -70,9 +71,9 @@ async fn nothing_but_the_login_is_answered_before_it() {
     assert!(socket.send_text("{ not json".into()).await);
     // The gateway sends only the answer to the challenge and closes the socket after ten seconds.
     assert!(socket.send(&json!({ "mt": "AppChallenge" })).await);
-    let said = until_closed(&mut socket).await;
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(said[0]["mt"], "AppChallengeResult");
+    let messages = until_closed(&mut socket).await;
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(messages[0]["mt"], "AppChallengeResult");
 }
 
 #[actix_rt::test]
@@ -83,7 +84,7 @@ async fn the_digest_covers_the_info_object_as_it_was_sent() {
         "{{  \"appobj\" :\"gangway-yealink\",\r\n\t\"pbx\":\"p\\u0062x\" , \"appdn\": \"Y\\/Z\",\"cn\":\"\u{fc}\", \
          \"appurl\" : \"{url}/gangway-yealink\" , \"n\": 1.0e2 }}"
     );
-    let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (mut socket, challenge) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     let login = login_text("gangway-yealink", "gangway-yealink", &odd, None, &challenge, PASSWORD);
 
     assert!(socket.send_text(login).await);
@@ -103,15 +104,15 @@ async fn the_digest_covers_the_info_object_as_it_was_sent() {
 #[actix_rt::test]
 async fn nobody_is_ever_called_a_system_client() {
     let bench = Bench::start().await;
-    let mut said = refused(&bench, "gangway-yealink", "wrong").await;
-    let recorded = bench.world.pbx.board().read(|pbx| pbx.recorded.clone());
-    said.extend(recorded.into_iter().map(|recorded| recorded.message));
-    let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let mut messages = refused(&bench, "gangway-yealink", "wrong").await;
+    let recorded = bench.simulation.pbx.board().read(|pbx| pbx.recorded.clone());
+    messages.extend(recorded.into_iter().map(|recorded| recorded.message));
+    let (mut socket, challenge) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     let info = info("gangway-admin", &bench.gateway.instance_url());
     socket.send_text(login_text("gangway-admin", "gangway-admin", &info, None, &challenge, PASSWORD)).await;
-    said.extend(socket.next_of("AppLoginResult").await);
-    assert!(said.len() > 4);
-    assert!(said.iter().all(|message| !message.to_string().contains("sysClient")), "{said:?}");
+    messages.extend(socket.next_of("AppLoginResult").await);
+    assert!(messages.len() > 4);
+    assert!(messages.iter().all(|message| !message.to_string().contains("sysClient")), "{messages:?}");
 }
 
 /// A challenge is valid once, and only on its own socket.
@@ -120,12 +121,12 @@ async fn a_recorded_login_is_worth_nothing_on_another_socket() {
     let bench = Bench::start().await;
     let url = bench.gateway.socket_url();
     let info = info("gangway-yealink", &bench.gateway.instance_url());
-    let (mut first, challenge) = challenged(&bench.world, &url).await;
+    let (mut first, challenge) = challenged(&bench.simulation, &url).await;
     let login = login_text("gangway-yealink", "gangway-yealink", &info, None, &challenge, PASSWORD);
     assert!(first.send_text(login.clone()).await);
     assert_eq!(first.next_of("AppLoginResult").await.unwrap()["ok"], true);
 
-    let (mut second, fresh) = challenged(&bench.world, &url).await;
+    let (mut second, fresh) = challenged(&bench.simulation, &url).await;
     assert_ne!(fresh, challenge);
     assert!(second.send_text(login).await);
 
@@ -137,7 +138,7 @@ async fn a_recorded_login_is_worth_nothing_on_another_socket() {
 async fn only_a_service_login_may_provision() {
     let bench = Bench::start().await;
     for app in ["gangway-yealink", "gangway-admin"] {
-        let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+        let (mut socket, challenge) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
         let info = info(app, &bench.gateway.instance_url());
         assert!(socket.send_text(login_text(app, app, &info, None, &challenge, PASSWORD)).await);
         assert_eq!(socket.next_of("AppLoginResult").await.unwrap()["ok"], true);
@@ -164,7 +165,7 @@ async fn only_a_service_login_may_provision() {
 #[actix_rt::test]
 async fn passwords_are_tried_no_faster_by_checks_than_by_logins() {
     let bench = Bench::start().await;
-    let (host, url) = (bench.world.host(), bench.gateway.socket_url());
+    let (host, url) = (bench.simulation.host(), bench.gateway.socket_url());
     let wrong = json!({ "mt": "AppCheckLogin", "app": "gangway-admin", "challenge": "1234", "digest": "0".repeat(64) });
     let (began, mut tried) = (Instant::now(), 0);
     while tried < 40 {

@@ -103,15 +103,15 @@ async fn two_requests_for_one_phone_are_worked_on_one_after_the_other() {
 async fn a_slow_request_keeps_no_other_waiting() {
     let bench = Bench::start().await;
     let gate = format!("password:{}", mac(1));
-    bench.world.devices.gates().arm(&gate);
-    let users = bench.world.users.clone();
+    bench.simulation.devices.gates().arm(&gate);
+    let users = bench.simulation.users.clone();
     let slow = in_background(async move { users.provision(request(1, "user1")).await });
-    bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
+    bench.simulation.devices.gates().wait_until_held(&gate).await.unwrap();
 
     bench.provisioned(mac(2), "user2").await;
 
     assert!(!slow.is_finished());
-    bench.world.devices.gates().release(&gate);
+    bench.simulation.devices.gates().release(&gate);
     assert!(slow.await.unwrap().unwrap().ok);
 }
 
@@ -120,19 +120,19 @@ async fn a_slow_request_keeps_no_other_waiting() {
 async fn answers_without_src_keep_the_order_of_the_requests() {
     let bench = Bench::start().await;
     let gate = format!("password:{}", mac(1));
-    bench.world.devices.gates().arm(&gate);
+    bench.simulation.devices.gates().arm(&gate);
     let without = |number, user: &str| ProvisionRequest { src: Src::None, ..request(number, user) };
-    let (users, first) = (bench.world.users.clone(), without(1, "user1"));
+    let (users, first) = (bench.simulation.users.clone(), without(1, "user1"));
     let slow = in_background(async move { users.provision(first).await });
-    bench.world.devices.gates().wait_until_held(&gate).await.unwrap();
+    bench.simulation.devices.gates().wait_until_held(&gate).await.unwrap();
     // This request is rejected at once, but its answer must wait for its turn.
-    let (users, second) = (bench.world.users.clone(), without(2, "user2").with("mac", json!("nonsense")));
+    let (users, second) = (bench.simulation.users.clone(), without(2, "user2").with("mac", json!("nonsense")));
     let quick = in_background(async move { users.provision(second).await });
     // A request with `src` does not wait. After its answer, the quick request was processed, too.
     bench.provisioned(mac(3), "user3").await;
     assert!(!quick.is_finished());
 
-    bench.world.devices.gates().release(&gate);
+    bench.simulation.devices.gates().release(&gate);
 
     let (slow, quick) = (slow.await.unwrap().unwrap(), quick.await.unwrap().unwrap());
     assert!(slow.ok, "{:?}", slow.error);
@@ -153,10 +153,10 @@ async fn odd_names_break_no_file() {
         let user = format!("user{number}");
         let answer = bench.ask(request(number, &user).with("cn", json!(name))).await;
         assert!(answer.ok, "{name}: {:?}", answer.error);
-        let phone = bench.world.add_phone(mac, gangway_sim::yealink_phone::model::T46U);
+        let phone = bench.simulation.add_phone(mac, gangway_sim::yealink_phone::model::T46U);
         bench.records().wait_redirect(mac, gangway::phone::facet::RedirectState::Redirected).await;
         assert!(phone.boot().await.unwrap().registered, "{name}");
-        let shown = phone.board().read(|flash| flash.settings.get("account.1.display_name").map(str::to_owned));
-        assert_eq!(shown.as_deref(), Some(name));
+        let displayed = phone.board().read(|flash| flash.settings.get("account.1.display_name").map(str::to_owned));
+        assert_eq!(displayed.as_deref(), Some(name));
     }
 }

@@ -6,7 +6,7 @@ use std::{fs, time::Instant};
 use gangway::{phone::facet::DevicesState, store::Health};
 use gangway_sim::yealink_phone::{YealinkBootReport, YealinkPhone, model};
 
-use crate::support::{bench::Bench, http, mac, records::PATIENCE};
+use crate::support::{bench::Bench, http, mac, records::TIMEOUT};
 
 /// Checks that a poll finds the file unchanged and that a power cycle delivers the whole file again.
 async fn is_served(phone: &YealinkPhone, when: &str) {
@@ -19,8 +19,8 @@ async fn is_served(phone: &YealinkPhone, when: &str) {
 fn got_its_file(report: &YealinkBootReport) -> bool {
     let personal = |name: &str| name.ends_with(".cfg") && !name.starts_with("y0000");
     !report.given_up
-        && report.requests.iter().any(|asked| personal(&asked.file) && matches!(asked.status, 200 | 304))
-        && report.requests.iter().all(|asked| asked.status < 500)
+        && report.requests.iter().any(|request| personal(&request.file) && matches!(request.status, 200 | 304))
+        && report.requests.iter().all(|request| request.status < 500)
 }
 
 #[actix_rt::test]
@@ -29,19 +29,19 @@ async fn everything_around_is_away_and_phones_are_served_also_after_a_restart() 
     let phone = bench.installed(mac(1), model::T46U, "user1").await;
     is_served(&phone, "while all is well").await;
 
-    bench.world.pbx.go_away();
-    bench.world.devices.stop().await;
-    bench.world.rps.stop().await;
+    bench.simulation.pbx.go_away();
+    bench.simulation.devices.stop().await;
+    bench.simulation.rps.stop().await;
     bench.records().wait_devices(mac(1), DevicesState::Lost).await;
 
     is_served(&phone, "while all is away").await;
     bench.gateway.restart().await;
     is_served(&phone, "after a restart while all is away").await;
 
-    bench.world.rps.start_again().await.unwrap();
-    bench.world.devices.start_again().await.unwrap();
-    bench.world.pbx.come_back();
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.rps.start_again().await.unwrap();
+    bench.simulation.devices.start_again().await.unwrap();
+    bench.simulation.pbx.come_back();
+    bench.simulation.wait_gateway().await.unwrap();
     bench.records().wait_devices(mac(1), DevicesState::Received).await;
     bench.installed(mac(2), model::T31P, "user2").await;
     bench.assert_no_violation();
@@ -77,7 +77,7 @@ async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it
     // SQLite's threads end shortly after the gateway.
     let begun = Instant::now();
     while log.exists() {
-        assert!(begun.elapsed() < PATIENCE, "the log stays");
+        assert!(begun.elapsed() < TIMEOUT, "the log stays");
         actix_rt::task::yield_now().await;
     }
     fs::create_dir(&log).unwrap();
@@ -90,10 +90,10 @@ async fn after_a_restart_with_a_disk_that_takes_nothing_phones_are_served_and_it
     assert!(ready.text().contains("Phones are served as they were"), "{}", ready.text());
 
     fs::remove_dir(&log).unwrap();
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.wait_gateway().await.unwrap();
     let begun = Instant::now();
     while bench.records().store.condition() != Health::Healthy {
-        assert!(begun.elapsed() < PATIENCE, "it is not written again: {:?}", bench.records().store.condition());
+        assert!(begun.elapsed() < TIMEOUT, "it is not written again: {:?}", bench.records().store.condition());
         actix_rt::task::yield_now().await;
     }
     bench.installed(mac(2), model::T31P, "user2").await;

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use gangway::phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState};
 use gangway_base::mac::Mac;
 use gangway_sim::{
+    simulation::Simulation,
     snom_phone::{self, SnomPhone},
     snom_rps::SnomRps,
     users::ProvisionRequest,
-    world::World,
     yealink_phone::{self, YealinkPhone},
     ymcs::Ymcs,
 };
 use tempfile::TempDir;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     faults::{Fault, Neighbour, Proxy},
     gateway::Gateway,
     mac,
@@ -25,7 +25,7 @@ use crate::support::{
 };
 
 /// Longer than an unanswered call and the pause after it.
-const PATIENCE: Duration = Duration::from_secs(100);
+const TIMEOUT: Duration = Duration::from_secs(100);
 const SERIAL: &str = "3146019091637071";
 
 fn snom(number: u8) -> Mac {
@@ -59,7 +59,7 @@ fn socket(url: &str) -> std::net::SocketAddr {
 }
 
 impl Stage {
-    async fn set_up(world: World, services: [Service; 2]) -> Self {
+    async fn set_up(simulation: Simulation, services: [Service; 2]) -> Self {
         let (http, ops) = (process::free_port(), process::free_port());
         let mut options = Options { instance: format!("public_url = \"http://{http}\""), ..Options::default() };
         let mut proxies = Vec::new();
@@ -73,18 +73,18 @@ impl Stage {
             }
             proxies.push((*protocol, proxy));
         }
-        let devices = world.devices.app_url();
+        let devices = simulation.devices.app_url();
         let proxy = Proxy::start(Neighbour::Held, socket(&devices));
-        world.pbx.edit_app("devices-api", |app| app.url = proxy.url(&app.url));
+        simulation.pbx.edit_app("devices-api", |app| app.url = proxy.url(&app.url));
         proxies.push(("Devices", proxy));
         let gateway = Gateway::serve_in(TempDir::new().unwrap(), options, http, ops).await;
         gateway.expect_errors();
         let proxy = Proxy::start(Neighbour::Holding, http);
-        world.connect_gateway(&proxy.url(&gateway.base()));
+        simulation.connect_gateway(&proxy.url(&gateway.base()));
         proxies.push(("PBX", proxy));
-        world.wait_gateway().await.unwrap();
+        simulation.wait_gateway().await.unwrap();
         let [yealink_door, snom_door] = services.map(|service| service.door);
-        Self { bench: Bench { gateway, world }, yealink_door, snom_door, snom_rps: None, proxies }
+        Self { bench: Bench { gateway, simulation }, yealink_door, snom_door, snom_rps: None, proxies }
     }
 
     async fn provision(&self, mac: Mac, user: &str, title: &str) {
@@ -110,7 +110,7 @@ impl Stage {
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();
         while !is_so() {
-            assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}: {:#?}", self.redirects());
+            assert!(begun.elapsed() < TIMEOUT, "not within {TIMEOUT:?}: {what}: {:#?}", self.redirects());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -133,11 +133,11 @@ impl Stage {
 
     /// Boots new phones and waits until they are in service.
     async fn install(&self, number: u8) -> (YealinkPhone, SnomPhone) {
-        let world = &self.bench.world;
+        let simulation = &self.bench.simulation;
         let (one, other) = (mac(number), snom(number));
         let redirected = || [one, other].iter().all(|mac| self.is(*mac, RedirectState::Redirected));
         self.until("redirected", redirected).await;
-        let (host, network) = (world.host(), world.network.clone());
+        let (host, network) = (simulation.host(), simulation.network.clone());
         let door = Some(self.yealink_door.clone());
         let yealink = YealinkPhone::new(&host, one, yealink_phone::model::T46U, door, network.clone());
         let door = Some(self.snom_door.clone());
@@ -159,7 +159,7 @@ async fn are_served((yealink, snom): &(YealinkPhone, SnomPhone), when: &str) {
     let polled = yealink.poll_once().await.unwrap();
     assert!(polled.unchanged && !polled.given_up, "{when}: {polled:#?}");
     let booted = yealink.boot().await.unwrap();
-    assert!(booted.registered && booted.requests.iter().all(|asked| asked.status < 500), "{when}: {booted:#?}");
+    assert!(booted.registered && booted.requests.iter().all(|request| request.status < 500), "{when}: {booted:#?}");
     let polled = snom.poll_once().await.unwrap();
     assert!(polled.unchanged && !polled.failed, "{when}: {polled:#?}");
     let booted = snom.boot().await.unwrap();
@@ -198,29 +198,29 @@ async fn endures(mut stage: Stage) {
 
 #[actix_rt::test]
 async fn with_the_services_of_xmlrpc_and_sraps_every_neighbour_may_fail_in_every_way() {
-    let world = world().users(4).providers(&["yealink", "snom"]).start().await.unwrap();
+    let simulation = simulation().users(4).providers(&["yealink", "snom"]).start().await.unwrap();
     let yealink = Service {
         vendor: "yealink",
         protocol: "yealink-xmlrpc",
-        url: world.rps.xmlrpc_url(),
-        account: (World::RPS_USER, World::RPS_PASSWORD),
-        door: world.rps.phone_url(),
+        url: simulation.rps.xmlrpc_url(),
+        account: (Simulation::RPS_USER, Simulation::RPS_PASSWORD),
+        door: simulation.rps.phone_url(),
     };
     let snom = Service {
         vendor: "snom",
         protocol: "snom-sraps",
-        url: world.sraps.api_url(),
-        account: (World::SRAPS_ID, World::SRAPS_SECRET),
-        door: world.sraps.phone_url(),
+        url: simulation.sraps.api_url(),
+        account: (Simulation::SRAPS_ID, Simulation::SRAPS_SECRET),
+        door: simulation.sraps.phone_url(),
     };
-    endures(Stage::set_up(world, [yealink, snom]).await).await;
+    endures(Stage::set_up(simulation, [yealink, snom]).await).await;
 }
 
 #[actix_rt::test]
 async fn with_the_services_of_ymcs_and_snom_xmlrpc_every_neighbour_may_fail_in_every_way() {
-    let world = world().users(4).providers(&["yealink", "snom"]).start().await.unwrap();
-    let ymcs = Ymcs::start(&world.host(), "access-key", "access-secret").await.unwrap();
-    let rps = SnomRps::start(&world.host(), "snom-user", "snom-password").await.unwrap();
+    let simulation = simulation().users(4).providers(&["yealink", "snom"]).start().await.unwrap();
+    let ymcs = Ymcs::start(&simulation.host(), "access-key", "access-secret").await.unwrap();
+    let rps = SnomRps::start(&simulation.host(), "snom-user", "snom-password").await.unwrap();
     let yealink = Service {
         vendor: "yealink",
         protocol: "yealink-ymcs",
@@ -235,7 +235,7 @@ async fn with_the_services_of_ymcs_and_snom_xmlrpc_every_neighbour_may_fail_in_e
         account: ("snom-user", "snom-password"),
         door: rps.phone_url(),
     };
-    let mut stage = Stage::set_up(world, [yealink, snom]).await;
+    let mut stage = Stage::set_up(simulation, [yealink, snom]).await;
     stage.snom_rps = Some(rps);
     for number in [1, 2] {
         let serial = format!("{SERIAL}{number}");

@@ -7,13 +7,13 @@ use gangway::{
     net::tls::{Pin, provider},
     phone::facet::RedirectState,
 };
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     gateway::Gateway,
     in_background, mac,
     options::Options,
@@ -61,8 +61,8 @@ async fn front(private: &Private, behind: SocketAddr) -> SocketAddr {
     address
 }
 
-fn behind(world: &World) -> SocketAddr {
-    let url: url::Url = world.rps.xmlrpc_url().parse().unwrap();
+fn behind(simulation: &Simulation) -> SocketAddr {
+    let url: url::Url = simulation.rps.xmlrpc_url().parse().unwrap();
     url.socket_addrs(|| None).unwrap()[0]
 }
 
@@ -83,29 +83,29 @@ async fn a_private_service_is_called_with_its_ca_or_its_key_only() {
         (ca_of("dm.example.com", &ca), Some("not trusted")),
         (pin_of(&wrong), Some("not the pinned one")),
     ] {
-        let world = world().start().await.unwrap();
-        let at = front(&private, behind(&world)).await;
-        let mut options = Options { sections: trust.clone(), ..Options::default() }.redirecting(&world);
+        let simulation = simulation().start().await.unwrap();
+        let at = front(&private, behind(&simulation)).await;
+        let mut options = Options { sections: trust.clone(), ..Options::default() }.redirecting(&simulation);
         for (_, value) in options.settings.iter_mut().filter(|(name, _)| name == "redirect.yealink.url") {
             *value = format!("https://{at}/xmlrpc");
         }
         let gateway = Gateway::start_with(options).await;
-        world.connect_gateway(&gateway.base());
-        world.wait_gateway().await.unwrap();
-        let bench = Bench { gateway, world };
+        simulation.connect_gateway(&gateway.base());
+        simulation.wait_gateway().await.unwrap();
+        let bench = Bench { gateway, simulation };
 
         bench.provision(mac(1), "user1").await;
 
         let Some(word) = refused else {
             bench.records().wait_redirect(mac(1), RedirectState::Redirected).await;
-            assert!(bench.world.rps.target(mac(1)).is_some());
+            assert!(bench.simulation.rps.target(mac(1)).is_some());
             continue;
         };
         let record = bench.records().wait_phone(mac(1), "an error", |phone| phone.redirect.error.is_some()).await;
-        let said = record.redirect.error.as_deref().unwrap();
+        let error_text = record.redirect.error.as_deref().unwrap();
         for part in [word, &private.pin.to_string(), "[[net.trust]]"] {
-            assert!(said.contains(part), "{trust}: {part} is not in: {said}");
+            assert!(error_text.contains(part), "{trust}: {part} is not in: {error_text}");
         }
-        assert_eq!(bench.world.rps.board().read(|state| state.calls.len()), 0, "{trust}: something was sent");
+        assert_eq!(bench.simulation.rps.board().read(|state| state.calls.len()), 0, "{trust}: something was sent");
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::Options,
     page::Page,
@@ -45,9 +45,9 @@ async fn a_phone_that_refuses_our_certificate_is_named_with_address_and_alert() 
     let https = free_port();
     let sections =
         format!("[https]\nlisten = \"{https}\"\ncertificate = \"{}\"\nkey = \"{}\"\n", chain.display(), key.display());
-    let world = world().users(2).start().await.unwrap();
-    let bench = Bench::start_in(world, Options { sections, ..Options::default() }).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let simulation = simulation().users(2).start().await.unwrap();
+    let bench = Bench::start_in(simulation, Options { sections, ..Options::default() }).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let waits = mac(1);
     bench.provisioned(waits, "user1").await;
     page.until_cause(waits, "redirected-not-asked").await;
@@ -59,8 +59,8 @@ async fn a_phone_that_refuses_our_certificate_is_named_with_address_and_alert() 
     assert!(why.contains("127.0.0.1") && why.contains("unknown_ca"), "{why}");
     assert!(sentence["next"]["text"].as_str().unwrap().contains("gangway check"), "{sentence}");
     let check = bench.gateway.command(&["check"]);
-    let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("TLS: 1 addresses refuse our certificate"), "{said}");
-    assert!(said.contains("127.0.0.1 (alert unknown_ca at "), "{said}");
-    assert!(said.contains("is self-signed"), "{said}");
+    let output = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(output.contains("TLS: 1 addresses refuse our certificate"), "{output}");
+    assert!(output.contains("127.0.0.1 (alert unknown_ca at "), "{output}");
+    assert!(output.contains("is self-signed"), "{output}");
 }

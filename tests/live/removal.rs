@@ -34,19 +34,19 @@ async fn a_removed_phone_leaves_nothing_but_its_history() {
 
     command(&bench, "remove", mac);
 
-    assert_eq!(bench.world.rps.target(mac), None, "the entry at the redirection service is gone");
+    assert_eq!(bench.simulation.rps.target(mac), None, "the entry at the redirection service is gone");
     let hwid = mac.to_string();
     let gone = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
-    bench.world.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
+    bench.simulation.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
     let refused = http::get(&url, &model::T46U.user_agent(mac));
     assert_eq!((refused.status, refused.body.len()), (404, 0));
     let report = phone.poll_once().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
     // The tombstone and the history remain.
     assert!(listed(&bench, &[]).is_empty());
-    let tombs = listed(&bench, &["--removed"]);
-    assert_eq!(tombs.len(), 1);
-    assert!(tombs[0]["removed_at"].is_string());
+    let deleted = listed(&bench, &["--removed"]);
+    assert_eq!(deleted.len(), 1);
+    assert!(deleted[0]["removed_at"].is_string());
     let after = bench.records().history(Some(mac)).await;
     assert!(after.len() > history);
     assert_eq!(after.last().unwrap().command, "DEREGISTER DEVICE");
@@ -65,9 +65,12 @@ async fn a_removed_phone_can_be_provisioned_again() {
 
     bench.provisioned(mac, "user2").await;
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    bench.world.pbx.edit_user(&bench.world.pbx.board().read(|pbx| pbx.user("user1").unwrap().guid.clone()), |user| {
-        user.devices.retain(|device| device["hw"] != mac.to_string());
-    });
+    bench.simulation.pbx.edit_user(
+        &bench.simulation.pbx.board().read(|pbx| pbx.user("user1").unwrap().guid.clone()),
+        |user| {
+            user.devices.retain(|device| device["hw"] != mac.to_string());
+        },
+    );
     phone.factory_reset();
     comes_up(&phone).await;
 
@@ -104,7 +107,7 @@ async fn a_released_phone_gets_one_more_file_that_switches_its_accounts_off() {
     assert!(!personal(&again) && again.registrations.is_empty(), "then nothing: {again:#?}");
     let hwid = mac.to_string();
     let gone = |state: &gangway_sim::devices::DevicesState| state.connection(&hwid).is_none().then_some(());
-    bench.world.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
+    bench.simulation.devices.board().wait("the sysclient to be closed", gone).await.unwrap();
 }
 
 #[actix_rt::test]
@@ -130,7 +133,7 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
     phone.factory_reset();
     let report = phone.boot().await.unwrap();
     assert!(!report.registered && report.registrations.is_empty(), "{report:#?}");
-    assert!(report.requests.iter().any(|asked| asked.status == 401), "{report:#?}");
+    assert!(report.requests.iter().any(|request| request.status == 401), "{report:#?}");
 
     command(&bench, "allow", mac);
     phone.factory_reset();

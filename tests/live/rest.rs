@@ -11,7 +11,7 @@ use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     gateway::Gateway,
     mac,
     options::Options,
@@ -25,7 +25,7 @@ async fn dead_after(gateway: &Gateway, script: &Script, name: &str) -> Duration 
     assert!(done.status.success(), "{done:?}");
     let since = Instant::now();
     let dead = async { while script.get("/phones").await.status == 200 {} };
-    tokio::time::timeout(crate::support::records::PATIENCE, dead).await.expect("the token is dead");
+    tokio::time::timeout(crate::support::records::TIMEOUT, dead).await.expect("the token is dead");
     since.elapsed()
 }
 
@@ -40,7 +40,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(crate::support::records::PATIENCE, known).await.expect("the gateway learns of the token");
+    tokio::time::timeout(crate::support::records::TIMEOUT, known).await.expect("the gateway learns of the token");
     assert_eq!(reader.json("/").await["token"], json!({ "name": "reader", "scope": "read", "expires": null }));
 
     let nobody = Script::with(&gateway, "");
@@ -98,7 +98,7 @@ async fn scripts_see_and_do_what_the_page_does() {
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
     let script = Script::new(&bench.gateway, "inventory", TokenScope::Write).await;
-    let mut told = String::new();
+    let mut reported = String::new();
 
     let list = script.get("/phones?search=user1&sort=-name&limit=1").await;
     let phones = body(&list);
@@ -109,26 +109,26 @@ async fn scripts_see_and_do_what_the_page_does() {
     let again = script.send("GET", "/phones?search=user1&sort=-name&limit=1", &[("If-None-Match", etag)], b"").await;
     assert_eq!((again.status, again.body.len()), (304, 0));
     let spelled = mac.spelled(":").to_uppercase();
-    let shown = script.json(&format!("/phones/{spelled}")).await;
-    assert_eq!((&shown["sentence"]["cause"], &shown["phone"]["model"]), (&json!("working"), &json!("T46U")));
-    let (asked, last) = (&shown["phone"]["request"]["at"], &shown["phone"]["lastRequest"]);
-    assert!(asked.is_string() && asked == last, "{shown}");
+    let details = script.json(&format!("/phones/{spelled}")).await;
+    assert_eq!((&details["sentence"]["cause"], &details["phone"]["model"]), (&json!("working"), &json!("T46U")));
+    let (request_time, last) = (&details["phone"]["request"]["at"], &details["phone"]["lastRequest"]);
+    assert!(request_time.is_string() && request_time == last, "{details}");
     for path in ["", "/timeline", "/config", "/config?open=true"] {
-        told += &script.json(&format!("/phones/{mac}{path}")).await.to_string();
+        reported += &script.json(&format!("/phones/{mac}{path}")).await.to_string();
     }
-    assert!(told.contains("account.1.sip_server.1.address") && told.contains("***"), "{told}");
+    assert!(reported.contains("account.1.sip_server.1.address") && reported.contains("***"), "{reported}");
     for path in
         ["/history", "/settings", "/settings?scope=vendor:yealink", "/settings/pending", "/providers", "/vendors"]
     {
-        told += &script.json(path).await.to_string();
+        reported += &script.json(path).await.to_string();
     }
     for path in ["/vendors/snom", "/categories", "/notices", "/connections", "/import", "/audit"] {
-        told += &script.json(path).await.to_string();
+        reported += &script.json(path).await.to_string();
     }
-    assert!(told.contains("REDIRECT DEVICE") && told.contains("\"dhcp\""), "{told}");
+    assert!(reported.contains("REDIRECT DEVICE") && reported.contains("\"dhcp\""), "{reported}");
     let record = bench.records().phone(mac).unwrap();
     for secret in ["secret-1", "rps-password", "shared password", record.token.expose(), record.own.password.expose()] {
-        assert!(!told.contains(secret), "{secret} is told");
+        assert!(!reported.contains(secret), "{secret} is told");
     }
 
     let act = |action: &str| format!("/phones/{mac}/actions/{action}");
@@ -187,7 +187,7 @@ async fn page_and_scripts_get_the_same_answers() {
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
     let script = Script::new(&bench.gateway, "inventory", TokenScope::Read).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     page.until_devices().await;
     for (message, request, path) in [
         ("Devices", json!({}), "/phones".to_owned()),
@@ -205,15 +205,15 @@ async fn page_and_scripts_get_the_same_answers() {
         // The gateway may learn something between the two requests; then both are asked again.
         let same = async {
             loop {
-                let shown = joined(page.parts(message, request.clone()).await);
-                if shown == script.json(&path).await {
-                    return shown;
+                let answer = joined(page.parts(message, request.clone()).await);
+                if answer == script.json(&path).await {
+                    return answer;
                 }
             }
         };
-        let shown = tokio::time::timeout(crate::support::records::PATIENCE, same).await;
-        let shown = shown.unwrap_or_else(|_late| panic!("{message} and {path} differ"));
-        assert!(!shown.as_object().unwrap().is_empty(), "{message}: {shown}");
+        let answer = tokio::time::timeout(crate::support::records::TIMEOUT, same).await;
+        let answer = answer.unwrap_or_else(|_late| panic!("{message} and {path} differ"));
+        assert!(!answer.as_object().unwrap().is_empty(), "{message}: {answer}");
     }
 }
 
@@ -303,7 +303,7 @@ async fn hsts_is_told_where_a_trusted_proxy_says_https() {
 #[actix_rt::test]
 async fn settings_lead_the_gateway_to_no_inner_address() {
     let options = Options { allow: Vec::new(), ..Options::default() };
-    let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+    let bench = Bench::start_in(simulation().start().await.unwrap(), options).await;
     let script = Script::new(&bench.gateway, "ssrf", TokenScope::Write).await;
     for url in [
         "http://127.0.0.1:1/",
@@ -326,7 +326,7 @@ async fn settings_lead_the_gateway_to_no_inner_address() {
     bench.provision(mac(1), "user1").await;
     let phone = bench.records().wait_redirect(mac(1), RedirectState::Refused).await;
     assert!(phone.redirect.error.as_deref().unwrap().contains("[net] allow"), "{:?}", phone.redirect.error);
-    assert_eq!(bench.world.rps.target(mac(1)), None);
+    assert_eq!(bench.simulation.rps.target(mac(1)), None);
 }
 
 #[test]

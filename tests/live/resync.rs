@@ -20,8 +20,8 @@ use crate::support::{
 /// A phone in service that listens for SIP at the address the PBX sees.
 async fn in_service(bench: &Bench, mac: Mac, seen_at: Option<&str>) -> (YealinkPhone, SipPhone) {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let sip = SipPhone::start(&bench.world.host(), ip, mac, "T46U", "108.86.0.90").await.unwrap();
-    let phone = bench.world.add_phone(mac, model::T46U);
+    let sip = SipPhone::start(&bench.simulation.host(), ip, mac, "T46U", "108.86.0.90").await.unwrap();
+    let phone = bench.simulation.add_phone(mac, model::T46U);
     let address = seen_at.map_or_else(|| sip.address().to_string(), str::to_owned);
     phone.board().change(|flash| flash.sip_address = Some(address));
     bench.provisioned(mac, "user1").await;
@@ -38,7 +38,7 @@ async fn resync(bench: &Bench, mac: Mac) -> Output {
     actix_web::web::block(run).await.unwrap()
 }
 
-fn said(done: &Output) -> String {
+fn output_of(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
@@ -47,18 +47,18 @@ async fn a_phone_that_is_told_comes_and_its_coming_is_seen() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let (phone, sip) = in_service(&bench, mac, None).await;
-    let (told, comes) = (sip.clone(), phone.clone());
+    let (receiver, comes) = (sip.clone(), phone.clone());
     let coming = in_background(async move {
-        told.board().wait("check-sync", |heard| (!heard.check_syncs.is_empty()).then_some(())).await.unwrap();
+        receiver.board().wait("check-sync", |received| (!received.check_syncs.is_empty()).then_some(())).await.unwrap();
         comes.poll_once().await.unwrap()
     });
 
     let done = resync(&bench, mac).await;
 
-    assert!(done.status.success() && said(&done).contains("fetched its present file"), "{}", said(&done));
+    assert!(done.status.success() && output_of(&done).contains("fetched its present file"), "{}", output_of(&done));
     coming.await.unwrap();
-    let heard = sip.board().read(|heard| heard.check_syncs.clone());
-    assert!(heard.iter().all(|event| event == "check-sync;reboot=false"), "{heard:?}");
+    let received = sip.board().read(|received| received.check_syncs.clone());
+    assert!(received.iter().all(|event| event == "check-sync;reboot=false"), "{received:?}");
     let events = bench.records().events(mac).await;
     let events: Vec<_> = events.iter().filter(|event| event.kind == "resync").collect();
     assert!(events.len() == 1 && events[0].text.contains("fetched"), "{events:#?}");
@@ -75,8 +75,12 @@ async fn a_phone_that_does_not_come_is_not_said_to_have_come() {
     let done = resync(&bench, mac).await;
 
     assert!(!done.status.success());
-    assert!(said(&done).contains("said yes (200) and did not come; it comes by itself at 20"), "{}", said(&done));
-    assert_eq!(sip.board().read(|heard| heard.check_syncs.len()), 1, "an answered NOTIFY is not repeated");
+    assert!(
+        output_of(&done).contains("said yes (200) and did not come; it comes by itself at 20"),
+        "{}",
+        output_of(&done)
+    );
+    assert_eq!(sip.board().read(|received| received.check_syncs.len()), 1, "an answered NOTIFY is not repeated");
 }
 
 #[actix_rt::test]
@@ -87,9 +91,9 @@ async fn only_the_phone_that_is_meant_and_only_where_it_is_known_to_be() {
 
     let done = resync(&bench, mac).await;
 
-    assert!(!done.status.success() && said(&done).contains("router in between"), "{}", said(&done));
-    assert!(said(&done).contains("it comes by itself at 20"), "{}", said(&done));
-    assert!(sip.board().read(|heard| heard.check_syncs.is_empty()));
+    assert!(!done.status.success() && output_of(&done).contains("router in between"), "{}", output_of(&done));
+    assert!(output_of(&done).contains("it comes by itself at 20"), "{}", output_of(&done));
+    assert!(sip.board().read(|received| received.check_syncs.is_empty()));
     let unknown = resync(&bench, "805ec0999999".parse().unwrap()).await;
-    assert!(!unknown.status.success() && said(&unknown).contains("805ec0999999"), "{}", said(&unknown));
+    assert!(!unknown.status.success() && output_of(&unknown).contains("805ec0999999"), "{}", output_of(&unknown));
 }

@@ -42,9 +42,9 @@ async fn a_phone_changes_its_credentials_with_its_next_file() {
     let url = format!("{}/phone/{mac}.cfg", bench.gateway.instance_url());
     assert_eq!(fetch(&url, &before.user, before.password.expose()), 401, "the old ones are dead");
     let followed = bench.gateway.command(&["phones", "show", &mac.to_string()]);
-    let shown = String::from_utf8_lossy(&followed.stdout).into_owned();
+    let text = String::from_utf8_lossy(&followed.stdout).into_owned();
     for sentence in ["New credentials of the phone's own", "has proven its new credentials"] {
-        assert!(shown.contains(sentence), "{shown}");
+        assert!(text.contains(sentence), "{text}");
     }
     bench.assert_no_violation();
 }
@@ -54,7 +54,7 @@ async fn one_click_does_the_same_and_a_second_one_says_that_it_is_under_way() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let phone = bench.installed(mac, model::T46U, "user1").await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let act = json!({ "mac": mac.to_string(), "action": "rotate-credentials" });
     let done = page.ask("Act", act.clone()).await;
     assert_eq!(done["will"]["key"], "will.rotate-credentials", "{done}");

@@ -6,7 +6,7 @@ use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http, mac,
     options::Options,
     page::Page,
@@ -17,7 +17,7 @@ const SCANNER: &str = "Mozilla/5.0";
 #[actix_rt::test]
 async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     let options = Options::default();
-    let bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), options).await;
     // All requests in this test come from 127.0.0.1, as if from behind one router.
     let [first, second, third] = [mac(1), mac(2), mac(3)];
     let phone = bench.installed(first, model::T46U, "user1").await;
@@ -27,7 +27,7 @@ async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     let allowed = bench.gateway.command(&["phones", "allow", &third.to_string(), "--without-token", "--wait"]);
     assert!(allowed.status.success(), "{allowed:?}");
 
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     page.ask("Notices", json!({})).await;
     let phones = format!("{}/phone", bench.gateway.instance_url());
     let refused = http::get(&format!("{phones}/805ec0fff000.cfg"), SCANNER).shape();
@@ -39,8 +39,8 @@ async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     let scanning = |message: &Value| {
         message["notices"].as_array().is_some_and(|all| all.iter().any(|one| one["key"] == "scanning"))
     };
-    let told = page.told("NoticesChanged", scanning).await;
-    let notice = told["notices"].as_array().unwrap().iter().find(|one| one["key"] == "scanning").unwrap();
+    let change = page.until_message("NoticesChanged", scanning).await;
+    let notice = change["notices"].as_array().unwrap().iter().find(|one| one["key"] == "scanning").unwrap();
     assert_eq!((&notice["severity"], &notice["text"]["params"]["address"]), (&json!("error"), &json!("127.0.0.1")));
     let metrics = http::get(&bench.gateway.ops_url("metrics"), "curl").text();
     assert!(metrics.contains("gangway_scanning_sources_total{sign=\"sequence\"}"), "{metrics}");
@@ -52,7 +52,7 @@ async fn a_scanning_pc_behind_a_sites_nat_does_not_freeze_the_sites_phones() {
     assert!(bench.records().phone(third).unwrap().window.bound.is_none());
 
     assert!(phone.poll_once().await.unwrap().unchanged, "a phone with its own credentials");
-    let report = bench.world.add_phone(second, model::T46U).boot().await.unwrap();
+    let report = bench.simulation.add_phone(second, model::T46U).boot().await.unwrap();
     assert!(report.registered, "a new phone that comes by its redirect URL: {report:#?}");
     bench.assert_no_violation();
 }

@@ -32,11 +32,11 @@ async fn checked(bench: &Bench, token: String, checks: &'static [&'static str]) 
             .unwrap()
     });
     let done = done.await.unwrap();
-    let said = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
+    let printed = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{printed}\n{}", String::from_utf8_lossy(&done.stderr));
     // A run without any requests would succeed, too.
-    let number = |name: &str| said.split(name).nth(1)?.split(['/', '\n']).next()?.trim().parse::<u32>().ok();
-    assert!(number("Selected:") == number("Tested:") && number("Tested:") >= Some(24), "{said}");
+    let number = |name: &str| printed.split(name).nth(1)?.split(['/', '\n']).next()?.trim().parse::<u32>().ok();
+    assert!(number("Selected:") == number("Tested:") && number("Tested:") >= Some(24), "{printed}");
 }
 
 #[actix_rt::test]

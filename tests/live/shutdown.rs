@@ -6,7 +6,7 @@ use std::time::Duration;
 use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
-    bench::{TITLE, world},
+    bench::{TITLE, simulation},
     in_background, mac,
     options::Options,
     process::{Site, get},
@@ -14,16 +14,16 @@ use crate::support::{
 
 #[actix_rt::test]
 async fn open_requests_are_answered_before_the_end() {
-    let world = world().start().await.unwrap();
-    let (_site, process) = Site::serving(&world, Options::default()).await;
+    let simulation = simulation().start().await.unwrap();
+    let (_site, process) = Site::serving(&simulation, Options::default()).await;
     // One phone in service has a sysclient. Another is being provisioned.
-    world.provision(mac(2), "user2", TITLE).await.unwrap();
-    world.add_phone(mac(2), model::T46U).boot().await.unwrap();
-    world.devices.gates().arm("password");
-    let users = world.users.clone();
+    simulation.provision(mac(2), "user2", TITLE).await.unwrap();
+    simulation.add_phone(mac(2), model::T46U).boot().await.unwrap();
+    simulation.devices.gates().arm("password");
+    let users = simulation.users.clone();
     let request = ProvisionRequest::new(&mac(1).to_string(), "user1", TITLE);
     let open = in_background(async move { users.provision(request).await });
-    world.devices.gates().wait_until_held("password").await.unwrap();
+    simulation.devices.gates().wait_until_held("password").await.unwrap();
 
     let ending = tokio::task::spawn_blocking(move || process.terminate());
     let answer = open.await.unwrap().expect("the open request is answered");
@@ -34,8 +34,8 @@ async fn open_requests_are_answered_before_the_end() {
     assert_eq!(exit, Some(0));
     assert!(took < Duration::from_secs(10), "{took:?}");
     let gone = |state: &gangway_sim::devices::DevicesState| state.connections.is_empty().then_some(());
-    world.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
-    let mut goodbyes = world.devices.board().read(|state| state.goodbyes.clone());
+    simulation.devices.board().wait("the sysclients to be closed", gone).await.unwrap();
+    let mut goodbyes = simulation.devices.board().read(|state| state.goodbyes.clone());
     goodbyes.sort();
     // 1001 is "going away". The gateway sends it to every peer, so that peers do not have to detect the loss.
     let expected = [None, Some(mac(1).to_string()), Some(mac(2).to_string())].map(|hw_id| (hw_id, 1001));

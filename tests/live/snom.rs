@@ -13,7 +13,7 @@ use gangway_sim::{
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http,
     options::Options,
 };
@@ -26,8 +26,8 @@ fn snom(number: u8) -> Mac {
 }
 
 async fn bench() -> Bench {
-    let world = world().providers(&["yealink", "snom", "snom-dect"]).start().await.unwrap();
-    Bench::start_in(world, Options::default()).await
+    let simulation = simulation().providers(&["yealink", "snom", "snom-dect"]).start().await.unwrap();
+    Bench::start_in(simulation, Options::default()).await
 }
 
 /// Provisions a MAC as a user who chooses a manufacturer.
@@ -39,7 +39,7 @@ async fn provisioned(bench: &Bench, mac: Mac, user: &str, title: &str) {
 /// Boots a new phone that Snom's redirection service knows.
 async fn unpacked(bench: &Bench, mac: Mac, model: SnomModel) -> SnomPhone {
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    bench.world.add_snom_phone(mac, model)
+    bench.simulation.add_snom_phone(mac, model)
 }
 
 #[actix_rt::test]
@@ -55,16 +55,16 @@ async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
 
         let common = format!("snom{}.htm", model.name);
         // The first two requests go to the redirection service, which knows only this phone, the others to the gateway.
-        let asked = [(common.as_str(), 404), (own.as_str(), 200), (common.as_str(), 200), (own.as_str(), 200)];
-        assert_eq!(report.pairs(), asked);
+        let request = [(common.as_str(), 404), (own.as_str(), 200), (common.as_str(), 200), (own.as_str(), 200)];
+        assert_eq!(report.pairs(), request);
         assert!(report.redirected && report.registered && report.ignored.is_empty(), "{report:#?}");
         let record = bench.records().wait_done(mac).await;
-        assert!(bench.world.sraps.target(mac).unwrap().contains(record.token.expose()));
+        assert!(bench.simulation.sraps.target(mac).unwrap().contains(record.token.expose()));
         assert_eq!(record.model.as_deref(), Some(model.name));
         assert_eq!(record.firmware.as_deref(), Some(model.firmware));
-        let registration = bench.world.pbx.registration(&mac.to_string()).unwrap();
+        let registration = bench.simulation.pbx.registration(&mac.to_string()).unwrap();
         assert_eq!(registration.transport, "tls");
-        let device = bench.world.pbx.device(&mac.to_string()).unwrap();
+        let device = bench.simulation.pbx.device(&mac.to_string()).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
         // The model's file contains no secrets, and the phone's own file does not repeat the token.
         assert!(!report.files[1].1.contains("secret-"));
@@ -90,7 +90,7 @@ async fn a_change_reaches_the_next_poll_which_the_phones_own_credentials_prove()
 
     let before = bench.records().phone(mac).unwrap().revision;
     let content = json!({ "type": "NTP", "ntp1": "10.2.2.2", "tz": "CET-1CEST-2,M3.5.0/2,M10.5.0/3" });
-    bench.world.devices.push_item(&ConfigItem { categories: Vec::new(), content });
+    bench.simulation.devices.push_item(&ConfigItem { categories: Vec::new(), content });
     bench.records().wait_phone(mac, "a new revision", |phone| phone.revision > before).await;
     let get = |name: &str| phone.board().read(|flash| flash.settings.get(name).map(str::to_owned));
     assert_ne!(get("ntp_server").as_deref(), Some("10.2.2.2"), "nobody pushes anything to the phone");
@@ -149,10 +149,13 @@ async fn a_removed_phone_gets_nothing_more() {
     let done = bench.gateway.command(&["phones", "remove", &mac.to_string(), "--wait"]);
 
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(bench.world.sraps.target(mac), None, "the entry at the redirection service is gone");
+    assert_eq!(bench.simulation.sraps.target(mac), None, "the entry at the redirection service is gone");
     let report = phone.poll_once().await.unwrap();
     assert!(report.files.iter().all(|(_, body)| !body.contains("secret-1")), "{report:#?}");
-    assert!(report.requests.iter().all(|asked| asked.file == "snomD865.htm" || asked.status == 401), "{report:#?}");
+    assert!(
+        report.requests.iter().all(|request| request.file == "snomD865.htm" || request.status == 401),
+        "{report:#?}"
+    );
 }
 
 #[actix_rt::test]
@@ -187,7 +190,7 @@ async fn a_base_has_one_handset_per_user() {
 /// A base that was configured with another base's URL.
 fn unpacked_elsewhere(bench: &Bench, mac: Mac, other: Mac) -> SnomPhone {
     let record = bench.records().phone(other).unwrap();
-    let base = bench.world.add_snom_phone(mac, model::M900);
+    let base = bench.simulation.add_snom_phone(mac, model::M900);
     base.set_server(&format!("{}/phone/{}/", bench.gateway.instance_url(), record.token.expose()));
     base
 }
@@ -197,13 +200,13 @@ async fn yealink_and_snom_stand_side_by_side_and_the_chosen_one_alone_acts() {
     let bench = bench().await;
     let (yealink, mac) = (crate::support::mac(1), snom(1));
     bench.installed(yealink, yealink_phone::model::T46U, "user1").await;
-    let calls = bench.world.rps.board().read(|state| state.calls.len());
+    let calls = bench.simulation.rps.board().read(|state| state.calls.len());
 
     provisioned(&bench, mac, "user2", DESK).await;
     assert!(unpacked(&bench, mac, model::D785).await.boot().await.unwrap().registered);
     let record = bench.records().wait_done(mac).await;
 
     assert_eq!((record.provider.as_str(), record.vendor.as_str()), ("snom", "snom"));
-    assert_eq!(bench.world.rps.board().read(|state| state.calls.len()), calls, "Yealink's service hears nothing");
+    assert_eq!(bench.simulation.rps.board().read(|state| state.calls.len()), calls, "Yealink's service hears nothing");
     bench.assert_no_violation();
 }

@@ -13,7 +13,7 @@ async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
         let entry = state.phones.get(&mac.to_string())?;
         entry.unique_url.as_deref().filter(|url| url.starts_with(base)).map(|_| ())
     };
-    bench.world.rps.board().wait(&format!("{mac} to be sent to {base}"), moved).await.unwrap();
+    bench.simulation.rps.board().wait(&format!("{mac} to be sent to {base}"), moved).await.unwrap();
     bench
         .records()
         .wait_phone(mac, "the new URL on record", |phone| {
@@ -24,7 +24,7 @@ async fn wait_moved(bench: &Bench, mac: Mac, base: &str) {
 
 /// Checks the new server entry: the first 15 characters of the domain, a dash, 8 hex digits of the URL.
 fn assert_new_server(bench: &Bench, base: &str) {
-    let servers = bench.world.rps.board().read(|state| state.servers.clone());
+    let servers = bench.simulation.rps.board().read(|state| state.servers.clone());
     assert_eq!(servers.len(), 2, "{servers:?}");
     assert!(servers.contains_key("example.com"), "{servers:?}");
     let (name, server) = servers.iter().find(|(name, _)| *name != "example.com").unwrap();
@@ -50,7 +50,7 @@ async fn a_configured_new_url_moves_every_phone() {
     }
     assert_new_server(&bench, &base);
     // After a factory reset a phone uses the new URL.
-    let reset = bench.world.phones()[0].clone();
+    let reset = bench.simulation.phones()[0].clone();
     reset.factory_reset();
     bench.provisioned(phones[0], "user1").await;
     comes_up(&reset).await;
@@ -64,8 +64,8 @@ async fn a_new_url_of_the_app_object_moves_every_phone() {
     let base = format!("http://localhost:{}/example.com/gangway", bench.gateway.port());
 
     for name in ["gangway-admin", "gangway-yealink"] {
-        bench.world.pbx.edit_app(name, |app| app.url = format!("{base}/{name}"));
-        bench.world.pbx.drop_link(name);
+        bench.simulation.pbx.edit_app(name, |app| app.url = format!("{base}/{name}"));
+        bench.simulation.pbx.drop_link(name);
     }
 
     wait_moved(&bench, mac, &base).await;
@@ -78,21 +78,21 @@ async fn a_restart_without_a_change_moves_nobody() {
     let mut bench = Bench::start().await;
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;
-    let registered = bench.world.rps.calls("registerDeviceWithUniqueUrl").len();
-    let added = bench.world.rps.calls("addServer").len();
+    let registered = bench.simulation.rps.calls("registerDeviceWithUniqueUrl").len();
+    let added = bench.simulation.rps.calls("addServer").len();
 
     bench.gateway.restart().await;
-    bench.world.wait_gateway().await.unwrap();
-    bench.world.devices.wait_configured(&mac.to_string()).await.unwrap();
+    bench.simulation.wait_gateway().await.unwrap();
+    bench.simulation.devices.wait_configured(&mac.to_string()).await.unwrap();
 
     // Every start sends ADD SERVER; the answer "has been used" is not an error.
     let again = |state: &gangway_sim::yealink_rps::RpsState| {
         (state.calls.iter().filter(|call| call.method == "addServer").count() > added).then_some(())
     };
-    bench.world.rps.board().wait("ADD SERVER at the second start", again).await.unwrap();
+    bench.simulation.rps.board().wait("ADD SERVER at the second start", again).await.unwrap();
     bench.records().wait_done(mac).await;
-    assert_eq!(bench.world.rps.calls("registerDeviceWithUniqueUrl").len(), registered);
-    assert_eq!(bench.world.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
+    assert_eq!(bench.simulation.rps.calls("registerDeviceWithUniqueUrl").len(), registered);
+    assert_eq!(bench.simulation.pbx.board().read(|pbx| pbx.received("UpdateObject").len()), 1);
     bench.assert_no_violation();
 }
 
@@ -103,15 +103,15 @@ async fn two_different_urls_move_nobody() {
     let (first, second) = (mac(1), mac(2));
     bench.installed(first, model::T46U, "user1").await;
     let before = bench.phone_url(first);
-    let slave = bench.world.add_pbx("slave").await.unwrap();
+    let slave = bench.simulation.add_pbx("slave").await.unwrap();
 
-    bench.world.connect_gateway_at(&slave, &format!("http://localhost:{}", bench.gateway.port()));
+    bench.simulation.connect_gateway_at(&slave, &format!("http://localhost:{}", bench.gateway.port()));
     slave.wait_connected("gangway-yealink").await.unwrap();
 
     bench.installed(second, model::T31P, "user2").await;
     assert_eq!(bench.phone_url(first), before);
     assert!(bench.phone_url(second).starts_with(&bench.gateway.base()));
-    assert_eq!(bench.world.rps.board().read(|state| state.servers.len()), 1);
+    assert_eq!(bench.simulation.rps.board().read(|state| state.servers.len()), 1);
     // After the error is corrected, the gateway works as before.
     slave.remove_app("gangway-yealink");
     slave.remove_app("gangway-admin");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http::{self, Answer},
     options::Options,
     page::Page,
@@ -38,9 +38,9 @@ impl Folder {
     }
 
     async fn start_in(dir: TempDir) -> Self {
-        let world = world().providers(&["kestrel"]).start().await.unwrap();
+        let simulation = simulation().providers(&["kestrel"]).start().await.unwrap();
         let options = Options { vendors: Some(dir.path().to_owned()), ..Options::default() };
-        Self { bench: Bench::start_in(world, options).await, dir }
+        Self { bench: Bench::start_in(simulation, options).await, dir }
     }
 
     async fn provisioned(&self, mac: Mac, user: &str) {
@@ -117,11 +117,11 @@ async fn a_phone_of_a_made_up_vendor_rings_without_a_line_of_rust() {
     let (mac, records) = (mac(1), folder.bench.records());
     let guid = folder
         .bench
-        .world
+        .simulation
         .pbx
         .board()
         .read(|pbx| pbx.users.iter().find(|user| user.h323 == "user1").unwrap().guid.clone());
-    folder.bench.world.pbx.rename_user(&guid, "user1", HOSTILE);
+    folder.bench.simulation.pbx.rename_user(&guid, "user1", HOSTILE);
     folder.provisioned(mac, "user1").await;
     records.wait_redirect(mac, RedirectState::NotConfigured).await;
 
@@ -166,9 +166,9 @@ async fn a_broken_folder_serves_on_as_it_was_and_a_mended_one_at_once() {
     records.wait_for("/readyz to tell of the template", |_| folder.readiness().contains(TEMPLATE).then_some(())).await;
     assert_eq!(folder.fetch(mac, &name, AGENT).body, before.body);
     let check = folder.bench.gateway.command(&["check"]);
-    let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert_eq!(check.status.code(), Some(1), "{said}");
-    let line = said.lines().find(|line| line.contains(TEMPLATE)).unwrap_or_else(|| panic!("{said}"));
+    let output = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert_eq!(check.status.code(), Some(1), "{output}");
+    let line = output.lines().find(|line| line.contains(TEMPLATE)).unwrap_or_else(|| panic!("{output}"));
     assert!(line.contains("desk.conf:18") && line.contains("correct the template"), "{line}");
 
     folder.change(TEMPLATE, |text| text.replace("{{ sip.transport", "{{ sip.transport }}\nRing Tone: 7"));
@@ -198,8 +198,8 @@ async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen
         assert_eq!((answer.status, answer.body.len(), answer.header("etag")), (404, 0, None), "{agent}");
     }
     let record = records.wait_request(mac, RequestState::Rejected).await;
-    let said = record.request.error.clone().unwrap();
-    assert!(said.contains("Unknown model"), "{said}");
+    let error_text = record.request.error.clone().unwrap();
+    assert!(error_text.contains("Unknown model"), "{error_text}");
     let events = records.events(mac).await;
     let seen = events.iter().find(|event| event.kind == "withheld").expect("the time line tells of it");
     for part in ["Falcon F1/9.9", name.as_str(), "127.0.0.1"] {
@@ -219,9 +219,9 @@ async fn an_account_the_vendor_lends_out_is_warned_of_until_another_one_is_set()
         text.replacen("default = \"none\"\n", &format!("default = \"yealink-xmlrpc\"\n{redirect}"), 1)
     });
     let folder = Folder::start_in(dir).await;
-    let mut page = Page::open(&folder.bench.world, &folder.bench.gateway.socket_url()).await;
-    let of = |told: &Value, key: &str| {
-        let notices = told["notices"].as_array().unwrap();
+    let mut page = Page::open(&folder.bench.simulation, &folder.bench.gateway.socket_url()).await;
+    let of = |message: &Value, key: &str| {
+        let notices = message["notices"].as_array().unwrap();
         notices.iter().find(|notice| notice["key"] == key).cloned()
     };
     let hello = page.ask("Hello", json!({})).await;
@@ -237,13 +237,13 @@ async fn an_account_the_vendor_lends_out_is_warned_of_until_another_one_is_set()
     };
     let set = page.ask("SettingsSet", account("kestrel-TRIAL")).await;
     assert!(set["error"].is_null(), "{set}");
-    let told = page.told("NoticesChanged", |told| of(told, "redirect-demo").is_some()).await;
-    let notice = of(&told, "redirect-demo").unwrap();
+    let message = page.until_message("NoticesChanged", |message| of(message, "redirect-demo").is_some()).await;
+    let notice = of(&message, "redirect-demo").unwrap();
     assert_eq!(
         (&notice["severity"], &notice["text"]["params"]["account"]),
         (&json!("warning"), &json!("kestrel-TRIAL"))
     );
-    assert!(of(&told, "redirect-unconfigured").is_none(), "{told}");
+    assert!(of(&message, "redirect-unconfigured").is_none(), "{message}");
     page.ask("SettingsSet", account("ours")).await;
-    page.told("NoticesChanged", |told| of(told, "redirect-demo").is_none()).await;
+    page.until_message("NoticesChanged", |message| of(message, "redirect-demo").is_none()).await;
 }

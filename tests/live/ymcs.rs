@@ -8,27 +8,27 @@ use gangway_sim::{
 };
 
 use crate::support::{
-    bench::{Bench, comes_up, world},
+    bench::{Bench, comes_up, simulation},
     gateway::Gateway,
     mac,
     options::Options,
-    records::PATIENCE,
+    records::TIMEOUT,
 };
 
 const KEY: (&str, &str) = ("access-key", "access-secret");
 const SERIAL: &str = "3146019091637071";
 
 async fn bench() -> (Bench, Ymcs) {
-    let world = world().start().await.unwrap();
-    let ymcs = Ymcs::start(&world.host(), KEY.0, KEY.1).await.unwrap();
+    let simulation = simulation().start().await.unwrap();
+    let ymcs = Ymcs::start(&simulation.host(), KEY.0, KEY.1).await.unwrap();
     let mut options = Options::default();
     for (name, value) in [("protocol", "yealink-ymcs"), ("url", &ymcs.url()), ("user", KEY.0), ("password", KEY.1)] {
         options.settings.push((format!("redirect.yealink.{name}"), value.to_owned()));
     }
     let gateway = Gateway::start_with(options).await;
-    world.connect_gateway(&gateway.base());
-    world.wait_gateway().await.unwrap();
-    (Bench { gateway, world }, ymcs)
+    simulation.connect_gateway(&gateway.base());
+    simulation.wait_gateway().await.unwrap();
+    (Bench { gateway, simulation }, ymcs)
 }
 
 /// Changes a setting and waits until the gateway has read it.
@@ -36,12 +36,12 @@ async fn set(bench: &Bench, arguments: &[&str]) {
     let mut changes = bench.records().store.settings().changes();
     let done = bench.gateway.command(&[&["settings", "set"], arguments].concat());
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    tokio::time::timeout(PATIENCE, changes.recv()).await.expect("the change is seen").unwrap();
+    tokio::time::timeout(TIMEOUT, changes.recv()).await.expect("the change is seen").unwrap();
 }
 
 fn unpack(bench: &Bench, ymcs: &Ymcs, number: u8) -> YealinkPhone {
-    let network = bench.world.network.clone();
-    YealinkPhone::new(&bench.world.host(), mac(number), model::T46U, Some(ymcs.phone_url()), network)
+    let network = bench.simulation.network.clone();
+    YealinkPhone::new(&bench.simulation.host(), mac(number), model::T46U, Some(ymcs.phone_url()), network)
 }
 
 #[actix_rt::test]
@@ -111,8 +111,8 @@ async fn by_mac_alone_where_a_person_wants_it_and_the_pin_is_shown() {
 
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
     let pin = ymcs.board().read(|state| state.devices[&mac.to_string()].pin.clone()).unwrap();
-    let shown = bench.gateway.command(&["phones", "show", &mac.to_string()]);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains(&pin), "the PIN {pin} is not shown");
+    let output = bench.gateway.command(&["phones", "show", &mac.to_string()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&pin), "the PIN {pin} is not shown");
     let kept = format!("{:?}", bench.records().history(None).await);
     assert!(!kept.contains(&pin), "{kept}");
     comes_up(&unpack(&bench, &ymcs, 1)).await;

@@ -57,9 +57,9 @@ async fn the_management_cloud_tells_url_and_pin() {
     let RedirectResult::Ok(Done { confirmation: Some(Confirmation::Pin(pin)), .. }) = added else {
         panic!("{added:?}")
     };
-    let RedirectResult::Ok(Done { confirmation: Some(shown), .. }) = bench.run(verify(by_mac, &unique_url())).await
+    let RedirectResult::Ok(Done { confirmation: Some(displayed), .. }) = bench.run(verify(by_mac, &unique_url())).await
     else {
         panic!("the PIN is told again")
     };
-    assert_eq!(shown, Confirmation::Pin(pin));
+    assert_eq!(displayed, Confirmation::Pin(pin));
 }

@@ -113,10 +113,10 @@ impl Tasks {
     }
 
     /// Signals every task to finish and waits for them, at most `patience`. Returns how many are still running.
-    pub async fn finish(&self, patience: Duration) -> usize {
+    pub async fn finish(&self, time_limit: Duration) -> usize {
         self.stop.cancel();
         self.tracker.close();
-        let _ = tokio::time::timeout(patience, self.tracker.wait()).await;
+        let _ = tokio::time::timeout(time_limit, self.tracker.wait()).await;
         self.tracker.len()
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long [`Board::wait`] waits before it gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A lock-protected state that tasks can wait on. Cheap to clone; all clones share the same state.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl<T: Default> Default for Board<T> {
 
 /// The awaited condition was not met in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("waited {PATIENCE:?} for {what}, which did not happen")]
+#[error("waited {TIMEOUT:?} for {what}, which did not happen")]
 pub struct NotInTime {
     /// The condition, as named by the caller.
     pub what: String,
@@ -66,7 +66,7 @@ impl<T> Board<T> {
             found = look(state);
             found.is_some()
         });
-        let came = tokio::time::timeout(PATIENCE, waiting).await.is_ok_and(|outcome| outcome.is_ok());
+        let came = tokio::time::timeout(TIMEOUT, waiting).await.is_ok_and(|outcome| outcome.is_ok());
         if came { found.ok_or(()) } else { Err(()) }.map_err(|()| NotInTime { what: what.into() })
     }
 

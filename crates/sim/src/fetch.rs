@@ -5,7 +5,7 @@ use std::time::Duration;
 use awc::{Client, Connector, http::header::HeaderMap};
 
 /// Timeout. All traffic is on loopback, so a slower answer means that the peer hangs.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 const LARGEST: usize = 4 << 20;
 
 /// An HTTP response.
@@ -26,9 +26,9 @@ impl FetchResponse {
 /// Creates the client; must be called on the thread that uses it.
 pub(super) fn client() -> Client {
     Client::builder()
-        .connector(Connector::new().limit(0).timeout(PATIENCE))
+        .connector(Connector::new().limit(0).timeout(TIMEOUT))
         .disable_redirects()
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .finish()
 }
 

@@ -20,7 +20,7 @@ const ASKS: usize = 4;
 
 /// What the phone received.
 #[derive(Debug, Clone, Default)]
-pub struct Heard {
+pub struct ReceivedSip {
     /// Status codes of the answers to its subscriptions.
     pub statuses: Vec<u16>,
     /// URLs from NOTIFYs, including repetitions.
@@ -36,7 +36,7 @@ pub struct SipPhone {
     model: String,
     firmware: String,
     address: SocketAddr,
-    board: Board<Heard>,
+    board: Board<ReceivedSip>,
     /// Whether the phone leaves NOTIFYs unanswered.
     deaf: Arc<Mutex<bool>>,
     socket: Arc<UdpSocket>,
@@ -75,7 +75,7 @@ impl SipPhone {
 
     /// What the phone received. Tests can read it and wait for changes.
     #[must_use]
-    pub fn board(&self) -> &Board<Heard> {
+    pub fn board(&self) -> &Board<ReceivedSip> {
         &self.board
     }
 
@@ -87,12 +87,12 @@ impl SipPhone {
     /// Asks `server` (the multicast group or a single server) for the configuration URL; `None` without an answer.
     pub async fn ask(&self, host: &HostHandle, server: SocketAddr) -> io::Result<Option<String>> {
         let phone = self.clone();
-        let known = self.board.read(|heard| heard.urls.len());
+        let known = self.board.read(|received| received.urls.len());
         let work = move |_| async move {
             for _ in 0..ASKS {
                 phone.socket.send_to(phone.subscription().as_bytes(), server).await?;
-                let told = phone.board.wait("a URL", |heard| heard.urls.get(known).cloned());
-                if let Ok(Ok(url)) = tokio::time::timeout(ASK_AGAIN, told).await {
+                let url_received = phone.board.wait("a URL", |received| received.urls.get(known).cloned());
+                if let Ok(Ok(url)) = tokio::time::timeout(ASK_AGAIN, url_received).await {
                     return Ok(Some(url));
                 }
             }
@@ -135,7 +135,7 @@ impl SipPhone {
             let field = |name: &str| fields.get(name).copied().unwrap_or_default();
             if let Some(status) = first.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3)) {
                 let status = status.parse().unwrap_or_default();
-                self.board.change(|heard| heard.statuses.push(status));
+                self.board.change(|received| received.statuses.push(status));
                 continue;
             }
             if !first.starts_with("NOTIFY ") {
@@ -151,10 +151,10 @@ impl SipPhone {
                 format!("SIP/2.0 {status}\r\n{}Content-Length: 0\r\n\r\n", copied.concat())
             };
             let status = if field("Event").starts_with("check-sync") {
-                self.board.change(|heard| heard.check_syncs.push(field("Event").to_owned()));
+                self.board.change(|received| received.check_syncs.push(field("Event").to_owned()));
                 "200 OK"
             } else if field("Content-Type") == "application/url" {
-                self.board.change(|heard| heard.urls.push(body.to_owned()));
+                self.board.change(|received| received.urls.push(body.to_owned()));
                 "200 OK"
             } else {
                 "489 Bad Event"

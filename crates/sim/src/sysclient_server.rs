@@ -192,9 +192,9 @@ fn answers(known: &mut SysclientServerState, identify: &Value, challenge: &mut O
     }
     let Some(password) = known.passwords.get(id) else { return Vec::new() };
     match (identify["digest"].as_str(), challenge.take()) {
-        (Some(digest), Some(asked)) => {
+        (Some(digest), Some(nonce)) => {
             let (product, version) = (identify["product"].as_str().unwrap(), identify["version"].as_str().unwrap());
-            let right = Sha256::digest(format!("{id}:{product}:{version}:{asked}:{password}"));
+            let right = Sha256::digest(format!("{id}:{product}:{version}:{nonce}:{password}"));
             if digest != HEXLOWER.encode(&right) {
                 return Vec::new();
             }
@@ -202,9 +202,9 @@ fn answers(known: &mut SysclientServerState, identify: &Value, challenge: &mut O
             burst(None)
         }
         _ => {
-            let asked = format!("{}", 1_000_000 + known.identified.len());
-            *challenge = Some(asked.clone());
-            vec![admin(2, &json!({ "challenge": asked }))]
+            let nonce = format!("{}", 1_000_000 + known.identified.len());
+            *challenge = Some(nonce.clone());
+            vec![admin(2, &json!({ "challenge": nonce }))]
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     login::LoginRequest,
     server::SimServer,
     session::AppSession,
+    simulation::Simulation,
     users::{ProvisionRequest, Src},
-    world::World,
 };
 
 const CHALLENGE: &str = "0123456789";
@@ -27,10 +27,10 @@ struct Seen {
     ended: usize,
 }
 
-async fn gateway(world: &World) -> (SimServer, Board<Seen>) {
+async fn gateway(simulation: &Simulation) -> (SimServer, Board<Seen>) {
     let seen = Board::<Seen>::default();
-    let (board, password) = (seen.clone(), world.password().to_owned());
-    let server = SimServer::start(&world.host(), move |services| {
+    let (board, password) = (seen.clone(), simulation.password().to_owned());
+    let server = SimServer::start(&simulation.host(), move |services| {
         let (board, password) = (board.clone(), password.clone());
         services.default_service(web::to(move |request: HttpRequest, body: web::Payload| {
             let (board, password) = (board.clone(), password.clone());
@@ -103,41 +103,41 @@ fn find(seen: &Seen, mt: &str, count: usize) -> Option<Value> {
 
 #[actix_rt::test]
 async fn the_pbx_connects_its_apps_and_tells_of_services() {
-    let world = World::builder().start().await.unwrap();
-    let (server, seen) = gateway(&world).await;
-    world.connect_gateway(&server.base());
-    world.wait_gateway().await.unwrap();
+    let simulation = Simulation::builder().start().await.unwrap();
+    let (server, seen) = gateway(&simulation).await;
+    simulation.connect_gateway(&server.base());
+    simulation.wait_gateway().await.unwrap();
     let logins = seen.read(|seen| seen.logins.clone());
     assert_eq!(logins.len(), 2);
     for login in &logins {
         assert_eq!((login["sip"].clone(), login.get("pbxObj")), (login["info"]["appobj"].clone(), None));
     }
-    assert_eq!(world.pbx.wait_provider("Yealink").await.unwrap(), "gangway-yealink");
+    assert_eq!(simulation.pbx.wait_provider("Yealink").await.unwrap(), "gangway-yealink");
     let info = seen.board_wait("PbxInfo", 1).await;
     assert_eq!((&info["domain"], &info["apis"]), (&json!("example.com"), &json!(["PbxAdminApi", "Services"])));
     let first = seen.board_wait("ServicesInfo", 1).await;
-    assert_eq!(first["services"][0]["url"], world.devices.app_url());
-    world.devices.move_away().await.unwrap();
-    world.pbx.add_app(world.devices.app_object());
-    let moved = world.devices.app_url();
-    let told = |seen: &Seen| {
+    assert_eq!(first["services"][0]["url"], simulation.devices.app_url());
+    simulation.devices.move_away().await.unwrap();
+    simulation.pbx.add_app(simulation.devices.app_object());
+    let moved = simulation.devices.app_url();
+    let has_address = |seen: &Seen| {
         let lists = seen.messages.iter().filter(|message| message["mt"] == "ServicesInfo");
         let there = |list: &&Value| list["services"][0]["url"] == moved;
         (lists.filter(there).count() >= 2).then_some(())
     };
-    seen.wait("both subscribers to hear of the new address", told).await.unwrap();
+    seen.wait("both subscribers to hear of the new address", has_address).await.unwrap();
 }
 
 #[actix_rt::test]
 async fn users_provision_with_and_without_src_and_at_once() {
-    let world = World::builder().start().await.unwrap();
-    let (server, seen) = gateway(&world).await;
-    world.connect_gateway(&server.base());
-    world.wait_gateway().await.unwrap();
+    let simulation = Simulation::builder().start().await.unwrap();
+    let (server, seen) = gateway(&simulation).await;
+    simulation.connect_gateway(&server.base());
+    simulation.wait_gateway().await.unwrap();
     let mac: Mac = "805ec0112233".parse().unwrap();
-    let answer = world.provision(mac, "user1", "Yealink").await.unwrap();
+    let answer = simulation.provision(mac, "user1", "Yealink").await.unwrap();
     assert!(answer.ok && answer.error.is_none());
-    let device = world.pbx.device("805ec0112233").unwrap();
+    let device = simulation.pbx.device("805ec0112233").unwrap();
     assert_eq!((&device["tls"], &device["trusted"], device.get("mr")), (&json!(true), &json!(true), None));
     let login = seen.read(|seen| seen.logins.last().cloned()).unwrap();
     assert_eq!(
@@ -145,7 +145,7 @@ async fn users_provision_with_and_without_src_and_at_once() {
         (&json!("gangway-yealink"), &json!("users"), &json!("gangway-yealink"))
     );
     let sent = seen.board_wait("ProvisioningPhone", 1).await;
-    let key = crate::crypt::session_key(CHALLENGE, world.password());
+    let key = crate::crypt::session_key(CHALLENGE, simulation.password());
     let field = |name: &str| sent[name].as_str().unwrap().to_owned();
     assert_eq!(crate::crypt::decrypt(&field("seed1"), &key, &field("password")).unwrap(), "secret-1");
     assert_eq!((field("usename"), field("code").len()), ("user1".to_owned(), 12));
@@ -153,8 +153,11 @@ async fn users_provision_with_and_without_src_and_at_once() {
     let request = |number: u8| ProvisionRequest::new(&format!("805ec01122{number:02x}"), "user2", "Yealink");
     let unnamed = ProvisionRequest { src: Src::None, ..request(1) };
     let broken = request(2).with("usename", Value::Null);
-    let (one, two, three) =
-        tokio::join!(world.users.provision(unnamed), world.users.provision(broken), world.users.provision(request(3)));
+    let (one, two, three) = tokio::join!(
+        simulation.users.provision(unnamed),
+        simulation.users.provision(broken),
+        simulation.users.provision(request(3))
+    );
     assert!(one.unwrap().ok && three.unwrap().ok);
     assert_eq!(two.unwrap().error.as_deref(), Some("no user"));
     assert_eq!(seen.read(|seen| seen.logins.len()), 3, "one connection for all");
@@ -162,66 +165,66 @@ async fn users_provision_with_and_without_src_and_at_once() {
 
 #[actix_rt::test]
 async fn connections_come_back_after_restarts_on_either_side() {
-    let world = World::builder().start().await.unwrap();
-    let (server, seen) = gateway(&world).await;
-    world.connect_gateway(&server.base());
-    world.wait_gateway().await.unwrap();
-    world.pbx.set_reconnect(Duration::from_millis(5), Duration::from_millis(20));
-    world.pbx.restart();
+    let simulation = Simulation::builder().start().await.unwrap();
+    let (server, seen) = gateway(&simulation).await;
+    simulation.connect_gateway(&server.base());
+    simulation.wait_gateway().await.unwrap();
+    simulation.pbx.set_reconnect(Duration::from_millis(5), Duration::from_millis(20));
+    simulation.pbx.restart();
     let logins = |count: usize| move |seen: &Seen| (seen.logins.len() >= count).then_some(());
     seen.wait("two more logins", logins(4)).await.unwrap();
-    world.wait_gateway().await.unwrap();
+    simulation.wait_gateway().await.unwrap();
     server.stop().await;
     let lost = |state: &crate::pbx::PbxState| state.links["gangway-yealink"].last_error.clone();
-    world.pbx.board().wait("a failed attempt", lost).await.unwrap();
+    simulation.pbx.board().wait("a failed attempt", lost).await.unwrap();
     server.start_again().await.unwrap();
     seen.wait("two more logins", logins(6)).await.unwrap();
-    world.pbx.go_away();
+    simulation.pbx.go_away();
     let down = |state: &crate::pbx::PbxState| (!state.links["gangway-yealink"].connected).then_some(());
-    world.pbx.board().wait("the link to go down", down).await.unwrap();
-    world.pbx.come_back();
+    simulation.pbx.board().wait("the link to go down", down).await.unwrap();
+    simulation.pbx.come_back();
     seen.wait("two more logins", logins(8)).await.unwrap();
-    world.pbx.edit_app("gangway-yealink", |app| app.password = "another".into());
-    world.pbx.drop_link("gangway-yealink");
+    simulation.pbx.edit_app("gangway-yealink", |app| app.password = "another".into());
+    simulation.pbx.drop_link("gangway-yealink");
     let refused = |state: &crate::pbx::PbxState| {
         state.links["gangway-yealink"].last_error.clone().filter(|error| error.contains("refused"))
     };
-    world.pbx.board().wait("a refused login", refused).await.unwrap();
+    simulation.pbx.board().wait("a refused login", refused).await.unwrap();
 }
 
 #[actix_rt::test]
 async fn a_gate_holds_one_answer_and_lets_the_others_pass() {
-    let world = World::builder().start().await.unwrap();
-    let (server, seen) = gateway(&world).await;
-    world.pbx.gates().arm("SubscribeServicesResult");
-    world.connect_gateway(&server.base());
-    world.pbx.gates().wait_until_held("SubscribeServicesResult").await.unwrap();
-    world.wait_gateway().await.unwrap();
+    let simulation = Simulation::builder().start().await.unwrap();
+    let (server, seen) = gateway(&simulation).await;
+    simulation.pbx.gates().arm("SubscribeServicesResult");
+    simulation.connect_gateway(&server.base());
+    simulation.pbx.gates().wait_until_held("SubscribeServicesResult").await.unwrap();
+    simulation.wait_gateway().await.unwrap();
     assert_eq!(seen.read(|seen| find(seen, "SubscribeServicesResult", 1)), None);
-    world.pbx.gates().release("SubscribeServicesResult");
+    simulation.pbx.gates().release("SubscribeServicesResult");
     seen.board_wait("ServicesInfo", 2).await;
     // A restart ends the connection even while an answer is held.
-    world.pbx.gates().arm("SubscribeServices");
-    world.pbx.restart();
-    world.pbx.gates().wait_until_held("SubscribeServices").await.unwrap();
-    world.pbx.restart();
+    simulation.pbx.gates().arm("SubscribeServices");
+    simulation.pbx.restart();
+    simulation.pbx.gates().wait_until_held("SubscribeServices").await.unwrap();
+    simulation.pbx.restart();
     seen.wait("the first connections to end", |seen| (seen.ended >= 4).then_some(())).await.unwrap();
 }
 
 #[actix_rt::test]
 async fn a_second_pbx_connects_to_the_same_gateway() {
-    let world = World::builder().start().await.unwrap();
-    let (server, seen) = gateway(&world).await;
-    world.connect_gateway(&server.base());
-    let slave = world.add_pbx("slave").await.unwrap();
-    world.connect_gateway_at(&slave, &server.base());
+    let simulation = Simulation::builder().start().await.unwrap();
+    let (server, seen) = gateway(&simulation).await;
+    simulation.connect_gateway(&server.base());
+    let slave = simulation.add_pbx("slave").await.unwrap();
+    simulation.connect_gateway_at(&slave, &server.base());
     slave.wait_connected("gangway-yealink").await.unwrap();
-    world.wait_gateway().await.unwrap();
+    simulation.wait_gateway().await.unwrap();
     let names = seen.read(|seen| seen.logins.iter().map(|login| login["info"]["pbx"].clone()).collect::<Vec<_>>());
     assert_eq!(names.iter().filter(|name| **name == "slave").count(), 2);
     let form = crate::LoginForm { app: "gangway-admin".into(), password: "guess".into(), ..Default::default() };
     let url = server.base().replace("http", "ws") + "/example.com/gangway";
-    assert!(AppSession::open(&world.host(), &url, form).await.is_err());
+    assert!(AppSession::open(&simulation.host(), &url, form).await.is_err());
 }
 
 impl Board<Seen> {

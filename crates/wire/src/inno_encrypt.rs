@@ -117,8 +117,8 @@ mod tests {
         fn round_trip(seed: String, key: String, plain in "[^\0]*") {
             let key = Secret::new(key);
             let hidden = encrypt(&seed, &key, &plain);
-            let shown = decrypt(&seed, &key, &hidden).unwrap();
-            prop_assert_eq!(shown.expose(), plain);
+            let decrypted = decrypt(&seed, &key, &hidden).unwrap();
+            prop_assert_eq!(decrypted.expose(), plain);
         }
 
         #[test]

@@ -97,7 +97,7 @@ impl FrameInspector {
                 self.filled += 1;
                 taken += 1;
                 if let ControlFlow::Break(length) = declared(&self.head[..self.filled]) {
-                    self.judge(length, limits).inspect_err(|fault| self.fault = Some(*fault))?;
+                    self.check_length(length, limits).inspect_err(|fault| self.fault = Some(*fault))?;
                     is_judged = true;
                     break;
                 }
@@ -122,7 +122,7 @@ impl FrameInspector {
     }
 
     /// Checks the header in `self.head`, which announces `length` bytes of payload.
-    fn judge(&mut self, length: u64, limits: &FrameLimits) -> Result<(), FrameFault> {
+    fn check_length(&mut self, length: u64, limits: &FrameLimits) -> Result<(), FrameFault> {
         let (is_last, opcode, is_masked) = (self.head[0] & 0x80 != 0, self.head[0] & 0x0f, self.head[1] & 0x80 != 0);
         let mut message = self.message;
         if opcode >= 8 {

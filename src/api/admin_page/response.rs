@@ -160,11 +160,11 @@ mod tests {
         let request = Envelope::parse(r#"{"mt":"SettingsSet","api":"gangway","src":"7"}"#, 1_000).unwrap();
         let field = InvalidField { name: "language".to_owned(), message: Message::new("not-for-this-scope") };
         let error = ServiceError::SettingsRefused(vec![field.clone()]);
-        let told: Value = serde_json::from_str(&rejection(&request, &error)).unwrap();
-        assert_eq!((&told["mt"], &told["src"]), (&json!("SettingsSetResult"), &json!("7")));
-        assert_eq!((&told["error"], &told["code"]), (&json!(error.to_string()), &json!(error.message())));
-        assert_eq!(told["fields"], json!({ "language": field.message }));
-        let told: Value = serde_json::from_str(&rejection(&request, &ServiceError::Busy)).unwrap();
-        assert_eq!((&told["code"]["key"], told.get("fields")), (&json!("busy"), None));
+        let answer: Value = serde_json::from_str(&rejection(&request, &error)).unwrap();
+        assert_eq!((&answer["mt"], &answer["src"]), (&json!("SettingsSetResult"), &json!("7")));
+        assert_eq!((&answer["error"], &answer["code"]), (&json!(error.to_string()), &json!(error.message())));
+        assert_eq!(answer["fields"], json!({ "language": field.message }));
+        let answer: Value = serde_json::from_str(&rejection(&request, &ServiceError::Busy)).unwrap();
+        assert_eq!((&answer["code"]["key"], answer.get("fields")), (&json!("busy"), None));
     }
 }

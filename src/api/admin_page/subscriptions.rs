@@ -53,7 +53,7 @@ struct PhoneChange<'a> {
 struct OpenTimeline {
     message: Envelope,
     phone: PhoneId,
-    told: TimelinePosition,
+    position: TimelinePosition,
     /// The state that the page has.
     shown: PhoneShown,
 }
@@ -105,12 +105,12 @@ impl Subscriptions {
         phone: &Arc<Phone>,
         subscribe: bool,
     ) -> Result<Vec<String>, ServiceError> {
-        let mut told = TimelinePosition::default();
-        let entries = timeline::happened(self.service.deps(), phone, &mut told).await?;
+        let mut position = TimelinePosition::default();
+        let entries = timeline::happened(self.service.deps(), phone, &mut position).await?;
         let shown = self.service.phone_shown(phone);
         let mut texts = vec![whole(result(message), &shown)?];
         texts.extend(list_of(message.answer("PhoneTimeline"), &TimelinePart { entries }, "entries")?);
-        self.phone = subscribe.then(|| OpenTimeline { message: message.clone(), phone: phone.id, told, shown });
+        self.phone = subscribe.then(|| OpenTimeline { message: message.clone(), phone: phone.id, position, shown });
         Ok(texts)
     }
 
@@ -171,7 +171,7 @@ impl Subscriptions {
             self.phone = None;
             return Vec::new();
         };
-        let entries = timeline::happened(deps, &phone, &mut open.told).await.unwrap_or_else(|error| {
+        let entries = timeline::happened(deps, &phone, &mut open.position).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the time line of a phone cannot be followed");
             Vec::new()
         });

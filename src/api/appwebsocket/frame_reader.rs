@@ -47,9 +47,9 @@ pub(super) async fn open(
     payload: web::Payload,
 ) -> Result<(HttpResponse, actix_ws::Session, Incoming), actix_web::Error> {
     let gate = FrameGate::new(BEFORE_LOGIN);
-    let judged: BoxedPayloadStream = Box::pin(FrameStream::new(payload.into_inner(), gate.clone()));
-    let mut judged = dev::Payload::from(judged);
-    let payload = web::Payload::from_request(request, &mut judged).await?;
+    let checked: BoxedPayloadStream = Box::pin(FrameStream::new(payload.into_inner(), gate.clone()));
+    let mut checked = dev::Payload::from(checked);
+    let payload = web::Payload::from_request(request, &mut checked).await?;
     let (response, session, stream) = actix_ws::handle(request, payload)?;
     Ok((response, session, Incoming::new(stream, gate)))
 }

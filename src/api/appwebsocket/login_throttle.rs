@@ -34,7 +34,7 @@ const SOURCES: usize = 10_000;
 #[derive(Debug, Clone, Copy)]
 struct WrongPassword {
     /// Number in admin logins.
-    people: u32,
+    admin: u32,
     /// Number in all logins.
     all: u32,
     /// End of the pause, during which admin logins are not checked.
@@ -75,16 +75,16 @@ impl LoginThrottle {
         }
         if is_proven {
             if let Some(wrong) = sources.get_mut(&source).filter(|_| is_person) {
-                wrong.people = 0;
+                wrong.admin = 0;
             }
             return Ok(());
         }
-        let mut wrong = known.unwrap_or(WrongPassword { people: 0, all: 0, until: now, end: now });
+        let mut wrong = known.unwrap_or(WrongPassword { admin: 0, all: 0, until: now, end: now });
         wrong.all = wrong.all.saturating_add(1);
         if is_person {
-            wrong.people = wrong.people.saturating_add(1);
-            if wrong.people >= FREE {
-                let doubled = FIRST_PAUSE.saturating_mul(1 << (wrong.people - FREE).min(16));
+            wrong.admin = wrong.admin.saturating_add(1);
+            if wrong.admin >= FREE {
+                let doubled = FIRST_PAUSE.saturating_mul(1 << (wrong.admin - FREE).min(16));
                 wrong.until = after(now, doubled.min(LONGEST_PAUSE));
             }
         }
@@ -111,7 +111,7 @@ fn make_room(sources: &mut HashMap<IpAddr, WrongPassword>, now: Timestamp) {
     if sources.len() < SOURCES {
         return;
     }
-    let least = sources.iter().min_by_key(|(_, wrong)| (wrong.people, wrong.all, wrong.end)).map(|(source, _)| *source);
+    let least = sources.iter().min_by_key(|(_, wrong)| (wrong.admin, wrong.all, wrong.end)).map(|(source, _)| *source);
     if let Some(least) = least {
         sources.remove(&least);
     }

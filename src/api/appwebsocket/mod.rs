@@ -46,7 +46,7 @@ pub struct AppWebsocketContext {
     /// Wrong passwords, by source.
     pub wrong_passwords: Arc<LoginThrottle>,
     /// Rejected logins with a right password.
-    pub turned_away: Arc<RejectedLogins>,
+    pub rejected_logins: Arc<RejectedLogins>,
     /// Serves the admin page.
     pub service: AdminService,
 }

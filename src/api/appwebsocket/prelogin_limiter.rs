@@ -29,7 +29,7 @@ const WAITING_PER_SOURCE: usize = 64;
 /// length of a head.
 const WAITING: usize = 512;
 /// How long a socket waits. Within this time, the sockets before it have logged in or failed.
-const PATIENCE: Duration = Duration::from_secs(12);
+const TIMEOUT: Duration = Duration::from_secs(12);
 /// Maximum number of stored sources per instance. Beyond it, the oldest is removed.
 const PROVEN_PER_INSTANCE: usize = 32;
 
@@ -178,7 +178,7 @@ impl PreLoginLimiter {
         };
         // A socket before this one may have been closed.
         self.grant_waiting();
-        let place = tokio::time::timeout(PATIENCE, waiting).await;
+        let place = tokio::time::timeout(TIMEOUT, waiting).await;
         place.ok()?.ok()
     }
 

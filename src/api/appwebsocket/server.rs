@@ -40,9 +40,9 @@ use crate::{
 };
 
 /// Time for answering open requests when the gateway stops.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time limit for writing one message. A peer that does not read is disconnected, so that it releases its slot.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The response if there is no slot for a socket before login.
 #[must_use]
@@ -182,7 +182,7 @@ impl Socket {
             pbx.leave(&self.apis);
         }
         if code == CloseCode::Away {
-            let _ = tokio::time::timeout(STOP_PATIENCE, async {
+            let _ = tokio::time::timeout(STOP_TIMEOUT, async {
                 while let Some(answer) = self.replies.next().await {
                     if matches!(self.send(answer).await, AfterMessage::End(..)) {
                         break;
@@ -195,7 +195,7 @@ impl Socket {
             // A control frame is limited to 125 bytes including its code.
             let description = (!text.is_empty()).then(|| text.chars().take(60).collect());
             let goodbye = session.close(Some(CloseReason { code, description }));
-            let _ = tokio::time::timeout(WRITE_PATIENCE, goodbye).await;
+            let _ = tokio::time::timeout(WRITE_TIMEOUT, goodbye).await;
         }
     }
 
@@ -246,18 +246,18 @@ impl Socket {
     fn refused(&self, refused: &RejectedLoginAttempt) {
         let RejectedLoginAttempt { app, domain, sip, kind, refusal, is_proven } = refused;
         increment(Metric::LoginsFailed, &[("reason", refusal.as_str())]);
-        let shown = |text: &str| escape_control::beginning(text, rejected_logins::SHOWN);
+        let escaped = |text: &str| escape_control::beginning(text, rejected_logins::SHOWN);
         let password = match (is_proven, refusal) {
             (true, _) => "right",
             (false, LoginRejection::OtherPassword) => "of the other apps",
             (false, _) => "wrong",
         };
         tracing::warn!(
-            instance = %self.instance.label(), app = %shown(app), sip = %shown(sip), domain = %shown(domain),
+            instance = %self.instance.label(), app = %escaped(app), sip = %escaped(sip), domain = %escaped(domain),
             kind = kind.as_str(), source = %self.source, password, reason = refusal.as_str(),
             "a login was refused: {}", english(&format!("refusal.{}", refusal.as_str())).unwrap_or(refusal.as_str())
         );
-        self.apis.turned_away.note(self.instance.id, refused, self.source, self.apis.clock.now());
+        self.apis.rejected_logins.note(self.instance.id, refused, self.source, self.apis.clock.now());
     }
 
     /// Waits after a wrong password, even if the client has disconnected, so that its slot is not available at once for
@@ -282,7 +282,7 @@ impl Socket {
     fn logged_in(&mut self, identity: Identity, link: &mut Option<crate::net::appwebsocket::Link>) {
         self.place = None;
         increment(Metric::LoginsAccepted, &[]);
-        self.apis.turned_away.entered(self.instance.id, &identity);
+        self.apis.rejected_logins.entered(self.instance.id, &identity);
         tracing::debug!(instance = %self.instance.label(), app = %identity.app, sip = %identity.sip, kind = identity.kind.as_str(), "AppWebsocket logged in");
         let registry = self.apis.registry.load();
         let provider = app_objects::provider_of(&identity.app, &registry).map(str::to_owned);
@@ -368,7 +368,7 @@ impl Socket {
     ) -> AfterMessage {
         let gone = || AfterMessage::End(CloseCode::Normal, String::new());
         match &mut self.session {
-            Some(session) => match tokio::time::timeout(WRITE_PATIENCE, write(session)).await {
+            Some(session) => match tokio::time::timeout(WRITE_TIMEOUT, write(session)).await {
                 Ok(Ok(())) => AfterMessage::GoOn,
                 Ok(Err(_closed)) => gone(),
                 // Do not wait for a peer that does not read, not even to send the close frame.

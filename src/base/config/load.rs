@@ -125,8 +125,8 @@ impl Layers {
             match value {
                 Value::Table(keys) if SECTIONS.contains(&section.as_str()) => {
                     let (good, bad) = sorted_out(&section, keys);
-                    let told = bad.into_iter().map(|(key, reason)| wrong(format!("{section}.{key}: {reason}")));
-                    self.errors.extend(told);
+                    let wrong_keys = bad.into_iter().map(|(key, reason)| wrong(format!("{section}.{key}: {reason}")));
+                    self.errors.extend(wrong_keys);
                     self.sections.insert(section, good);
                 }
                 Value::Array(list) if section == INSTANCES => {
@@ -136,9 +136,9 @@ impl Layers {
                             continue;
                         };
                         let (good, bad) = sorted_out(INSTANCES, keys);
-                        let told =
+                        let wrong_keys =
                             bad.into_iter().map(|(key, reason)| wrong(format!("{INSTANCES}[{index}].{key}: {reason}")));
-                        self.errors.extend(told);
+                        self.errors.extend(wrong_keys);
                         self.instances.push(good);
                     }
                 }

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(stored["params"]["sentence"]["key"], INNER.0);
         assert_eq!(serde_json::to_value(&outer).unwrap(), outer.nested());
         assert_eq!(Message::plain("hm").nested(), Value::from("hm"));
-        let text = |name: &str| filled("{a}, {b}{c}.", |asked| (asked == name).then_some(&Value::Null));
+        let text = |name: &str| filled("{a}, {b}{c}.", |key| (key == name).then_some(&Value::Null));
         assert_eq!(text("b"), "{a}, null{c}.");
     }
 

@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn values_have_their_place_in_a_line() {
         let hidden = |line: &str| super::super::Format::Xml.hidden(line, &super::super::Shape::default());
-        for (line, shown) in [
+        for (line, masked) in [
             (
                 "    <user_pass idx=\"1\" perm=\"R\">a &lt;b&gt;</user_pass>",
                 "    <user_pass idx=\"1\" perm=\"R\">***</user_pass>",
@@ -290,7 +290,7 @@ mod tests {
             ("</settings>", "</settings>"),
             ("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "<?xml version=\"1.0\" encoding=\"utf-8\"?>"),
         ] {
-            assert_eq!(hidden(line), shown);
+            assert_eq!(hidden(line), masked);
         }
         assert_eq!(place("  <user_pass idx=\"1\">x</user_pass>").unwrap().key, "user_pass");
     }

@@ -91,9 +91,9 @@ fn compiled(
             None
         }
         Err(error) => {
-            let said = error.to_string();
-            let said = said.lines().last().unwrap_or(&said).trim_start_matches("error: ").to_owned();
-            let reason = format!("the pattern {pattern} does not compile: {said}");
+            let message = error.to_string();
+            let message = message.lines().last().unwrap_or(&message).trim_start_matches("error: ").to_owned();
+            let reason = format!("the pattern {pattern} does not compile: {message}");
             findings.push(Diagnostic::new(path, line, reason, "correct the regular expression"));
             None
         }

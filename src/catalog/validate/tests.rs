@@ -21,7 +21,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
     const MANIFEST: &str = "vendors/yealink/vendor.toml";
     const OPEN: &str = "templates/yealink/desk/v81/open.cfg";
     let replaced = |a: &'static str, b: &'static str| move |text: String| text.replacen(a, b, 1);
-    for (file, a, b, said) in [
+    for (file, a, b, expected_text) in [
         (MANIFEST, "title = \"Yealink\"", "title = \"Yealink\"\ncolour = 1", "unknown field `colour`"),
         (MANIFEST, "\"001577\"", "\"001565\"", "stands there twice"),
         (MANIFEST, "\"001577\"", "\"0015zz\"", "is no OUI"),
@@ -38,7 +38,7 @@ fn a_broken_folder_is_refused_with_file_and_cure() {
         (OPEN, "#!version:1.0.0.1", "#!version:1.0.0.1\n{% include \"other/x.cfg\" %}", "outside its folder"),
     ] {
         let found = findings(file, replaced(a, b));
-        assert!(found.contains(said), "{a} -> {b}: {found}");
+        assert!(found.contains(expected_text), "{a} -> {b}: {found}");
         assert!(found.contains("; "), "{found}");
     }
     assert_eq!(findings(OPEN, |text| text), "");
@@ -68,7 +68,7 @@ fn every_mistake_has_its_line_reason_and_cure() {
     const MANIFEST: &str = "vendors/kestrel/vendor.toml";
     const DESK: &str = "templates/kestrel/desk.conf";
     let explodes = "pattern = '^kestrel-(?:[a-z]{1,500}){1,500}(?<mac>[0-9a-f]{12})";
-    for (file, a, b, at, said) in [
+    for (file, a, b, at, expected_text) in [
         (MANIFEST, "", "", "", ""),
         (MANIFEST, "ouis = [", "colour = 1\nouis = [", "colour = 1", "unknown field `colour`"),
         (MANIFEST, "accounts = 2", "accounts = \"two\"", "\"two\"", "invalid type"),
@@ -112,12 +112,12 @@ fn every_mistake_has_its_line_reason_and_cure() {
         ),
     ] {
         let (found, changed) = mistaken(file, a, b);
-        if said.is_empty() && a == b {
+        if expected_text.is_empty() && a == b {
             assert_eq!(found, Vec::new());
             continue;
         }
         let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
-        let finding = found.iter().zip(&texts).find(|(_, text)| text.contains(said));
+        let finding = found.iter().zip(&texts).find(|(_, text)| text.contains(expected_text));
         let (finding, text) = finding.unwrap_or_else(|| panic!("{a} -> {b}: {texts:#?}"));
         assert!(!finding.cure.is_empty(), "{text}");
         let line = changed.lines().position(|line| line.contains(at)).map(|index| index + 1);

@@ -279,18 +279,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [root, middle, server] = issued();
         let roots = Roots::of(std::slice::from_ref(root.der()));
-        let told = |chain: &[&rcgen::Certificate], roots: &Roots| {
+        let check_chain = |chain: &[&rcgen::Certificate], roots: &Roots| {
             let file = dir.path().join("chain.pem");
             std::fs::write(&file, chain.iter().map(|one| one.pem()).collect::<String>()).unwrap();
             let mut findings = Vec::new();
             super::chain(&file, &[], roots, "2026-06-01T00:00:00Z".parse().unwrap(), &mut findings);
             findings
         };
-        assert!(says(&told(&[&server, &middle], &roots), Level::Fine, "leads up to the root CA 'Root CA'"));
-        assert!(says(&told(&[&server, &middle, &root], &Roots::default()), Level::Fine, "leads up to the root CA"));
-        assert!(says(&told(&[&server], &roots), Level::Warning, "holds only the server's certificate"));
-        assert!(says(&told(&[&server, &middle], &Roots::default()), Level::Warning, "ends at 'Root CA'"));
-        assert!(says(&told(&[&server, &root], &roots), Level::Error, "is not followed by its issuer"));
+        assert!(says(&check_chain(&[&server, &middle], &roots), Level::Fine, "leads up to the root CA 'Root CA'"));
+        assert!(says(
+            &check_chain(&[&server, &middle, &root], &Roots::default()),
+            Level::Fine,
+            "leads up to the root CA"
+        ));
+        assert!(says(&check_chain(&[&server], &roots), Level::Warning, "holds only the server's certificate"));
+        assert!(says(&check_chain(&[&server, &middle], &Roots::default()), Level::Warning, "ends at 'Root CA'"));
+        assert!(says(&check_chain(&[&server, &root], &roots), Level::Error, "is not followed by its issuer"));
     }
 
     #[test]
@@ -299,14 +303,14 @@ mod tests {
         let [_, middle, server] = issued();
         let file = dir.path().join("chain.pem");
         std::fs::write(&file, format!("{}{}", server.pem(), middle.pem())).unwrap();
-        let told = |roots: &[&str]| {
+        let check_chain = |roots: &[&str]| {
             let mut findings = Vec::new();
             let roots = roots.iter().map(|root| (*root).to_owned()).collect();
             known(&file, &[("Kestrel".to_owned(), roots)], &mut findings);
             findings
         };
-        assert!(says(&told(&[]), Level::Fine, "cannot be told"));
-        assert!(says(&told(&["Another CA"]), Level::Warning, "Kestrel phones do not know the CA 'Root CA'"));
-        assert!(told(&["Root CA", "Another CA"]).is_empty());
+        assert!(says(&check_chain(&[]), Level::Fine, "cannot be told"));
+        assert!(says(&check_chain(&["Another CA"]), Level::Warning, "Kestrel phones do not know the CA 'Root CA'"));
+        assert!(check_chain(&["Root CA", "Another CA"]).is_empty());
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Timeout of a time server query.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// A larger clock offset causes a warning.
 const OFF: SignedDuration = SignedDuration::from_secs(30);
 /// With a larger clock offset, certificates and bootstrap windows are evaluated wrongly.
@@ -151,8 +151,8 @@ async fn sip(label: &str, store: &Store, instance: InstanceId, registry: &Regist
 /// Whether the gateway's clock agrees with the time server configured for phones.
 async fn clock(label: &str, settings: &Effective, findings: &mut Vec<CheckFinding>) {
     let Some(host) = settings.nonempty("ntp_server_1") else { return };
-    match sntp::ahead(host, sntp::PORT, &SystemClock, PATIENCE).await {
-        Ok(ahead) => findings.push(told(label, host, ahead)),
+    match sntp::ahead(host, sntp::PORT, &SystemClock, TIMEOUT).await {
+        Ok(ahead) => findings.push(clock_finding(label, host, ahead)),
         Err(error) => findings.push(CheckFinding::warning(
             format!("{label}: the time server {host} is not reached from here: {error}"),
             "check ntp_server_1: phones without the time refuse every certificate",
@@ -160,7 +160,7 @@ async fn clock(label: &str, settings: &Effective, findings: &mut Vec<CheckFindin
     }
 }
 
-fn told(label: &str, host: &str, ahead: SignedDuration) -> CheckFinding {
+fn clock_finding(label: &str, host: &str, ahead: SignedDuration) -> CheckFinding {
     let what = format!(
         "{label}: this computer's clock is {} s {} {host}, by which phones judge certificates",
         ahead.as_secs().abs(),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_is_told_by_how_much() {
-        let of = |seconds| told("x", "ntp.example.com", SignedDuration::from_secs(seconds));
+        let of = |seconds| clock_finding("x", "ntp.example.com", SignedDuration::from_secs(seconds));
         assert_eq!(of(3).level, Level::Fine);
         assert_eq!(of(-31).level, Level::Warning);
         assert!(of(-31).what.contains("31 s ahead of ntp.example.com"), "{}", of(-31));

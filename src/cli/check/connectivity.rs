@@ -13,15 +13,15 @@ use super::CheckFinding;
 use crate::{base::config::Config, phone::instance::InstanceId, redirect, store::Store};
 
 /// Timeout of one connection attempt.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pairs of what is reported and why.
-type Said = Vec<(String, String)>;
+type Texts = Vec<(String, String)>;
 
 /// Queries the serving process through its ops listener for problems.
 pub async fn gateway(config: &Config, findings: &mut Vec<CheckFinding>) {
     let Some(address) = config.ops.listen.first() else { return };
-    match tokio::time::timeout(PATIENCE, ready(address)).await {
+    match tokio::time::timeout(TIMEOUT, ready(address)).await {
         Ok(Ok((missing, remarks))) => {
             if missing.is_empty() {
                 findings.push(CheckFinding::fine("the gateway is serving and ready"));
@@ -37,7 +37,7 @@ pub async fn gateway(config: &Config, findings: &mut Vec<CheckFinding>) {
 }
 
 /// Returns the missing parts and the remarks that the process reports.
-async fn ready(address: &str) -> std::io::Result<(Said, Said)> {
+async fn ready(address: &str) -> std::io::Result<(Texts, Texts)> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
@@ -49,8 +49,8 @@ async fn ready(address: &str) -> std::io::Result<(Said, Said)> {
     let rows = |name: &str| value.get(name).and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let text =
         |row: &serde_json::Value, name: &str| row.get(name).and_then(|text| text.as_str()).unwrap_or("").to_owned();
-    let said = |name: &str| rows(name).iter().map(|row| (text(row, "what"), text(row, "why"))).collect();
-    Ok((said("missing"), said("remarks")))
+    let texts = |name: &str| rows(name).iter().map(|row| (text(row, "what"), text(row, "why"))).collect();
+    Ok((texts("missing"), texts("remarks")))
 }
 
 /// A vendor as described in its folder.
@@ -155,7 +155,7 @@ pub async fn redirect(
             (host.as_str(), port).to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no address"))?;
         TcpStream::connect(address).await
     };
-    match tokio::time::timeout(PATIENCE, connected).await {
+    match tokio::time::timeout(TIMEOUT, connected).await {
         Ok(Ok(_)) => {
             findings.push(CheckFinding::fine(format!("{label}: the redirect service {host}:{port} takes connections")));
         }

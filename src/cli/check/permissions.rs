@@ -113,21 +113,21 @@ mod tests {
         config.https.key = vec![path("key.pem")];
         config.instances =
             vec![crate::base::config::InstanceConfig { password_file: path("password"), ..Default::default() }];
-        let said = |config: &Config| {
+        let sentences = |config: &Config| {
             let mut findings = Vec::new();
             modes(&path("gangway.toml"), config, &mut findings);
             let bad = findings.iter().filter(|finding| finding.level != Level::Fine);
             bad.map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(said(&config), Vec::<String>::new());
+        assert_eq!(sentences(&config), Vec::<String>::new());
         for name in names {
             write(&path(name), "x", 0o640);
-            let found = said(&config);
+            let found = sentences(&config);
             assert!(found.len() == 1 && found[0].contains(name) && found[0].contains("chmod 600"), "{name}: {found:?}");
             write(&path(name), "x", 0o600);
         }
         write(&path("gangway.toml"), "[[instances]]\npassword = \"secret\"\n", 0o644);
-        let found = said(&config);
+        let found = sentences(&config);
         assert!(found.len() == 1 && found[0].contains("gangway.toml"), "{found:?}");
         assert!(!found[0].contains("secret\""), "{found:?}");
     }

@@ -3,8 +3,8 @@
 use gangway_base::mac::Mac;
 use gangway_sim::{
     host::HostGone,
+    simulation::Simulation,
     snom_phone::{self, SnomPhone},
-    world::World,
     yealink_phone::{self, YealinkPhone},
 };
 
@@ -64,14 +64,14 @@ pub enum Device {
 
 impl DeviceKind {
     /// Unpacks the device with this number. `None` if its MAC would not be valid.
-    pub fn unpack(&self, world: &World, number: u16) -> Option<Device> {
+    pub fn unpack(&self, simulation: &Simulation, number: u16) -> Option<Device> {
         let [high, low] = number.to_be_bytes();
         Some(match self.model {
             Model::Yealink(model) => {
-                Device::Yealink(world.add_phone(Mac::new([0x80, 0x5e, 0xc0, 0, high, low]).ok()?, model))
+                Device::Yealink(simulation.add_phone(Mac::new([0x80, 0x5e, 0xc0, 0, high, low]).ok()?, model))
             }
             Model::Snom(model) => {
-                Device::Snom(world.add_snom_phone(Mac::new([0, 0x04, 0x13, 0, high, low]).ok()?, model))
+                Device::Snom(simulation.add_snom_phone(Mac::new([0, 0x04, 0x13, 0, high, low]).ok()?, model))
             }
         })
     }
@@ -114,7 +114,7 @@ impl Device {
 }
 
 /// All devices unpacked so far.
-pub fn all(world: &World) -> Vec<Device> {
-    let yealink = world.phones().into_iter().map(Device::Yealink);
-    yealink.chain(world.snom_phones().into_iter().map(Device::Snom)).collect()
+pub fn all(simulation: &Simulation) -> Vec<Device> {
+    let yealink = simulation.phones().into_iter().map(Device::Yealink);
+    yealink.chain(simulation.snom_phones().into_iter().map(Device::Snom)).collect()
 }

@@ -61,7 +61,7 @@ impl DevicesLinks {
     }
 
     /// The link to the Devices app that an instance uses, and the names of its domains by id.
-    fn asked(&self, instance: InstanceId) -> Result<(Link, BTreeMap<u64, String>), DevicesError> {
+    fn link_and_domains(&self, instance: InstanceId) -> Result<(Link, BTreeMap<u64, String>), DevicesError> {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         let mut up: Vec<_> = states.iter().filter(|((of, _), state)| *of == instance && state.up.is_some()).collect();
         up.sort_by_key(|((_, url), _)| url);
@@ -73,7 +73,7 @@ impl DevicesLinks {
     /// The names of the domains of Devices by id; empty while no link is up.
     #[must_use]
     pub fn domain_names(&self, instance: InstanceId) -> BTreeMap<u64, String> {
-        self.asked(instance).map(|(_, names)| names).unwrap_or_default()
+        self.link_and_domains(instance).map(|(_, names)| names).unwrap_or_default()
     }
 
     /// The categories suitable for phones, of every domain that the login administers. Categories without
@@ -82,14 +82,14 @@ impl DevicesLinks {
     /// # Errors
     /// [`DevicesError`].
     pub async fn categories(&self, instance: InstanceId) -> Result<Vec<Category>, DevicesError> {
-        let (link, domains) = self.asked(instance)?;
+        let (link, domains) = self.link_and_domains(instance)?;
         // Without a domain, Devices returns the categories of the login's own domain only.
-        let asked: Vec<Option<u64>> = match domains.len() {
+        let queries: Vec<Option<u64>> = match domains.len() {
             0 | 1 => vec![None],
             _ => domains.into_keys().map(Some).collect(),
         };
-        let several = asked.len() > 1;
-        let answers: Vec<Vec<Category>> = stream::iter(asked)
+        let several = queries.len() > 1;
+        let answers: Vec<Vec<Category>> = stream::iter(queries)
             .map(|domain| {
                 let link = link.clone();
                 async move {
@@ -121,7 +121,7 @@ impl DevicesLinks {
         sip: Option<&str>,
         rollout: bool,
     ) -> Result<Secret, DevicesError> {
-        let (link, _) = self.asked(instance)?;
+        let (link, _) = self.link_and_domains(instance)?;
         let ask = |src: &str| get_provisioning_code(src, category.domain_id, &category.name, sip, rollout);
         match DevicesMessage::parse(&link.request("GetProvisioningCode", ask).await?) {
             Some(DevicesMessage::ProvisioningCode { code, .. }) => Ok(code),

@@ -74,10 +74,10 @@ enum ClosedBy {
 /// Runs one connection. `close` completes when the pool no longer needs it.
 pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: CancellationToken) {
     let mut end = End { open: job.open, core: Rc::clone(&job.core), how: ConnectionEnd::Lost };
-    let told = Box::pin(async {
+    let cancelled = Box::pin(async {
         tokio::select! { _ = &mut close => {} () = stop.cancelled() => {} }
     });
-    let mut line = Line { job, told, stop: stop.clone(), sent: None, opened_with: None };
+    let mut line = Line { job, cancelled, stop: stop.clone(), sent: None, opened_with: None };
     // Connect at once, even if the sink is full: attempts that queued up behind it would later be sent together,
     // exceeding the set rate. Boxed, so that the memory used for connecting is freed once connected.
     let attempt = {
@@ -93,11 +93,11 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
     };
     let begun =
         SysclientEvent { phone: line.job.open.phone, conn: line.job.open.conn, kind: SysclientEventKind::Connecting };
-    let (told, connected) = tokio::select! {
+    let (cancelled, connected) = tokio::select! {
         both = futures_util::future::join(line.job.sink.send(begun), attempt) => both,
-        () = &mut line.told => return,
+        () = &mut line.cancelled => return,
     };
-    if told.is_err() {
+    if cancelled.is_err() {
         return;
     }
     match connected {
@@ -116,7 +116,7 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
 struct Line<T> {
     job: Job,
     /// Completes when the connection is to be closed. Not polled after that.
-    told: T,
+    cancelled: T,
     stop: CancellationToken,
     /// The provisioning code that was sent and not answered yet.
     sent: Option<Secret>,
@@ -188,7 +188,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
                     None => return Err(ClosedBy::Lost(format!("{} closed the connection", ws.host()))),
                 },
                 () = &mut timer.pause => session.on_timer(clock.now()),
-                () = &mut self.told => return Err(ClosedBy::Told),
+                () = &mut self.cancelled => return Err(ClosedBy::Told),
             };
             self.carry_out(actions, ws, &mut session).await?;
         }
@@ -277,7 +277,7 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         tokio::select! {
             biased;
             sent = self.job.sink.send(event) => sent.ok().ok_or(ClosedBy::Told),
-            () = &mut self.told => Err(ClosedBy::Told),
+            () = &mut self.cancelled => Err(ClosedBy::Told),
         }
     }
 }

@@ -61,8 +61,8 @@ impl PoolState {
         }
     }
 
-    pub(super) fn wish(&mut self, phone: PhoneId, wish: Option<SysclientSpec>) {
-        let Some(mut spec) = wish else {
+    pub(super) fn set_spec(&mut self, phone: PhoneId, wanted_spec: Option<SysclientSpec>) {
+        let Some(mut spec) = wanted_spec else {
             // Dropping the sender closes the connection; its end is reported with its number.
             self.held.remove(&phone);
             self.schedule.drop_phone(phone);

@@ -52,19 +52,19 @@ pub type SysclientCounts = BTreeMap<Status, usize>;
 pub(super) struct HandleState {
     /// The last request per phone (`None` = drop). Bounded by the number of phones, since a newer request replaces an
     /// older one.
-    wishes: Mutex<HashMap<PhoneId, Option<SysclientSpec>>>,
+    requests: Mutex<HashMap<PhoneId, Option<SysclientSpec>>>,
     statuses: Mutex<HashMap<PhoneId, Status>>,
     pub(super) wake: Notify,
 }
 
 impl HandleState {
-    pub(super) fn push_request(&self, phone: PhoneId, wish: Option<SysclientSpec>) {
-        lock(&self.wishes).insert(phone, wish);
+    pub(super) fn push_request(&self, phone: PhoneId, spec: Option<SysclientSpec>) {
+        lock(&self.requests).insert(phone, spec);
         self.wake.notify_one();
     }
 
     pub(super) fn take_requests(&self) -> HashMap<PhoneId, Option<SysclientSpec>> {
-        std::mem::take(&mut *lock(&self.wishes))
+        std::mem::take(&mut *lock(&self.requests))
     }
 
     pub(super) fn set_status(&self, phone: PhoneId, status: Option<Status>) {

@@ -139,8 +139,8 @@ fn step(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let mut this = core.borrow_mut();
-    for (phone, wish) in this.shared.take_requests() {
-        this.wish(phone, wish);
+    for (phone, spec) in this.shared.take_requests() {
+        this.set_spec(phone, spec);
     }
     for open in this.schedule.poll(now) {
         let Some(instance) = this.held.get(&open.phone).map(|held| held.spec.instance) else { continue };

@@ -60,7 +60,7 @@ struct Entry {
     /// The endpoint whose queue contains the phone.
     queued: Option<Arc<str>>,
     /// It has been reported that the phone waits for a descriptor.
-    is_told: bool,
+    is_reported: bool,
     /// The phone is in `Schedule::fresh`.
     is_fresh: bool,
 }
@@ -120,13 +120,13 @@ impl Schedule {
             failures: 0,
             gone: false,
             queued: None,
-            is_told: false,
+            is_reported: false,
             is_fresh: false,
         });
         entry.endpoint = endpoint;
         entry.failures = 0;
         entry.gone = false;
-        entry.is_told = false;
+        entry.is_reported = false;
         if let Place::Live { conn, closing, .. } = &mut entry.place {
             *closing = true;
             return Some(*conn);
@@ -211,7 +211,7 @@ impl Schedule {
             self.last_conn += 1;
             let conn = self.last_conn;
             self.live += 1;
-            (entry.queued, entry.is_told) = (None, false);
+            (entry.queued, entry.is_reported) = (None, false);
             entry.place = Place::Live { conn, endpoint: Arc::clone(&endpoint), opened: None, closing: false };
             self.turn = Some(endpoint);
             open.push(Open { phone, conn });
@@ -243,7 +243,7 @@ impl Schedule {
             for phone in std::mem::take(&mut self.fresh) {
                 let Some(entry) = self.phones.get_mut(&phone) else { continue };
                 entry.is_fresh = false;
-                if matches!(entry.place, Place::Ready) && !std::mem::replace(&mut entry.is_told, true) {
+                if matches!(entry.place, Place::Ready) && !std::mem::replace(&mut entry.is_reported, true) {
                     held_back.push(phone);
                 }
             }

@@ -20,7 +20,7 @@ use crate::{
     phone::{instance::InstanceId, record::PhoneId},
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Bench {
     fleet: SysclientPool,
@@ -50,7 +50,7 @@ impl Bench {
 
     /// Returns the next event; stores a password at once. Advances the clock by `step` while there is no event.
     async fn next(&mut self, step: Duration) -> (i64, u64, String) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             assert!(Instant::now() < until, "no event; {:?}", self.fleet.counts());
             match timeout(Duration::from_millis(10), self.events.recv()).await {
@@ -90,7 +90,7 @@ async fn devices(known: SysclientServerState) -> SysclientServer {
 }
 
 async fn eventually(mut condition: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !condition() {
         assert!(Instant::now() < until, "never came true");
         let _ = timeout(Duration::from_millis(2), std::future::pending::<()>()).await;
@@ -296,11 +296,11 @@ async fn without_a_free_descriptor_a_phone_waits_says_so_and_comes_in_when_anoth
         bench.fleet.hold(spec(id, &double, Credential::Password(format!("p{id}").as_str().into())));
     };
     (1..=4).for_each(|id| hold(&bench, id));
-    let (mut members, mut told) = (Vec::new(), Vec::new());
-    while members.len() < 2 || told.len() < 2 {
+    let (mut members, mut reported) = (Vec::new(), Vec::new());
+    while members.len() < 2 || reported.len() < 2 {
         match bench.next(STEP).await {
             (phone, _, event) if event == "last" => members.push(phone),
-            (phone, _, event) if event == "no_descriptor" => told.push(phone),
+            (phone, _, event) if event == "no_descriptor" => reported.push(phone),
             _ => {}
         }
     }
@@ -309,7 +309,7 @@ async fn without_a_free_descriptor_a_phone_waits_says_so_and_comes_in_when_anoth
     // The clock does not advance from here on: no pause delays the waiting phones.
     bench.fleet.drop_phone(PhoneId(members[0]));
     let (next, _) = bench.until("last", STILL).await;
-    assert!(told.contains(&next), "{next} of {told:?}");
+    assert!(reported.contains(&next), "{next} of {reported:?}");
     assert_eq!(bench.fleet.counts().get(&Status::NoDescriptor), Some(&1));
     bench.stop().await;
 }

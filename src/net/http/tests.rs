@@ -33,8 +33,8 @@ fn client() -> HttpClient {
 async fn raw(answer: impl Into<Vec<u8>>) -> (Url, Rc<RefCell<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/path/token", listener.local_addr().unwrap())).unwrap();
-    let asked = Rc::new(RefCell::new(String::new()));
-    let (keep, answer) = (Rc::clone(&asked), answer.into());
+    let request_text = Rc::new(RefCell::new(String::new()));
+    let (keep, answer) = (Rc::clone(&request_text), answer.into());
     Tasks::new().spawn_local("raw server", async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let head = head_of(&mut stream).await;
@@ -42,7 +42,7 @@ async fn raw(answer: impl Into<Vec<u8>>) -> (Url, Rc<RefCell<String>>) {
             let _ = stream.write_all(&answer).await;
         }
     });
-    (url, asked)
+    (url, request_text)
 }
 
 async fn head_of(stream: &mut TcpStream) -> String {
@@ -71,15 +71,15 @@ fn says(error: &HttpError, url: &Url) {
 
 #[actix_rt::test]
 async fn credentials_in_the_address_become_a_header_and_nothing_else() {
-    let (mut url, asked) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok").await;
+    let (mut url, request_text) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok").await;
     url.set_username("boot").unwrap();
     url.set_password(Some("a:b%40")).unwrap();
     let response = get(&client(), &url).await.unwrap();
     assert_eq!((response.status, &response.body[..], response.header("x-a")), (200, &b"ok"[..], Some("b")));
-    let asked = asked.borrow().to_lowercase();
-    assert!(asked.starts_with("get /path/token http/1.1\r\n"), "{asked}");
-    assert!(asked.contains("authorization: basic ym9vddphomja"), "{asked}");
-    assert!(!asked.contains("accept-encoding") && !asked.contains("boot"), "{asked}");
+    let request_text = request_text.borrow().to_lowercase();
+    assert!(request_text.starts_with("get /path/token http/1.1\r\n"), "{request_text}");
+    assert!(request_text.contains("authorization: basic ym9vddphomja"), "{request_text}");
+    assert!(!request_text.contains("accept-encoding") && !request_text.contains("boot"), "{request_text}");
 }
 
 #[actix_rt::test]
@@ -225,26 +225,26 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     assert_eq!(get(&client(), &plain).await.unwrap_err().label(), "tls");
 
     // The same server through a tunnel: the proxy sees a CONNECT and then only encrypted data.
-    let (proxy, asked) = tunnelling_proxy().await;
+    let (proxy, request_text) = tunnelling_proxy().await;
     let mut options = Options::new(tls(Some(&certificate)));
     options.proxy = Some(Proxy::parse(&format!("http://user:p%40ss@{proxy}")).unwrap());
     let through = HttpClient::new(options);
     assert_eq!(&get(&through, &url).await.unwrap().body[..], b"hello");
     let place = format!("127.0.0.1:{}", url.port().unwrap());
-    assert!(asked.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
-    assert!(asked.borrow().contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", asked.borrow());
+    assert!(request_text.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
+    assert!(request_text.borrow().contains("Proxy-Authorization: Basic dXNlcjpwQHNz\r\n"), "{}", request_text.borrow());
     // Plain HTTP goes through the proxy, too.
     let (plain, _) = raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     assert_eq!(&get(&through, &plain).await.unwrap().body[..], b"ok");
-    assert_eq!(asked.borrow().matches("CONNECT ").count(), 2);
+    assert_eq!(request_text.borrow().matches("CONNECT ").count(), 2);
     handle.stop(false).await;
 }
 
 async fn tunnelling_proxy() -> (std::net::SocketAddr, Rc<RefCell<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let asked = Rc::new(RefCell::new(String::new()));
-    let keep = Rc::clone(&asked);
+    let request_text = Rc::new(RefCell::new(String::new()));
+    let keep = Rc::clone(&request_text);
     let tasks = Tasks::new();
     let family = tasks.clone();
     tasks.spawn_local("proxy", async move {
@@ -259,7 +259,7 @@ async fn tunnelling_proxy() -> (std::net::SocketAddr, Rc<RefCell<String>>) {
             });
         }
     });
-    (address, asked)
+    (address, request_text)
 }
 
 #[actix_rt::test]
@@ -291,7 +291,7 @@ async fn a_proxy_that_refuses_is_named_with_the_reason_and_without_credentials()
 
 #[actix_rt::test]
 async fn a_name_that_leads_inside_is_not_connected_to() {
-    let (url, asked) = raw("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let (url, request_text) = raw("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     let port = url.port().unwrap();
     let named = Url::parse(&format!("http://dm.example.com:{port}/")).unwrap();
     let answers = |text: &str| {
@@ -313,7 +313,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
     }
     let literal = get(&with(system_resolver(), &[]), &url).await.unwrap_err();
     assert_eq!(literal.label(), "forbidden", "{literal}");
-    assert_eq!(*asked.borrow(), "", "something was sent to an inner address");
+    assert_eq!(*request_text.borrow(), "", "something was sent to an inner address");
     // Hosts listed in the configuration are reached. An internal address next to an allowed one is skipped.
     assert!(get(&with(answers("10.0.0.1 127.0.0.1"), &["127.0.0.0/8"]), &named).await.is_ok());
     assert!(get(&with(answers("127.0.0.1"), &["dm.example.com"]), &named).await.is_ok());
@@ -321,7 +321,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
 
 #[actix_rt::test]
 async fn behind_a_proxy_inner_addresses_are_not_asked_for_either() {
-    let (proxy, asked) = raw("HTTP/1.1 200 OK\r\n\r\n").await;
+    let (proxy, request_text) = raw("HTTP/1.1 200 OK\r\n\r\n").await;
     let mut options = Options { reach: EgressPolicy::public_and(Vec::new()), ..Options::new(tls(None)) };
     options.proxy = Some(Proxy::parse(&format!("http://127.0.0.1:{}", proxy.port().unwrap())).unwrap());
     let client = HttpClient::new(options);
@@ -330,7 +330,7 @@ async fn behind_a_proxy_inner_addresses_are_not_asked_for_either() {
         let error = get(&client, &Url::parse(inner).unwrap()).await.unwrap_err();
         assert_eq!(error.label(), "forbidden", "{inner}: {error}");
     }
-    assert_eq!(*asked.borrow(), "");
+    assert_eq!(*request_text.borrow(), "");
 }
 
 proptest::proptest! {

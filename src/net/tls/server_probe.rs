@@ -76,13 +76,13 @@ pub async fn ask(
     host: &str,
     port: u16,
     reach: &EgressPolicy,
-    patience: Duration,
+    time_limit: Duration,
 ) -> Result<CertificateRequest, ProbeError> {
     let address = match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
     };
-    let heard = Arc::new(CertificateRequestProbe::default());
+    let resolver = Arc::new(CertificateRequestProbe::default());
     let handshake = |reason: String| ProbeError::Handshake { address: address.clone(), reason };
     let name = ServerName::try_from(host.to_owned()).map_err(|error| handshake(error.to_string()))?;
     let config = ClientConfig::builder_with_provider(provider())
@@ -90,21 +90,21 @@ pub async fn ask(
         .map_err(|error| handshake(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AcceptAnyServer::new()))
-        .with_client_cert_resolver(Arc::clone(&heard) as Arc<dyn ResolvesClientCert>);
+        .with_client_cert_resolver(Arc::clone(&resolver) as Arc<dyn ResolvesClientCert>);
     let connecting = async {
         let connect = |source| ProbeError::Connect { address: address.clone(), source };
         let stream = reached(host, port, reach).await.map_err(connect)?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         // A server that requires a certificate aborts the handshake, but its request has been received by then.
-        match (heard.wanted(), shaken) {
+        match (resolver.wanted(), shaken) {
             (Some(wanted), _) => Ok(wanted),
             (None, Ok(_)) => Ok(CertificateRequest::Nothing),
             (None, Err(error)) => Err(handshake(error.to_string())),
         }
     };
-    match tokio::time::timeout(patience, connecting).await {
-        Ok(asked) => asked,
-        Err(_) => Err(handshake(format!("no answer within {} s", patience.as_secs()))),
+    match tokio::time::timeout(time_limit, connecting).await {
+        Ok(result) => result,
+        Err(_) => Err(handshake(format!("no answer within {} s", time_limit.as_secs()))),
     }
 }
 
@@ -279,9 +279,9 @@ mod tests {
                 ([&["-Verify", "1"], &named[..]].concat(), wants.clone()),
             ] {
                 let server = SipPort::open(dir, &[&options[..], &[version]].concat());
-                let asked =
+                let result =
                     ask("127.0.0.1", server.port, &EgressPolicy::everywhere(), Duration::from_secs(20)).await.unwrap();
-                assert_eq!(asked, expected, "{version} {options:?}");
+                assert_eq!(result, expected, "{version} {options:?}");
             }
         }
     }

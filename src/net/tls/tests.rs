@@ -125,8 +125,8 @@ fn wrong_name_expired_not_yet_valid_self_signed_and_wrong_pin_are_refused() {
     let wrong_pin = Pin([7; 32]).to_string();
     let refused = |config: ClientConfig, server: &CertifiedKey<rcgen::KeyPair>, name: &str, word: &str| {
         let error = handshake(config, server, name).unwrap_err();
-        let said = reason(&error).to_lowercase();
-        assert!(said.contains(word), "{word}: {said}");
+        let error_text = reason(&error).to_lowercase();
+        assert!(error_text.contains(word), "{word}: {error_text}");
         assert!(remedy(&error).contains("devices_ca"), "{}", remedy(&error));
     };
     refused(client_config(Some(ca.path()), None).unwrap(), &good, "other.example.com", "name");
@@ -172,8 +172,8 @@ fn what_one_host_is_trusted_with_opens_no_other() {
         (&own, "ap.example.com", "not trusted"),
         (&own, "pinned.example.com", "not trusted"),
     ] {
-        let said = ask(server, name).unwrap_err();
-        assert!(said.contains(word) && said.contains("sha256:"), "{name}: {said}");
+        let error_text = ask(server, name).unwrap_err();
+        assert!(error_text.contains(word) && error_text.contains("sha256:"), "{name}: {error_text}");
     }
     let nowhere = PeerTrust { host: "a".into(), ca: "/nowhere.pem".into(), pin: String::new() };
     assert!(client_config_for(&[nowhere]).unwrap_err().to_string().contains("/nowhere.pem"));

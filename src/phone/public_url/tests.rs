@@ -24,12 +24,12 @@ fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
 }
 
-fn learned(said: &[(&str, &str, &str)]) -> BTreeMap<String, Learned> {
+fn learned(learned_urls: &[(&str, &str, &str)]) -> BTreeMap<String, Learned> {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let row = |(provider, url, conflict): &(&str, &str, &str)| {
         ((*provider).to_owned(), Learned { url: Url::parse(url).ok(), conflict: text(conflict) })
     };
-    said.iter().map(row).collect()
+    learned_urls.iter().map(row).collect()
 }
 
 const A: &str = "https://a.example.com/example.com/gangway";
@@ -43,7 +43,7 @@ fn the_base_is_what_is_configured_else_what_the_own_app_object_named() {
     let unknown = |provider: &str| Err(UrlError::Unknown { provider: provider.into() });
     let conflict = |named: &str| Err(UrlError::Conflict { provider: "yealink".into(), named: named.into() });
     let both: &[(&str, &str, &str)] = &[("snom", B, ""), ("yealink", A, "")];
-    for (place, (public, phone, said, provider, expected)) in [
+    for (place, (public, phone, learned_urls, provider, expected)) in [
         ("", "", both, "yealink", Ok(A_PHONE)),
         ("", "", both, "snom", Ok(B_PHONE)),
         // A provider without its own app object does not use another provider's.
@@ -63,7 +63,7 @@ fn the_base_is_what_is_configured_else_what_the_own_app_object_named() {
     .into_iter()
     .enumerate()
     {
-        let urls = PublicUrls::new(&instance(public, phone), learned(said));
+        let urls = PublicUrls::new(&instance(public, phone), learned(learned_urls));
         let found = urls.base(provider, Scheme::Https);
         assert_eq!(found, expected.map(str::to_owned), "row {place}");
         assert_eq!(urls.is_known(provider), found.is_ok(), "row {place}");
@@ -99,7 +99,7 @@ fn the_path_of_the_instance_is_there_once_and_nothing_else_is_left() {
 
 #[test]
 fn what_providers_share_is_that_of_the_first_that_has_one() {
-    let urls = |said| PublicUrls::new(&instance("", ""), learned(said));
+    let urls = |learned_urls| PublicUrls::new(&instance("", ""), learned(learned_urls));
     let shared = |urls: &PublicUrls| urls.shared_base(["yealink", "yealink-dect"], Scheme::Https);
     assert_eq!(shared(&urls(&[("yealink", A, ""), ("yealink-dect", B, "")])).unwrap(), A_PHONE);
     assert_eq!(shared(&urls(&[("yealink-dect", B, "")])).unwrap(), B_PHONE);
@@ -112,8 +112,8 @@ fn what_providers_share_is_that_of_the_first_that_has_one() {
 
 #[test]
 fn hosts_are_those_phones_are_sent_to() {
-    let said = learned(&[("yealink", A, ""), ("snom", B, ""), ("x", "", "C D")]);
-    let hosts = |public: &str| PublicUrls::new(&instance(public, ""), said.clone()).hosts();
+    let learned_urls = learned(&[("yealink", A, ""), ("snom", B, ""), ("x", "", "C D")]);
+    let hosts = |public: &str| PublicUrls::new(&instance(public, ""), learned_urls.clone()).hosts();
     assert_eq!(hosts("").into_iter().collect::<Vec<_>>(), ["a.example.com", "b.example.com"]);
     assert_eq!(hosts("https://C.example.com").into_iter().collect::<Vec<_>>(), ["c.example.com"]);
 }

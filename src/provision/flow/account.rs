@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::{Action, Awaited, FlowContext, NextStep, when_due};
 use crate::phone::{
-    admission::{ORPHAN_PATIENCE, is_lost},
+    admission::{ORPHAN_GRACE, is_lost},
     facet::{RegistrationState, Wanted},
     record::{Account, Flags, Phone},
 };
 
 /// How long after a delivery the PBXs are asked without a request.
-pub const PATIENCE_AFTER_DELIVERY: Duration = Duration::from_secs(600);
+pub const GRACE_AFTER_DELIVERY: Duration = Duration::from_secs(600);
 /// Retry interval for flags that an administrator must fix at the PBX, without any sign of a change.
 pub const FLAGS_SLOWLY: Duration = Duration::from_secs(3600);
 
@@ -66,7 +66,7 @@ pub(super) fn presence(phone: &Phone, account: &Account, now: Timestamp) -> Next
     if is_lost(account, now) {
         return NextStep::Act(Action::DisableAccount);
     }
-    NextStep::WaitUntil(orphaned.since.saturating_add(ORPHAN_PATIENCE).unwrap_or(Timestamp::MAX))
+    NextStep::WaitUntil(orphaned.since.saturating_add(ORPHAN_GRACE).unwrap_or(Timestamp::MAX))
 }
 
 /// Whether the phone has fetched the personal file that added this account.

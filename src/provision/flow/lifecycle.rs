@@ -66,12 +66,12 @@ pub(super) fn request(phone: &Phone, context: &FlowContext, now: Timestamp) -> N
 #[must_use]
 pub fn overdue_at(phone: &Phone, interval_minutes: u32, last_request: Option<Timestamp>) -> Timestamp {
     let delivered = phone.delivery.as_ref().map(|delivery| delivery.at);
-    let heard = [Some(phone.request.since), delivered, last_request].into_iter().flatten().max();
+    let last_contact = [Some(phone.request.since), delivered, last_request].into_iter().flatten().max();
     let silence = match interval_minutes {
         0 => SILENT_FOR,
         minutes => Duration::from_secs(u64::from(minutes) * 60 * MISSED_INTERVALS),
     };
-    later(heard.unwrap_or(phone.request.since), silence)
+    later(last_contact.unwrap_or(phone.request.since), silence)
 }
 
 /// Whether a released phone has fetched its last file, the one with all accounts off. `wanted` is part of the rendered

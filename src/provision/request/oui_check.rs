@@ -15,11 +15,11 @@ pub(super) fn check(
     request: &ProvisionRequest,
     provider: &ProviderFacts,
 ) -> Result<(), RequestRejection> {
-    let providers = &engine.world.providers;
+    let providers = &engine.deps.providers;
     if claims(engine, request.instance, &provider.vendor, request.mac) {
         return Ok(());
     }
-    let urls = (engine.world.urls)(request.instance);
+    let urls = (engine.deps.urls)(request.instance);
     let entries: Vec<String> = providers
         .names()
         .into_iter()
@@ -42,6 +42,6 @@ pub(super) fn check(
 /// Whether the vendor's manifest or the setting `extra_ouis` assigns the first half of the MAC to the vendor.
 fn claims(engine: &Engine, instance: InstanceId, vendor: &str, mac: Mac) -> bool {
     let oui = mac.oui();
-    let settings = engine.world.vendor_settings(instance, vendor);
-    engine.world.providers.claims(vendor, mac) || settings.text("extra_ouis").split(' ').any(|known| known == oui)
+    let settings = engine.deps.vendor_settings(instance, vendor);
+    engine.deps.providers.claims(vendor, mac) || settings.text("extra_ouis").split(' ').any(|known| known == oui)
 }

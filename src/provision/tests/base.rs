@@ -15,8 +15,8 @@ use crate::{
     redirect::RedirectResult,
 };
 
-fn wish(bench: &Bench, user: &str, code: &str) -> ProvisionRequest {
-    ProvisionRequest { provider: "yealink-dect".into(), ..bench.wish(user, code) }
+fn request_for(bench: &Bench, user: &str, code: &str) -> ProvisionRequest {
+    ProvisionRequest { provider: "yealink-dect".into(), ..bench.request_for(user, code) }
 }
 
 fn lines(bench: &Bench) -> Vec<(u16, String)> {
@@ -26,7 +26,7 @@ fn lines(bench: &Bench) -> Vec<(u16, String)> {
 /// A base in service with one user: joined, redirected, delivered, flags written, its bootstrap window closed.
 async fn in_service() -> Bench {
     let mut bench = Bench::new().await;
-    let answer = bench.request(wish(&bench, "anna", "1"));
+    let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     answer.await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn a_further_user_changes_nothing_for_the_first() {
     let bench = in_service().await;
     let before = bench.record();
 
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
 
     let after = bench.record();
     assert_eq!(lines(&bench), [(1, "anna".to_owned()), (2, "berta".to_owned())]);
@@ -70,7 +70,7 @@ async fn a_further_user_changes_nothing_for_the_first() {
 #[tokio::test]
 async fn a_repeated_request_of_a_further_user_is_answered_from_the_record() {
     let mut bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     let before = bench.record();
     for user_and_code in [("berta", "2"), ("anna", "1")] {
         let (user, code) = user_and_code;
@@ -78,7 +78,7 @@ async fn a_repeated_request_of_a_further_user_is_answered_from_the_record() {
             // The first user's code was spent before the second's, but is still recognised.
             bench.restart().await;
         }
-        bench.request(wish(&bench, user, code)).await.unwrap().unwrap();
+        bench.request(request_for(&bench, user, code)).await.unwrap().unwrap();
         rest().await;
         assert_eq!(bench.record().provisioning, before.provisioning, "{user}");
         assert!(bench.record().code.is_none(), "{user}");
@@ -89,9 +89,9 @@ async fn a_repeated_request_of_a_further_user_is_answered_from_the_record() {
 #[tokio::test]
 async fn the_same_user_again_keeps_the_line_and_gets_the_new_password() {
     let mut bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     let before = bench.record();
-    let again = ProvisionRequest { password: "new-password".into(), ..wish(&bench, "anna", "3") };
+    let again = ProvisionRequest { password: "new-password".into(), ..request_for(&bench, "anna", "3") };
     let answer = bench.request(again);
     let hold = bench.held(1).await;
     assert!(matches!(hold.credential, Credential::CodeOrPassword { code, .. } if code == "3".into()));
@@ -109,13 +109,13 @@ async fn the_same_user_again_keeps_the_line_and_gets_the_new_password() {
 #[tokio::test]
 async fn a_base_in_its_box_may_come_seven_days_after_its_last_user() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(wish(&bench, "anna", "1"));
+    let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     answer.await.unwrap().unwrap();
     let token = bench.record().token.clone();
     bench.pass(6 * 86_400);
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     let phone = bench.record();
     assert!(phone.window.is_open(bench.now().saturating_add(std::time::Duration::from_secs(6 * 86_400)).unwrap()));
     assert_eq!(phone.token, token);
@@ -125,13 +125,13 @@ async fn a_base_in_its_box_may_come_seven_days_after_its_last_user() {
 #[tokio::test]
 async fn who_comes_when_the_first_never_came_is_served_alone() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(wish(&bench, "anna", "1"));
+    let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     answer.await.unwrap().unwrap();
     bench.pass(8 * 86_400);
     bench.until("withdrawn", |phone| phone.redirect_entry.is_none() && phone.window.closed.is_some()).await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     bench.until("redirected", |phone| phone.redirect_entry.is_some()).await;
     let phone = bench.record();
     assert!(phone.window.is_open(bench.now()));
@@ -142,14 +142,14 @@ async fn who_comes_when_the_first_never_came_is_served_alone() {
 #[tokio::test]
 async fn the_models_accounts_are_the_limit() {
     let bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
-    bench.request(wish(&bench, "carla", "3")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "carla", "3")).await.unwrap().unwrap();
     let before = bench.record();
-    let refused = bench.request(wish(&bench, "dora", "4")).await.unwrap().unwrap_err();
+    let refused = bench.request(request_for(&bench, "dora", "4")).await.unwrap().unwrap_err();
     assert!(refused.contains("has 3 accounts and all of them are in use"), "{refused}");
     assert_eq!(bench.record(), before);
     commands::release_or_remove(&bench.store, before.id, "berta").await.unwrap();
-    bench.request(wish(&bench, "dora", "5")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "dora", "5")).await.unwrap().unwrap();
     let expected = [(1, "anna".to_owned()), (2, "dora".to_owned()), (3, "carla".to_owned())];
     assert_eq!(lines(&bench), expected, "the free place is taken");
     bench.stop().await;
@@ -158,7 +158,7 @@ async fn the_models_accounts_are_the_limit() {
 #[tokio::test]
 async fn a_user_is_taken_off_and_the_others_stay() {
     let bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     let before = bench.record();
     commands::release_or_remove(&bench.store, before.id, "anna").await.unwrap();
     let after = bench.record();
@@ -182,9 +182,9 @@ async fn a_user_is_taken_off_and_the_others_stay() {
 #[tokio::test]
 async fn a_handset_goes_to_another_user_with_its_hwid() {
     let bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     let token = bench.record().token.clone();
-    let carla = ProvisionRequest { hwid: "HW-ANNA".into(), ..wish(&bench, "carla", "3") };
+    let carla = ProvisionRequest { hwid: "HW-ANNA".into(), ..request_for(&bench, "carla", "3") };
     bench.request(carla).await.unwrap().unwrap();
     assert_eq!(lines(&bench), [(1, "carla".to_owned()), (2, "berta".to_owned())]);
     assert_eq!(bench.record().token, token);
@@ -196,7 +196,7 @@ async fn a_handset_goes_to_another_user_with_its_hwid() {
 async fn the_address_of_the_base_as_hwid_replaces_nobody() {
     let mut bench = Bench::new().await;
     let by_base =
-        |bench: &Bench, user: &str, code: &str| ProvisionRequest { hwid: MAC.into(), ..wish(bench, user, code) };
+        |bench: &Bench, user: &str, code: &str| ProvisionRequest { hwid: MAC.into(), ..request_for(bench, user, code) };
     let answer = bench.request(by_base(&bench, "anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
@@ -220,7 +220,7 @@ async fn a_base_that_devices_lost_joins_again_with_the_next_users_code() {
     bench.provisioning.device_removed(bench.instance, MAC);
     bench.until("out", |phone| phone.devices.state == DevicesState::NotInDomain).await;
     assert_eq!(bench.record().accounts[0].orphaned.map(|orphaned| orphaned.gone), Some(Gone::Device));
-    let answer = bench.request(wish(&bench, "berta", "2"));
+    let answer = bench.request(request_for(&bench, "berta", "2"));
     let hold = bench.held(1).await;
     assert!(matches!(hold.credential, Credential::CodeOrPassword { code, .. } if code == "2".into()));
     bench.devices_accepts().await;
@@ -232,10 +232,10 @@ async fn a_base_that_devices_lost_joins_again_with_the_next_users_code() {
 #[tokio::test]
 async fn a_refused_code_of_the_first_user_is_not_the_second_users_fault() {
     let mut bench = Bench::new().await;
-    let first = bench.request(wish(&bench, "anna", "bad"));
+    let first = bench.request(request_for(&bench, "anna", "bad"));
     bench.held(0).await;
     bench.until("trying", |phone| phone.devices.state == DevicesState::Connecting).await;
-    let second = bench.request(wish(&bench, "berta", "good"));
+    let second = bench.request(request_for(&bench, "berta", "good"));
     bench.until("both", |phone| phone.accounts.len() == 2).await;
     assert_eq!(bench.record().code, Some("bad".into()), "what is being tried is not taken away");
     bench.send(SysclientEventKind::Connected).await;
@@ -253,7 +253,8 @@ async fn a_refused_code_of_the_first_user_is_not_the_second_users_fault() {
 #[tokio::test]
 async fn two_users_at_once_both_get_their_answer() {
     let mut bench = Bench::new().await;
-    let (one, two) = (bench.request(wish(&bench, "anna", "1")), bench.request(wish(&bench, "berta", "2")));
+    let (one, two) =
+        (bench.request(request_for(&bench, "anna", "1")), bench.request(request_for(&bench, "berta", "2")));
     bench.until("both", |phone| phone.accounts.len() == 2).await;
     bench.held(0).await;
     bench.devices_accepts().await;
@@ -269,16 +270,16 @@ async fn an_added_user_is_told_what_the_base_is_at() {
     bench.store.phones().change(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
     *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.until("foreign", |phone| phone.redirect.state == RedirectState::ForeignOwner).await;
-    let told = bench.request(wish(&bench, "berta", "2")).await.unwrap();
-    assert_eq!(told, Err(RedirectResult::OwnedByOther.sentence()));
+    let reported = bench.request(request_for(&bench, "berta", "2")).await.unwrap();
+    assert_eq!(reported, Err(RedirectResult::OwnedByOther.sentence()));
     *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
-    bench.request(wish(&bench, "carla", "3")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "carla", "3")).await.unwrap().unwrap();
     let reason = || SysclientEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() };
     let mut bench = bench;
     bench.send(reason()).await;
     bench.until("away", |phone| phone.devices.state == DevicesState::Lost).await;
     commands::release_or_remove(&bench.store, bench.record().id, "carla").await.unwrap();
-    let answer = bench.request(wish(&bench, "dora", "4"));
+    let answer = bench.request(request_for(&bench, "dora", "4"));
     bench.until("added", |phone| phone.accounts.len() == 3).await;
     rest().await;
     bench.pass(30);
@@ -289,12 +290,12 @@ async fn an_added_user_is_told_what_the_base_is_at() {
 #[tokio::test]
 async fn a_delivery_on_its_way_when_a_user_is_added_counts_for_the_first() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(wish(&bench, "anna", "1"));
+    let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     answer.await.unwrap().unwrap();
     let on_its_way = bench.delivered();
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     bench.gets(on_its_way).await;
     bench.until("flags", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
     rest().await;
@@ -307,7 +308,7 @@ async fn a_delivery_on_its_way_when_a_user_is_added_counts_for_the_first() {
 #[tokio::test]
 async fn a_user_who_is_gone_is_written_off_alone_and_comes_back() {
     let bench = in_service().await;
-    bench.request(wish(&bench, "berta", "2")).await.unwrap().unwrap();
+    bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
     bench.outside.users.lock().unwrap().insert("anna".into(), Err(PbxError::UserNotFound));
     bench.pass(86_400);
     bench.until("seen", |phone| phone.accounts[0].orphaned.is_some_and(|known| known.gone == Gone::User)).await;
@@ -352,7 +353,7 @@ async fn a_device_taken_off_the_user_object_is_noticed_and_an_unreachable_pbx_sa
 async fn a_mac_stays_with_its_manufacturer_entry() {
     let bench = in_service().await;
     let before = bench.record();
-    let refused = bench.request(bench.wish("berta", "2")).await.unwrap().unwrap_err();
+    let refused = bench.request(bench.request_for("berta", "2")).await.unwrap().unwrap_err();
     assert!(refused.contains("in service with the manufacturer \"Yealink DECT\""), "{refused}");
     assert_eq!(bench.record(), before);
     bench.stop().await;
@@ -374,8 +375,9 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
     let learned = || bench.store.learned().urls_of(bench.instance, "snom").url.is_some();
     until("the app object is known", learned).await;
     // A phone in service is not rejected because a manifest learned an OUI.
-    bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();
-    let other = |bench: &Bench| ProvisionRequest { mac: "001565000001".parse().unwrap(), ..bench.wish("anna", "3") };
+    bench.request(bench.request_for("anna", "2")).await.unwrap().unwrap();
+    let other =
+        |bench: &Bench| ProvisionRequest { mac: "001565000001".parse().unwrap(), ..bench.request_for("anna", "3") };
     let refused = bench.request(other(&bench)).await.unwrap().unwrap_err();
     assert!(refused.contains("choose \"Snom\" instead"), "{refused}");
     assert!(refused.contains("extra_ouis = 001565 for vendor:yealink"), "{refused}");

@@ -130,7 +130,7 @@ impl Bench {
         self.tasks.clone()
     }
 
-    pub fn wish(&self, user: &str, code: &str) -> ProvisionRequest {
+    pub fn request_for(&self, user: &str, code: &str) -> ProvisionRequest {
         ProvisionRequest {
             instance: self.instance,
             provider: "yealink".into(),
@@ -209,7 +209,7 @@ impl Bench {
 
     /// Provisions anna's phone, and Devices accepts it: the start of most scenarios.
     pub async fn provisioned(&mut self) {
-        let answer = self.request(self.wish("anna", "1"));
+        let answer = self.request(self.request_for("anna", "1"));
         self.held(0).await;
         self.devices_accepts().await;
         answer.await.unwrap().unwrap();
@@ -222,8 +222,9 @@ impl Bench {
             let mac: Mac = format!("0015650001{number:02x}").parse().unwrap();
             macs.push(mac);
             let before = self.outside.holds.lock().unwrap().len();
-            let wish = ProvisionRequest { mac, ..self.wish(&format!("user{number}"), &format!("code{number}")) };
-            drop(self.request(wish));
+            let request =
+                ProvisionRequest { mac, ..self.request_for(&format!("user{number}"), &format!("code{number}")) };
+            drop(self.request(request));
             let hold = self.held(before).await;
             let (conn, code) = (self.conn, hold.credential.code().cloned());
             let (stored, is_stored) = oneshot::channel();

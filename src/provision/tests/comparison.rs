@@ -58,7 +58,7 @@ impl Bench {
         };
     }
 
-    async fn told(&self) -> usize {
+    async fn difference_events(&self) -> usize {
         let events = self.store.phones().events(self.record().id, 50).await.unwrap();
         events.iter().filter(|event| event.kind == "redirect-differs").count()
     }
@@ -94,7 +94,7 @@ async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
         let error = phone.redirect.error.clone().unwrap();
         assert!(error.contains(part) && error.contains("--repair"), "{error}");
         assert!(phone.redirect.next_attempt.is_some(), "it is looked at again tomorrow");
-        assert_eq!((bench.told().await, bench.outside.registrations()), (1, 1), "not fought");
+        assert_eq!((bench.difference_events().await, bench.outside.registrations()), (1, 1), "not fought");
         if held.is_some() {
             // An administrator corrected the entry at the service.
             bench.service_holds(Some(phone.redirect_entry.as_ref().unwrap().url.expose()));
@@ -118,7 +118,7 @@ async fn a_phone_that_went_to_another_account_is_shown_and_comes_back() {
     let phone = bench.record();
     assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
     assert!(phone.redirect.error.as_ref().unwrap().contains("another account") && phone.redirect_entry.is_none());
-    assert_eq!(bench.told().await, 1);
+    assert_eq!(bench.difference_events().await, 1);
     *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     bench.check(false).await;
     until("redirected again", || bench.record().redirect.state == RedirectState::Redirected).await;

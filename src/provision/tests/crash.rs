@@ -30,7 +30,7 @@ fn told_elsewhere(scenario: Scenario) -> Option<&'static str> {
 }
 
 /// Runs the work on a separate runtime; its end kills all of its tasks.
-fn mortal<T>(work: impl Future<Output = T>) -> T {
+fn run_until_end<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work)
 }
@@ -53,15 +53,15 @@ async fn tell(scenario: Scenario, around: &mut Around, bench: &mut Bench) {
 }
 
 /// Kills the gateway at this fail point. Returns false if the fail point is not passed that often.
-fn die_at(scenario: Scenario, point: Failpoint, spared: u32) -> bool {
+fn die_at(scenario: Scenario, point: Failpoint, passes: u32) -> bool {
     let mut around = Around::new();
-    let caught = set_trap(Some((point, spared)));
-    let disk = mortal(async {
+    let blocked = set_trap(Some((point, passes)));
+    let disk = run_until_end(async {
         let dir = tempfile::tempdir().unwrap();
         let mut bench = gateway(scenario, dir, &around).await;
         let died = tokio::select! {
             biased;
-            () = caught.notified() => true,
+            () = blocked.notified() => true,
             () = tell(scenario, &mut around, &mut bench) => false,
         };
         died.then(|| bench.remains())
@@ -69,8 +69,8 @@ fn die_at(scenario: Scenario, point: Failpoint, spared: u32) -> bool {
     let _ = set_trap(None);
     let Some(disk) = disk else { return false };
     around.outside.held.lock().unwrap().clear();
-    let what = format!("{point:?}, passed {spared} times before");
-    mortal(async {
+    let what = format!("{point:?}, passed {passes} times before");
+    run_until_end(async {
         let mut bench = gateway(scenario, disk, &around).await;
         match scenario {
             Scenario::Life => lives_on(point, &what, &mut around, &mut bench).await,
@@ -131,7 +131,7 @@ async fn ends_well(what: &str, around: &mut Around, bench: &mut Bench) {
 /// Kills the gateway at these fail points of a scenario, each time they are passed.
 fn dies_in(scenario: Scenario, points: impl Iterator<Item = Failpoint>) {
     for point in points {
-        let times = (0..MOST).take_while(|spared| die_at(scenario, point, *spared)).count();
+        let times = (0..MOST).take_while(|passes| die_at(scenario, point, *passes)).count();
         assert!((1..60).contains(&times), "{point:?} is reached {times} times in {scenario:?}");
     }
 }

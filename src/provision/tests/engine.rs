@@ -21,7 +21,7 @@ use crate::{
 #[tokio::test]
 async fn the_happy_path_ends_registered() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     let hold = bench.held(0).await;
     assert_eq!(hold.credential, Credential::Code("1".into()));
     assert_eq!(hold.product, "Yealink");
@@ -50,7 +50,7 @@ async fn the_happy_path_ends_registered() {
 #[tokio::test]
 async fn the_password_is_stored_before_the_fleet_goes_on() {
     let mut bench = Bench::new().await;
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
     bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
@@ -63,7 +63,7 @@ async fn the_password_is_stored_before_the_fleet_goes_on() {
 #[tokio::test]
 async fn later_items_are_written_after_a_second_of_quiet() {
     let mut bench = Bench::new().await;
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
@@ -80,7 +80,7 @@ async fn later_items_are_written_after_a_second_of_quiet() {
 #[tokio::test]
 async fn a_burst_after_a_reconnect_rebuilds_the_set() {
     let mut bench = Bench::new().await;
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
@@ -98,7 +98,7 @@ async fn a_burst_after_a_reconnect_rebuilds_the_set() {
 async fn a_missing_grant_is_told_and_healed_by_granting() {
     let mut bench = Bench::new().await;
     *bench.outside.grant.lock().unwrap() = Err(PbxError::NotPermitted);
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
@@ -114,7 +114,7 @@ async fn a_missing_grant_is_told_and_healed_by_granting() {
 async fn a_phone_that_does_not_register_is_asked_for_ten_minutes() {
     let mut bench = Bench::new().await;
     *bench.outside.registered.lock().unwrap() = None;
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
@@ -146,7 +146,7 @@ async fn removal_undoes_everything_and_leaves_a_tombstone() {
     assert!(phone.redirect_entry.is_none() && phone.sysclient.password.is_none());
     assert!(phone.accounts[0].password.is_empty());
     assert!(commands::is_carried_out(&phone));
-    let answer = bench.request(bench.wish("anna", "2"));
+    let answer = bench.request(bench.request_for("anna", "2"));
     bench.held(1).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()), "a removed phone can be provisioned again");
@@ -166,8 +166,8 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     let phone = bench.record();
     commands::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
     let events = bench.store.phones().events(phone.id, 10).await.unwrap();
-    let told = |text: &str| text.contains("open part only") && text.contains("Provision it again");
-    assert!(events.iter().any(|event| told(&event.text)), "{events:?}");
+    let matches = |text: &str| text.contains("open part only") && text.contains("Provision it again");
+    assert!(events.iter().any(|event| matches(&event.text)), "{events:?}");
     bench.stop().await;
 }
 
@@ -211,7 +211,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
 async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() {
     let mut bench = Bench::new().await;
     bench.move_to("http://10.0.0.1:8080").await;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     let says = |phone: &Phone| phone.redirect.error.as_ref().is_some_and(|error| error.contains("shall come by https"));
@@ -220,10 +220,10 @@ async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() 
     rest().await;
     assert_eq!(bench.record().redirect.attempts, 1, "said once");
     bench.pass(31);
-    let told = answer.await.unwrap().unwrap_err();
-    assert!(told.contains("http://10.0.0.1:8080") && told.contains("goes on trying"), "{told}");
-    let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
-    assert_eq!(again, told, "a repeated request is answered at once");
+    let matches = answer.await.unwrap().unwrap_err();
+    assert!(matches.contains("http://10.0.0.1:8080") && matches.contains("goes on trying"), "{matches}");
+    let again = bench.request(bench.request_for("anna", "1")).await.unwrap().unwrap_err();
+    assert_eq!(again, matches, "a repeated request is answered at once");
     let scheme = "http".into();
     bench
         .store
@@ -260,7 +260,7 @@ async fn a_service_that_is_away_is_probed_and_heals() {
     let mut bench = Bench::new().await;
     until("the server entry stands", || bench.outside.servers() == 1).await;
     *bench.outside.service.lock().unwrap() = Outside::away();
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()), "ok at once; it goes on by itself");

@@ -59,7 +59,7 @@ async fn an_account_that_went_to_another_user_is_not_withheld_from_that_one() {
     };
     bench.store.phones().change(bench.record().id, gone).await.unwrap();
     bench.pass(8 * 86_400);
-    drop(bench.request(bench.wish("berta", "2")));
+    drop(bench.request(bench.request_for("berta", "2")));
     bench.until("handed over", |phone| phone.accounts[0].username == "berta").await;
 
     let id = bench.record().id;

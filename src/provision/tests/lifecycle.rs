@@ -90,7 +90,7 @@ impl Around {
         if bench.phone().is_some_and(|phone| is_there(&phone)) {
             return;
         }
-        drop(bench.request(bench.wish("anna", &format!("code-{}", self.clicks))));
+        drop(bench.request(bench.request_for("anna", &format!("code-{}", self.clicks))));
         for _ in 0..ROUNDS {
             bench.settle().await;
             match bench.phone().map(|phone| phone.devices.state) {
@@ -98,7 +98,7 @@ impl Around {
                 Some(DevicesState::NotInDomain) => {
                     assert!(bench.record().devices.error.is_some(), "a sentence");
                     self.clicks += 1;
-                    drop(bench.request(bench.wish("anna", &format!("code-{}", self.clicks))));
+                    drop(bench.request(bench.request_for("anna", &format!("code-{}", self.clicks))));
                 }
                 _ => self.devices(bench).await,
             }

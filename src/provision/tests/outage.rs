@@ -61,7 +61,7 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
     let mut bench = Bench::new().await;
     until("the server entry stands", || bench.outside.servers() == 1).await;
     serve(&bench, Outside::away());
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()), "Users need not wait for it");
@@ -121,7 +121,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
     bench.settle().await;
     assert_eq!(redirected(&bench), 3);
     serve(&bench, Outside::away());
-    drop(bench.request(bench.wish("anna", "1")));
+    drop(bench.request(bench.request_for("anna", "1")));
     bench.held(3).await;
     bench.devices_accepts().await;
     // Withdrawing does not wait for a server entry, and is not reported more often either.
@@ -147,15 +147,15 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
 
 #[tokio::test]
 async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
-    for (asked, seconds) in [(Some(120), 120), (None, 60)] {
+    for (wait, seconds) in [(Some(120), 120), (None, 60)] {
         let mut bench = Bench::new().await;
         until("the server entry stands", || bench.outside.servers() == 1).await;
-        serve(&bench, RedirectResult::RateLimited { retry_after: asked.map(std::time::Duration::from_secs) });
+        serve(&bench, RedirectResult::RateLimited { retry_after: wait.map(std::time::Duration::from_secs) });
         bench.provision_many(3).await;
         bench.settle().await;
         assert_eq!(bench.outside.registrations(), 1, "the first is told, the others wait as well");
         let calls = watch(&bench, seconds - 5).await;
-        assert_eq!(calls.iter().sum::<usize>(), 0, "{asked:?}: {calls:?}");
+        assert_eq!(calls.iter().sum::<usize>(), 0, "{wait:?}: {calls:?}");
         serve(&bench, RedirectResult::Ok(Default::default()));
         live_on(&bench, 5).await;
         assert_eq!(redirected(&bench), 3);
@@ -237,7 +237,7 @@ async fn devices_away_for_eleven_minutes_keeps_the_configuration_there_was() {
 #[tokio::test]
 async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
     let mut bench = Bench::new().await;
-    drop(bench.request(bench.wish("anna", "1")));
+    drop(bench.request(bench.request_for("anna", "1")));
     bench.held(0).await;
     bench.devices_gives_a_password().await;
 
@@ -267,7 +267,7 @@ async fn a_clock_that_jumps_forward_leaves_nothing_behind() {
     for jump in [120, 7_200, 86_400] {
         let mut bench = Bench::new().await;
         *bench.outside.service.lock().unwrap() = Outside::away();
-        drop(bench.request(bench.wish("anna", "1")));
+        drop(bench.request(bench.request_for("anna", "1")));
         bench.held(0).await;
         bench.pass(jump);
         bench.devices_accepts().await;

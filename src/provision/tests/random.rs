@@ -129,18 +129,18 @@ struct Life {
     /// The phone's own credentials in its flash memory.
     flash: Option<Secret>,
     restarts: bool,
-    told: String,
+    log: String,
 }
 
 impl Life {
     async fn begin(seed: u64, restarts: bool) -> Self {
         let bench = Bench::new().await;
         until("the server entry stands", || bench.outside.servers() == 1).await;
-        Self { bench, dice: Dice(seed), codes: 0, user: "anna", flash: None, restarts, told: String::new() }
+        Self { bench, dice: Dice(seed), codes: 0, user: "anna", flash: None, restarts, log: String::new() }
     }
 
     async fn happens(&mut self, event: Event) {
-        let _ = writeln!(self.told, "  {event:?}");
+        let _ = writeln!(self.log, "  {event:?}");
         match event {
             E::Provision => self.provision(true),
             E::ProvisionAnother => {
@@ -210,7 +210,7 @@ impl Life {
                     let before = self.summary();
                     self.bench.restart().await;
                     self.bench.settle().await;
-                    assert_eq!(self.summary(), before, "a restart changes nothing:\n{}", self.told);
+                    assert_eq!(self.summary(), before, "a restart changes nothing:\n{}", self.log);
                 }
             }
         }
@@ -227,7 +227,7 @@ impl Life {
 
     fn provision(&mut self, with_new_code: bool) {
         self.codes += u32::from(with_new_code);
-        drop(self.bench.request(self.bench.wish(self.user, &format!("code-{}", self.codes))));
+        drop(self.bench.request(self.bench.request_for(self.user, &format!("code-{}", self.codes))));
     }
 
     async fn want(&self, wanted: Wanted) {
@@ -273,9 +273,9 @@ impl Life {
         let now = self.bench.now();
         let decision = admit(&ask, Some(&phone), now);
         let AccessDecision::Personal(proof) = decision.access else { return };
-        assert!(proof == Proof::Own || window_admits(&phone.window, now), "{}", self.told);
-        assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed), "{}", self.told);
-        assert!(phone.buried.is_none(), "{}", self.told);
+        assert!(proof == Proof::Own || window_admits(&phone.window, now), "{}", self.log);
+        assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed), "{}", self.log);
+        assert!(phone.buried.is_none(), "{}", self.log);
         let delivery = Delivery {
             at: now,
             revision: phone.revision,
@@ -301,18 +301,18 @@ impl Life {
 
     /// The invariants whenever nothing is under way.
     fn check(&self) {
-        let told = &self.told;
-        assert!(self.bench.store.phones().all().len() <= 1, "one record:\n{told}");
+        let log = &self.log;
+        assert!(self.bench.store.phones().all().len() <= 1, "one record:\n{log}");
         let Some(phone) = self.bench.phone() else { return };
         let entries = self.bench.outside.entries.lock().unwrap().clone();
-        assert!(entries.len() <= 1, "one entry:\n{told}");
+        assert!(entries.len() <= 1, "one entry:\n{log}");
         if phone.redirect.state == RedirectState::Redirected && phone.wanted == Wanted::Active {
             let url = phone.redirect_entry.as_ref().map(|entry| entry.url.expose().to_owned());
-            assert_eq!(entries.get(&phone.mac), url.as_ref(), "the record says where the phone is sent:\n{told}");
+            assert_eq!(entries.get(&phone.mac), url.as_ref(), "the record says where the phone is sent:\n{log}");
         }
         if phone.buried.is_some() {
-            assert!(phone.sysclient.password.is_none() && phone.code.is_none(), "a tombstone keeps no secret:\n{told}");
-            assert!(phone.accounts.iter().all(|account| account.password.is_empty()), "{told}");
+            assert!(phone.sysclient.password.is_none() && phone.code.is_none(), "a tombstone keeps no secret:\n{log}");
+            assert!(phone.accounts.iter().all(|account| account.password.is_empty()), "{log}");
             return;
         }
         if phone.wanted == Wanted::Active {
@@ -322,33 +322,30 @@ impl Life {
 
     /// Every unsettled facet has a next attempt, or waits for an administrator or the phone.
     fn check_unsettled(&self, phone: &Phone) {
-        let told = &self.told;
+        let log = &self.log;
         let is_held = self.bench.outside.held.lock().unwrap().contains_key(&phone.id);
         match phone.devices.state {
-            DevicesState::NotInDomain => assert!(phone.devices.error.is_some(), "a sentence:\n{told}"),
-            _ => assert!(is_held, "the fleet goes on trying:\n{told}"),
+            DevicesState::NotInDomain => assert!(phone.devices.error.is_some(), "a sentence:\n{log}"),
+            _ => assert!(is_held, "the fleet goes on trying:\n{log}"),
         }
         let redirect = &phone.redirect;
         let is_used = !flow::unused(phone, self.bench.now());
         if redirect.state == RedirectState::Pending && phone.device_config.received.is_some() && is_used {
             // A time may be missing only while the account's server entry is being tried.
             let service_is_fine = matches!(*self.bench.outside.service.lock().unwrap(), RedirectResult::Ok(_));
-            assert!(
-                redirect.next_attempt.is_some() || !service_is_fine,
-                "redirect waits for nothing:\n{told}{phone:?}"
-            );
+            assert!(redirect.next_attempt.is_some() || !service_is_fine, "redirect waits for nothing:\n{log}{phone:?}");
         }
         let is_delivered = phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning == phone.provisioning);
         for account in phone.accounts.iter().filter(|_| is_delivered) {
             let flags = &account.user_object;
             assert!(
                 flags.state == UserObjectState::Applied || flags.next_attempt.is_some(),
-                "flags wait for nothing:\n{told}{account:?}"
+                "flags wait for nothing:\n{log}{account:?}"
             );
             let registration = &account.registration;
             assert!(
                 registration.state != RegistrationState::Unknown || registration.next_attempt.is_some(),
-                "registration waits for nothing:\n{told}{account:?}"
+                "registration waits for nothing:\n{log}{account:?}"
             );
         }
     }
@@ -377,7 +374,7 @@ impl Life {
 
     /// Makes all peers work and provisions the phone once more: all facets settle.
     async fn heal(&mut self) {
-        self.told.push_str("  healed\n");
+        self.log.push_str("  healed\n");
         self.service(RedirectResult::Ok(Default::default()));
         *self.bench.outside.grant.lock().unwrap() = Ok(());
         *self.bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into());
@@ -405,24 +402,24 @@ impl Life {
     }
 
     fn assert_all_settled(&self) {
-        let (phone, told) = (self.bench.record(), &self.told);
-        assert_eq!(phone.wanted, Wanted::Active, "{told}");
-        assert_eq!(phone.devices.state, DevicesState::Received, "{told}");
-        assert_eq!(phone.redirect.state, RedirectState::Redirected, "{told}{:?}", phone.redirect);
-        assert_eq!(phone.request.state, RequestState::Provisioned, "{told}{:?}", phone.window);
+        let (phone, log) = (self.bench.record(), &self.log);
+        assert_eq!(phone.wanted, Wanted::Active, "{log}");
+        assert_eq!(phone.devices.state, DevicesState::Received, "{log}");
+        assert_eq!(phone.redirect.state, RedirectState::Redirected, "{log}{:?}", phone.redirect);
+        assert_eq!(phone.request.state, RequestState::Provisioned, "{log}{:?}", phone.window);
         for account in &phone.accounts {
-            assert_eq!(account.user_object.state, UserObjectState::Applied, "{told}{account:?}");
-            assert_eq!(account.registration.state, RegistrationState::Registered, "{told}{account:?}");
+            assert_eq!(account.user_object.state, UserObjectState::Applied, "{log}{account:?}");
+            assert_eq!(account.registration.state, RegistrationState::Registered, "{log}{account:?}");
         }
         let mac: Mac = MAC.parse().unwrap();
-        assert!(self.bench.outside.entries.lock().unwrap()[&mac].contains(phone.token.expose()), "{told}");
+        assert!(self.bench.outside.entries.lock().unwrap()[&mac].contains(phone.token.expose()), "{log}");
     }
 }
 
 /// Runs one order; returns its log with the final state.
 async fn live(seed: u64, restarts: bool) -> String {
     let mut life = Life::begin(seed, restarts).await;
-    let _ = writeln!(life.told, "seed {seed}, restarts {restarts}");
+    let _ = writeln!(life.log, "seed {seed}, restarts {restarts}");
     for _ in 0..EVENTS {
         let event = *life.dice.one_of(ALL);
         life.happens(event).await;

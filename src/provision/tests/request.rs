@@ -47,7 +47,7 @@ fn the_table_of_answers_row_by_row() {
 #[tokio::test]
 async fn a_devices_that_hangs_up_on_a_code_has_refused_it() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "bad"));
+    let answer = bench.request(bench.request_for("anna", "bad"));
     bench.held(0).await;
     for _ in 0..3 {
         bench.send(SysclientEventKind::Connected).await;
@@ -61,19 +61,19 @@ async fn a_devices_that_hangs_up_on_a_code_has_refused_it() {
 #[tokio::test]
 async fn an_expired_code_is_told_and_never_sent_again() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "old"));
+    let answer = bench.request(bench.request_for("anna", "old"));
     bench.held(0).await;
     bench.send(SysclientEventKind::Connected).await;
     bench.send(SysclientEventKind::Silence { sent: Some("old".into()) }).await;
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("did not accept the provisioning code"), "{error}");
     assert!(bench.record().code.is_none());
-    let again = bench.request(bench.wish("anna", "old")).await.unwrap().unwrap_err();
+    let again = bench.request(bench.request_for("anna", "old")).await.unwrap().unwrap_err();
     assert_eq!(again, error, "the repeated request is answered from the record");
     bench.restart().await;
     rest().await;
     assert_eq!(bench.outside.holds.lock().unwrap().len(), 1);
-    let answer = bench.request(bench.wish("anna", "new"));
+    let answer = bench.request(bench.request_for("anna", "new"));
     let hold = bench.held(1).await;
     assert_eq!(hold.credential, Credential::Code("new".into()));
     bench.devices_accepts().await;
@@ -85,7 +85,7 @@ async fn an_expired_code_is_told_and_never_sent_again() {
 #[tokio::test]
 async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
     let mut bench = Bench::new().await;
-    let _answer = bench.request(bench.wish("anna", "1"));
+    let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     let (stored, _is_stored) = tokio::sync::oneshot::channel();
     bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
@@ -100,9 +100,9 @@ async fn a_code_is_spent_in_the_very_change_that_brings_the_password() {
 #[tokio::test]
 async fn a_code_that_comes_while_another_is_answered_is_not_spent() {
     let mut bench = Bench::new().await;
-    let _first = bench.request(bench.wish("anna", "1"));
+    let _first = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
-    let _second = bench.request(bench.wish("anna", "2"));
+    let _second = bench.request(bench.request_for("anna", "2"));
     bench.held(1).await;
     let (stored, is_stored) = tokio::sync::oneshot::channel();
     bench.send(SysclientEventKind::Password { password: "p".into(), sent: Some("1".into()), stored }).await;
@@ -125,7 +125,7 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
         |phone: &mut crate::phone::record::Phone, _: &mut Vec<_>| phone.wanted = crate::phone::facet::Wanted::Removed;
     bench.store.phones().change(bench.record().id, removed).await.unwrap();
     bench.until("the tombstone", |phone| phone.buried.is_some()).await;
-    let _again = bench.request(bench.wish("anna", "1"));
+    let _again = bench.request(bench.request_for("anna", "1"));
     bench.until("provisioned again", |phone| phone.buried.is_none()).await;
     assert_eq!(bench.record().code, None);
     bench.stop().await;
@@ -135,7 +135,7 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
 async fn a_foreign_phone_is_refused_with_the_sentence() {
     let mut bench = Bench::new().await;
     *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Err(RedirectResult::OwnedByOther.sentence()));
@@ -148,7 +148,7 @@ async fn a_foreign_phone_is_refused_with_the_sentence() {
 #[tokio::test]
 async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.send(SysclientEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() }).await;
     bench.until("waiting", |phone| phone.devices.error.is_some()).await;
@@ -156,19 +156,19 @@ async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
     bench.pass(30);
     let error = answer.await.unwrap().unwrap_err();
     assert!(error.contains("goes on trying"), "{error}");
-    let again = bench.request(bench.wish("anna", "1")).await.unwrap().unwrap_err();
+    let again = bench.request(bench.request_for("anna", "1")).await.unwrap().unwrap_err();
     assert_eq!(again, error);
     assert_eq!(bench.record().provisioning, 1);
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
-    assert_eq!(bench.request(bench.wish("anna", "1")).await.unwrap(), Ok(()));
+    assert_eq!(bench.request(bench.request_for("anna", "1")).await.unwrap(), Ok(()));
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn nothing_from_devices_is_told_at_the_deadline() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.pass(30);
     assert!(answer.await.unwrap().unwrap_err().contains("goes on trying"));
@@ -183,7 +183,7 @@ async fn the_same_user_again_keeps_token_and_credentials() {
     let before = bench.record();
     bench.pass(3600);
     bench.until("the window closed", |phone| phone.window.closed.is_some()).await;
-    let answer = bench.request(bench.wish("anna", "2"));
+    let answer = bench.request(bench.request_for("anna", "2"));
     let hold = bench.held(1).await;
     let both = Credential::CodeOrPassword { code: "2".into(), password: "sysclient-password".into() };
     assert_eq!(hold.credential, both);
@@ -201,11 +201,11 @@ async fn the_same_user_again_keeps_token_and_credentials() {
 #[tokio::test]
 async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
     let mut bench = Bench::new().await;
-    let first = bench.request(bench.wish("anna", "1"));
+    let first = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_gives_a_password().await;
     let before = bench.outside.holds.lock().unwrap().len();
-    let again = bench.request(bench.wish("anna", "2"));
+    let again = bench.request(bench.request_for("anna", "2"));
     bench.until("the new code is there", |phone| phone.code == Some("2".into())).await;
     // Events of the connection with the first code that were already under way.
     bench.send(SysclientEventKind::Item(serde_json::json!({"type": "MEDIA"}))).await;
@@ -226,7 +226,7 @@ async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
     bench.provisioned().await;
     bench.fetch().await;
     let before = bench.record();
-    let answer = bench.request(bench.wish("berta", "2"));
+    let answer = bench.request(bench.request_for("berta", "2"));
     assert_eq!(answer.await.unwrap(), Ok(()));
     let after = bench.record();
     assert_ne!(after.token, before.token);
@@ -244,7 +244,7 @@ async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
 #[tokio::test]
 async fn two_requests_at_once_make_one_phone() {
     let mut bench = Bench::new().await;
-    let (one, two) = (bench.request(bench.wish("anna", "1")), bench.request(bench.wish("anna", "1")));
+    let (one, two) = (bench.request(bench.request_for("anna", "1")), bench.request(bench.request_for("anna", "1")));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
@@ -257,10 +257,10 @@ async fn two_requests_at_once_make_one_phone() {
 async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
     let mut bench = Bench::new().await;
     let neighbour = bench.neighbour("rps").await;
-    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.request_for("anna", "1") };
     let _open = bench.request(theirs.clone());
     bench.held(0).await;
-    let refused = bench.request(bench.wish("bert", "2")).await.unwrap().unwrap_err();
+    let refused = bench.request(bench.request_for("bert", "2")).await.unwrap().unwrap_err();
     assert!(refused.contains("in service in another instance") && !refused.contains("example.org"), "{refused}");
     assert!(bench.phone().is_none());
     let there = bench.store.phones().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
@@ -268,7 +268,7 @@ async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
     bench.store.phones().change(there.id, removed).await.unwrap();
     let is_buried = || bench.store.phones().get(there.id).is_some_and(|phone| phone.buried.is_some());
     until("their phone is removed", is_buried).await;
-    let _open = bench.request(bench.wish("bert", "2"));
+    let _open = bench.request(bench.request_for("bert", "2"));
     until("ours is in service", || bench.phone().is_some()).await;
     bench.stop().await;
 }
@@ -277,8 +277,8 @@ async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
 async fn two_instances_that_share_an_account_cannot_both_get_a_mac_at_once() {
     let mut bench = Bench::new().await;
     let neighbour = bench.neighbour("rps").await;
-    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
-    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.request_for("anna", "1") };
+    let (_one, _two) = (bench.request(bench.request_for("bert", "2")), bench.request(theirs));
     bench.held(0).await;
     rest().await;
     assert_eq!(bench.store.phones().all().len(), 1);
@@ -289,8 +289,8 @@ async fn two_instances_that_share_an_account_cannot_both_get_a_mac_at_once() {
 async fn with_accounts_of_their_own_two_instances_have_nothing_to_do_with_each_other() {
     let mut bench = Bench::new().await;
     let neighbour = bench.neighbour("another-account").await;
-    let theirs = ProvisionRequest { instance: neighbour, ..bench.wish("anna", "1") };
-    let (_one, _two) = (bench.request(bench.wish("bert", "2")), bench.request(theirs));
+    let theirs = ProvisionRequest { instance: neighbour, ..bench.request_for("anna", "1") };
+    let (_one, _two) = (bench.request(bench.request_for("bert", "2")), bench.request(theirs));
     until("both are in service", || bench.store.phones().all().len() == 2).await;
     bench.stop().await;
 }
@@ -309,7 +309,7 @@ fn whoever_writes_one_instances_record_holds_up_no_other_instance() {
 #[tokio::test]
 async fn a_restart_answers_every_open_request() {
     let mut bench = Bench::new().await;
-    let answer = bench.request(bench.wish("anna", "1"));
+    let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.stopping().finish(std::time::Duration::from_secs(10)).await;
     assert!(answer.await.unwrap().unwrap_err().contains("restarting"));
@@ -319,9 +319,9 @@ async fn a_restart_answers_every_open_request() {
 #[tokio::test]
 async fn an_unknown_provider_is_refused() {
     let bench = Bench::with(Outside::default()).await;
-    let mut wish = bench.wish("anna", "1");
-    wish.provider = "acme".into();
-    assert!(bench.request(wish).await.unwrap().unwrap_err().contains("no provider 'acme'"));
+    let mut request = bench.request_for("anna", "1");
+    request.provider = "acme".into();
+    assert!(bench.request(request).await.unwrap().unwrap_err().contains("no provider 'acme'"));
     bench.stop().await;
 }
 
@@ -332,11 +332,11 @@ async fn a_user_made_anew_under_the_same_name_is_another_one() {
     bench.fetch().await;
     bench.until("the guid", |phone| phone.accounts[0].user_guid.is_some()).await;
     let before = bench.record();
-    bench.request(bench.wish("anna", "2")).await.unwrap().unwrap();
+    bench.request(bench.request_for("anna", "2")).await.unwrap().unwrap();
     assert_eq!(bench.record().token, before.token, "the same user");
     let anew = PbxUser { guid: "another-guid".into(), ..user("anna") };
     bench.outside.users.lock().unwrap().insert("anna".into(), Ok(anew));
-    bench.request(bench.wish("anna", "3")).await.unwrap().unwrap();
+    bench.request(bench.request_for("anna", "3")).await.unwrap().unwrap();
     let after = bench.record();
     assert_ne!(after.token, before.token);
     assert_ne!(after.own.password, before.own.password);

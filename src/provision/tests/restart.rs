@@ -8,7 +8,7 @@ use crate::{
 async fn life(at: usize) {
     let mut bench = Bench::new().await;
     let mut holds = 0;
-    drop(bench.request(bench.wish("anna", "1")));
+    drop(bench.request(bench.request_for("anna", "1")));
     bench.held(holds).await;
     holds += 1;
     if at == 0 {

@@ -92,7 +92,7 @@ impl Around {
         self.service_says(Outside::away());
         devices_changed(bench);
         if bench.phone().is_none() {
-            drop(bench.request(bench.wish("anna", "code-0")));
+            drop(bench.request(bench.request_for("anna", "code-0")));
         }
         let knows = |phone: &Phone| phone.devices.error.is_some() || phone.sysclient.url.is_some();
         reach(bench, "told that there is no Devices", knows).await;
@@ -143,7 +143,7 @@ impl Around {
         bench.settle().await;
         bench.pass(DAY);
         reach(bench, "found", |phone| phone.accounts[0].orphaned.is_none()).await;
-        bench.provisioning.asked(bench.record().id);
+        bench.provisioning.note_request(bench.record().id);
         reach(bench, "alive", |phone| phone.request.state == RequestState::Provisioned).await;
     }
 

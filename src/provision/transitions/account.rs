@@ -12,7 +12,7 @@ use crate::{
     },
     provision::{
         events::FacetEvent,
-        flow::{FLAGS_SLOWLY, PATIENCE_AFTER_DELIVERY, registration_pause},
+        flow::{FLAGS_SLOWLY, GRACE_AFTER_DELIVERY, registration_pause},
     },
     store::NewEvent,
 };
@@ -157,5 +157,5 @@ pub fn withhold(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<N
 }
 
 fn retry_pause(phone: &Phone, now: Timestamp) -> bool {
-    phone.delivery.as_ref().is_some_and(|delivery| now < later(delivery.at, PATIENCE_AFTER_DELIVERY))
+    phone.delivery.as_ref().is_some_and(|delivery| now < later(delivery.at, GRACE_AFTER_DELIVERY))
 }

@@ -145,7 +145,7 @@ pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
 /// Devices cannot be reached.
 pub fn away(phone: &mut Phone, reason: &str, now: Timestamp, events: &mut Vec<NewEvent>) {
     let away = FacetEvent::DevicesAway { reason };
-    if down(phone, &away.said().line(), now) {
+    if down(phone, &away.message().line(), now) {
         events.push(away.into());
     }
 }

@@ -87,15 +87,15 @@ fn asked_for(phone: &Phone, outcome: &RedirectResult) -> Option<String> {
         Confirmation::Pin(pin) => Some(pin.expose()),
         Confirmation::SerialEnd => None,
     };
-    phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.said().line())
+    phone.delivery.is_none().then(|| FacetEvent::AsksPerson { pin }.message().line())
 }
 
 /// Whether the comparison requested at `asked` is complete: every answer sets the next time, or waits for an
 /// administrator.
 #[must_use]
-pub fn is_checked(phone: &Phone, asked: Timestamp) -> bool {
+pub fn is_checked(phone: &Phone, requested: Timestamp) -> bool {
     match phone.redirect.next_attempt {
-        Some(next) => next > asked,
+        Some(next) => next > requested,
         None => phone.redirect.state != RedirectState::Pending,
     }
 }

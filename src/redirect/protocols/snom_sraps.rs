@@ -147,8 +147,8 @@ impl SrapsOperation {
         self.route.session.send(ask)
     }
 
-    fn seen(&mut self, place: &DeviceLocation, heard: SrapsResponse) -> (RedirectResult, NextCall) {
-        let held = match heard {
+    fn seen(&mut self, place: &DeviceLocation, response: SrapsResponse) -> (RedirectResult, NextCall) {
+        let held = match response {
             Ok(page) => Some(page.value),
             Err(SrapsError::NotThere) => None,
             Err(SrapsError::Other(outcome)) => return ended(outcome),
@@ -171,12 +171,12 @@ impl SrapsOperation {
         }
     }
 
-    fn written(&mut self, heard: SrapsResponse) -> (RedirectResult, NextCall) {
+    fn written(&mut self, response: SrapsResponse) -> (RedirectResult, NextCall) {
         let Goal::Register { url, entry, .. } = &self.goal else { return ended(RedirectResult::done()) };
-        match heard {
+        match response {
             Ok(page) => match self.route.setting().and_then(|setting| target(&page.value, &setting)) {
                 // The answer shows the object as it is now. An answer in another form does not mean failure.
-                Some(shown) if shown != url.expose() => ended(RedirectResult::SentElsewhere(shown)),
+                Some(current) if current != url.expose() => ended(RedirectResult::SentElsewhere(current)),
                 _ => {
                     let done = RedirectResult::Ok(Done { entry: Some(entry.clone()), ..Done::default() });
                     (RedirectResult::done(), NextCall::Done(done))
@@ -191,19 +191,19 @@ impl SrapsOperation {
     }
 
     fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
-        let heard = match self.route.session.receive(answer) {
-            Ok(heard) => heard,
+        let response = match self.route.session.receive(answer) {
+            Ok(response) => response,
             // The same call again, with the corrected time.
             Err(repeated) => return *repeated,
         };
         match mem::replace(&mut self.waiting, Waiting::Over) {
-            Waiting::Stop(stop) => match self.route.learn(stop, heard) {
+            Waiting::Stop(stop) => match self.route.learn(stop, response) {
                 Ok(()) => (RedirectResult::done(), self.travel()),
                 Err(outcome) => ended(outcome),
             },
-            Waiting::Look(place) => self.seen(&place, heard),
-            Waiting::Write => self.written(heard),
-            Waiting::Removal => match heard {
+            Waiting::Look(place) => self.seen(&place, response),
+            Waiting::Write => self.written(response),
+            Waiting::Removal => match response {
                 Ok(_) => ended(RedirectResult::done()),
                 Err(refusal) => ended(refusal.outcome()),
             },

@@ -7,7 +7,7 @@
 use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
 
-use super::xmlrpc_call::{RpcCaller, RpcConversation, heard, no_result, normal};
+use super::xmlrpc_call::{RpcCaller, RpcConversation, no_result, normal, parse_result};
 use crate::redirect::{
     account_cache::ProtocolContext,
     operation::{Operation, RedirectAccount},
@@ -26,7 +26,7 @@ pub(crate) fn start(
     _: &ProtocolContext,
 ) -> Box<dyn RedirectProtocol> {
     let caller = RpcCaller::new(url, account);
-    let (command, method, mac, judge): (_, _, _, SnomResultMapper) = match operation {
+    let (command, method, mac, map_result): (_, _, _, SnomResultMapper) = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
         Operation::Register { mac, unique_url, server, .. } => {
             let (url, entry) = match unique_url {
@@ -46,26 +46,26 @@ pub(crate) fn start(
             (CallKind::CheckDevice, "redirect.checkPhone", PROBED.to_owned(), |_| RedirectResult::done())
         }
     };
-    Box::new(Single { caller, call: Some((command, method, mac)), judge })
+    Box::new(Single { caller, call: Some((command, method, mac)), map_result })
 }
 
 type SnomResultMapper = fn(&RpcConversation) -> RedirectResult;
 
 /// Interprets a result of any method except `checkPhone`.
-fn meaning(said: &RpcConversation) -> RedirectResult {
-    match normal(&said.text).as_str() {
+fn meaning(rpc: &RpcConversation) -> RedirectResult {
+    match normal(&rpc.text).as_str() {
         "owned_by_other_user" => RedirectResult::OwnedByOther,
         "malformed_mac" => RedirectResult::InvalidMac,
-        "malformed_url" => RedirectResult::InvalidUrl(said.text.trim().to_owned()),
+        "malformed_url" => RedirectResult::InvalidUrl(rpc.text.trim().to_owned()),
         "no_such_mac" => RedirectResult::NotFound,
-        _ if said.success => RedirectResult::done(),
-        _ => RedirectResult::Unknown(said.text.trim().to_owned()),
+        _ if rpc.success => RedirectResult::done(),
+        _ => RedirectResult::Unknown(rpc.text.trim().to_owned()),
     }
 }
 
 /// Interprets a result of `checkPhone`.
-fn ownership(said: &RpcConversation) -> RedirectResult {
-    match meaning(said) {
+fn ownership(rpc: &RpcConversation) -> RedirectResult {
+    match meaning(rpc) {
         RedirectResult::Ok(_) => RedirectResult::AlreadyMine,
         other => other,
     }
@@ -84,7 +84,7 @@ impl RedirectProtocol for NoServers {
 struct Single {
     caller: RpcCaller,
     call: Option<(CallKind, &'static str, String)>,
-    judge: SnomResultMapper,
+    map_result: SnomResultMapper,
 }
 
 impl RedirectProtocol for Single {
@@ -92,9 +92,9 @@ impl RedirectProtocol for Single {
         if let Some((command, method, mac)) = self.call.take() {
             return ProtocolTurn { meant: None, step: self.caller.call(command, method, &[&mac]) };
         }
-        let outcome = match last.map(heard) {
-            Some(Ok(said)) => (self.judge)(&said),
-            Some(Err(said)) => no_result(said),
+        let outcome = match last.map(parse_result) {
+            Some(Ok(rpc)) => (self.map_result)(&rpc),
+            Some(Err(rpc)) => no_result(rpc),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
         ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
@@ -115,14 +115,14 @@ impl RedirectProtocol for Verify {
             let step = self.caller.call(CallKind::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
             return ProtocolTurn { meant: None, step };
         }
-        let outcome = match last.map(heard) {
+        let outcome = match last.map(parse_result) {
             // Company and URL. An answer in another form does not mean failure.
-            Some(Ok(said)) if said.success => match said.more.first() {
+            Some(Ok(rpc)) if rpc.success => match rpc.more.first() {
                 Some(held) if held.trim() != self.url.expose() => RedirectResult::SentElsewhere(held.trim().to_owned()),
                 _ => RedirectResult::AlreadyMine,
             },
-            Some(Ok(said)) => meaning(&said),
-            Some(Err(said)) => no_result(said),
+            Some(Ok(rpc)) => meaning(&rpc),
+            Some(Err(rpc)) => no_result(rpc),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
         ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
@@ -171,18 +171,18 @@ impl Register {
     }
 
     fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
-        let said = match heard(answer) {
-            Ok(said) => said,
-            Err(said) => {
-                let outcome = no_result(said);
+        let rpc = match parse_result(answer) {
+            Ok(rpc) => rpc,
+            Err(rpc) => {
+                let outcome = no_result(rpc);
                 return (outcome.clone(), NextCall::Done(outcome));
             }
         };
         let meant = match self.state {
-            State::Checking => ownership(&said),
+            State::Checking => ownership(&rpc),
             // Here the text beside the boolean is the owner's company.
-            State::Verifying if said.success => RedirectResult::done(),
-            _ => meaning(&said),
+            State::Verifying if rpc.success => RedirectResult::done(),
+            _ => meaning(&rpc),
         };
         let step = match (self.state, &meant) {
             (State::Checking, RedirectResult::AlreadyMine | RedirectResult::NotFound) => {
@@ -192,7 +192,7 @@ impl Register {
             (State::Registering, RedirectResult::Ok(_)) if self.was_ours => self.go(State::Verifying),
             (State::Registering | State::RegisteringAgain, RedirectResult::Ok(_)) => self.success(),
             // Company and URL. An answer in another form does not mean failure.
-            (State::Verifying, RedirectResult::Ok(_)) => match said.more.first() {
+            (State::Verifying, RedirectResult::Ok(_)) => match rpc.more.first() {
                 Some(held) if held.trim() != self.url.expose() => self.go(State::RemovingStale),
                 _ => self.success(),
             },

@@ -64,7 +64,7 @@ pub(crate) struct RpcConversation {
 }
 
 /// Returns the result in an answer, or what the answer was instead.
-pub(crate) fn heard(answer: &ServiceResponse) -> Result<RpcConversation, RpcResponse> {
+pub(crate) fn parse_result(answer: &ServiceResponse) -> Result<RpcConversation, RpcResponse> {
     if let Some(refused) = answer.refused_by_status() {
         return Err(RpcResponse::Trouble(refused));
     }
@@ -75,8 +75,8 @@ pub(crate) fn heard(answer: &ServiceResponse) -> Result<RpcConversation, RpcResp
 }
 
 /// Interprets an answer other than a result, when nothing else can be tried.
-pub(crate) fn no_result(said: RpcResponse) -> RedirectResult {
-    match said {
+pub(crate) fn no_result(response: RpcResponse) -> RedirectResult {
+    match response {
         RpcResponse::Trouble(outcome) => outcome,
         RpcResponse::Fault(text) | RpcResponse::Result(RpcConversation { text, .. }) => RedirectResult::Unknown(text),
     }

@@ -7,7 +7,7 @@ use gangway_base::{mac::Mac, secret::Secret};
 use url::Url;
 
 use super::{
-    xmlrpc_call::{RpcCaller, RpcResponse, heard, no_result},
+    xmlrpc_call::{RpcCaller, RpcResponse, no_result, parse_result},
     yealink_xmlrpc::response::{Meaning, Ownership, meaning, ownership},
 };
 use crate::redirect::{
@@ -38,7 +38,7 @@ pub(crate) fn start(
                 "redirect.addServer",
                 vec![server.name.clone(), server.url.expose().to_owned()],
             )),
-            judge: judge_server,
+            map_result: judge_server,
             server: server.name.clone(),
             caller,
         }),
@@ -93,7 +93,7 @@ fn judge_deregister(success: bool, text: &str, _: &str) -> RedirectResult {
 struct Single {
     caller: RpcCaller,
     call: Option<(CallKind, &'static str, Vec<String>)>,
-    judge: YealinkResultMapper,
+    map_result: YealinkResultMapper,
     server: String,
 }
 
@@ -102,9 +102,9 @@ fn single(
     command: CallKind,
     method: &'static str,
     parameter: String,
-    judge: YealinkResultMapper,
+    map_result: YealinkResultMapper,
 ) -> Single {
-    Single { caller, call: Some((command, method, vec![parameter])), judge, server: String::new() }
+    Single { caller, call: Some((command, method, vec![parameter])), map_result, server: String::new() }
 }
 
 impl RedirectProtocol for Single {
@@ -113,9 +113,9 @@ impl RedirectProtocol for Single {
             let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
             return ProtocolTurn { meant: None, step: self.caller.call(command, method, &parameters) };
         }
-        let outcome = match last.map(heard) {
-            Some(Ok(spoken)) => (self.judge)(spoken.success, &spoken.text, &self.server),
-            Some(Err(said)) => no_result(said),
+        let outcome = match last.map(parse_result) {
+            Some(Ok(spoken)) => (self.map_result)(spoken.success, &spoken.text, &self.server),
+            Some(Err(interpreted)) => no_result(interpreted),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
         ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
@@ -223,15 +223,15 @@ impl Register {
     }
 
     fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
-        let (success, text) = match heard(answer) {
+        let (success, text) = match parse_result(answer) {
             Ok(spoken) => (spoken.success, spoken.text),
             Err(RpcResponse::Fault(text)) if self.state == State::RegisteringUnique => {
                 // Version 1.3 of the interface does not know the method.
                 self.unique_url = None;
                 return (RedirectResult::Unknown(text), self.register());
             }
-            Err(said) => {
-                let outcome = no_result(said);
+            Err(interpreted) => {
+                let outcome = no_result(interpreted);
                 return (outcome.clone(), NextCall::Done(outcome));
             }
         };
@@ -243,12 +243,12 @@ impl Register {
             };
             return (owner.outcome(), step);
         }
-        let said = meaning(success, &text);
-        let meant = match (self.state, &said) {
+        let interpreted = meaning(success, &text);
+        let meant = match (self.state, &interpreted) {
             (State::RemovingStale, Meaning::InvalidMac) => RedirectResult::NotFound,
-            _ => said.outcome(&self.server.name),
+            _ => interpreted.outcome(&self.server.name),
         };
-        let step = match (self.state, said) {
+        let step = match (self.state, interpreted) {
             (State::AddingServer, Meaning::Done) => {
                 self.entry = Entry::Made;
                 self.register()

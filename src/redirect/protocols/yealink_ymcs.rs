@@ -112,8 +112,8 @@ impl DeviceLookup {
         self.ask()
     }
 
-    pub(crate) fn answered(&mut self, said: Result<Value, YmcsError>) -> LookupResult {
-        let value = match said {
+    pub(crate) fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> LookupResult {
+        let value = match answer {
             Ok(value) => value,
             Err(refusal) => return LookupResult::Failed(refusal.outcome()),
         };
@@ -139,8 +139,8 @@ impl Plan for Check {
         Move::ask(self.0.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
-        let outcome = match self.0.answered(said) {
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+        let outcome = match self.0.on_answer(answer) {
             LookupResult::Yes(_) => RedirectResult::AlreadyMine,
             LookupResult::No => RedirectResult::NotFound,
             LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
@@ -163,9 +163,9 @@ impl Plan for Deregister {
         Move::ask(YmcsCall::post(CallKind::DeregisterDevice, "rps/delDevices", body))
     }
 
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         if let Some(refused) = &self.refused {
-            let outcome = match self.search.answered(said) {
+            let outcome = match self.search.on_answer(answer) {
                 LookupResult::Yes(_) => return (RedirectResult::AlreadyMine, Move::Done(refused.clone())),
                 LookupResult::No => RedirectResult::NotFound,
                 LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
@@ -173,7 +173,7 @@ impl Plan for Deregister {
             };
             return (outcome.clone(), Move::Done(outcome));
         }
-        let outcome = match said {
+        let outcome = match answer {
             Ok(value) => match answers::bulk(&value) {
                 Ok(()) => RedirectResult::done(),
                 Err(refusal) => {
@@ -253,8 +253,8 @@ impl Register {
         Move::ask(YmcsCall::post(CallKind::CheckDevice, "rps/listDevicePins", body))
     }
 
-    fn searched(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
-        match self.search.answered(said) {
+    fn searched(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+        match self.search.on_answer(answer) {
             LookupResult::Yes(listed) => (RedirectResult::AlreadyMine, self.change(&listed)),
             // The phone exists but is not in our list: its owner is unknown.
             LookupResult::No if self.searched_again => {
@@ -291,24 +291,24 @@ impl Plan for Register {
         Move::ask(self.search.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.state {
-            State::Searching => self.searched(said),
-            State::Changing { asks } => match said {
+            State::Searching => self.searched(answer),
+            State::Changing { asks } => match answer {
                 Ok(_) if asks => (RedirectResult::done(), self.ask_pin()),
                 Ok(_) => (RedirectResult::done(), self.success(None)),
                 Err(refusal) => self.refused(&refusal),
             },
-            State::Adding => match said {
+            State::Adding => match answer {
                 Ok(_) => (RedirectResult::done(), self.success(None)),
                 Err(refusal) => self.refused(&refusal),
             },
-            State::AddingByMac => match said.and_then(|value| answers::bulk(&value)) {
+            State::AddingByMac => match answer.and_then(|value| answers::bulk(&value)) {
                 Ok(()) => (RedirectResult::done(), self.ask_pin()),
                 Err(refusal) => self.refused(&refusal),
             },
             // The phone is registered, regardless of the result of this call.
-            State::AskingPin => match said {
+            State::AskingPin => match answer {
                 Ok(value) => {
                     let pin = answers::pin(&value, self.mac);
                     (RedirectResult::done(), self.success(Some(pin.map_or(Confirmation::SerialEnd, Confirmation::Pin))))

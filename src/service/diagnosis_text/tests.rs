@@ -338,7 +338,7 @@ const ROWS: &[Row] = &[
 
 #[test]
 fn every_cause_is_found_said_and_has_its_button() {
-    for (cause, action, from, change, said) in ROWS {
+    for (cause, action, from, change, expected_text) in ROWS {
         let mut case = from();
         change(&mut case);
         let facts = DiagnosisInputs {
@@ -351,7 +351,7 @@ fn every_cause_is_found_said_and_has_its_button() {
         assert_eq!(sentence.cause, cause.as_str());
         assert_eq!(sentence.action.as_ref().map(|button| button.name), *action, "{cause:?}");
         let whole = [&sentence.state, &sentence.why, &sentence.next].map(Message::english).join(" ");
-        assert!(whole.contains(said), "{cause:?} says: {whole}");
+        assert!(whole.contains(expected_text), "{cause:?} says: {whole}");
         assert!(!whole.contains(['{', '}']), "{cause:?} lacks a parameter: {whole}");
         assert!(!sentence.next.english().is_empty(), "{cause:?}");
     }
@@ -365,5 +365,5 @@ fn a_redirected_phone_becomes_a_persons_matter_after_a_while() {
     let case = redirected();
     let stage_at = |now| stage(Cause::RedirectedNotAsked, &case.phone, now);
     assert_eq!(stage_at(case.now), ProvisioningStage::Underway);
-    assert_eq!(stage_at(case.now + diagnosis::PATIENCE_AFTER_REDIRECT), ProvisioningStage::Stuck);
+    assert_eq!(stage_at(case.now + diagnosis::GRACE_AFTER_REDIRECT), ProvisioningStage::Stuck);
 }

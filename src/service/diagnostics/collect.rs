@@ -61,29 +61,29 @@ struct OfInstance<'a> {
 }
 
 /// Reads and redacts everything.
-pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> Result<Collected, DiagnosticsError> {
+pub(super) async fn everything(sources: &Sources<'_>, options: &BundleOptions) -> Result<Collected, DiagnosticsError> {
     let Sources { config, store, .. } = *sources;
-    let most = usize::try_from(wish.limit.saturating_mul(UNPACKED)).unwrap_or(usize::MAX);
+    let most = usize::try_from(options.limit.saturating_mul(UNPACKED)).unwrap_or(usize::MAX);
     let mut tails = Vec::new();
-    for path in &wish.logs {
+    for path in &options.logs {
         let tail = logs::tail(path, most);
         tails.push(tail.map_err(|source| DiagnosticsError::Log { path: path.clone(), source })?);
     }
     let (mut instances, mut unread) = (Vec::new(), Unread::default());
     for tenant in &sources.tenants {
         let instance = tenant.id;
-        let filter = HistoryFilter { instance, mac: wish.phone, before: None, limit: CALLS };
+        let filter = HistoryFilter { instance, mac: options.phone, before: None, limit: CALLS };
         let history = unread.taken("the redirect history", store.redirect_history().entries(filter).await);
         let mut audit = unread.taken("the audit", store.audit_log().entries(instance, None, AUDIT_KEPT).await);
-        let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| wish.phone != Some(mac));
-        audit.retain(|row| wish.phone.is_none() || !of_others(row));
+        let of_others = |row: &AuditRow| row.target.parse::<Mac>().is_ok_and(|mac| options.phone != Some(mac));
+        audit.retain(|row| options.phone.is_none() || !of_others(row));
         instances.push(OfInstance { tenant, history, audit });
     }
-    let (of_phones, phones_left_out) = phones::read(sources, wish, most, &mut unread).await;
+    let (of_phones, phones_left_out) = phones::read(sources, options, most, &mut unread).await;
 
     let ids: Vec<_> = sources.tenants.iter().map(|tenant| tenant.id).collect();
     let known = secrets::known(config, &ids, store, &sources.registry.load());
-    let aliases = match wish.names {
+    let aliases = match options.names {
         true => None,
         false => {
             Some(Pseudonyms::new(store.derive_key("diagnostics aliases"), &all_names(sources, &instances, &of_phones))?)
@@ -100,7 +100,7 @@ pub(super) async fn everything(sources: &Sources<'_>, wish: &BundleOptions) -> R
         basic("offline-check.txt", findings(sources, &redaction)),
     ];
     for (place, of) in instances.iter().enumerate() {
-        parts.extend(of_instance(sources, wish, &redaction, &format!("instance-{}", place + 1), of));
+        parts.extend(of_instance(sources, options, &redaction, &format!("instance-{}", place + 1), of));
     }
     for (place, tail) in tails.into_iter().enumerate() {
         let mut lines: Vec<String> = tail.lines.iter().map(|line| redaction.text(line)).collect();
@@ -135,8 +135,8 @@ fn all_names(sources: &Sources<'_>, instances: &[OfInstance<'_>], of_phones: &[O
             value.split_whitespace().for_each(|url| known.add_host_of(url));
         }
     }
-    for said in of_phones.iter().flat_map(|of| &of.events).filter_map(|event| event.said.as_deref()) {
-        identifiers::of_message(&serde_json::from_str(said).unwrap_or_default(), &mut known);
+    for message in of_phones.iter().flat_map(|of| &of.events).filter_map(|event| event.said.as_deref()) {
+        identifiers::of_message(&serde_json::from_str(message).unwrap_or_default(), &mut known);
     }
     known
 }
@@ -159,7 +159,7 @@ fn findings(sources: &Sources<'_>, redaction: &Redaction) -> String {
 
 fn of_instance(
     sources: &Sources<'_>,
-    wish: &BundleOptions,
+    options: &BundleOptions,
     redaction: &Redaction,
     dir: &str,
     of: &OfInstance<'_>,
@@ -167,11 +167,11 @@ fn of_instance(
     let row = |value: Value| redaction.value(value).to_string();
     let layers = sources.store.settings().layers(of.tenant.id);
     let of_others =
-        |scope: &Scope| matches!(scope, Scope::Phone(mac) if wish.phone.is_some_and(|wished| wished != *mac));
+        |scope: &Scope| matches!(scope, Scope::Phone(mac) if options.phone.is_some_and(|wished| wished != *mac));
     let settings = layers.rows().iter().filter(|set| !of_others(&set.scope)).map(|set| {
         // The setting is not known any more, so it may be a secret.
-        let shown = setting(&set.name).map_or_else(|| "***".to_owned(), |setting| setting.shown(&set.value));
-        row(json!({ "scope": set.scope.to_string(), "name": set.name, "value": shown }))
+        let displayed = setting(&set.name).map_or_else(|| "***".to_owned(), |setting| setting.shown(&set.value));
+        row(json!({ "scope": set.scope.to_string(), "name": set.name, "value": displayed }))
     });
     let history = of.history.iter().map(|call| {
         let entry = &call.entry;
@@ -198,7 +198,7 @@ fn of_instance(
             body: Body::Whole(pretty(redaction, instance(sources, of.tenant))),
         },
         rows("settings.json", Group::Tables, settings.collect()),
-        rows("phones.json", Group::Tables, phones::table(sources, wish, of.tenant).into_iter().map(row).collect()),
+        rows("phones.json", Group::Tables, phones::table(sources, options, of.tenant).into_iter().map(row).collect()),
         rows("redirect-history.json", Group::History, history.collect()),
         rows("who-did-what.json", Group::Audit, audit.collect()),
     ]

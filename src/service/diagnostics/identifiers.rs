@@ -114,8 +114,8 @@ fn is_host(text: &str) -> bool {
 }
 
 /// Names in the message of an event, including those that are no longer in any record.
-pub(super) fn of_message(said: &Value, names: &mut KnownOriginals) {
-    for (name, value) in said.get("params").and_then(Value::as_object).into_iter().flatten() {
+pub(super) fn of_message(message: &Value, names: &mut KnownOriginals) {
+    for (name, value) in message.get("params").and_then(Value::as_object).into_iter().flatten() {
         match (name.as_str(), value) {
             ("user", Value::String(user)) => names.add(OriginalKind::User, user),
             ("name", Value::String(person)) => of_caller(person, names),

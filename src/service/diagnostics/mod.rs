@@ -127,20 +127,20 @@ pub enum DiagnosticsError {
 ///
 /// # Errors
 /// See [`DiagnosticsError`].
-pub async fn make(sources: &Sources<'_>, wish: &BundleOptions) -> Result<DiagnosticsBundle, DiagnosticsError> {
-    let Collected { parts, redaction, phones_left_out, unread } = collect::everything(sources, wish).await?;
+pub async fn make(sources: &Sources<'_>, options: &BundleOptions) -> Result<DiagnosticsBundle, DiagnosticsError> {
+    let Collected { parts, redaction, phones_left_out, unread } = collect::everything(sources, options).await?;
     let at = sources.clock.now();
-    let mut room = wish.limit.saturating_sub(OVERVIEW);
+    let mut room = options.limit.saturating_sub(OVERVIEW);
     loop {
         let kept = sections::fit(&parts, room)
-            .map_err(|basics| DiagnosticsError::TooSmall { limit: wish.limit, needed: basics + OVERVIEW })?;
+            .map_err(|basics| DiagnosticsError::TooSmall { limit: options.limit, needed: basics + OVERVIEW })?;
         let left_out = left_out(&kept, phones_left_out);
-        let overview = redaction.text(&readme::text(sources, wish, &kept, (&left_out, &unread)));
+        let overview = redaction.text(&readme::text(sources, options, &kept, (&left_out, &unread)));
         let files: Vec<(&str, &str)> = std::iter::once((OVERVIEW_NAME, overview.as_str()))
             .chain(kept.iter().filter_map(|kept| Some((kept.name.as_str(), kept.text.as_deref()?))))
             .collect();
         let bytes = archive::pack(files.iter().copied(), at)?;
-        let over = (bytes.len() as u64).saturating_sub(wish.limit);
+        let over = (bytes.len() as u64).saturating_sub(options.limit);
         if over == 0 {
             let files = files.iter().map(|(name, _)| (*name).to_owned()).collect();
             return Ok(DiagnosticsBundle { bytes, files, left_out, unread });
@@ -152,7 +152,7 @@ pub async fn make(sources: &Sources<'_>, wish: &BundleOptions) -> Result<Diagnos
 
 /// Returns what was omitted for lack of space, as text.
 fn left_out(kept: &[Kept], phones: usize) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     let mut of_phones = phones;
     for part in kept.iter().filter(|part| part.text.is_none() || part.kept < part.of) {
         if part.group == Group::Phones {
@@ -161,13 +161,13 @@ fn left_out(kept: &[Kept], phones: usize) -> Vec<String> {
                 continue;
             }
         }
-        said.push(match part.kept {
+        lines.push(match part.kept {
             0 => format!("{}: all of it ({} lines)", part.name, part.of),
             count => format!("{}: all but {count} of {} lines", part.name, part.of),
         });
     }
     if of_phones > 0 {
-        said.push(format!("{of_phones} time lines and files of phones, those first that had no news for longest"));
+        lines.push(format!("{of_phones} time lines and files of phones, those first that had no news for longest"));
     }
-    said
+    lines
 }

@@ -23,7 +23,7 @@ const MEANINGS: &[(&str, &str)] = &[
 /// Returns the overview. Omissions are listed here and marked where they occur.
 pub(super) fn text(
     sources: &Sources<'_>,
-    wish: &BundleOptions,
+    options: &BundleOptions,
     kept: &[Kept],
     (left_out, unread): (&[String], &[String]),
 ) -> String {
@@ -40,11 +40,11 @@ pub(super) fn text(
     for tenant in &sources.tenants {
         line(&format!("Instance {}", tenant.label));
     }
-    if let Some(mac) = wish.phone {
+    if let Some(mac) = options.phone {
         line(&format!("Only of the phone {mac}; tables and audit leave the others out"));
     }
     line("");
-    line(match wish.names {
+    line(match options.names {
         true => "Names are as they are (--names): users, MAC addresses, numbers and hosts of the customer can be read.",
         false => {
             "Users, long names, numbers, MAC addresses and hosts of the customer have aliases (user-..., name-..., \
@@ -74,7 +74,7 @@ pub(super) fn text(
     if left_out.is_empty() {
         line("Nothing is left out.");
     } else {
-        line(&format!("Left out, because the bundle may have {} KiB (--limit):", wish.limit >> 10));
+        line(&format!("Left out, because the bundle may have {} KiB (--limit):", options.limit >> 10));
         for sentence in left_out {
             line(&format!("  {sentence}"));
         }

@@ -43,11 +43,11 @@ impl Redaction {
     pub fn text(&self, text: &str) -> String {
         // Mask all credentials and tokens in URLs, including unknown ones.
         let text = &redact::urls(text);
-        let mut spans = self.blots(text);
+        let mut spans = self.secret_spans(text);
         if let Some(aliases) = &self.aliases {
             let free = aliases.spans(text).into_iter().filter(|span| {
-                let place = spans.partition_point(|blot| blot.range.end <= span.range.start);
-                spans.get(place).is_none_or(|blot| blot.range.start >= span.range.end)
+                let place = spans.partition_point(|secret| secret.range.end <= span.range.start);
+                spans.get(place).is_none_or(|span| span.range.start >= span.range.end)
             });
             let free = leftmost_longest(free.collect());
             spans.extend(free);
@@ -65,19 +65,19 @@ impl Redaction {
     }
 
     /// Returns all secrets in the text; overlapping ones are merged.
-    fn blots(&self, text: &str) -> Vec<Span<String>> {
+    fn secret_spans(&self, text: &str) -> Vec<Span<String>> {
         let mut found = self.secrets.spans(text);
         found.sort_by_key(|span| span.range.start);
-        let mut blots: Vec<Span<String>> = Vec::new();
+        let mut secret_spans: Vec<Span<String>> = Vec::new();
         for span in found {
-            match blots.last_mut() {
+            match secret_spans.last_mut() {
                 Some(last) if span.range.start < last.range.end => {
                     last.range.end = last.range.end.max(span.range.end);
                 }
-                _ => blots.push(Span { range: span.range, meaning: BLOT.to_owned() }),
+                _ => secret_spans.push(Span { range: span.range, meaning: BLOT.to_owned() }),
             }
         }
-        blots
+        secret_spans
     }
 
     /// Redacts every text in a JSON value.
@@ -179,11 +179,11 @@ mod tests {
         #[test]
         fn no_original_is_left(
             originals in prop::collection::vec(original(), 1..8),
-            said in prop::collection::vec((any::<prop::sample::Index>(), 0..7_u8, "[=<>\"'/,;(\\[]{1,3}"), 1..20),
+            message in prop::collection::vec((any::<prop::sample::Index>(), 0..7_u8, "[=<>\"'/,;(\\[]{1,3}"), 1..20),
         ) {
             let redaction = redaction(&[], &originals);
             let mut text = String::new();
-            for (which, way, between) in &said {
+            for (which, way, between) in &message {
                 text += &written(&which.get(&originals).1, *way);
                 text += between;
             }

@@ -88,12 +88,12 @@ impl Body {
                 text
             }
             Self::Rows(rows) => {
-                let mut shown: Vec<String> = rows.iter().take(kept).cloned().collect();
+                let mut displayed: Vec<String> = rows.iter().take(kept).cloned().collect();
                 let missing = rows.len().saturating_sub(kept);
                 if missing > 0 {
-                    shown.push(format!("{{\"left_out_to_keep_the_bundle_small\":{missing}}}"));
+                    displayed.push(format!("{{\"left_out_to_keep_the_bundle_small\":{missing}}}"));
                 }
-                format!("[\n{}\n]\n", shown.join(",\n"))
+                format!("[\n{}\n]\n", displayed.join(",\n"))
             }
         }
     }

@@ -46,7 +46,7 @@ fn every_fault_is_told_with_its_row() {
 #[test]
 fn a_wrong_list_is_refused_with_entry_and_cure() {
     let many = format!("[{}]", vec![r#"{"type":"line"}"#; 401].join(","));
-    for (typed, said) in [
+    for (typed, expected_text) in [
         ("blf 1002", "write it like [{"),
         ("{\"type\":\"line\"}", "write [ ... ] around the keys"),
         ("[] \nregistrar = \"x\"", "it is no list"),
@@ -69,7 +69,7 @@ fn a_wrong_list_is_refused_with_entry_and_cure() {
         (&many, "it has 401 entries"),
     ] {
         let error = read(typed).unwrap_err();
-        assert!(error.contains(said), "{typed}: {error}");
+        assert!(error.contains(expected_text), "{typed}: {error}");
     }
 }
 

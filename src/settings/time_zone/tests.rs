@@ -128,7 +128,7 @@ fn every_zone_of_the_database_has_a_rule() {
 
 #[test]
 fn names_are_withheld_where_firmware_may_be_wrong() {
-    for (zone, listed, said) in [
+    for (zone, listed, reason) in [
         ("Europe/Berlin", 60, None),
         ("Asia/Tokyo", 540, None),
         ("America/New_York", -300, None),
@@ -139,10 +139,10 @@ fn names_are_withheld_where_firmware_may_be_wrong() {
         ("Africa/Casablanca", 0, Some("changed since 2008")),
         ("Mars/Olympus", 0, Some("no IANA zone")),
     ] {
-        match (why_not(zone, listed), said) {
+        match (why_not(zone, listed), reason) {
             (None, None) => {}
-            (Some(found), Some(said)) => assert!(found.contains(said), "{zone}: {found}"),
-            (found, said) => panic!("{zone}: {found:?}, not {said:?}"),
+            (Some(found), Some(reason)) => assert!(found.contains(reason), "{zone}: {found}"),
+            (found, reason) => panic!("{zone}: {found:?}, not {reason:?}"),
         }
     }
 }

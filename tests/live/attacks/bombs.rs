@@ -56,9 +56,9 @@ async fn what_is_nested_too_deep_is_no_message() {
         assert!(matches!(answer.status, 400 | 413 | 422), "{}: {}", &body[..20], answer.text());
     }
     // The same on the page's socket, before and after the login.
-    let (stranger, _) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (stranger, _) = socket::challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     assert!(stranger.send_text(deep("{\"mt\":", 4_000)).await);
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     page.send_text(deep("[", 1 << 19)).await;
     page.send_text(format!("{{\"mt\":\"SettingsSet\",\"api\":\"gangway\",\"values\":{}", deep("{\"a\":", 1 << 19)))
         .await;

@@ -7,7 +7,7 @@ use gangway_sim::yealink_phone::model;
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http, mac,
     options::Options,
     page::Page,
@@ -17,7 +17,7 @@ use crate::support::{
 const SCANNER: &str = "Mozilla/5.0";
 
 async fn bench() -> Bench {
-    Bench::start_in(world().users(9).start().await.unwrap(), Options::default()).await
+    Bench::start_in(simulation().users(9).start().await.unwrap(), Options::default()).await
 }
 
 fn agent(model: &str, mac: Mac) -> String {
@@ -55,7 +55,7 @@ async fn until_noticed(page: &mut Page, key: &str, there: bool) -> Value {
     if names(&now, key) == there {
         return now;
     }
-    page.told("NoticesChanged", |message| names(message, key) == there).await
+    page.until_message("NoticesChanged", |message| names(message, key) == there).await
 }
 
 #[actix_rt::test]
@@ -78,7 +78,7 @@ async fn a_carton_that_is_plugged_in_early_does_not_freeze_its_site() {
             }
         }
     }
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     assert!(!names(&page.ask("Notices", json!({})).await, "scanning"));
     assert_eq!(fetched(&bench, mac(1)), 200, "a phone that was allowed before");
     bench.provisioned(mac(2), "user2").await;
@@ -93,7 +93,7 @@ async fn a_click_ends_a_freeze_for_its_phone_and_for_its_network() {
         bench.provisioned(mac(number), user).await;
         command(&bench, &["phones", "allow", &mac(number).to_string(), "--without-token", "--wait"]);
     }
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     scan(&bench, "805ec0fff1", 20);
     until_noticed(&mut page, "scanning", true).await;
     assert_eq!([fetched(&bench, mac(1)), fetched(&bench, mac(2)), fetched(&bench, mac(3))], [401; 3]);
@@ -120,7 +120,7 @@ async fn a_frozen_address_is_thawed_by_page_and_by_rest() {
     let bench = bench().await;
     bench.provisioned(mac(1), "user1").await;
     command(&bench, &["phones", "allow", &mac(1).to_string(), "--without-token", "--wait"]);
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     scan(&bench, "805ec0fff1", 8);
     let notices = until_noticed(&mut page, "scanning", true).await;
     let notice = notices["notices"].as_array().unwrap().iter().find(|one| one["key"] == "scanning").unwrap();
@@ -166,9 +166,9 @@ async fn only_activating_ends_a_block() {
     bench.provisioned(mac(1), "user1").await;
     command(&bench, &["phones", "block", &mac(1).to_string(), "--wait"]);
     let refused = bench.gateway.command(&["phones", "allow", &mac(1).to_string(), "--without-token", "--wait"]);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("phones activate"), "{said}");
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let output = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && output.contains("phones activate"), "{output}");
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let refused = page.ask("Act", json!({ "mac": mac(1), "action": "allow", "firstContact": true })).await;
     assert_eq!(refused["code"]["key"], "allow-blocked", "{refused}");
     let script = Script::new(&bench.gateway, "robot", TokenScope::Write).await;
@@ -190,13 +190,13 @@ async fn what_is_no_delivery_binds_nothing_and_what_is_no_upload_is_not_kept() {
     bench.provisioned(mac(1), "user1").await;
     bench.records().wait_redirect(mac(1), gangway::phone::facet::RedirectState::Redirected).await;
     let url = format!("{}{}.cfg", bench.phone_url(mac(1)), mac(1));
-    let peeper = agent("SIP-T54W 96.86.0.70", mac(1));
-    let peep = [("User-Agent", peeper.as_str()), ("If-None-Match", "*")];
-    assert_eq!(http::request("GET", &url, &peep, b"").status, 304);
-    assert_eq!(http::request("HEAD", &url, &peep[..1], b"").status, 200);
+    let user_agent = agent("SIP-T54W 96.86.0.70", mac(1));
+    let request_headers = [("User-Agent", user_agent.as_str()), ("If-None-Match", "*")];
+    assert_eq!(http::request("GET", &url, &request_headers, b"").status, 304);
+    assert_eq!(http::request("HEAD", &url, &request_headers[..1], b"").status, 200);
     assert_eq!(bench.records().phone(mac(1)).unwrap().window.bound, None);
 
-    let phone = bench.world.add_phone(mac(1), model::T46U);
+    let phone = bench.simulation.add_phone(mac(1), model::T46U);
     crate::support::bench::comes_up(&phone).await;
     bench.records().wait_done(mac(1)).await;
     let record = bench.records().phone(mac(1)).unwrap();
@@ -232,17 +232,17 @@ fn scan_as(bench: &Bench, clients: impl Fn(u32) -> String) {
 #[actix_rt::test]
 async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
     let bench = bench().await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     scan_as(&bench, |number| format!("198.51.100.{number}"));
-    let told = until_noticed(&mut page, "scanning", true).await;
-    assert!(!names(&told, "unlisted-proxy"), "nor is he named as a proxy: {told}");
+    let notice = until_noticed(&mut page, "scanning", true).await;
+    assert!(!names(&notice, "unlisted-proxy"), "nor is he named as a proxy: {notice}");
 }
 
 /// A redirect service discloses URLs, so an unknown client may have several while their bootstrap windows are open.
 #[actix_rt::test]
 async fn redirect_urls_and_forwarding_headers_make_no_proxy() {
     let bench = bench().await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     for (number, user) in [(1, "user1"), (2, "user2"), (3, "user3")] {
         bench.provisioned(mac(number), user).await;
         bench.records().wait_redirect(mac(number), gangway::phone::facet::RedirectState::Redirected).await;
@@ -259,8 +259,8 @@ async fn redirect_urls_and_forwarding_headers_make_no_proxy() {
     }
     // The invented clients are treated as one device.
     scan_as(&bench, |number| format!("198.51.100.{number}"));
-    let told = until_noticed(&mut page, "scanning", true).await;
-    assert!(told["notices"].to_string().contains("127.0.0.1") && !names(&told, "unlisted-proxy"), "{told}");
+    let notice = until_noticed(&mut page, "scanning", true).await;
+    assert!(notice["notices"].to_string().contains("127.0.0.1") && !names(&notice, "unlisted-proxy"), "{notice}");
     let ready = http::get(&bench.gateway.ops_url("readyz"), "curl").text();
     assert!(!ready.contains("trusted_proxies"), "{ready}");
 }
@@ -277,9 +277,9 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
         let answer = http::proven("GET", &url, &headers, &record.own.user, record.own.password.expose());
         assert_eq!(answer.status, 200);
     }
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
-    let told = until_noticed(&mut page, "unlisted-proxy", true).await;
-    let text = told["notices"].to_string();
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
+    let notice = until_noticed(&mut page, "unlisted-proxy", true).await;
+    let text = notice["notices"].to_string();
     assert!(
         text.contains("127.0.0.1") && text.contains("x-forwarded-for") && text.contains("trusted_proxies"),
         "{text}"
@@ -297,8 +297,8 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     bench.provisioned(mac(3), "user3").await;
     command(&bench, &["phones", "allow", &mac(3).to_string(), "--without-token", "--wait"]);
     scan_as(&bench, |_| "198.51.100.66".to_owned());
-    let told = until_noticed(&mut page, "scanning", true).await;
-    assert!(told["notices"].to_string().contains("198.51.100.66"), "{told}");
+    let notice = until_noticed(&mut page, "scanning", true).await;
+    assert!(notice["notices"].to_string().contains("198.51.100.66"), "{notice}");
     let agent = agent("SIP-T46U 108.86.0.20", mac(3));
     let fetched = |client: &str| {
         let headers = [("User-Agent", agent.as_str()), ("X-Forwarded-For", client)];

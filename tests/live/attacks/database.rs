@@ -13,43 +13,43 @@ use std::{
 use gangway::{app::Application, base::config::Config};
 use gangway_base::clock::ManualClock;
 use gangway_sim::{
-    world::World,
+    simulation::Simulation,
     yealink_phone::{YealinkPhone, model},
 };
 use serde_json::Value;
 
 use crate::support::{
-    bench::{Bench, TITLE, comes_up, world},
+    bench::{Bench, TITLE, comes_up, simulation},
     http, mac,
     options::{DOMAIN, INSTANCE, Options},
     process::{Process, Site, free_port, get, run},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn said(done: &Output) -> String {
+fn output_of(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
 /// A gateway in a separate process, with one phone in service.
-struct Scene {
-    world: World,
+struct Fixture {
+    simulation: Simulation,
     site: Site,
     phone: YealinkPhone,
 }
 
-impl Scene {
+impl Fixture {
     async fn start() -> (Self, Process) {
-        let world = world().start().await.unwrap();
-        let (site, process) = Site::serving(&world, Options::default()).await;
-        let phone = Self::install(&world, 1).await;
-        (Self { world, site, phone }, process)
+        let simulation = simulation().start().await.unwrap();
+        let (site, process) = Site::serving(&simulation, Options::default()).await;
+        let phone = Self::install(&simulation, 1).await;
+        (Self { simulation, site, phone }, process)
     }
 
-    async fn install(world: &World, number: u8) -> YealinkPhone {
-        let told = world.provision(mac(number), &format!("user{number}"), TITLE).await.unwrap();
-        assert!(told.ok, "{:?}", told.error);
-        let phone = world.add_phone(mac(number), model::T46U);
+    async fn install(simulation: &Simulation, number: u8) -> YealinkPhone {
+        let answer = simulation.provision(mac(number), &format!("user{number}"), TITLE).await.unwrap();
+        assert!(answer.ok, "{:?}", answer.error);
+        let phone = simulation.add_phone(mac(number), model::T46U);
         comes_up(&phone).await;
         phone
     }
@@ -66,13 +66,13 @@ impl Scene {
 
     fn phones(&self) -> usize {
         let listed = self.site.run(&["phones", "list", "--json"]);
-        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{}", said(&listed)));
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{}", output_of(&listed)));
         listed.as_array().unwrap().len()
     }
 
     async fn serve_again(&self) -> Process {
         let process = self.site.serve();
-        self.world.wait_gateway().await.unwrap();
+        self.simulation.wait_gateway().await.unwrap();
         process
     }
 }
@@ -91,7 +91,7 @@ async fn until_ready_says(site: &Site, what: &str, wanted: impl Fn(&Value) -> bo
         if wanted(&now) {
             return now;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: {now:#}");
+        assert!(begun.elapsed() < TIMEOUT, "{what}: {now:#}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -102,88 +102,89 @@ fn tells(list: &Value, part: &str) -> bool {
 
 #[actix_rt::test]
 async fn a_database_removed_under_the_gateway_is_put_back_and_nothing_is_lost() {
-    let (scene, process) = Scene::start().await;
-    fs::remove_file(scene.file("gangway.db")).unwrap();
-    until_ready_says(&scene.site, "it is noticed", |now| tells(&now["remarks"], "the database file was removed")).await;
-    assert_eq!(ready(&scene.site)["ready"], true);
+    let (fixture, process) = Fixture::start().await;
+    fs::remove_file(fixture.file("gangway.db")).unwrap();
+    until_ready_says(&fixture.site, "it is noticed", |now| tells(&now["remarks"], "the database file was removed"))
+        .await;
+    assert_eq!(ready(&fixture.site)["ready"], true);
     let log = process.log();
     assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
-    Scene::install(&scene.world, 2).await;
-    let made = scene.site.run(&["tokens", "create", "notices"]);
+    Fixture::install(&fixture.simulation, 2).await;
+    let made = fixture.site.run(&["tokens", "create", "notices"]);
     let token = String::from_utf8(made.stdout).unwrap();
     let authorization = format!("Bearer {}", token.trim());
     let notices = http::request(
         "GET",
-        &format!("{}/{DOMAIN}/{INSTANCE}/api/v1/notices", scene.site.url()),
+        &format!("{}/{DOMAIN}/{INSTANCE}/api/v1/notices", fixture.site.url()),
         &[("Authorization", &authorization)],
         b"",
     );
     assert!(notices.text().contains("-rescue.db") && notices.text().contains("Nothing was lost"), "{}", notices.text());
     process.kill();
 
-    let _process = scene.serve_again().await;
-    assert_eq!(scene.phones(), 2);
-    scene.is_served("after the restart").await;
+    let _process = fixture.serve_again().await;
+    assert_eq!(fixture.phones(), 2);
+    fixture.is_served("after the restart").await;
 }
 
 #[actix_rt::test]
 async fn a_database_emptied_under_the_gateway_is_put_back_and_nothing_is_lost() {
-    let (scene, process) = Scene::start().await;
-    fs::File::create(scene.file("gangway.db")).unwrap();
-    until_ready_says(&scene.site, "it is noticed", |now| tells(&now["remarks"], "was truncated")).await;
+    let (fixture, process) = Fixture::start().await;
+    fs::File::create(fixture.file("gangway.db")).unwrap();
+    until_ready_says(&fixture.site, "it is noticed", |now| tells(&now["remarks"], "was truncated")).await;
     process.kill();
-    let _process = scene.serve_again().await;
-    assert_eq!(scene.phones(), 1);
-    scene.is_served("after the restart").await;
+    let _process = fixture.serve_again().await;
+    assert_eq!(fixture.phones(), 1);
+    fixture.is_served("after the restart").await;
 }
 
 #[actix_rt::test]
 async fn a_database_replaced_under_the_gateway_is_told_and_what_it_had_is_kept() {
-    let (scene, process) = Scene::start().await;
+    let (fixture, process) = Fixture::start().await;
     let other = Site::new(&Options::default());
     other.serve().terminate();
     let theirs = fs::read(other.data().join("gangway.db")).unwrap();
-    fs::write(scene.file("theirs"), &theirs).unwrap();
-    fs::rename(scene.file("theirs"), scene.file("gangway.db")).unwrap();
+    fs::write(fixture.file("theirs"), &theirs).unwrap();
+    fs::rename(fixture.file("theirs"), fixture.file("gangway.db")).unwrap();
 
-    let now = until_ready_says(&scene.site, "it is told", |now| tells(&now["missing"], "another file was put")).await;
+    let now = until_ready_says(&fixture.site, "it is told", |now| tells(&now["missing"], "another file was put")).await;
     assert_eq!(now["ready"], false);
-    scene.is_served("while another file is there").await;
-    let answer = scene.world.provision(mac(2), "user2", TITLE).await;
+    fixture.is_served("while another file is there").await;
+    let answer = fixture.simulation.provision(mac(2), "user2", TITLE).await;
     assert!(!answer.as_ref().is_ok_and(|answer| answer.ok), "nothing that would be lost is taken: {answer:?}");
     let log = process.log();
     assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
     process.kill();
-    assert!(fs::read(scene.file("gangway.db")).unwrap() == theirs, "left alone");
+    assert!(fs::read(fixture.file("gangway.db")).unwrap() == theirs, "left alone");
 
     // Follow the instructions of `/readyz`: stop, restore, continue.
     let why = now["missing"].to_string();
     let command = why.split("`gangway ").nth(1).unwrap().split('`').next().unwrap();
-    let restored = scene.site.run(&command.split_whitespace().collect::<Vec<_>>());
-    assert!(restored.status.success(), "{}", said(&restored));
-    assert!(scene.site.run(&["restore", "--take-over"]).status.success());
-    let _process = scene.serve_again().await;
-    scene.is_served("after the restoration").await;
+    let restored = fixture.site.run(&command.split_whitespace().collect::<Vec<_>>());
+    assert!(restored.status.success(), "{}", output_of(&restored));
+    assert!(fixture.site.run(&["restore", "--take-over"]).status.success());
+    let _process = fixture.serve_again().await;
+    fixture.is_served("after the restoration").await;
 }
 
 #[actix_rt::test]
 async fn a_start_without_its_database_refuses_and_names_the_ways_on() {
-    let (scene, process) = Scene::start().await;
+    let (fixture, process) = Fixture::start().await;
     // The daily copy is made while the gateway starts.
     let begun = Instant::now();
     let copy = loop {
-        let entries = fs::read_dir(scene.file("backups")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(fixture.file("backups")).into_iter().flatten().flatten();
         if let Some(copy) =
             entries.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|kind| kind == "db"))
         {
             break copy;
         }
-        assert!(begun.elapsed() < PATIENCE, "no copy is made");
+        assert!(begun.elapsed() < TIMEOUT, "no copy is made");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     process.terminate();
     for name in ["gangway.db", "gangway.db-wal", "gangway.db-shm"] {
-        let _ = fs::remove_file(scene.file(name));
+        let _ = fs::remove_file(fixture.file(name));
     }
     for command in [
         vec!["serve"],
@@ -192,26 +193,26 @@ async fn a_start_without_its_database_refuses_and_names_the_ways_on() {
         vec!["tokens", "list"],
         vec!["keys", "rotate"],
     ] {
-        let refused = scene.site.run(&command);
-        let said = said(&refused);
-        assert!(!refused.status.success(), "{command:?}: {said}");
+        let refused = fixture.site.run(&command);
+        let output = output_of(&refused);
+        assert!(!refused.status.success(), "{command:?}: {output}");
         let restore = format!("gangway restore {}", copy.display());
-        assert!(said.contains(&restore) && said.contains("gangway serve --new-database"), "{command:?}: {said}");
-        assert!(!scene.file("gangway.db").exists(), "{command:?}");
+        assert!(output.contains(&restore) && output.contains("gangway serve --new-database"), "{command:?}: {output}");
+        assert!(!fixture.file("gangway.db").exists(), "{command:?}");
     }
-    let restored = scene.site.run(&["restore", copy.to_str().unwrap(), "--take-over"]);
-    assert!(restored.status.success(), "{}", said(&restored));
-    scene.serve_again().await.terminate();
+    let restored = fixture.site.run(&["restore", copy.to_str().unwrap(), "--take-over"]);
+    assert!(restored.status.success(), "{}", output_of(&restored));
+    fixture.serve_again().await.terminate();
 
     for name in ["gangway.db", "gangway.db-wal", "gangway.db-shm"] {
-        let _ = fs::remove_file(scene.file(name));
+        let _ = fs::remove_file(fixture.file(name));
     }
-    let process = scene.site.serve_as(&["--new-database"]);
-    assert_eq!(scene.phones(), 0);
+    let process = fixture.site.serve_as(&["--new-database"]);
+    assert_eq!(fixture.phones(), 0);
     process.terminate();
-    let again = scene.site.run(&["serve", "--new-database"]);
-    assert!(!again.status.success() && said(&again).contains("holds a database already"), "{}", said(&again));
-    scene.site.serve().terminate();
+    let again = fixture.site.run(&["serve", "--new-database"]);
+    assert!(!again.status.success() && output_of(&again).contains("holds a database already"), "{}", output_of(&again));
+    fixture.site.serve().terminate();
 }
 
 #[actix_rt::test]
@@ -229,7 +230,7 @@ async fn a_second_gateway_is_refused_also_without_the_lock_file_and_through_a_li
     let refused = second(&site, elsewhere.path(), &site.data());
     assert!(refused.contains("already serves"), "another lock file: {refused}");
     let refused = run(&site.config(), &["serve", "--new-database"]);
-    assert!(said(&refused).contains("already serves"), "{}", said(&refused));
+    assert!(output_of(&refused).contains("already serves"), "{}", output_of(&refused));
 }
 
 /// Starts another gateway with its own ports on the same data; returns its output.
@@ -243,7 +244,7 @@ fn second(site: &Site, dir: &Path, data: &Path) -> String {
     fs::write(&config, other).unwrap();
     let refused = run(&config, &["serve"]);
     assert!(!refused.status.success(), "it serves");
-    said(&refused)
+    output_of(&refused)
 }
 
 #[actix_rt::test]
@@ -266,7 +267,7 @@ async fn a_token_is_good_the_moment_it_is_shown() {
     let header = format!("Bearer {}", made.trim());
     let begun = Instant::now();
     while http::request("GET", &url, &[("Authorization", &header)], b"").status != 200 {
-        assert!(begun.elapsed() < PATIENCE, "the new token is not let in");
+        assert!(begun.elapsed() < TIMEOUT, "the new token is not let in");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -284,15 +285,15 @@ async fn a_full_disk_is_told_by_readiness_until_it_is_over() {
             if now.status == status {
                 return now.text();
             }
-            assert!(begun.elapsed() < PATIENCE, "{}", now.text());
+            assert!(begun.elapsed() < TIMEOUT, "{}", now.text());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     until(200).await;
     bench.records().store.refuse_writes(true).await.unwrap();
     assert!(!bench.provision(mac(1), "user1").await.ok);
-    let told = until(503).await;
-    assert!(told.contains("\"what\":\"database\"") && told.contains("Phones are served as they were"), "{told}");
+    let answer = until(503).await;
+    assert!(answer.contains("\"what\":\"database\"") && answer.contains("Phones are served as they were"), "{answer}");
     assert_eq!(http::get(&format!("{}/healthz", bench.gateway.base()), "test").status, 200);
     bench.records().store.refuse_writes(false).await.unwrap();
     until(200).await;
@@ -347,6 +348,6 @@ async fn a_clock_before_1970_ends_the_gateway_with_a_sentence_and_lets_none_star
     tokio::pin!(running);
     assert!(tokio::time::timeout(Duration::from_millis(200), &mut running).await.is_err(), "it serves");
     clock.set(long_ago);
-    let ended = tokio::time::timeout(PATIENCE, running).await.expect("it ends").unwrap_err().to_string();
+    let ended = tokio::time::timeout(TIMEOUT, running).await.expect("it ends").unwrap_err().to_string();
     assert!(ended.contains("before 1970"), "{ended}");
 }

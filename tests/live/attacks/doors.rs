@@ -6,7 +6,7 @@ use gangway_sim::yealink_phone::model;
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     http, mac,
     options::Options,
     page::{Page, typed},
@@ -38,7 +38,7 @@ async fn nothing_is_administered_without_login() {
         json!({ "mt": "SettingsSet", "api": "gangway", "scope": "instance", "values": { "ntp_server_1": "evil.example" } }),
         json!({ "mt": "ProvisioningPhone", "api": "com.innovaphone.provisioning", "mac": "805ec0123409" }),
     ] {
-        let (socket, _challenge) = socket::challenged(&bench.world, &bench.gateway.socket_url()).await;
+        let (socket, _challenge) = socket::challenged(&bench.simulation, &bench.gateway.socket_url()).await;
         socket.send_text(message.to_string()).await;
         sockets.push((message, socket));
     }
@@ -54,11 +54,11 @@ async fn nothing_is_administered_without_login() {
 async fn there_is_no_default_password() {
     for configured in ["", "admin_password_login = true"] {
         let options = Options { instance: configured.into(), ..Options::default() };
-        let bench = Bench::start_in(world().start().await.unwrap(), options).await;
+        let bench = Bench::start_in(simulation().start().await.unwrap(), options).await;
         for password in
             ["", "admin", "password", "gangway", "innovaphone", "ip411", "0000", "1234", "default", "example.com"]
         {
-            let opened = Page::open_as(&bench.world, &bench.gateway.socket_url(), typed(password)).await;
+            let opened = Page::open_as(&bench.simulation, &bench.gateway.socket_url(), typed(password)).await;
             assert!(opened.is_err(), "'{password}' opens the admin app ({configured})");
         }
     }

@@ -5,7 +5,7 @@ use gangway_sim::users::ProvisionRequest;
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, TITLE, world},
+    bench::{Bench, TITLE, simulation},
     http, mac,
     options::Options,
 };
@@ -15,13 +15,13 @@ const LINES: &str = "Anna\r\nsecurity.user_password = admin:pwned\nsecurity.evil
 
 #[actix_rt::test]
 async fn what_users_sends_adds_no_line_to_a_file() {
-    let bench = Bench::start_in(world().users(9).start().await.unwrap(), Options::default()).await;
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), Options::default()).await;
     for (number, field) in ["cn", "h323", "hwid", "dns", "domain", "pwd"].into_iter().enumerate() {
         let mac = mac(u8::try_from(number).unwrap() + 1);
         let mut request = ProvisionRequest::new(&mac.to_string(), &format!("user{}", number + 1), TITLE);
         request.write_device = false;
         request.patch.insert(field.to_owned(), json!(LINES));
-        let answer = bench.world.users.provision(request).await.expect("an answer");
+        let answer = bench.simulation.users.provision(request).await.expect("an answer");
         let Some(record) = bench.records().phone(mac) else {
             assert!(!answer.ok && answer.error.is_some(), "{field}: refused without a reason");
             continue;
@@ -54,7 +54,7 @@ async fn what_is_no_mac_makes_no_record() {
         request.write_device = false;
         request.patch.insert("mac".to_owned(), json!(mac));
         request.patch.insert("hwid".to_owned(), json!(mac));
-        let answer = bench.world.users.provision(request).await.expect("an answer");
+        let answer = bench.simulation.users.provision(request).await.expect("an answer");
         assert!(!answer.ok, "{mac:?} was taken");
     }
     let records = bench.records();

@@ -16,12 +16,12 @@ use std::{
 
 use actix_http::ws::hash_key;
 use gangway::net::tls;
-use gangway_sim::{session::AppSession, users::ProvisionRequest, world::World};
+use gangway_sim::{session::AppSession, simulation::Simulation, users::ProvisionRequest};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use serde_json::json;
 
 use crate::support::{
-    bench::{Bench, TITLE, world},
+    bench::{Bench, TITLE, simulation},
     http, mac,
     options::{DOMAIN, INSTANCE, Options},
     page::person,
@@ -36,7 +36,7 @@ const FLOOD: usize = 100 << 20;
 /// Maximum growth of the process, in bytes.
 const GROWTH: u64 = 32 << 20;
 /// Longer than any step of these tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const UPGRADE: &str = "GET /example.com/gangway HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n";
 
@@ -53,8 +53,8 @@ struct Door {
 impl Door {
     fn connect(&self) -> Box<dyn Wire> {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         match &self.tls {
             None => Box::new(stream),
             Some(config) => {
@@ -152,12 +152,12 @@ impl<'a> Growth<'a> {
 }
 
 /// Checks that other clients are served: a phone's file, and a login with the correct password.
-async fn others_are_served(site: &Site, world: &World) {
+async fn others_are_served(site: &Site, simulation: &Simulation) {
     let common = format!("{}/{DOMAIN}/{INSTANCE}/phone/y000000000108.cfg", site.url());
     let answer = tokio::task::spawn_blocking(move || http::get(&common, AGENT)).await.unwrap();
     assert_eq!(answer.status, 200);
     let url = format!("ws://{}/{DOMAIN}/{INSTANCE}", site.http);
-    AppSession::open(&world.host(), &url, person("gangway-admin")).await.expect("a login").close().await;
+    AppSession::open(&simulation.host(), &url, person("gangway-admin")).await.expect("a login").close().await;
 }
 
 /// Creates a certificate for this machine below `dir`, and a client configuration that trusts it.
@@ -181,7 +181,7 @@ fn certificate(dir: &Path) -> (String, Arc<ClientConfig>) {
 
 /// A real gateway with HTTP and HTTPS listeners.
 struct Attacked {
-    world: World,
+    simulation: Simulation,
     site: Site,
     process: Process,
     doors: [Door; 2],
@@ -196,13 +196,13 @@ impl Attacked {
         let sections = format!("[https]\nlisten = \"{https}\"\n{pair}");
         let site = Site::new(&Options { sections, ..Options::default() });
         let process = site.serve();
-        let world = world().start().await.unwrap();
+        let simulation = simulation().start().await.unwrap();
         let doors = [Door { address: site.http, tls: None }, Door { address: https, tls: Some(config) }];
-        others_are_served(&site, &world).await;
+        others_are_served(&site, &simulation).await;
         for door in &doors {
             drop(door.websocket());
         }
-        Self { world, site, process, doors, _dir: dir }
+        Self { simulation, site, process, doors, _dir: dir }
     }
 
     /// Runs the attack on all sockets at once through one listener. Others are served until all have ended.
@@ -217,7 +217,7 @@ impl Attacked {
             .collect();
         loop {
             let is_over = attackers.iter().all(thread::JoinHandle::is_finished);
-            others_are_served(&self.site, &self.world).await;
+            others_are_served(&self.site, &self.simulation).await;
             growth.assert_small();
             if is_over {
                 break;
@@ -270,7 +270,7 @@ async fn upgrades_that_wait_keep_no_frames() {
             .collect();
         growth.assert_below(CONNECTIONS);
         drop((inside, waiting));
-        others_are_served(&attacked.site, &attacked.world).await;
+        others_are_served(&attacked.site, &attacked.simulation).await;
         growth.assert_below(CONNECTIONS);
     }
 }
@@ -296,7 +296,7 @@ async fn frames_and_fragments_without_end_fill_no_memory() {
                 let begun = Instant::now();
                 // After a rejection, input is read and discarded for a second, so that the close frame arrives.
                 while wire.write_all(&bytes).is_ok() {
-                    assert!(begun.elapsed() < PATIENCE, "a stranger may send without end");
+                    assert!(begun.elapsed() < TIMEOUT, "a stranger may send without end");
                 }
             })
             .await;
@@ -332,7 +332,7 @@ async fn a_refused_frame_is_answered_with_its_code_before_its_payload() {
 async fn after_the_login_frames_may_be_as_long_as_messages_and_not_longer() {
     let bench = Bench::start().await;
     let url = bench.gateway.socket_url();
-    let mut page = AppSession::open(&bench.world.host(), &url, person("gangway-admin")).await.unwrap();
+    let mut page = AppSession::open(&bench.simulation.host(), &url, person("gangway-admin")).await.unwrap();
     let text = |length: usize| {
         let empty = json!({ "mt": "Hello", "api": "gangway", "src": "1", "padding": "" }).to_string();
         empty.replace("\"padding\":\"\"", &format!("\"padding\":\"{}\"", "x".repeat(length - empty.len())))
@@ -369,25 +369,25 @@ fn hostile(listener: &TcpListener, refused: &Arc<AtomicUsize>) {
 /// A hostile Devices service answers on the API connection and on every phone's sysclient.
 #[actix_rt::test]
 async fn a_hostile_devices_fills_no_memory() {
-    let world = world().users(SOCKETS).start().await.unwrap();
-    let (site, process) = Site::serving(&world, Options::default()).await;
+    let simulation = simulation().users(SOCKETS).start().await.unwrap();
+    let (site, process) = Site::serving(&simulation, Options::default()).await;
     for number in 1..=SOCKETS {
         let mac = mac(u8::try_from(number).unwrap());
         let request = ProvisionRequest::new(&mac.to_string(), &format!("user{number}"), TITLE);
-        assert!(world.users.provision(request).await.unwrap().ok);
-        world.devices.wait_configured(&mac.to_string()).await.unwrap();
+        assert!(simulation.users.provision(request).await.unwrap().ok);
+        simulation.devices.wait_configured(&mac.to_string()).await.unwrap();
     }
-    let place: url::Url = world.devices.app_url().parse().unwrap();
+    let place: url::Url = simulation.devices.app_url().parse().unwrap();
     let growth = Growth::of(&process);
-    world.devices.stop().await;
+    simulation.devices.stop().await;
     let listener = TcpListener::bind(("127.0.0.1", place.port().unwrap())).unwrap();
     let refused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&refused);
     thread::spawn(move || hostile(&listener, &count));
     let begun = Instant::now();
     while refused.load(Ordering::Relaxed) < 2 * SOCKETS {
-        assert!(begun.elapsed() < PATIENCE, "{} connections were refused", refused.load(Ordering::Relaxed));
-        others_are_served(&site, &world).await;
+        assert!(begun.elapsed() < TIMEOUT, "{} connections were refused", refused.load(Ordering::Relaxed));
+        others_are_served(&site, &simulation).await;
         growth.assert_small();
     }
     growth.assert_small();

@@ -8,29 +8,29 @@ use std::{
 };
 
 use gangway::{phone::facet::RedirectState, settings::Scope, store::TokenScope};
-use gangway_sim::{world::World, yealink_phone::model};
+use gangway_sim::{simulation::Simulation, yealink_phone::model};
 use serde_json::{Value, json};
 
 use crate::support::{
     bench::{Bench, comes_up},
     mac,
     page::Page,
-    records::PATIENCE,
+    records::TIMEOUT,
     script::{Script, body, problem},
 };
 
 /// A server of the attacker that records what it receives.
 struct Thief {
     url: String,
-    heard: Arc<Mutex<Vec<u8>>>,
+    received: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Thief {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/xmlrpc", listener.local_addr().unwrap());
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let keeps = Arc::clone(&heard);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&received);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
@@ -40,11 +40,11 @@ impl Thief {
                 let _ = stream.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             }
         });
-        Self { url, heard }
+        Self { url, received }
     }
 
-    fn heard(&self) -> String {
-        String::from_utf8_lossy(&self.heard.lock().unwrap()).into_owned()
+    fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
     }
 }
 
@@ -53,8 +53,8 @@ const PASSWORD: &str = "redirect.yealink.password";
 
 async fn restore(bench: &Bench) {
     let (store, instance) = (&bench.records().store, bench.records().instance);
-    let url = bench.world.rps.xmlrpc_url();
-    for (name, value) in [(URL, url.as_str()), (PASSWORD, World::RPS_PASSWORD)] {
+    let url = bench.simulation.rps.xmlrpc_url();
+    for (name, value) in [(URL, url.as_str()), (PASSWORD, Simulation::RPS_PASSWORD)] {
         store.settings().set_one(instance, &Scope::Instance, name, Some(&value.into())).await.unwrap();
     }
 }
@@ -70,7 +70,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     let bench = Bench::start().await;
     let thief = Thief::new();
     let script = Script::new(&bench.gateway, "thief", TokenScope::Write).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let values = json!({ URL: thief.url });
     let lost = json!([{ "scope": "instance", "name": PASSWORD }]);
 
@@ -88,8 +88,8 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
 
     restore(&bench).await;
     let done = bench.gateway.command(&["settings", "set", URL, &thief.url]);
-    let said = String::from_utf8(done.stderr).unwrap();
-    assert!(done.status.success() && said.contains(&format!("{PASSWORD} of instance is emptied")), "{said}");
+    let output = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success() && output.contains(&format!("{PASSWORD} of instance is emptied")), "{output}");
     until_stored(&bench, PASSWORD, None).await;
 
     // Settings that belong to the protocol are emptied with it. Removing the URL counts as a change of address, too.
@@ -99,7 +99,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
 
     // The same host, or a new password in the same change, keeps the password.
     restore(&bench).await;
-    let path = bench.world.rps.xmlrpc_url().replace("/xmlrpc", "/other");
+    let path = bench.simulation.rps.xmlrpc_url().replace("/xmlrpc", "/other");
     let answer = page.ask("SettingsSet", json!({ "scope": "instance", "values": { URL: path } })).await;
     assert_eq!(answer["emptied"], json!([]), "{answer}");
     let both = json!({ URL: thief.url, PASSWORD: "for-the-new-host" });
@@ -108,13 +108,16 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
     let _tested = page.ask("RedirectTest", json!({ "vendor": "yealink" })).await;
 
     // The attacker received the password that was set for its server, and never the other one.
-    let heard = thief.heard();
-    assert!(heard.contains("POST /xmlrpc"), "{heard}");
+    let received = thief.received();
+    assert!(received.contains("POST /xmlrpc"), "{received}");
     let basic = |password: &str| {
         use base64::{Engine as _, prelude::BASE64_STANDARD};
-        BASE64_STANDARD.encode(format!("{}:{password}", World::RPS_USER))
+        BASE64_STANDARD.encode(format!("{}:{password}", Simulation::RPS_USER))
     };
-    assert!(!heard.contains(&basic(World::RPS_PASSWORD)) && !heard.contains(World::RPS_PASSWORD), "{heard}");
+    assert!(
+        !received.contains(&basic(Simulation::RPS_PASSWORD)) && !received.contains(Simulation::RPS_PASSWORD),
+        "{received}"
+    );
     let audit = script.json("/audit?limit=500").await.to_string();
     assert!(audit.contains(&format!("empty {PASSWORD} of instance")), "{audit}");
 }
@@ -123,7 +126,7 @@ async fn a_redirect_account_does_not_follow_its_url_to_another_host() {
 async fn until_stored(bench: &Bench, name: &str, wanted: Option<&str>) {
     let mut changes = bench.records().store.settings().changes();
     while stored(bench, name).as_deref() != wanted {
-        let change = tokio::time::timeout(PATIENCE, changes.recv()).await;
+        let change = tokio::time::timeout(TIMEOUT, changes.recv()).await;
         assert!(change.is_ok(), "{name} is {:?} and not {wanted:?}", stored(bench, name));
     }
 }
@@ -202,7 +205,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
     // The gateway does not know yet that this applies to the phone, so it empties nothing.
     set("model:yealink/T46U", json!({ "ldap_server": "evil.example.net" })).await;
 
-    let phone = bench.world.add_phone(own, model::T46U);
+    let phone = bench.simulation.add_phone(own, model::T46U);
     comes_up(&phone).await;
     records.wait_done(own).await;
     let held = |key: &str| phone.board().read(|flash| flash.settings.get(key).unwrap_or_default().to_owned());
@@ -224,7 +227,7 @@ async fn a_phones_own_password_does_not_follow_a_model_learned_later() {
 async fn three_ways_judge_an_address_alike() {
     let bench = Bench::start().await;
     let script = Script::new(&bench.gateway, "ssrf", TokenScope::Write).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let before = stored(&bench, URL);
     for url in [
         "http://rps.example.com/xmlrpc",
@@ -245,8 +248,8 @@ async fn three_ways_judge_an_address_alike() {
         let refused = page.ask("SettingsSet", json!({ "scope": "instance", "values": values })).await;
         assert!(refused.to_string().contains("url-not-allowed"), "{url}: {refused}");
         let done = bench.gateway.command(&["settings", "set", URL, url]);
-        let said = String::from_utf8(done.stderr).unwrap();
-        assert!(!done.status.success() && said.contains(&sentence), "{url}: {said}");
+        let output = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success() && output.contains(&sentence), "{url}: {output}");
     }
     assert_eq!(stored(&bench, URL), before);
     // A vendor that is not installed has no account.
@@ -272,8 +275,8 @@ async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() 
     let answer = script.change("PATCH", "/settings", &json!({ "values": { "language": "de" } })).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
     let done = bench.gateway.command(&["settings", "set", "phone_admin_password", "from-devices"]);
-    let said = String::from_utf8(done.stderr).unwrap();
-    assert!(said.contains("warning: phone_admin_password is from-devices"), "{said}");
+    let output = String::from_utf8(done.stderr).unwrap();
+    assert!(output.contains("warning: phone_admin_password is from-devices"), "{output}");
 
     until_stored(&bench, "phone_admin_password", Some("from-devices")).await;
     let notices = async || script.json("/notices").await.to_string();
@@ -286,7 +289,7 @@ async fn contradictions_are_remarked_where_they_are_set_and_where_people_look() 
         assert!(checked.contains(words), "{key}: {checked}");
         let begun = std::time::Instant::now();
         while !notices().await.contains(&format!("\"{key}\"")) {
-            assert!(begun.elapsed() < PATIENCE, "{key}: {}", notices().await);
+            assert!(begun.elapsed() < TIMEOUT, "{key}: {}", notices().await);
             tokio::task::yield_now().await;
         }
     }

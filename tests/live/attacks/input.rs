@@ -34,7 +34,7 @@ use crate::support::{
 async fn a_value_no_file_carries_is_refused_by_page_script_and_command() {
     let bench = Bench::start().await;
     let script = Script::new(&bench.gateway, "settings", TokenScope::Write).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let long = "x".repeat(5000);
     for (name, value) in [
         ("ldap_user", "a\u{fffe}b"),
@@ -58,8 +58,8 @@ async fn a_value_no_file_carries_is_refused_by_page_script_and_command() {
         let refused = page.ask("SettingsSet", json!({ "scope": "instance", "values": values })).await;
         assert!(refused["error"].is_string() && refused["fields"][name]["text"] == json!(sentence), "{refused}");
         let done = bench.gateway.command(&["settings", "set", name, value]);
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
-        assert!(!done.status.success() && said.contains(&sentence), "{name}: {said}");
+        let output = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && output.contains(&sentence), "{name}: {output}");
         let stored = bench.records().store.settings().layers(bench.records().instance);
         assert!(stored.rows().iter().all(|row| row.name != name), "{name}");
     }
@@ -94,7 +94,7 @@ async fn users_is_told_what_cannot_be_given_to_the_phone() {
     // written are removed from the name.
     let answer = bench.ask(request(&[("cn", "Anna\u{fffe}\u{2028} #1\nAtlantis\u{feff}")])).await;
     assert!(answer.ok, "{:?}", answer.error);
-    let phone = bench.world.add_phone(mac(1), model::T46U);
+    let phone = bench.simulation.add_phone(mac(1), model::T46U);
     assert!(phone.boot().await.unwrap().registered);
     assert_eq!(bench.records().phone(mac(1)).unwrap().accounts[0].cn, "Anna #1 Atlantis");
 }
@@ -119,20 +119,20 @@ async fn a_table_names_the_line_that_no_file_carries() {
         ("805ec0000001;u;n;p;;$(id);", "pbx", "import.pbx"),
         ("805ec0000001;#u;n;p;;;yealink", "user", "import.unwritable"),
     ] {
-        let told = check(line).await;
-        let error = &told["errors"][0];
-        assert_eq!((&error["field"], &error["text"]["key"]), (&json!(column), &json!(code)), "{line:?}: {told}");
+        let reported = check(line).await;
+        let error = &reported["errors"][0];
+        assert_eq!((&error["field"], &error["text"]["key"]), (&json!(column), &json!(code)), "{line:?}: {reported}");
     }
     // A stored password belongs to its PBX and is not sent to another one.
     bench.provisioned(mac(1), "user1").await;
-    let told = check(&format!("{};user1;n;;;evil.example.net;", mac(1))).await;
-    assert_eq!(told["errors"][0]["text"]["key"], "import.password-of-pbx", "{told}");
-    let told = check(&format!("{};user1;n;given;;other.example.net;", mac(1))).await;
-    assert_eq!(told["errors"], json!([]), "{told}");
+    let reported = check(&format!("{};user1;n;;;evil.example.net;", mac(1))).await;
+    assert_eq!(reported["errors"][0]["text"]["key"], "import.password-of-pbx", "{reported}");
+    let reported = check(&format!("{};user1;n;given;;other.example.net;", mac(1))).await;
+    assert_eq!(reported["errors"], json!([]), "{reported}");
     // Values that this vendor's format can represent are accepted, and a name is cleaned.
     for line in ["000413000001;u;n;pass #word;;;snom", "805ec0000001;u;na\u{ffff}me;p;;;"] {
-        let told = check(line).await;
-        assert_eq!(told["errors"], json!([]), "{line:?}: {told}");
+        let reported = check(line).await;
+        assert_eq!(reported["errors"], json!([]), "{line:?}: {reported}");
     }
 }
 
@@ -163,7 +163,7 @@ async fn a_value_of_earlier_times_is_remarked_and_stays() {
     assert_eq!(script.change("PATCH", "/settings", &taken).await.status, 204);
     let begun = std::time::Instant::now();
     while script.json("/notices").await.to_string().contains("setting-wrong") {
-        assert!(begun.elapsed() < crate::support::records::PATIENCE, "the remarks stay");
+        assert!(begun.elapsed() < crate::support::records::TIMEOUT, "the remarks stay");
         tokio::task::yield_now().await;
     }
 }

@@ -15,8 +15,8 @@ use gangway_base::mac::Mac;
 use gangway_sim::{
     LoginForm,
     session::{AppSession, OpenError},
+    simulation::Simulation,
     users::ProvisionRequest,
-    world::World,
 };
 use serde_json::json;
 use tokio::{
@@ -25,12 +25,12 @@ use tokio::{
 };
 
 use crate::support::{
-    bench::{TITLE, world},
+    bench::{TITLE, simulation},
     gateway::Gateway,
     http, mac,
     options::{DOMAIN, Options, PASSWORD},
     process::{Process, Site, get},
-    records::{PATIENCE, Records},
+    records::{Records, TIMEOUT},
 };
 
 /// The timeout after which an incomplete request is dropped.
@@ -70,13 +70,13 @@ fn the_soft_limit_is_raised_to_the_hard_one_and_too_few_descriptors_are_told() {
 }
 
 /// Provisions all phones and waits until they are members of Devices.
-async fn provision_all(world: &World, records: &Records) {
+async fn provision_all(simulation: &Simulation, records: &Records) {
     let numbers: Vec<u8> = (1..=PHONES).collect();
     // Users may have this many open requests on its connection.
     for at_once in numbers.chunks(10) {
         let asking = at_once.iter().map(|number| {
             let request = ProvisionRequest::new(&mac(*number).to_string(), &format!("user{number}"), TITLE);
-            let users = world.users.clone();
+            let users = simulation.users.clone();
             async move { users.provision(request).await.unwrap() }
         });
         for answer in futures_util::future::join_all(asking).await {
@@ -101,14 +101,14 @@ fn waits_for_a_descriptor(records: &Records, mac: Mac) -> bool {
 
 #[actix_rt::test]
 async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
-    let world = world().users(usize::from(PHONES) + 1).start().await.unwrap();
+    let simulation = simulation().users(usize::from(PHONES) + 1).start().await.unwrap();
     let options = Options::default();
     let site = Site::new(&options);
     let process = site.serve_under(ENOUGH);
     let records = site.records(&options).await;
-    world.connect_gateway(&site.url());
-    world.wait_gateway().await.unwrap();
-    provision_all(&world, &records).await;
+    simulation.connect_gateway(&site.url());
+    simulation.wait_gateway().await.unwrap();
+    provision_all(&simulation, &records).await;
     process.terminate();
 
     let process = site.serve_under(TOO_FEW);
@@ -117,8 +117,8 @@ async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
     // A few phones have a socket. How many depends on the number of threads that serve phones.
     let many = usize::from(PHONES) / 2;
     records.wait_for("phones that wait", |records| (waiting(records) > many).then_some(())).await;
-    world.wait_gateway().await.unwrap();
-    let open = world.devices.board().read(|state| state.connections.len());
+    simulation.wait_gateway().await.unwrap();
+    let open = simulation.devices.board().read(|state| state.connections.len());
     assert!((1..90).contains(&open), "{open}");
     // A waiting phone gets its file, more than once.
     let number = (1..=PHONES).find(|number| waits_for_a_descriptor(&records, mac(*number))).unwrap();
@@ -132,11 +132,11 @@ async fn at_the_limit_sysclients_wait_and_phones_and_the_database_go_on() {
     // The database accepts a new phone: Users is answered although the phone's connection waits.
     let another = mac(PHONES + 1);
     let request = ProvisionRequest::new(&another.to_string(), &format!("user{}", PHONES + 1), TITLE);
-    let users = world.users.clone();
-    let asked = crate::support::in_background(async move { users.provision(request).await });
+    let users = simulation.users.clone();
+    let provisioning = crate::support::in_background(async move { users.provision(request).await });
     records.wait_phone(another, "its sentence", |phone| phone.devices.error.is_some()).await;
     assert!(waits_for_a_descriptor(&records, another));
-    drop(asked);
+    drop(provisioning);
     let log = process.log();
     assert!(!log.contains("Too many open files"), "{log}");
     process.terminate();
@@ -229,11 +229,11 @@ async fn is_inside(stream: &mut TcpStream) -> bool {
 }
 
 /// Opens the session of a PBX's app object.
-async fn app_object(world: &World, gateway: &Gateway) -> Result<AppSession, OpenError> {
-    app_object_with(world, gateway, PASSWORD).await
+async fn app_object(simulation: &Simulation, gateway: &Gateway) -> Result<AppSession, OpenError> {
+    app_object_with(simulation, gateway, PASSWORD).await
 }
 
-async fn app_object_with(world: &World, gateway: &Gateway, password: &str) -> Result<AppSession, OpenError> {
+async fn app_object_with(simulation: &Simulation, gateway: &Gateway, password: &str) -> Result<AppSession, OpenError> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let url = format!("{}/gangway-yealink", gateway.socket_url());
     let object = format!("app{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -246,14 +246,14 @@ async fn app_object_with(world: &World, gateway: &Gateway, password: &str) -> Re
         password: password.into(),
         ..LoginForm::default()
     };
-    AppSession::open(&world.host(), &url, form).await
+    AppSession::open(&simulation.host(), &url, form).await
 }
 
 #[actix_rt::test]
 async fn sixty_app_objects_of_one_address_get_in_at_once() {
-    let world = world().start().await.unwrap();
-    let gateway = Gateway::start(&world, Options::default()).await;
-    let opened = futures_util::future::join_all((0..60).map(|_| app_object(&world, &gateway))).await;
+    let simulation = simulation().start().await.unwrap();
+    let gateway = Gateway::start(&simulation, Options::default()).await;
+    let opened = futures_util::future::join_all((0..60).map(|_| app_object(&simulation, &gateway))).await;
     let refused: Vec<_> = opened.iter().filter_map(|opened| opened.as_ref().err()).collect();
     assert!(refused.is_empty(), "{refused:?}");
 }
@@ -261,16 +261,16 @@ async fn sixty_app_objects_of_one_address_get_in_at_once() {
 /// The address of a PBX is shared by all clients behind its router.
 #[actix_rt::test]
 async fn wrong_passwords_do_not_keep_the_right_one_of_their_address_out() {
-    let world = Arc::new(world().start().await.unwrap());
-    let gateway = Arc::new(Gateway::start(&world, Options::default()).await);
-    drop(app_object(&world, &gateway).await.unwrap());
+    let simulation = Arc::new(simulation().start().await.unwrap());
+    let gateway = Arc::new(Gateway::start(&simulation, Options::default()).await);
+    drop(app_object(&simulation, &gateway).await.unwrap());
     let refused = Arc::new(AtomicU32::new(0));
     let guessers: Vec<_> = (0..60)
         .map(|_| {
-            let (world, gateway, refused) = (Arc::clone(&world), Arc::clone(&gateway), Arc::clone(&refused));
+            let (simulation, gateway, refused) = (Arc::clone(&simulation), Arc::clone(&gateway), Arc::clone(&refused));
             crate::support::in_background(async move {
                 loop {
-                    let opened = app_object_with(&world, &gateway, "wrong").await;
+                    let opened = app_object_with(&simulation, &gateway, "wrong").await;
                     assert!(opened.is_err());
                     refused.fetch_add(1, Ordering::Relaxed);
                 }
@@ -280,19 +280,19 @@ async fn wrong_passwords_do_not_keep_the_right_one_of_their_address_out() {
     // From the 65th on, a wrong password may be delayed for half a minute.
     let begun = Instant::now();
     while refused.load(Ordering::Relaxed) < 100 {
-        assert!(begun.elapsed() < PATIENCE, "{}", refused.load(Ordering::Relaxed));
+        assert!(begun.elapsed() < TIMEOUT, "{}", refused.load(Ordering::Relaxed));
         tokio::task::yield_now().await;
     }
     for _ in 0..2 {
-        app_object(&world, &gateway).await.expect("a login with the right password");
+        app_object(&simulation, &gateway).await.expect("a login with the right password");
     }
     drop(guessers);
 }
 
 #[actix_rt::test]
 async fn strangers_of_many_sources_do_not_turn_a_pbx_away() {
-    let world = world().start().await.unwrap();
-    let gateway = Gateway::start(&world, Options::default()).await;
+    let simulation = simulation().start().await.unwrap();
+    let gateway = Gateway::start(&simulation, Options::default()).await;
     let mut held = Vec::new();
     for source in 0..64 {
         for _ in 0..16 {
@@ -301,14 +301,14 @@ async fn strangers_of_many_sources_do_not_turn_a_pbx_away() {
     }
     assert!(is_inside(&mut held[0]).await);
     // The gateway does not know this PBX yet.
-    app_object(&world, &gateway).await.unwrap();
+    app_object(&simulation, &gateway).await.unwrap();
 }
 
 #[actix_rt::test]
 async fn a_source_of_a_pbx_has_its_places_whatever_strangers_take_also_after_a_restart() {
-    let world = world().start().await.unwrap();
-    let mut gateway = Gateway::start(&world, Options::default()).await;
-    drop(app_object(&world, &gateway).await.unwrap());
+    let simulation = simulation().start().await.unwrap();
+    let mut gateway = Gateway::start(&simulation, Options::default()).await;
+    drop(app_object(&simulation, &gateway).await.unwrap());
     let records = gateway.records();
     let sources = |store: &gangway::store::Store| store.learned().pbx_sources(records.instance);
     records.wait_learned("the source to be stored", |store| !sources(store).is_empty()).await;
@@ -329,8 +329,8 @@ async fn a_source_of_a_pbx_has_its_places_whatever_strangers_take_also_after_a_r
         }
         let begun = Instant::now();
         assert!(is_inside(&mut held[0]).await);
-        app_object(&world, &gateway).await.unwrap();
-        assert!(begun.elapsed() < PATIENCE);
+        app_object(&simulation, &gateway).await.unwrap();
+        assert!(begun.elapsed() < TIMEOUT);
     }
 }
 

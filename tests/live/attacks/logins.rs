@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     gateway::Gateway,
     http,
     options::{DOMAIN, Options, PASSWORD},
     page::{Page, person, typed},
     process::Site,
-    records::PATIENCE,
+    records::TIMEOUT,
     script::Script,
     socket::challenged,
 };
@@ -55,17 +55,17 @@ fn by_password(app: &str, guid: &str) -> LoginForm {
 async fn opens(bench: &Bench, form: LoginForm) -> bool {
     let began = Instant::now();
     loop {
-        match AppSession::open(&bench.world.host(), &bench.gateway.socket_url(), form.clone()).await {
+        match AppSession::open(&bench.simulation.host(), &bench.gateway.socket_url(), form.clone()).await {
             Ok(_) => return true,
             Err(OpenError::Refused) => return false,
-            Err(error) => assert!(began.elapsed() < PATIENCE, "no answer to the login: {error}"),
+            Err(error) => assert!(began.elapsed() < TIMEOUT, "no answer to the login: {error}"),
         }
     }
 }
 
 async fn bench_with(instance: &str) -> Bench {
     let options = Options { instance: instance.into(), ..Options::default() };
-    Bench::start_in(world().start().await.unwrap(), options).await
+    Bench::start_in(simulation().start().await.unwrap(), options).await
 }
 
 /// No digest covers `pbxObj`, so a login that invents or omits it is the same login.
@@ -88,8 +88,8 @@ async fn an_object_made_up_opens_nothing() {
     ] {
         for object in [None, Some(""), Some("x"), Some(ADMIN), Some(PROVIDER)] {
             let form = LoginForm { pbx_obj: object.map(str::to_owned), ..form.clone() };
-            let shown = format!("{form:?}");
-            assert_eq!(opens(&bench, form).await, expected, "{shown}");
+            let text = format!("{form:?}");
+            assert_eq!(opens(&bench, form).await, expected, "{text}");
         }
     }
     // An app object's own login with `pbxObj` is neither a PBX session nor anything else.
@@ -105,8 +105,8 @@ async fn people_come_from_admin_from_whatever_their_login_looks_like() {
     for form in [person(ADMIN), service(ADMIN), typed(PASSWORD), by_password(ADMIN, "")] {
         for object in [None, Some("x")] {
             let form = LoginForm { pbx_obj: object.map(str::to_owned), ..form.clone() };
-            let shown = format!("{form:?}");
-            assert!(!opens(&bench, form).await, "{shown}");
+            let text = format!("{form:?}");
+            assert!(!opens(&bench, form).await, "{text}");
         }
     }
     // `admin_from` does not restrict the PBX's own connections and services.
@@ -131,13 +131,13 @@ async fn guesses_are_throttled_whatever_they_look_like() {
         assert!(!opens(&bench, wrong(form)).await);
     }
     for form in [person(ADMIN), service(ADMIN), typed(PASSWORD), service("GANGWAY-ADMIN.HTM")] {
-        let shown = format!("{form:?}");
-        assert!(!opens(&bench, form).await, "{shown}");
+        let text = format!("{form:?}");
+        assert!(!opens(&bench, form).await, "{text}");
     }
     // AppCheckLogin does not check the password either.
     let digest = Sha256::digest(format!("{ADMIN}:::::1234:{PASSWORD}"));
     let digest = HEXLOWER.encode(&digest);
-    let (mut socket, _) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (mut socket, _) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     assert!(socket.send(&json!({ "mt": "AppCheckLogin", "app": ADMIN, "challenge": "1234", "digest": digest })).await);
     assert_eq!(socket.next_of("AppCheckLoginResult").await.unwrap()["ok"], false);
     // The PBX and services are still accepted.
@@ -155,7 +155,7 @@ fn metrics(gateway: &Gateway) -> String {
 /// Signs `fields` with the challenge as a PBX would and sends `sent` with that digest; returns whether the login
 /// succeeded.
 async fn cut_anew(bench: &Bench, fields: &str, mut sent: Value) -> bool {
-    let (mut socket, challenge) = challenged(&bench.world, &bench.gateway.socket_url()).await;
+    let (mut socket, challenge) = challenged(&bench.simulation, &bench.gateway.socket_url()).await;
     let digest = Sha256::digest(format!("{fields}:{challenge}:{PASSWORD}"));
     sent["mt"] = "AppLogin".into();
     sent["digest"] = HEXLOWER.encode(&digest).into();
@@ -210,8 +210,8 @@ async fn what_a_pbx_signed_is_read_in_one_way_only() {
         if sent.get("app").is_none() {
             sent["app"] = ADMIN.into();
         }
-        let shown = sent.to_string();
-        assert!(!cut_anew(&bench, &format!("{before}:{dn}:{info}"), sent).await, "{shown}");
+        let text = sent.to_string();
+        assert!(!cut_anew(&bench, &format!("{before}:{dn}:{info}"), sent).await, "{text}");
     }
     // A page can have the PBX sign a challenge of its choice, which might contain an `info` before the PBX's own.
     let sent = json!({
@@ -236,8 +236,8 @@ async fn a_login_is_of_one_domain() {
     for domain in ["other.example", "", "example.com.", "example.com:x", "xexample.com"] {
         for form in [person(ADMIN), service(PROVIDER), object(PROVIDER), object(ADMIN)] {
             let form = LoginForm { domain: domain.into(), ..form };
-            let shown = format!("{form:?}");
-            assert!(!opens(&bench, form).await, "{shown}");
+            let text = format!("{form:?}");
+            assert!(!opens(&bench, form).await, "{text}");
         }
     }
     assert!(opens(&bench, LoginForm { domain: "Example.COM".into(), ..person(ADMIN) }).await);
@@ -259,21 +259,21 @@ async fn notices_with(page: &mut Page, what: &str, wanted: impl Fn(&[String]) ->
             }
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect(what)
+    tokio::time::timeout(TIMEOUT, waiting).await.expect(what)
 }
 
 /// If the admin app has a separate password, the instance's password does not open it, and vice versa.
 #[actix_rt::test]
 async fn the_admin_app_has_a_password_of_its_own() {
     const OWN: &str = "another secret";
-    let world = world().start().await.unwrap();
+    let simulation = simulation().start().await.unwrap();
     let options =
         Options { instance: format!("admin_password = \"{OWN}\"\nadmin_password_login = true"), ..Options::default() };
-    let gateway = Gateway::start(&world, options).await;
-    world.connect_gateway(&gateway.base());
+    let gateway = Gateway::start(&simulation, options).await;
+    simulation.connect_gateway(&gateway.base());
     // The admin app object still has the instance's password.
-    world.pbx.wait_connected(PROVIDER).await.unwrap();
-    let bench = Bench { gateway, world };
+    simulation.pbx.wait_connected(PROVIDER).await.unwrap();
+    let bench = Bench { gateway, simulation };
     let with = |form: LoginForm, password: &str| LoginForm { password: password.into(), ..form };
     for (form, own, shared) in [
         (person(ADMIN), true, false),
@@ -286,18 +286,19 @@ async fn the_admin_app_has_a_password_of_its_own() {
     ] {
         for (password, expected) in [(OWN, own), (PASSWORD, shared)] {
             let form = with(form.clone(), password);
-            let shown = format!("{form:?}");
-            assert_eq!(opens(&bench, form).await, expected, "{shown}");
+            let text = format!("{form:?}");
+            assert_eq!(opens(&bench, form).await, expected, "{text}");
         }
     }
-    let mut page = Page::open_as(&bench.world, &bench.gateway.socket_url(), with(person(ADMIN), OWN)).await.unwrap();
-    let said = notices_with(&mut page, "the notice of the other password", |seen| !seen.is_empty()).await;
-    assert!(said.iter().any(|said| said.contains("gangway-admin has admin_password")), "{said:?}");
+    let mut page =
+        Page::open_as(&bench.simulation, &bench.gateway.socket_url(), with(person(ADMIN), OWN)).await.unwrap();
+    let texts = notices_with(&mut page, "the notice of the other password", |seen| !seen.is_empty()).await;
+    assert!(texts.iter().any(|texts| texts.contains("gangway-admin has admin_password")), "{texts:?}");
 
-    bench.world.pbx.edit_app(ADMIN, |app| app.password = OWN.into());
-    bench.world.pbx.drop_link(ADMIN);
-    bench.world.pbx.wait_connected(ADMIN).await.unwrap();
-    let of_admin = |said: &String| said.contains("app gangway-admin, name gangway-admin,");
+    bench.simulation.pbx.edit_app(ADMIN, |app| app.password = OWN.into());
+    bench.simulation.pbx.drop_link(ADMIN);
+    bench.simulation.pbx.wait_connected(ADMIN).await.unwrap();
+    let of_admin = |texts: &String| texts.contains("app gangway-admin, name gangway-admin,");
     notices_with(&mut page, "the end of that notice", |seen| !seen.iter().any(of_admin)).await;
 }
 
@@ -307,19 +308,20 @@ async fn names_with_htm_serve_as_without() {
     let bench = bench_with("").await;
     for (name, page) in [(ADMIN, "gangway-admin.htm"), (PROVIDER, "Gangway-Yealink.HTM")] {
         let base = bench.gateway.instance_url();
-        bench.world.pbx.edit_app(name, |app| {
+        bench.simulation.pbx.edit_app(name, |app| {
             app.url = format!("{base}/{page}");
             app.name_as_configured = true;
             app.service_info = None;
         });
-        bench.world.pbx.drop_link(name);
-        bench.world.pbx.wait_connected(name).await.unwrap();
+        bench.simulation.pbx.drop_link(name);
+        bench.simulation.pbx.wait_connected(name).await.unwrap();
     }
-    let board = bench.world.pbx.board();
+    let board = bench.simulation.pbx.board();
     let info = board.wait("the manufacturer", |pbx| pbx.apps[PROVIDER].service_info.clone()).await.unwrap();
     assert_eq!(info["apis"]["com.innovaphone.provisioning"]["title"], "Yealink");
     bench.provisioned(crate::support::mac(1), "user1").await;
-    let mut page = Page::open_as(&bench.world, &bench.gateway.socket_url(), person("gangway-admin.htm")).await.unwrap();
+    let mut page =
+        Page::open_as(&bench.simulation, &bench.gateway.socket_url(), person("gangway-admin.htm")).await.unwrap();
     assert_eq!(page.ask("Hello", json!({})).await["person"]["login"], "pbx");
     assert!(notices(&mut page).await.is_empty());
 }
@@ -333,19 +335,19 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
         let site = Site::new(&options);
         let records = site.records(&options).await;
         let gateway = site.serve_with(&[("GANGWAY__LOG__FORMAT", format)]);
-        let world = world().start().await.unwrap();
+        let simulation = simulation().start().await.unwrap();
         let url = format!("ws://{}/{DOMAIN}/gangway", site.http);
         let refused = async |form: LoginForm| {
-            assert_eq!(AppSession::open(&world.host(), &url, form).await.err(), Some(OpenError::Refused));
+            assert_eq!(AppSession::open(&simulation.host(), &url, form).await.err(), Some(OpenError::Refused));
         };
         refused(LoginForm { sip: FORGED.into(), password: "wrong".into(), ..service(PROVIDER) }).await;
         refused(LoginForm { sip: FORGED.into(), dn: FORGED.into(), ..object("gangway-toaster") }).await;
         refused(LoginForm { domain: "other.example".into(), ..object(PROVIDER) }).await;
         let form = LoginForm { sip: FORGED.into(), dn: FORGED.into(), ..person(ADMIN) };
-        let mut page = Page::open_as(&world, &url, form).await.unwrap();
-        let said = notices_with(&mut page, "two notices", |seen| seen.len() == 2).await;
-        assert!(said[0].contains("domain other.example") && said[0].contains("domain in gangway.toml"), "{said:?}");
-        assert!(said[1].contains("gangway-toaster") && said[1].contains("gangway vendors"), "{said:?}");
+        let mut page = Page::open_as(&simulation, &url, form).await.unwrap();
+        let texts = notices_with(&mut page, "two notices", |seen| seen.len() == 2).await;
+        assert!(texts[0].contains("domain other.example") && texts[0].contains("domain in gangway.toml"), "{texts:?}");
+        assert!(texts[1].contains("gangway-toaster") && texts[1].contains("gangway vendors"), "{texts:?}");
         page.ask("SettingsSet", json!({ "scope": "instance", "values": { "language": "de" } })).await;
 
         let log = gateway.log();
@@ -365,10 +367,10 @@ async fn a_refused_login_can_be_understood_and_forges_nothing() {
         assert!(lines[1].contains("right") && !lines[0].contains("right"), "{lines:?}");
 
         // After the login succeeds, its notice disappears.
-        let open = AppSession::open(&world.host(), &url, object(PROVIDER)).await;
+        let open = AppSession::open(&simulation.host(), &url, object(PROVIDER)).await;
         assert!(open.is_ok());
-        let said = notices_with(&mut page, "one notice", |seen| seen.len() == 1).await;
-        assert!(said[0].contains("gangway-toaster"), "{said:?}");
+        let texts = notices_with(&mut page, "one notice", |seen| seen.len() == 1).await;
+        assert!(texts[0].contains("gangway-toaster"), "{texts:?}");
 
         let row = &records.store.audit_log().entries(records.instance, None, 10).await.unwrap()[0];
         assert!(row.who.contains("\\u{1b}") && !acts(&row.who) && !row.who.contains('\n'), "{row:?}");

@@ -56,7 +56,7 @@ async fn no_spelling_of_a_path_leaves_its_place() {
     bench.installed(mac, model::T46U, "user1").await;
     let token = bench.records().phone(mac).unwrap().token.expose().to_owned();
     let address = raw::address(&bench);
-    let mut asked = 0;
+    let mut requests = 0;
     for base in
         ["", "/example.com/gangway", "/example.com/gangway/phone", &format!("/example.com/gangway/phone/{token}")]
     {
@@ -70,7 +70,7 @@ async fn no_spelling_of_a_path_leaves_its_place() {
                 let statuses = raw::statuses(&answer);
                 assert!(matches!(statuses[..], [404 | 400]), "{path}: {answer}");
                 assert!(LOOT.iter().all(|loot| !answer.contains(loot)), "{path}: {answer}");
-                asked += 1;
+                requests += 1;
             }
         }
     }
@@ -89,9 +89,9 @@ async fn no_spelling_of_a_path_leaves_its_place() {
             format!("GET {target} HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n").as_bytes(),
         );
         assert!(raw::statuses(&answer).iter().all(|status| matches!(status, 404 | 400)), "{target}: {answer}");
-        asked += 1;
+        requests += 1;
     }
-    assert!(asked > 500);
+    assert!(requests > 500);
 }
 
 /// Returns all files below the directory whose names contain `word`.

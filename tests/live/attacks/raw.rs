@@ -9,7 +9,7 @@ use std::{
 use crate::support::bench::Bench;
 
 /// Longer than any step of these tests. A server that neither answers nor closes fails the test.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 pub fn address(bench: &Bench) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], bench.gateway.port()))
@@ -27,7 +27,7 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 
 pub fn open(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 

@@ -68,7 +68,7 @@ async fn all_refusals_of_a_kind_are_the_same_bytes() {
             ("unknown of nobody", "0a0b0c0d0e0f".to_owned()),
         ] {
             for method in ["GET", "HEAD"] {
-                for (shown, headers) in [
+                for (displayed, headers) in [
                     ("nothing", String::new()),
                     ("Basic unasked", "Authorization: Basic eDp5\r\n".to_owned()),
                     ("nonsense", "Authorization: Digest x\r\n".to_owned()),
@@ -76,7 +76,7 @@ async fn all_refusals_of_a_kind_are_the_same_bytes() {
                     ("a part", "Range: bytes=0-1\r\n".to_owned()),
                 ] {
                     let answer = bytes(&bench, method, &format!("{phones}/{mac}.{extension}"), agent, &headers);
-                    challenged.entry(answer).or_default().push(format!("{method} {what}, {shown}"));
+                    challenged.entry(answer).or_default().push(format!("{method} {what}, {displayed}"));
                 }
             }
         }

@@ -253,16 +253,16 @@ async fn a_foreign_page_gets_nothing() {
          Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nAuthorization: {bearer}\r\n\
          Cookie: token={token}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
-    let mut said = upgrade.into_bytes();
+    let mut request = upgrade.into_bytes();
     for message in
         [json!({ "mt": "Hello", "api": "gangway" }), json!({ "mt": "Settings", "api": "gangway", "scope": "instance" })]
     {
         let text = message.to_string();
         // A text frame with a mask of zeros.
-        said.extend([0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
-        said.extend(text.as_bytes());
+        request.extend([0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0]);
+        request.extend(text.as_bytes());
     }
-    let heard = raw::exchange(raw::address(&bench), &said);
-    assert!(heard.starts_with("HTTP/1.1 101"), "{heard}");
-    assert!(!heard.contains("Result") && !heard.contains("version"), "{heard}");
+    let response = raw::exchange(raw::address(&bench), &request);
+    assert!(response.starts_with("HTTP/1.1 101"), "{response}");
+    assert!(!response.contains("Result") && !response.contains("version"), "{response}");
 }

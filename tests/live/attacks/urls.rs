@@ -9,7 +9,7 @@ use gangway_sim::{pbx::AppObject, sip_phone::SipPhone, snom_phone, users::Provis
 use serde_json::{Value, json};
 
 use crate::support::{
-    bench::{Bench, TITLE, world},
+    bench::{Bench, TITLE, simulation},
     gateway::Gateway,
     http, mac,
     options::{DOMAIN, INSTANCE, Options, PASSWORD},
@@ -30,27 +30,27 @@ fn base(gateway: &Gateway, host: &str) -> String {
 
 fn connect(bench: &Bench, app: &str, host: &str) {
     let url = format!("http://{host}:{}/{DOMAIN}/{INSTANCE}/{app}", bench.gateway.port());
-    bench.world.pbx.add_app(AppObject::new(app, &url, PASSWORD).connected().granting("devices-api"));
+    bench.simulation.pbx.add_app(AppObject::new(app, &url, PASSWORD).connected().granting("devices-api"));
 }
 
 /// Starts a gateway with these lines for its instance (`{port}` is its own port) and with app objects at these hosts.
 async fn bench(instance: &str, yealink: &str, snom: Option<&str>) -> Bench {
     let providers: &[&str] = if snom.is_some() { &["yealink", "snom"] } else { &["yealink"] };
-    let world = world().providers(providers).users(4).start().await.unwrap();
+    let simulation = simulation().providers(providers).users(4).start().await.unwrap();
     let options = Options { pnp: "listen = \"127.0.0.1:0\"".to_owned(), ..Options::default() };
-    let mut gateway = Gateway::start(&world, options).await;
+    let mut gateway = Gateway::start(&simulation, options).await;
     if !instance.is_empty() {
         let mut options = gateway.options().clone();
         options.instance = instance.replace("{port}", &gateway.port().to_string());
         gateway.restart_with(options).await;
     }
-    let bench = Bench { gateway, world };
+    let bench = Bench { gateway, simulation };
     connect(&bench, "gangway-admin", "127.0.0.1");
     connect(&bench, "gangway-yealink", yealink);
     if let Some(host) = snom {
         connect(&bench, "gangway-snom", host);
     }
-    bench.world.wait_gateway().await.unwrap();
+    bench.simulation.wait_gateway().await.unwrap();
     bench
 }
 
@@ -110,37 +110,37 @@ async fn command(bench: &Bench, arguments: &[&str]) -> String {
 }
 
 /// Queries every source of the URL; returns the base of each, without the token.
-async fn told(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
+async fn urls_shown(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
     let mac = one.mac;
     let record = bench.records().phone(mac).unwrap();
     let token = format!("{}/", record.token.expose());
     let bare = |url: &str| url.strip_suffix(&token).unwrap_or_else(|| panic!("no token in {url}")).to_owned();
-    let mut told = Vec::new();
+    let mut urls_shown = Vec::new();
 
     let target = match one.vendor {
-        "yealink" => bench.world.rps.target(mac),
-        _ => bench.world.sraps.target(mac),
+        "yealink" => bench.simulation.rps.target(mac),
+        _ => bench.simulation.sraps.target(mac),
     };
     let target = target.expect("it has an entry at its redirect service");
-    told.push(("redirect entry", bare(&target)));
-    told.push(("redirect entry on record", bare(record.redirect_entry.as_ref().unwrap().url.expose())));
+    urls_shown.push(("redirect entry", bare(&target)));
+    urls_shown.push(("redirect entry on record", bare(record.redirect_entry.as_ref().unwrap().url.expose())));
 
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let sip = SipPhone::start(&bench.world.host(), ip, mac, "X", "1").await.unwrap();
-    let by_pnp = sip.ask(&bench.world.host(), bench.gateway.pnp()).await.unwrap().expect("it is told a URL");
-    told.push(("SIP PnP", bare(&by_pnp)));
+    let sip = SipPhone::start(&bench.simulation.host(), ip, mac, "X", "1").await.unwrap();
+    let by_pnp = sip.ask(&bench.simulation.host(), bench.gateway.pnp()).await.unwrap().expect("it is told a URL");
+    urls_shown.push(("SIP PnP", bare(&by_pnp)));
 
     let (url, agent) = (format!("{target}{}", one.file), one.agent.clone());
     let file = actix_web::web::block(move || http::get(&url, &agent)).await.unwrap();
     assert_eq!(file.status, 200, "{file:?}");
-    told.push(("file", named(&file.text(), one.line)));
+    urls_shown.push(("file", named(&file.text(), one.line)));
 
     let mac = mac.to_string();
-    told.push(("gangway render", named(&command(bench, &["render", "--mac", &mac]).await, one.line)));
-    let shown: Value = serde_json::from_str(&command(bench, &["phones", "show", &mac, "--json"]).await).unwrap();
-    told.push(("gangway phones show --json", shown["url"].as_str().unwrap().to_owned()));
+    urls_shown.push(("gangway render", named(&command(bench, &["render", "--mac", &mac]).await, one.line)));
+    let answer: Value = serde_json::from_str(&command(bench, &["phones", "show", &mac, "--json"]).await).unwrap();
+    urls_shown.push(("gangway phones show --json", answer["url"].as_str().unwrap().to_owned()));
     let text = command(bench, &["phones", "show", &mac]).await;
-    told.push((
+    urls_shown.push((
         "gangway phones show",
         text.split("Comes to").nth(1).unwrap().split_whitespace().next().unwrap().into(),
     ));
@@ -152,18 +152,18 @@ async fn told(bench: &Bench, one: &One) -> Vec<(&'static str, String)> {
         assert!(dhcp.starts_with(&url), "the DHCP text {dhcp} tells another URL than {url}");
         url
     };
-    told.push(("gangway vendors --json", of_vendor(&vendor)));
+    urls_shown.push(("gangway vendors --json", of_vendor(&vendor)));
 
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
-    let shown = page.ask("Phone", json!({ "mac": mac })).await;
-    told.push(("page: phone", shown["phone"]["manualUrl"].as_str().unwrap().to_owned()));
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
+    let answer = page.ask("Phone", json!({ "mac": mac })).await;
+    urls_shown.push(("page: phone", answer["phone"]["manualUrl"].as_str().unwrap().to_owned()));
     let vendors = page.rows("Vendors", json!({ "vendor": one.vendor }), "vendors").await;
-    told.push(("page: vendor", of_vendor(&vendors[0])));
+    urls_shown.push(("page: vendor", of_vendor(&vendors[0])));
     let script = Script::new(&bench.gateway, one.vendor, TokenScope::Read).await;
-    let shown = script.json(&format!("/phones/{mac}")).await;
-    told.push(("REST: phone", shown["phone"]["manualUrl"].as_str().unwrap().to_owned()));
-    told.push(("REST: vendor", of_vendor(&script.json(&format!("/vendors/{}", one.vendor)).await)));
-    told
+    let answer = script.json(&format!("/phones/{mac}")).await;
+    urls_shown.push(("REST: phone", answer["phone"]["manualUrl"].as_str().unwrap().to_owned()));
+    urls_shown.push(("REST: vendor", of_vendor(&script.json(&format!("/vendors/{}", one.vendor)).await)));
+    urls_shown
 }
 
 /// Provisions the phone as a user and waits for its redirect entry.
@@ -187,8 +187,12 @@ async fn every_way_tells_the_same_url() {
         for (one, host) in [(yealink(), yealink_base), (snom_phone(), snom_base)] {
             provisioned(&bench, &one).await;
             let expected = base(&bench.gateway, host);
-            for (way, told) in told(&bench, &one).await {
-                assert_eq!(told, expected, "{way} of {} with {instance:?}, {yealink_app}, {snom_app}", one.vendor);
+            for (way, urls_shown) in urls_shown(&bench, &one).await {
+                assert_eq!(
+                    urls_shown, expected,
+                    "{way} of {} with {instance:?}, {yealink_app}, {snom_app}",
+                    one.vendor
+                );
             }
         }
     }
@@ -202,12 +206,12 @@ async fn one_providers_app_object_moves_its_own_phones_alone() {
     for one in [&yealink, &snom_phone] {
         provisioned(&bench, one).await;
     }
-    let registered = bench.world.rps.calls("registerDeviceWithUniqueUrl").len();
-    let servers = bench.world.rps.board().read(|state| state.servers.clone());
+    let registered = bench.simulation.rps.calls("registerDeviceWithUniqueUrl").len();
+    let servers = bench.simulation.rps.board().read(|state| state.servers.clone());
     let old = bench.records().phone(yealink.mac).unwrap();
 
-    bench.world.pbx.edit_app("gangway-snom", |app| app.url = app.url.replace(before, after));
-    bench.world.pbx.drop_link("gangway-snom");
+    bench.simulation.pbx.edit_app("gangway-snom", |app| app.url = app.url.replace(before, after));
+    bench.simulation.pbx.drop_link("gangway-snom");
 
     let moved = base(&bench.gateway, after);
     bench
@@ -217,15 +221,19 @@ async fn one_providers_app_object_moves_its_own_phones_alone() {
                 && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with(&moved))
         })
         .await;
-    for (way, told) in told(&bench, &snom_phone).await {
-        assert_eq!(told, moved, "{way} of the Snom phone");
+    for (way, urls_shown) in urls_shown(&bench, &snom_phone).await {
+        assert_eq!(urls_shown, moved, "{way} of the Snom phone");
     }
     let stays = base(&bench.gateway, before);
-    for (way, told) in told(&bench, &yealink).await {
-        assert_eq!(told, stays, "{way} of the Yealink phone");
+    for (way, urls_shown) in urls_shown(&bench, &yealink).await {
+        assert_eq!(urls_shown, stays, "{way} of the Yealink phone");
     }
-    assert_eq!(bench.world.rps.calls("registerDeviceWithUniqueUrl").len(), registered, "it was not registered again");
-    assert_eq!(bench.world.rps.board().read(|state| state.servers.clone()), servers);
+    assert_eq!(
+        bench.simulation.rps.calls("registerDeviceWithUniqueUrl").len(),
+        registered,
+        "it was not registered again"
+    );
+    assert_eq!(bench.simulation.rps.board().read(|state| state.servers.clone()), servers);
     let new = bench.records().phone(yealink.mac).unwrap();
     assert_eq!(new.redirect_entry, old.redirect_entry);
 }
@@ -235,7 +243,7 @@ async fn one_providers_app_object_moves_its_own_phones_alone() {
 #[actix_rt::test]
 async fn a_provider_without_an_app_object_has_no_url_and_every_way_says_so() {
     let bench = bench("", "127.0.0.1", None).await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     page.until_devices().await;
     let mac = snom(3);
     let file = bench.gateway.config().with_file_name("snom.csv");
@@ -243,9 +251,9 @@ async fn a_provider_without_an_app_object_has_no_url_and_every_way_says_so() {
     command(&bench, &["phones", "import", file.to_str().unwrap(), "--category", "1"]).await;
     let says = |error: &str| error.contains("create the app object gangway-snom");
     bench.records().wait_phone(mac, "the reason", |phone| phone.redirect.error.as_deref().is_some_and(says)).await;
-    let shown = page.ask("Phone", json!({ "mac": mac })).await;
-    assert_eq!(shown["phone"]["manualUrl"], Value::Null, "{shown}");
-    assert!(says(shown["phone"]["urlProblem"].as_str().unwrap()), "{shown}");
+    let answer = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(answer["phone"]["manualUrl"], Value::Null, "{answer}");
+    assert!(says(answer["phone"]["urlProblem"].as_str().unwrap()), "{answer}");
     let text = command(&bench, &["phones", "show", &mac.to_string()]).await;
     assert!(text.contains("not known") && says(&text), "{text}");
     let vendors = command(&bench, &["vendors", "snom"]).await;
@@ -257,8 +265,8 @@ async fn a_provider_without_an_app_object_has_no_url_and_every_way_says_so() {
     // After the app object is created, the phone continues without intervention.
     connect(&bench, "gangway-snom", "127.0.0.1");
     bench.records().wait_redirect(mac, RedirectState::Redirected).await;
-    let shown = page.ask("Phone", json!({ "mac": mac })).await;
-    assert_eq!(shown["phone"]["manualUrl"], base(&bench.gateway, "127.0.0.1"), "{shown}");
+    let answer = page.ask("Phone", json!({ "mac": mac })).await;
+    assert_eq!(answer["phone"]["manualUrl"], base(&bench.gateway, "127.0.0.1"), "{answer}");
 }
 
 /// Two PBXs name different URLs for one provider. Its phones stay, other providers are not affected, and the conflict
@@ -269,26 +277,26 @@ async fn a_conflict_is_shown_and_concerns_one_provider() {
     let bench = bench("", before, Some(before)).await;
     let (yealink, snom_phone) = (yealink(), snom_phone());
     provisioned(&bench, &yealink).await;
-    let slave = bench.world.add_pbx("slave").await.unwrap();
+    let slave = bench.simulation.add_pbx("slave").await.unwrap();
     let url = format!("http://{other}:{}/{DOMAIN}/{INSTANCE}/gangway-yealink", bench.gateway.port());
     slave.add_app(AppObject::new("gangway-yealink", &url, PASSWORD).connected().granting("devices-api"));
 
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     let conflict = async {
         loop {
-            let shown = page.ask("Phone", json!({ "mac": yealink.mac })).await;
-            if let Some(problem) = shown["phone"]["urlProblem"].as_str() {
+            let answer = page.ask("Phone", json!({ "mac": yealink.mac })).await;
+            if let Some(problem) = answer["phone"]["urlProblem"].as_str() {
                 return problem.to_owned();
             }
         }
     };
-    let problem = tokio::time::timeout(crate::support::records::PATIENCE, conflict).await.expect("a conflict");
+    let problem = tokio::time::timeout(crate::support::records::TIMEOUT, conflict).await.expect("a conflict");
     assert!(problem.contains("gangway-yealink") && HOSTS.iter().all(|host| problem.contains(host)), "{problem}");
     provisioned(&bench, &snom_phone).await;
     let stays = base(&bench.gateway, before);
     for one in [&yealink, &snom_phone] {
-        for (way, told) in told(&bench, one).await {
-            assert_eq!(told, stays, "{way} of {}", one.vendor);
+        for (way, urls_shown) in urls_shown(&bench, one).await {
+            assert_eq!(urls_shown, stays, "{way} of {}", one.vendor);
         }
     }
     let text = command(&bench, &["phones", "show", &yealink.mac.to_string()]).await;

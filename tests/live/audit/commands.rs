@@ -9,7 +9,7 @@ use gangway_sim::yealink_phone::model;
 
 use super::{Audit, tables::dump};
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::{DOMAIN, INSTANCE, Options},
 };
@@ -76,7 +76,7 @@ fn commands() -> Vec<String> {
     found
 }
 
-fn said(done: &Output) -> String {
+fn output_of(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
@@ -92,10 +92,10 @@ async fn every_command_that_changes_something_is_written_down() {
         instance: "phone_url = \"https://gw.example.com/\"".into(),
         ..Options::default()
     };
-    let mut bench = Bench::start_in(world().users(9).start().await.unwrap(), options).await;
+    let mut bench = Bench::start_in(simulation().users(9).start().await.unwrap(), options).await;
     let phone = mac(1);
     bench.provisioned(phone, "user1").await;
-    let _phone = bench.world.add_phone(phone, model::T46U);
+    let _phone = bench.simulation.add_phone(phone, model::T46U);
     let (data, config) = (bench.gateway.data(), bench.gateway.config());
     let filled = |arguments: &[&str]| -> Vec<String> {
         let (file, new) = (table.display().to_string(), here.path().join("new.zip").display().to_string());
@@ -114,7 +114,7 @@ async fn every_command_that_changes_something_is_written_down() {
     for command in commands() {
         if let Does::Changes(arguments, deed) = does(&command) {
             let done = run(&command, &filled(arguments));
-            assert!(done.status.success(), "{command}: {}", said(&done));
+            assert!(done.status.success(), "{command}: {}", output_of(&done));
             audit.assert_has(&command, deed, me).await;
         }
     }
@@ -126,7 +126,7 @@ async fn every_command_that_changes_something_is_written_down() {
         if let Does::Looks(arguments) = does(&command) {
             let before = dump(&data.join("gangway.db")).await;
             let done = run(&command, &filled(arguments));
-            assert!(done.status.success() || command == "check", "{command}: {}", said(&done));
+            assert!(done.status.success() || command == "check", "{command}: {}", output_of(&done));
             let after = dump(&data.join("gangway.db")).await;
             let changed: BTreeSet<&String> =
                 before.keys().filter(|table| before.get(*table) != after.get(*table)).collect();
@@ -152,7 +152,7 @@ async fn every_command_that_changes_something_is_written_down() {
     ];
     for (command, arguments, deeds) in steps {
         let done = run(command, &arguments);
-        assert_eq!(done.status.success(), command != "serve", "{command}: {}", said(&done));
+        assert_eq!(done.status.success(), command != "serve", "{command}: {}", output_of(&done));
         let store = Store::open(&data, Arc::new(SystemClock), &Tasks::new()).await.unwrap();
         let instance = store.instance(DOMAIN, INSTANCE).await.unwrap();
         let what = format!("{command} {arguments:?}");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Audit;
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::Options,
     page::Page,
@@ -78,10 +78,10 @@ fn deed(action: Action) -> &'static str {
 
 #[actix_rt::test]
 async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
-    let bench = Bench::start_in(world().users(9).start().await.unwrap(), Options::default()).await;
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), Options::default()).await;
     let first = mac(1);
     bench.installed(first, model::T46U, "user1").await;
-    let mut page = Page::open(&bench.world, &bench.gateway.socket_url()).await;
+    let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     page.until_devices().await;
     let records = bench.records();
     let mut audit = Audit::new(&records.store, records.instance).await;
@@ -103,15 +103,15 @@ async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
     }
 
     // Actions on a phone: a new code for one that Devices no longer knows, nothing for a removed one.
-    bench.world.devices.forget(&first.to_string());
+    bench.simulation.devices.forget(&first.to_string());
     records.wait_phone(first, "removed in Devices", |phone| phone.devices.state == DevicesState::NotInDomain).await;
     let mut actions = Action::ALL.to_vec();
     actions.sort_by_key(|action| (*action != Action::NewCode, *action == Action::Remove));
     for action in actions {
         page.act(first, action.name(), json!({ "category": "1" })).await;
         audit.assert_has(action.name(), deed(action), ANNA).await;
-        let told =
+        let reported =
             page.timeline(first).await.iter().any(|entry| entry["text"].as_str().unwrap().contains(deed(action)));
-        assert!(told, "{action:?} is not in the phone's time line");
+        assert!(reported, "{action:?} is not in the phone's time line");
     }
 }

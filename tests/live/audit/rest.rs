@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Audit;
 use crate::support::{
-    bench::{Bench, world},
+    bench::{Bench, simulation},
     mac,
     options::Options,
     page::Page,
@@ -41,9 +41,9 @@ fn change(route: &Route) -> (&'static str, Value, u16, &'static str) {
 
 #[actix_rt::test]
 async fn every_change_by_rest_is_written_down() {
-    let bench = Bench::start_in(world().users(9).start().await.unwrap(), Options::default()).await;
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), Options::default()).await;
     bench.installed(mac(1), model::T46U, "user1").await;
-    Page::open(&bench.world, &bench.gateway.socket_url()).await.until_devices().await;
+    Page::open(&bench.simulation, &bench.gateway.socket_url()).await.until_devices().await;
     let script = Script::new(&bench.gateway, "robot", TokenScope::Write).await;
     let records = bench.records();
     let mut audit = Audit::new(&records.store, records.instance).await;

@@ -11,7 +11,7 @@ use gangway_sim::{
 };
 use serde_json::{Value, json};
 
-use super::Scene;
+use super::Fixture;
 use crate::support::{http, page::Page};
 
 /// Passwords that Devices deploys for services other than the PBX.
@@ -25,7 +25,7 @@ const MISTYPED: &str = "M4rk-mistyped-secret-0c0c";
 /// Prefix of the tokens issued by the simulated cloud.
 const CLOUD_TOKEN: &str = "of-the-simulator";
 
-impl Scene {
+impl Fixture {
     pub fn further_marks(&mut self) {
         for (name, secret) in [
             ("the TURN password", TURN),
@@ -46,7 +46,7 @@ impl Scene {
         let media = json!({ "type": "MEDIA", "turnServer": "turn.example.com", "turnUsername": "turner", "turnPassword": TURN });
         let alarm = json!({ "type": "ALARM_SERVER", "logUrl": "https://log.example.com/", "logUser": "logger", "logPassword": LOG_SERVER });
         for content in [media, alarm] {
-            self.world.devices.push_item(&ConfigItem { categories: Vec::new(), content });
+            self.simulation.devices.push_item(&ConfigItem { categories: Vec::new(), content });
         }
     }
 
@@ -55,7 +55,7 @@ impl Scene {
         assert_eq!(answer.get("error"), None, "{answer}");
     }
 
-    async fn told(&mut self, page: &mut Page, what: &str, mac: Mac) {
+    async fn read_page(&mut self, page: &mut Page, what: &str, mac: Mac) {
         for message in ["Phone", "History", "Config", "Diff", "Notices"] {
             for part in page.parts(message, json!({ "mac": mac, "count": 500 })).await {
                 self.out.add(format!("admin page: {message}, {what}"), part.to_string());
@@ -67,25 +67,25 @@ impl Scene {
     /// secret.
     pub async fn snom(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
-        let mut page = Page::open(&self.world, &url).await;
-        let _ = self.world.pbx.add_user(gangway_sim::pbx::PbxUser::new("snommer", "Snom User", SNOM_USER));
+        let mut page = Page::open(&self.simulation, &url).await;
+        let _ = self.simulation.pbx.add_user(gangway_sim::pbx::PbxUser::new("snommer", "Snom User", SNOM_USER));
         let answer =
-            self.world.users.provision(ProvisionRequest::new(&mac.to_string(), "snommer", "Snom")).await.unwrap();
+            self.simulation.users.provision(ProvisionRequest::new(&mac.to_string(), "snommer", "Snom")).await.unwrap();
         assert!(answer.ok, "{:?}", answer.error);
         let record = self.records.wait_redirect(mac, RedirectState::Redirected).await;
         self.marks.add("the Snom's token", record.token.expose());
         self.marks.add("the Snom's own password", record.own.password.expose());
-        let phone = self.world.add_snom_phone(mac, snom_phone::model::D785);
+        let phone = self.simulation.add_snom_phone(mac, snom_phone::model::D785);
         assert!(phone.boot().await.unwrap().registered);
         phone.poll_once().await.unwrap();
-        self.told(&mut page, "Snom", mac).await;
+        self.read_page(&mut page, "Snom", mac).await;
 
         self.set(&mut page, json!({ "redirect.snom.password": MISTYPED })).await;
         page.act(mac, "redirect-again", json!({})).await;
         self.records.wait_phone(mac, "SRAPS refuses", |phone| phone.redirect.error.is_some()).await;
-        self.told(&mut page, "SRAPS refuses", mac).await;
+        self.read_page(&mut page, "SRAPS refuses", mac).await;
 
-        let older = SnomRps::start(&self.world.host(), "snom-rps", SNOM_RPS).await.unwrap();
+        let older = SnomRps::start(&self.simulation.host(), "snom-rps", SNOM_RPS).await.unwrap();
         self.set(
             &mut page,
             json!({
@@ -99,14 +99,14 @@ impl Scene {
         self.set(&mut page, json!({ "redirect.snom.password": MISTYPED })).await;
         page.act(mac, "redirect-again", json!({})).await;
         self.records.wait_phone(mac, "the older interface refuses", |phone| phone.redirect.error.is_some()).await;
-        self.told(&mut page, "Snom's older interface refuses", mac).await;
+        self.read_page(&mut page, "Snom's older interface refuses", mac).await;
     }
 
     /// Uses Yealink's current cloud with a phone that requires a serial number, and with a wrong secret.
     pub async fn ymcs(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
-        let mut page = Page::open(&self.world, &url).await;
-        let cloud = Ymcs::start(&self.world.host(), "access-key", YMCS).await.unwrap();
+        let mut page = Page::open(&self.simulation, &url).await;
+        let cloud = Ymcs::start(&self.simulation.host(), "access-key", YMCS).await.unwrap();
         self.set(
             &mut page,
             json!({
@@ -115,17 +115,21 @@ impl Scene {
             }),
         )
         .await;
-        let answer =
-            self.world.users.provision(ProvisionRequest::new(&mac.to_string(), "marked", "Yealink")).await.unwrap();
+        let answer = self
+            .simulation
+            .users
+            .provision(ProvisionRequest::new(&mac.to_string(), "marked", "Yealink"))
+            .await
+            .unwrap();
         self.records.wait_redirect(mac, RedirectState::Refused).await;
         assert!(!cloud.paths().is_empty(), "the cloud was asked");
         self.out.add("ProvisioningPhoneResult of YMCS", answer.raw.to_string());
-        self.told(&mut page, "YMCS wants a serial number", mac).await;
+        self.read_page(&mut page, "YMCS wants a serial number", mac).await;
         self.set(&mut page, json!({ "redirect.yealink.password": MISTYPED })).await;
         page.act(mac, "redirect-again", json!({})).await;
         let tested = page.ask("RedirectTest", json!({ "vendor": "yealink" })).await;
         self.out.add("admin page: RedirectTest of YMCS", tested.to_string());
-        self.told(&mut page, "YMCS refuses", mac).await;
+        self.read_page(&mut page, "YMCS refuses", mac).await;
     }
 
     /// Rotates the phone's credentials and lets the phone use the new ones.
@@ -141,7 +145,7 @@ impl Scene {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(crate::support::records::PATIENCE, used).await.expect("the new credentials are used");
+        tokio::time::timeout(crate::support::records::TIMEOUT, used).await.expect("the new credentials are used");
     }
 
     /// Imports a table with passwords, including invalid lines.
@@ -178,7 +182,7 @@ impl Scene {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(crate::support::records::PATIENCE, known).await.expect("the token is known");
+        tokio::time::timeout(crate::support::records::TIMEOUT, known).await.expect("the token is known");
         let mut answers = Vec::new();
         for route in ROUTES.into_iter().flatten().filter(|route| route.method == "GET") {
             let path = route.path.replace("{mac}", &mac.to_string()).replace("{vendor}", "yealink");
@@ -215,7 +219,7 @@ impl Scene {
             self.out.add(name, format!("{:?}{}", answer.headers, answer.text()));
         }
         let url = format!("ws://{}/example.com/gangway", self.site.http);
-        let mut page = Page::open(&self.world, &url).await;
+        let mut page = Page::open(&self.simulation, &url).await;
         let values = json!({ "ldap_password": broken, "phone_admin_password": broken });
         let refused = page.ask("SettingsSet", json!({ "scope": "instance", "values": values })).await;
         assert!(refused["error"].is_string(), "{refused}");

@@ -10,15 +10,15 @@ use gangway::{phone::facet::RedirectState, settings::Scope, store::HistoryFilter
 use gangway_base::mac::Mac;
 use gangway_sim::{
     pbx::PbxUser,
+    simulation::Simulation,
     users::ProvisionRequest,
-    world::World,
     yealink_phone::{YealinkPhone, model},
 };
 use serde_json::{Value, json};
 
 use self::marks::Marks;
 use crate::support::{
-    bench::{TITLE, comes_up, world},
+    bench::{TITLE, comes_up, simulation},
     bundle::unpack,
     http, mac,
     options::{Options, PASSWORD},
@@ -80,23 +80,23 @@ impl Let {
     }
 }
 
-struct Scene {
+struct Fixture {
     // Dropped before its directory.
     process: Process,
-    world: World,
+    simulation: Simulation,
     site: Site,
     records: Records,
     marks: Marks,
     out: Let,
 }
 
-impl Scene {
+impl Fixture {
     async fn start() -> Self {
-        let world = world().providers(&["yealink", "snom"]).start().await.unwrap();
-        let _ = world.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
-        world.devices.set_admin_password(ADMIN);
-        world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), RPS.into()));
-        let mut options = Options::default().redirecting(&world);
+        let simulation = simulation().providers(&["yealink", "snom"]).start().await.unwrap();
+        let _ = simulation.pbx.add_user(PbxUser::new("marked", CONTROL, USER));
+        simulation.devices.set_admin_password(ADMIN);
+        simulation.rps.board().change(|rps| rps.accounts.insert(Simulation::RPS_USER.into(), RPS.into()));
+        let mut options = Options::default().redirecting(&simulation);
         for setting in &mut options.settings {
             if setting.0 == "redirect.yealink.password" {
                 setting.1 = RPS.into();
@@ -109,8 +109,8 @@ impl Scene {
         site.log_everything();
         let records = site.records(&options).await;
         let process = site.serve();
-        world.connect_gateway(&site.url());
-        world.wait_gateway().await.unwrap();
+        simulation.connect_gateway(&site.url());
+        simulation.wait_gateway().await.unwrap();
         let mut marks = Marks::default();
         for (name, secret) in [
             ("the user's password", USER),
@@ -118,34 +118,34 @@ impl Scene {
             ("the shared bootstrap password", SHARED),
             ("the phones' admin password", ADMIN),
             ("the redirect account's password", RPS),
-            ("Snom's secret", World::SRAPS_SECRET),
+            ("Snom's secret", Simulation::SRAPS_SECRET),
             ("the passphrase", PASSPHRASE),
             ("an upload", UPLOAD),
             ("the app objects' password", PASSWORD),
         ] {
             marks.add(name, secret);
         }
-        let mut scene = Self { world, site, process, records, marks, out: Let::default() };
-        scene.further_marks();
-        scene.deploy();
-        scene
+        let mut fixture = Self { simulation, site, process, records, marks, out: Let::default() };
+        fixture.further_marks();
+        fixture.deploy();
+        fixture
     }
 
     /// Installs a phone up to its first registration, and collects its individual secrets.
     async fn installed(&mut self, mac: Mac, user: &str) -> YealinkPhone {
-        let code = self.world.devices.make_code(1, false);
+        let code = self.simulation.devices.make_code(1, false);
         self.marks.add("the provisioning code", &code);
         let request = ProvisionRequest { code: Some(code), ..ProvisionRequest::new(&mac.to_string(), user, TITLE) };
-        let answer = self.world.users.provision(request).await.unwrap();
+        let answer = self.simulation.users.provision(request).await.unwrap();
         assert!(answer.ok, "{:?}", answer.error);
         self.out.add("ProvisioningPhoneResult", answer.raw.to_string());
         self.records.wait_redirect(mac, RedirectState::Redirected).await;
-        let phone = self.world.add_phone(mac, model::T46U);
+        let phone = self.simulation.add_phone(mac, model::T46U);
         comes_up(&phone).await;
         let record = self.records.wait_done(mac).await;
         phone.poll_once().await.unwrap();
         self.records.wait_phone(mac, "the window is closed", |phone| phone.window.closed.is_some()).await;
-        let sysclient = self.world.devices.board().read(|state| state.devices[&mac.to_string()].password.clone());
+        let sysclient = self.simulation.devices.board().read(|state| state.devices[&mac.to_string()].password.clone());
         self.marks.add("the sysclient password", &sysclient);
         self.marks.add("the token", record.token.expose());
         self.marks.add("the phone's own password", record.own.password.expose());
@@ -177,8 +177,8 @@ impl Scene {
     /// Uses all functions of the page, including revealing a secret to a user.
     async fn page(&mut self, mac: Mac) {
         let url = format!("ws://{}/example.com/gangway", self.site.http);
-        let mut page = Page::open(&self.world, &url).await;
-        let mut told = Vec::new();
+        let mut page = Page::open(&self.simulation, &url).await;
+        let mut answer = Vec::new();
         for (message, body) in [
             ("Hello", json!({})),
             ("Devices", json!({})),
@@ -196,9 +196,9 @@ impl Scene {
             ("RedirectTest", json!({ "vendor": "yealink" })),
         ] {
             let parts = page.parts(message, body).await;
-            told.extend(parts.into_iter().map(|part| (message, part)));
+            answer.extend(parts.into_iter().map(|part| (message, part)));
         }
-        let hidden: Vec<Value> = told
+        let hidden: Vec<Value> = answer
             .iter()
             .filter(|(message, _)| *message == "Config")
             .flat_map(|(_, part)| part["lines"].as_array().cloned().unwrap_or_default())
@@ -207,7 +207,7 @@ impl Scene {
         assert!(!hidden.is_empty(), "the file shows no masked line");
         for line in &hidden {
             let refused = page.ask("Reveal", json!({ "mac": mac, "line": line["n"] })).await;
-            told.push(("Reveal of a line", refused));
+            answer.push(("Reveal of a line", refused));
         }
         // Only secrets that gangway generated for the phone can be revealed, not those of the administrator.
         let own = self.records.store.phones().by_mac(self.records.instance, mac).unwrap().own.clone();
@@ -215,21 +215,21 @@ impl Scene {
         assert_eq!(revealed["password"], own.password.expose(), "{revealed}");
         let refused = page.ask("Reveal", json!({ "mac": mac, "what": "web" })).await;
         assert_eq!(refused["code"]["key"], "not-generated", "{refused}");
-        told.push(("Reveal of the web page's password", refused));
+        answer.push(("Reveal of the web page's password", refused));
         page.act(mac, "allow", json!({})).await;
         let timeline = page.timeline(mac).await;
         assert!(timeline.iter().any(|entry| entry["kind"] == "person"), "{timeline:?}");
-        told.push(("timeline", Value::Array(timeline)));
-        for (message, part) in told {
+        answer.push(("timeline", Value::Array(timeline)));
+        for (message, part) in answer {
             self.out.add(format!("admin page: {message}"), part.to_string());
         }
     }
 
     /// Provokes errors at the redirect service.
     async fn redirect_errors(&mut self, mac: Mac, user: &str) {
-        self.world.rps.board().change(|rps| rps.accounts.insert(World::RPS_USER.into(), "changed".into()));
+        self.simulation.rps.board().change(|rps| rps.accounts.insert(Simulation::RPS_USER.into(), "changed".into()));
         let request = ProvisionRequest::new(&mac.to_string(), user, TITLE);
-        let answer = self.world.users.provision(request).await.unwrap();
+        let answer = self.simulation.users.provision(request).await.unwrap();
         self.out.add("ProvisioningPhoneResult, redirect refused", answer.raw.to_string());
         self.records.wait_phone(mac, "the redirect error is recorded", |phone| phone.redirect.error.is_some()).await;
         let record = self.records.phone(mac).unwrap();
@@ -298,63 +298,63 @@ impl Scene {
 
 #[actix_rt::test]
 async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
-    let mut scene = Scene::start().await;
+    let mut fixture = Fixture::start().await;
     let (first, second, third) = (mac(1), mac(2), mac(3));
-    let phone = scene.installed(first, "marked").await;
+    let phone = fixture.installed(first, "marked").await;
     let file = phone
         .board()
         .read(|flash| flash.reports.iter().map(|report| format!("{:?}", report.files)).collect::<String>());
-    scene.refusals(first);
-    scene.page(first).await;
-    scene.installed(second, "user2").await;
-    scene
+    fixture.refusals(first);
+    fixture.page(first).await;
+    fixture.installed(second, "user2").await;
+    fixture
         .records
         .store
         .uploaded_files()
-        .save(scene.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes())
+        .save(fixture.records.phone(first).unwrap().id, "a.log", UPLOAD.as_bytes())
         .await
         .unwrap();
-    scene.rotated(first, &phone).await;
-    scene.snom(Mac::new([0x00, 0x04, 0x13, 0x12, 0x34, 1]).unwrap()).await;
-    let table = scene.imported(mac(6)).await;
-    scene.scripts(first, &table).await;
-    let refused = scene.site.run(&["settings", "set", "update_interval_minutes", USER]);
+    fixture.rotated(first, &phone).await;
+    fixture.snom(Mac::new([0x00, 0x04, 0x13, 0x12, 0x34, 1]).unwrap()).await;
+    let table = fixture.imported(mac(6)).await;
+    fixture.scripts(first, &table).await;
+    let refused = fixture.site.run(&["settings", "set", "update_interval_minutes", USER]);
     assert!(!refused.status.success());
-    scene.commands(first);
-    let released = scene.site.run(&["phones", "release", &second.to_string()]);
-    scene.out.command("phones release", &released);
-    scene
+    fixture.commands(first);
+    let released = fixture.site.run(&["phones", "release", &second.to_string()]);
+    fixture.out.command("phones release", &released);
+    fixture
         .records
         .store
         .settings()
-        .set_one(scene.records.instance, &Scope::Phone(first), "ldap_password", Some(&LDAP.into()))
+        .set_one(fixture.records.instance, &Scope::Phone(first), "ldap_password", Some(&LDAP.into()))
         .await
         .unwrap();
     phone.poll_once().await.unwrap();
-    scene.redirect_errors(third, "user3").await;
-    scene.ymcs(mac(4)).await;
-    let words = scene.site.data().with_file_name("words");
+    fixture.redirect_errors(third, "user3").await;
+    fixture.ymcs(mac(4)).await;
+    let words = fixture.site.data().with_file_name("words");
     fs::write(&words, PASSPHRASE).unwrap();
-    let backup = scene.site.data().with_file_name("site.backup");
-    let made = scene.site.run(&["backup", backup.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()]);
-    scene.out.command("backup", &made);
-    let key = fs::read_to_string(scene.site.data().join("seal.key")).unwrap();
-    scene.marks.add("the sealing key", key.trim().split(' ').next_back().unwrap());
-    let rotated = scene.site.run(&["keys", "rotate"]);
-    scene.out.command("keys rotate", &rotated);
-    let key = fs::read_to_string(scene.site.data().join("seal.key")).unwrap();
-    scene.marks.add("the new sealing key", key.trim().split(' ').next_back().unwrap());
-    scene.records_and_debug().await;
-    scene.debug_of_instances();
+    let backup = fixture.site.data().with_file_name("site.backup");
+    let made = fixture.site.run(&["backup", backup.to_str().unwrap(), "--passphrase-file", words.to_str().unwrap()]);
+    fixture.out.command("backup", &made);
+    let key = fs::read_to_string(fixture.site.data().join("seal.key")).unwrap();
+    fixture.marks.add("the sealing key", key.trim().split(' ').next_back().unwrap());
+    let rotated = fixture.site.run(&["keys", "rotate"]);
+    fixture.out.command("keys rotate", &rotated);
+    let key = fs::read_to_string(fixture.site.data().join("seal.key")).unwrap();
+    fixture.marks.add("the new sealing key", key.trim().split(' ').next_back().unwrap());
+    fixture.records_and_debug().await;
+    fixture.debug_of_instances();
     for page in ["/metrics", "/readyz", "/healthz", "/debug"] {
-        scene.out.add(page, get(scene.site.ops, page).unwrap());
+        fixture.out.add(page, get(fixture.site.ops, page).unwrap());
     }
-    scene.out.files(&scene.site.data());
-    scene.out.add("the backup", fs::read(&backup).unwrap());
-    let log = scene.process.log();
+    fixture.out.files(&fixture.site.data());
+    fixture.out.add("the backup", fs::read(&backup).unwrap());
+    let log = fixture.process.log();
     assert!(log.contains("TRACE"), "the log is at its most talkative");
-    scene.bundles(&log);
-    scene.out.add("the log", log);
+    fixture.bundles(&log);
+    fixture.out.add("the log", log);
 
     // Verify that the search finds values that are present: in the phone's file, and a name that is not secret.
     for (name, secret) in [("password", USER), ("admin password", ADMIN)] {
@@ -372,24 +372,24 @@ async fn no_secret_comes_out_anywhere_but_where_it_belongs() {
         "diagnostics --names: instance-1/phones.json",
     ] {
         let hit =
-            scene.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
+            fixture.out.out.iter().any(|(name, bytes)| name.contains(place) && !control.find(name, bytes).is_empty());
         assert!(hit, "the control is not found in {place}: the search would miss a secret there, too");
     }
     // A bundle with aliases does not contain names either.
-    let aliased: Vec<_> = scene.out.out.iter().filter(|(name, _)| name.starts_with("diagnostics: ")).collect();
+    let aliased: Vec<_> = fixture.out.out.iter().filter(|(name, _)| name.starts_with("diagnostics: ")).collect();
     assert!(aliased.iter().any(|(name, _)| name.contains("log-1.txt")), "the bundle has its log");
     let named: Vec<String> = aliased.iter().flat_map(|(name, bytes)| control.find(name, bytes)).collect();
     assert!(named.is_empty(), "names came out:\n{}", named.join("\n"));
     // Verify that planted secrets are found at each place where they could occur.
     for (name, secret) in [("the user's password", USER), ("the redirect account's password", RPS)] {
         for (place, bytes) in
-            scene.out.out.iter().filter(|(place, _)| place == "the log" || place.contains("gangway.db"))
+            fixture.out.out.iter().filter(|(place, _)| place == "the log" || place.contains("gangway.db"))
         {
             let planted = [bytes.as_slice(), secret.as_bytes()].concat();
-            let found = scene.marks.find(place, &planted);
+            let found = fixture.marks.find(place, &planted);
             assert!(found.iter().any(|hit| hit.contains(name)), "{name} is not found in {place}");
         }
     }
-    scene.out.assert_clean(&scene.marks);
-    assert_eq!(scene.process.terminate().1, Some(0));
+    fixture.out.assert_clean(&fixture.marks);
+    assert_eq!(fixture.process.terminate().1, Some(0));
 }

@@ -4,8 +4,8 @@ use gangway::phone::facet::RedirectState;
 use gangway_base::mac::Mac;
 use gangway_sim::{
     devices::DevicesState,
+    simulation::{Simulation, SimulationBuilder},
     users::{ProvisionAnswer, ProvisionRequest},
-    world::{World, WorldBuilder},
     yealink_phone::{YealinkModel, YealinkPhone},
 };
 
@@ -21,25 +21,25 @@ pub const TITLE: &str = "Yealink";
 /// The gateway and the simulators. The gateway is dropped first.
 pub struct Bench {
     pub gateway: Gateway,
-    pub world: World,
+    pub simulation: Simulation,
 }
 
 /// A simulated world that matches the gateways of these tests.
-pub fn world() -> WorldBuilder {
-    World::builder().domain(DOMAIN).instance(INSTANCE, PASSWORD)
+pub fn simulation() -> SimulationBuilder {
+    Simulation::builder().domain(DOMAIN).instance(INSTANCE, PASSWORD)
 }
 
 impl Bench {
     pub async fn start() -> Self {
-        Self::start_in(world().start().await.unwrap(), Options::default()).await
+        Self::start_in(simulation().start().await.unwrap(), Options::default()).await
     }
 
     /// Starts a gateway with options in a prepared world.
-    pub async fn start_in(world: World, options: Options) -> Self {
-        let gateway = Gateway::start(&world, options).await;
-        world.connect_gateway(&gateway.base());
-        world.wait_gateway().await.unwrap();
-        Self { gateway, world }
+    pub async fn start_in(simulation: Simulation, options: Options) -> Self {
+        let gateway = Gateway::start(&simulation, options).await;
+        simulation.connect_gateway(&gateway.base());
+        simulation.wait_gateway().await.unwrap();
+        Self { gateway, simulation }
     }
 
     pub fn records(&self) -> &Records {
@@ -53,7 +53,7 @@ impl Bench {
 
     /// Sends a request and returns the answer that Users receives.
     pub async fn ask(&self, request: ProvisionRequest) -> ProvisionAnswer {
-        self.world.users.provision(request).await.expect("Users gets an answer")
+        self.simulation.users.provision(request).await.expect("Users gets an answer")
     }
 
     /// Provisions and expects success.
@@ -66,7 +66,7 @@ impl Bench {
     pub async fn installed(&self, mac: Mac, model: YealinkModel, user: &str) -> YealinkPhone {
         self.provisioned(mac, user).await;
         self.records().wait_redirect(mac, RedirectState::Redirected).await;
-        let phone = self.world.add_phone(mac, model);
+        let phone = self.simulation.add_phone(mac, model);
         comes_up(&phone).await;
         self.records().wait_done(mac).await;
         phone
@@ -74,18 +74,18 @@ impl Bench {
 
     /// The URL that the redirection service returns to a phone.
     pub fn phone_url(&self, mac: Mac) -> String {
-        self.world.rps.target(mac).expect("the phone has an entry at the redirection service")
+        self.simulation.rps.target(mac).expect("the phone has an entry at the redirection service")
     }
 
     /// Waits until a phone has exactly one sysclient, with its whole configuration. A second code may create a second
     /// sysclient, which replaces the first.
     pub async fn wait_single_sysclient(&self, mac: Mac) {
-        wait_single_sysclient(&self.world, mac).await;
+        wait_single_sysclient(&self.simulation, mac).await;
     }
 
     /// Checks that the gateway wrote nothing to the PBX except device flags.
     pub fn assert_no_violation(&self) {
-        assert_eq!(self.world.pbx.violations(), Vec::<String>::new());
+        assert_eq!(self.simulation.pbx.violations(), Vec::<String>::new());
     }
 }
 
@@ -96,18 +96,18 @@ pub async fn comes_up(phone: &YealinkPhone) {
 }
 
 /// See [`Bench::wait_single_sysclient`].
-pub async fn wait_single_sysclient(world: &World, mac: Mac) {
+pub async fn wait_single_sysclient(simulation: &Simulation, mac: Mac) {
     let hwid = mac.to_string();
     let alone = |state: &DevicesState| {
         let mut own = state.connections.values().filter(|open| open.hw_id.as_deref() == Some(hwid.as_str()));
         let configured = own.next().is_some_and(|open| open.configured);
         (configured && own.next().is_none()).then_some(())
     };
-    if let Err(error) = world.devices.board().wait("one sysclient", alone).await {
-        let open = world.devices.board().read(|state| {
+    if let Err(error) = simulation.devices.board().wait("one sysclient", alone).await {
+        let open = simulation.devices.board().read(|state| {
             let own = state.connections.iter().filter(|(_, open)| open.hw_id.as_deref() == Some(hwid.as_str()));
             own.map(|(id, open)| (*id, open.proven, open.configured)).collect::<Vec<_>>()
         });
-        panic!("{error}; open (number, proven, configured): {open:?}; seen: {:#?}", world.devices.seen(&hwid));
+        panic!("{error}; open (number, proven, configured): {open:?}; seen: {:#?}", simulation.devices.seen(&hwid));
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Longer than any pause of the gateway, an unanswered call and the next call together.
-const PATIENCE: Duration = Duration::from_secs(100);
+const TIMEOUT: Duration = Duration::from_secs(100);
 
 /// The kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Proxy {
     /// Waits until a connection was affected by the fault.
     pub async fn met(&self, fault: Fault, who: &str) {
         let mut met = self.met.clone();
-        let seen = timeout(PATIENCE, met.wait_for(|met| met.contains(&fault))).await;
+        let seen = timeout(TIMEOUT, met.wait_for(|met| met.contains(&fault))).await;
         assert!(seen.is_ok_and(|seen| seen.is_ok()), "{who} has never been {fault:?}");
     }
 }
@@ -185,16 +185,16 @@ impl Link {
                     continue;
                 }
             };
-            let Some(said) = bytes.get(..count) else { return };
-            if !self.say(said, &mut to, is_neighbour).await {
+            let Some(message) = bytes.get(..count) else { return };
+            if !self.say(message, &mut to, is_neighbour).await {
                 return;
             }
         }
     }
 
     /// Returns false if the connection has ended.
-    async fn say(&mut self, mut said: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
-        while let Some(first) = said.get(..1) {
+    async fn say(&mut self, mut message: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
+        while let Some(first) = message.get(..1) {
             let fault = *self.fault.borrow_and_update();
             let result = match fault {
                 Fault::Silent => {
@@ -207,7 +207,7 @@ impl Link {
                 Fault::Trickling if is_neighbour => {
                     self.meets(fault);
                     let result = to.write_all(first).await;
-                    said = said.get(1..).unwrap_or_default();
+                    message = message.get(1..).unwrap_or_default();
                     tokio::select! {
                         () = sleep(Duration::from_secs(1)) => {}
                         _ = self.fault.changed() => {}
@@ -216,9 +216,9 @@ impl Link {
                 }
                 Fault::Garbage if is_neighbour => {
                     self.meets(fault);
-                    to.write_all(&noise(std::mem::take(&mut said).len())).await
+                    to.write_all(&noise(std::mem::take(&mut message).len())).await
                 }
-                _ => to.write_all(std::mem::take(&mut said)).await,
+                _ => to.write_all(std::mem::take(&mut message)).await,
             };
             if result.is_err() {
                 return false;

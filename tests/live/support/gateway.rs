@@ -16,7 +16,7 @@ use gangway_base::{
     clock::{SharedClock, SystemClock},
     tasks::Tasks,
 };
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 use tempfile::TempDir;
 use tracing_subscriber::{
     Layer,
@@ -48,8 +48,8 @@ struct Running {
 
 impl Gateway {
     /// Starts a gateway configured with the redirection service of `world`. The PBX is not connected yet.
-    pub async fn start(world: &World, options: Options) -> Self {
-        Self::start_with(options.redirecting(world)).await
+    pub async fn start(simulation: &Simulation, options: Options) -> Self {
+        Self::start_with(options.redirecting(simulation)).await
     }
 
     /// Starts a gateway with exactly these options.
@@ -224,14 +224,14 @@ static EXPECTED: AtomicBool = AtomicBool::new(false);
 
 /// Collects errors. `RUST_LOG=gangway=debug` prints the gateway's log.
 fn watch_the_log() {
-    let shown = std::env::var_os("RUST_LOG").map(|_| {
+    let log_guard = std::env::var_os("RUST_LOG").map(|_| {
         tracing_subscriber::fmt::layer()
             .with_test_writer()
             .with_filter(tracing_subscriber::EnvFilter::from_default_env())
     });
     let errors = Errors.with_filter(tracing_subscriber::filter::LevelFilter::ERROR);
     // Another test of this process may have installed its subscriber first; it collects for both.
-    let _ = tracing_subscriber::registry().with(errors).with(shown).try_init();
+    let _ = tracing_subscriber::registry().with(errors).with(log_guard).try_init();
 }
 
 struct Errors;

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use url::Url;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +64,10 @@ pub fn proven(method: &str, url: &str, headers: &[(&str, &str)], user: &str, pas
     let (realm, nonce) = (part("realm"), part("nonce"));
     let path = Url::parse(url).unwrap().path().to_owned();
     let secret = md5(&format!("{user}:{realm}:{password}"));
-    let asked = md5(&format!("{method}:{path}"));
+    let request_hash = md5(&format!("{method}:{path}"));
     // A digest answer is valid only once, so each request needs a new one.
     let cnonce = format!("{:016x}", rand::random::<u64>());
-    let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{asked}"));
+    let response = md5(&format!("{secret}:{nonce}:00000001:{cnonce}:auth:{request_hash}"));
     let authorization = format!(
         "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{path}\", qop=auth, nc=00000001, \
          cnonce=\"{cnonce}\", response=\"{response}\""
@@ -86,7 +86,7 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -
     let url = Url::parse(url).unwrap();
     let address = url.socket_addrs(|| None).unwrap();
     let mut stream = TcpStream::connect(&*address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let authority = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap());
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");

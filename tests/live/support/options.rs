@@ -8,7 +8,7 @@ use std::{
 
 use gangway::{phone::instance::InstanceId, settings::Scope, store::Store};
 use gangway_base::clock::ManualClock;
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 
 /// Log directives of every site.
 pub const LOG: &str = "info,gangway=debug";
@@ -59,20 +59,20 @@ impl Default for Options {
 
 impl Options {
     /// Adds accounts at the redirection services of `world`.
-    pub fn redirecting(mut self, world: &World) -> Self {
+    pub fn redirecting(mut self, simulation: &Simulation) -> Self {
         for (name, value) in [
             ("protocol", "yealink-xmlrpc".to_owned()),
-            ("url", world.rps.xmlrpc_url()),
-            ("user", World::RPS_USER.to_owned()),
-            ("password", World::RPS_PASSWORD.to_owned()),
+            ("url", simulation.rps.xmlrpc_url()),
+            ("user", Simulation::RPS_USER.to_owned()),
+            ("password", Simulation::RPS_PASSWORD.to_owned()),
         ] {
             self.settings.push((format!("redirect.yealink.{name}"), value));
         }
         for (name, value) in [
             ("protocol", "snom-sraps".to_owned()),
-            ("url", world.sraps.api_url()),
-            ("user", World::SRAPS_ID.to_owned()),
-            ("password", World::SRAPS_SECRET.to_owned()),
+            ("url", simulation.sraps.api_url()),
+            ("user", Simulation::SRAPS_ID.to_owned()),
+            ("password", Simulation::SRAPS_SECRET.to_owned()),
         ] {
             self.settings.push((format!("redirect.snom.{name}"), value));
         }

@@ -6,19 +6,19 @@ use gangway_base::mac::Mac;
 use gangway_sim::{
     LoginForm,
     session::{AppSession, OpenError},
-    world::World,
+    simulation::Simulation,
 };
 use serde_json::{Value, json};
 
 use super::{
     options::{DOMAIN, PASSWORD},
-    records::PATIENCE,
+    records::TIMEOUT,
 };
 
 /// An open page.
 pub struct Page {
     session: AppSession,
-    asked: u32,
+    requests: u32,
     /// Messages that arrived while waiting for an answer.
     later: VecDeque<Value>,
 }
@@ -50,17 +50,17 @@ pub fn typed(password: &str) -> LoginForm {
 }
 
 impl Page {
-    pub async fn open(world: &World, url: &str) -> Self {
-        Self::open_as(world, url, person("gangway-admin")).await.unwrap()
+    pub async fn open(simulation: &Simulation, url: &str) -> Self {
+        Self::open_as(simulation, url, person("gangway-admin")).await.unwrap()
     }
 
-    pub async fn open_as(world: &World, url: &str, form: LoginForm) -> Result<Self, OpenError> {
-        let session = AppSession::open(&world.host(), url, form).await?;
-        Ok(Self { session, asked: 0, later: VecDeque::new() })
+    pub async fn open_as(simulation: &Simulation, url: &str, form: LoginForm) -> Result<Self, OpenError> {
+        let session = AppSession::open(&simulation.host(), url, form).await?;
+        Ok(Self { session, requests: 0, later: VecDeque::new() })
     }
 
     async fn next(&mut self) -> Value {
-        let message = tokio::time::timeout(PATIENCE, self.session.next()).await.expect("a message in time");
+        let message = tokio::time::timeout(TIMEOUT, self.session.next()).await.expect("a message in time");
         let message = message.expect("the gateway closed the page's socket");
         assert!(message.to_string().len() <= 65_535, "a message longer than allowed: {}", message["mt"]);
         message
@@ -68,8 +68,8 @@ impl Page {
 
     /// Sends a request without waiting for the answer; returns its `src`.
     pub async fn send(&mut self, mt: &str, body: Value) -> String {
-        self.asked += 1;
-        let src = self.asked.to_string();
+        self.requests += 1;
+        let src = self.requests.to_string();
         let mut message = json!({ "mt": mt, "api": "gangway", "src": src });
         message.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         assert!(self.session.send(&message).await);
@@ -115,7 +115,7 @@ impl Page {
     }
 
     /// Waits for a matching message.
-    pub async fn told(&mut self, mt: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until_message(&mut self, mt: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         while let Some(message) = self.later.pop_front() {
             if message["mt"] == mt && wanted(&message) {
                 return message;
@@ -131,22 +131,23 @@ impl Page {
 
     /// Opens a phone's page and waits until its status names this cause; returns the status.
     pub async fn until_cause(&mut self, mac: Mac, cause: &str) -> Value {
-        let shown = self.ask("Phone", json!({ "mac": mac.spelled("-"), "subscribe": true })).await;
-        assert_eq!(shown.get("error"), None, "{shown}");
-        if shown["sentence"]["cause"] == cause {
-            return shown["sentence"].clone();
+        let answer = self.ask("Phone", json!({ "mac": mac.spelled("-"), "subscribe": true })).await;
+        assert_eq!(answer.get("error"), None, "{answer}");
+        if answer["sentence"]["cause"] == cause {
+            return answer["sentence"].clone();
         }
-        let (of, mut now) = (mac.to_string(), shown["sentence"]["cause"].clone());
+        let (of, mut now) = (mac.to_string(), answer["sentence"]["cause"].clone());
         let search = async {
             loop {
-                let changed = self.told("PhoneChanged", |told| told["phone"]["mac"] == of).await;
+                let changed =
+                    self.until_message("PhoneChanged", |until_message| until_message["phone"]["mac"] == of).await;
                 now = changed["sentence"]["cause"].clone();
                 if now == cause {
                     return changed["sentence"].clone();
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE / 2, search).await {
+        match tokio::time::timeout(TIMEOUT / 2, search).await {
             Ok(sentence) => sentence,
             Err(_) => panic!("{mac} says {now}, not {cause}"),
         }
@@ -155,9 +156,12 @@ impl Page {
     /// Subscribes to the list until this many phones match the query. The list is updated shortly after the records.
     pub async fn until_total(&mut self, query: Value, total: u64) {
         let parts = self.parts("Devices", json!({ "query": query, "subscribe": true })).await;
-        let (src, shown) = (parts[0]["src"].clone(), parts[0]["total"].clone());
-        if shown != total {
-            self.told("DevicesChanged", |told| told["src"] == src && told["total"] == total).await;
+        let (src, displayed) = (parts[0]["src"].clone(), parts[0]["total"].clone());
+        if displayed != total {
+            self.until_message("DevicesChanged", |until_message| {
+                until_message["src"] == src && until_message["total"] == total
+            })
+            .await;
         }
     }
 
@@ -165,14 +169,14 @@ impl Page {
     pub async fn until_devices(&mut self) -> Vec<Value> {
         let complete = async {
             loop {
-                let shown = self.rows("Snapshot", json!({}), "connections").await;
-                let is_up = |kind: &str| shown.iter().any(|row| row["kind"] == kind && row["state"] == "up");
+                let connections = self.rows("Snapshot", json!({}), "connections").await;
+                let is_up = |kind: &str| connections.iter().any(|row| row["kind"] == kind && row["state"] == "up");
                 if is_up("pbx") && is_up("devices") {
-                    return shown;
+                    return connections;
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, complete).await.expect("Devices is connected")
+        tokio::time::timeout(TIMEOUT, complete).await.expect("Devices is connected")
     }
 
     /// Triggers a button; returns the announced effect.
@@ -190,7 +194,7 @@ impl Page {
         let src = self.send("Phone", json!({ "mac": mac })).await;
         let mut entries = Vec::new();
         loop {
-            let part = self.told("PhoneTimeline", |told| told["src"] == src).await;
+            let part = self.until_message("PhoneTimeline", |until_message| until_message["src"] == src).await;
             entries.extend(part["entries"].as_array().unwrap().clone());
             if part["last"] == true {
                 return entries;

@@ -16,7 +16,7 @@ use std::{
 
 use gangway::store::Store;
 use gangway_base::{clock::SystemClock, tasks::Tasks};
-use gangway_sim::world::World;
+use gangway_sim::simulation::Simulation;
 use tempfile::TempDir;
 
 use super::{
@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Timeout for local operations.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A data directory and a configuration file that outlive the processes that use them.
 pub struct Site {
@@ -69,13 +69,13 @@ impl Site {
     }
 
     /// Creates a site in `world` and starts its gateway, with the PBX connected.
-    pub async fn serving(world: &World, options: Options) -> (Self, Process) {
-        let options = options.redirecting(world);
+    pub async fn serving(simulation: &Simulation, options: Options) -> (Self, Process) {
+        let options = options.redirecting(simulation);
         let site = Self::new(&options);
         site.records(&options).await;
         let process = site.serve();
-        world.connect_gateway(&site.url());
-        world.wait_gateway().await.unwrap();
+        simulation.connect_gateway(&site.url());
+        simulation.wait_gateway().await.unwrap();
         (site, process)
     }
 
@@ -142,7 +142,7 @@ impl Site {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("gangway ended with {status}:\n{}", fs::read_to_string(&log).unwrap());
             }
-            assert!(started.elapsed() < PATIENCE, "gangway does not answer:\n{}", fs::read_to_string(&log).unwrap());
+            assert!(started.elapsed() < TIMEOUT, "gangway does not answer:\n{}", fs::read_to_string(&log).unwrap());
             std::thread::yield_now();
         }
         Process { child, log }
@@ -229,7 +229,7 @@ impl Drop for Process {
 /// Sends a plain GET on loopback; returns status line and body, or `None` if no server listens.
 pub fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

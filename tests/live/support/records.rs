@@ -15,7 +15,7 @@ use gangway_base::mac::Mac;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Longer than any pause of the gateway between two retries.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The records of one instance.
 #[derive(Clone)]
@@ -43,9 +43,9 @@ impl Records {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, search).await {
+        match tokio::time::timeout(TIMEOUT, search).await {
             Ok(found) => found,
-            Err(_) => panic!("waited {PATIENCE:?} for {what}; the records say:\n{}", self.describe().await),
+            Err(_) => panic!("waited {TIMEOUT:?} for {what}; the records say:\n{}", self.describe().await),
         }
     }
 
@@ -62,8 +62,8 @@ impl Records {
                 changes.changed().await.expect("the store is there");
             }
         };
-        if tokio::time::timeout(PATIENCE, search).await.is_err() {
-            panic!("waited {PATIENCE:?} for {what}");
+        if tokio::time::timeout(TIMEOUT, search).await.is_err() {
+            panic!("waited {TIMEOUT:?} for {what}");
         }
     }
 
@@ -75,8 +75,8 @@ impl Records {
                 changes.changed().await.expect("the store is there");
             }
         };
-        if tokio::time::timeout(PATIENCE, search).await.is_err() {
-            panic!("waited {PATIENCE:?} for {what}: {:?}", self.store.facts_beginning(""));
+        if tokio::time::timeout(TIMEOUT, search).await.is_err() {
+            panic!("waited {TIMEOUT:?} for {what}: {:?}", self.store.facts_beginning(""));
         }
     }
 

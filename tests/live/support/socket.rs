@@ -1,13 +1,13 @@
 //! An AppWebsocket driven message by message, for clients that may use a false identity.
 
 use data_encoding::HEXLOWER;
-use gangway_sim::{session::AppSession, world::World};
+use gangway_sim::{session::AppSession, simulation::Simulation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Opens a socket without logging in and requests the challenge.
-pub async fn challenged(world: &World, url: &str) -> (AppSession, String) {
-    let mut socket = AppSession::open_without_login(&world.host(), url).await.unwrap();
+pub async fn challenged(simulation: &Simulation, url: &str) -> (AppSession, String) {
+    let mut socket = AppSession::open_without_login(&simulation.host(), url).await.unwrap();
     assert!(socket.send(&json!({ "mt": "AppChallenge" })).await);
     let answer = socket.next_of("AppChallengeResult").await.expect("a challenge");
     (socket, answer["challenge"].as_str().unwrap().to_owned())
@@ -36,6 +36,6 @@ pub async fn until_closed(socket: &mut AppSession) -> Vec<Value> {
             seen.push(message);
         }
     };
-    tokio::time::timeout(super::records::PATIENCE, listening).await.expect("the gateway closes the socket");
+    tokio::time::timeout(super::records::TIMEOUT, listening).await.expect("the gateway closes the socket");
     seen
 }

@@ -221,8 +221,8 @@ async fn the_api_answers_after_a_login_and_tells_of_changes() {
     session.send(&json!({ "mt": "GetDevices", "src": "d", "recvUpdates": true })).await;
     assert_eq!(session.next_of("GetDevicesResult").await.unwrap()["last"], true);
     let (_socket, _) = provision(devices.clone()).await;
-    let told = session.next_of("DeviceProvisioned").await.unwrap();
-    assert_eq!((&told["device"]["hwId"], &told["src"]), (&json!("805ec0112233"), &json!("d")));
+    let reported = session.next_of("DeviceProvisioned").await.unwrap();
+    assert_eq!((&reported["device"]["hwId"], &reported["src"]), (&json!("805ec0112233"), &json!("d")));
     devices.forget("805ec0112233");
     assert!(session.next_of("DeviceRemoved").await.is_some());
     devices.switch(|switches| switches.only_login_info = true);

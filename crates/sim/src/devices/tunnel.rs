@@ -10,7 +10,7 @@ use super::{
 };
 use crate::board::Board;
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 const QUEUE: usize = 256;
 
 /// Why the tunnel returned no answer.
@@ -64,7 +64,7 @@ pub(super) async fn exchange(board: &Board<DevicesState>, hw_id: &str, request: 
         }
         Err(TunnelError::Closed)
     };
-    let outcome = tokio::time::timeout(PATIENCE, talk).await.unwrap_or(Err(TunnelError::TimedOut));
+    let outcome = tokio::time::timeout(TIMEOUT, talk).await.unwrap_or(Err(TunnelError::TimedOut));
     board.change(|state| state.connections.get_mut(&connection).map(|open| open.tunnels.remove(&session)));
     outcome
 }

@@ -125,7 +125,7 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
         say(board, name, &out, message).await;
     }
     let mut subscribed: Option<Value> = None;
-    let mut told = board.read(|state| state.services_version);
+    let mut sent_version = board.read(|state| state.services_version);
     loop {
         tokio::select! {
             message = session.next() => {
@@ -136,7 +136,7 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
                 match message["mt"].as_str() {
                     Some("SubscribeServices") => {
                         subscribed = Some(message["src"].clone());
-                        told = board.read(|state| state.services_version);
+                        sent_version = board.read(|state| state.services_version);
                     }
                     Some("UnsubscribeServices") => subscribed = None,
                     _ => {}
@@ -151,8 +151,8 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
                     }
                 });
             }
-            () = board.changed_to(|state| state.services_version != told) => {
-                told = board.read(|state| state.services_version);
+            () = board.changed_to(|state| state.services_version != sent_version) => {
+                sent_version = board.read(|state| state.services_version);
                 if let Some(src) = &subscribed {
                     let list = board.read(|state| state.services_info(name, src));
                     say(board, name, &out, list).await;

@@ -60,7 +60,7 @@ pub(super) fn routes(services: &mut web::ServiceConfig, board: Board<PbxState>) 
 
 impl PbxState {
     fn register(&mut self, request: &RegisterRequest) -> Result<(), String> {
-        let outcome = self.judge(request);
+        let outcome = self.check(request);
         match outcome {
             Ok(registration) => {
                 self.regs.retain(|reg| reg.guid != registration.guid || reg.hw != registration.hw);
@@ -76,7 +76,7 @@ impl PbxState {
         }
     }
 
-    fn judge(&self, request: &RegisterRequest) -> Result<Registration, String> {
+    fn check(&self, request: &RegisterRequest) -> Result<Registration, String> {
         if self.switches.away {
             return Err("the PBX is away".into());
         }

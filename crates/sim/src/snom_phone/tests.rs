@@ -56,9 +56,9 @@ impl Bench {
         let host = SimHost::start().unwrap();
         let handle = host.handle();
         let files = Board::new(Files { scheme: "Basic", ..Files::default() });
-        let shown = files.clone();
+        let file_list = files.clone();
         let server = SimServer::start(&handle, move |services| {
-            let files = shown.clone();
+            let files = file_list.clone();
             services.default_service(web::to(move |request: HttpRequest| {
                 let answer = files.change(|files| answer(files, &request));
                 async move { answer }
@@ -155,8 +155,8 @@ async fn what_the_file_says_decides_about_the_registration() {
         bench.file("/x/000413112233.xml", &file);
         let report = phone.boot().await.unwrap();
         assert_eq!(report.pairs(), [("000413112233.xml", 200)]);
-        let said = report.registrations[0].outcome.clone().unwrap_err();
-        assert!(said.contains(reason), "{said}");
+        let error = report.registrations[0].outcome.clone().unwrap_err();
+        assert!(error.contains(reason), "{error}");
     }
     bench.file("/x/000413112233.xml", &identity("tls"));
     assert!(phone.boot().await.unwrap().registered);
@@ -176,8 +176,9 @@ async fn a_settings_url_may_name_a_file_carry_credentials_and_be_broken() {
     bench.files.change(|files| files.files.insert("/a/start-000413112233.htm".into(), "<p>no</p>".into()));
     bench.file("/a/more.xml", &identity("tls"));
     let report = phone.boot().await.unwrap();
-    let asked: Vec<&str> = report.pairs().iter().filter(|(_, status)| *status == 200).map(|(file, _)| *file).collect();
-    assert_eq!(asked, ["start.htm", "start-000413112233.htm", "more.xml"]);
+    let fetched: Vec<&str> =
+        report.pairs().iter().filter(|(_, status)| *status == 200).map(|(file, _)| *file).collect();
+    assert_eq!(fetched, ["start.htm", "start-000413112233.htm", "more.xml"]);
     assert_eq!(report.ignored.len(), 1);
     assert!(report.registered);
     bench.files.change(|files| files.broken = true);

@@ -104,7 +104,7 @@ fn endpoint(
 fn accepted(state: &SrapsState, mac: &str, body: &[u8]) -> Result<Map<String, Value>, String> {
     let object =
         serde_json::from_slice::<Map<String, Value>>(body).map_err(|error| format!("no JSON object: {error}"))?;
-    if object.get("mac").and_then(Value::as_str).is_none_or(|said| !said.eq_ignore_ascii_case(mac)) {
+    if object.get("mac").and_then(Value::as_str).is_none_or(|reported_mac| !reported_mac.eq_ignore_ascii_case(mac)) {
         return Err("mac differs from the address".to_owned());
     }
     for name in object.keys() {

@@ -66,9 +66,9 @@ impl Bench {
         let host = SimHost::start().unwrap();
         let handle = host.handle();
         let files = Board::new(Files::default());
-        let shown = files.clone();
+        let file_list = files.clone();
         let server = SimServer::start(&handle, move |services| {
-            let files = shown.clone();
+            let files = file_list.clone();
             services.default_service(web::to(move |request: HttpRequest| {
                 let answer = files.change(|files| answer(files, &request));
                 async move { answer }
@@ -172,8 +172,8 @@ async fn what_the_file_says_decides_about_the_registration() {
     ] {
         bench.file(&cfg, &lines);
         let report = phone.boot().await.unwrap();
-        let said = report.registrations[0].outcome.clone().unwrap_err();
-        assert!(said.contains(reason), "{said}");
+        let error = report.registrations[0].outcome.clone().unwrap_err();
+        assert!(error.contains(reason), "{error}");
     }
     bench.file(&cfg, &account("2"));
     assert!(phone.boot().await.unwrap().registered);

@@ -320,8 +320,8 @@ mod tests {
         let text = r#"{"mt":"GetProvisioningCategories","last":true,"categories":[
             {"id":1,"name":"Cat1","domainId":2,"config":true},{"id":2,"name":"Nightly updates","domainId":2,"config":false}]}"#;
         let Some(DevicesMessage::Categories { categories, .. }) = parse(text) else { panic!("{text}") };
-        let told: Vec<_> = categories.iter().map(|category| (category.name.as_str(), category.config)).collect();
-        assert_eq!(told, [("Cat1", true), ("Nightly updates", false)]);
+        let listed: Vec<_> = categories.iter().map(|category| (category.name.as_str(), category.config)).collect();
+        assert_eq!(listed, [("Cat1", true), ("Nightly updates", false)]);
     }
 
     #[test]

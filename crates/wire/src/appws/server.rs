@@ -136,7 +136,7 @@ enum Phase {
 /// only once.
 struct Unproven {
     challenge: Challenge,
-    asked: bool,
+    challenge_sent: bool,
     until: Timestamp,
     messages: u32,
 }
@@ -146,7 +146,7 @@ impl Session {
     #[must_use]
     pub fn new(instance: Arc<Instance>, challenge: Challenge, now: Timestamp) -> Self {
         let until = now.saturating_add(LOGIN_TIME).unwrap_or(Timestamp::MAX);
-        let phase = Phase::Before(Unproven { challenge, asked: false, until, messages: 0 });
+        let phase = Phase::Before(Unproven { challenge, challenge_sent: false, until, messages: 0 });
         Self { instance, phase, wrong_checks: 0 }
     }
 
@@ -215,7 +215,7 @@ impl Session {
         }
         match (&mut self.phase, base) {
             (Phase::Before(unproven), "AppChallenge") => {
-                unproven.asked = true;
+                unproven.challenge_sent = true;
                 let answer = message.answer("AppChallengeResult").field("challenge", unproven.challenge.as_str());
                 vec![Action::Send(answer.text())]
             }
@@ -234,17 +234,17 @@ impl Session {
         let answer = message.answer("AppLoginResult").field("app", &login.app);
         let app = self.instance.apps.find(&login.app);
         let password = app.as_ref().map(|app| &app.password).or(self.instance.passwords.first());
-        let is_proven = unproven.asked && password.is_some_and(|password| login.proves(challenge, password));
+        let is_proven = unproven.challenge_sent && password.is_some_and(|password| login.proves(challenge, password));
         let info = login.info();
         let kind = login.kind(info.as_ref());
-        let judged = match unproven.asked {
-            true => self.judge(&login, challenge, kind, app.as_ref(), is_proven),
+        let decision = match unproven.challenge_sent {
+            true => self.admit(&login, challenge, kind, app.as_ref(), is_proven),
             false => Err(LoginRejection::Unasked),
         };
-        let app = match (judged, app) {
+        let app = match (decision, app) {
             (Ok(()), Some(app)) => app,
-            (judged, _) => {
-                let refusal = judged.err().unwrap_or(LoginRejection::App);
+            (decision, _) => {
+                let refusal = decision.err().unwrap_or(LoginRejection::App);
                 let Login { app, domain, sip, .. } = login;
                 let refused = RejectedLoginAttempt { app, domain, sip, kind, refusal, is_proven };
                 return vec![
@@ -263,7 +263,7 @@ impl Session {
     }
 
     /// Decides whether to accept a login. The password is checked first: a client without it learns nothing else.
-    fn judge(
+    fn admit(
         &self,
         login: &Login,
         challenge: &str,

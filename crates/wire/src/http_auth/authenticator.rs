@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    digest::{Algorithm, Asked, Verifier},
+    digest::{Algorithm, HashedRequest, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
     nonce::{Freshness, NonceKey},
     replay_cache::{Answered, ReplayCache},
@@ -89,7 +89,7 @@ pub struct Authenticator {
     realm: String,
     key: NonceKey,
     lifetime: Duration,
-    nobody: Verifier,
+    unknown_user: Verifier,
 }
 
 impl Authenticator {
@@ -98,8 +98,8 @@ impl Authenticator {
     #[must_use]
     pub fn new(scheme: Scheme, realm: &str, key: NonceKey, lifetime: Duration) -> Self {
         let realm: String = realm.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
-        let nobody = Verifier::new(algorithm(scheme), "", &realm, &Secret::default());
-        Self { scheme, realm, key, lifetime, nobody }
+        let unknown_user = Verifier::new(algorithm(scheme), "", &realm, &Secret::default());
+        Self { scheme, realm, key, lifetime, unknown_user }
     }
 
     /// The authentication scheme.
@@ -168,8 +168,8 @@ impl Authenticator {
             }
             (Scheme::Digest(algorithm), Authorization::Digest(fields)) => {
                 let (count, issued) = self.answers(algorithm, &fields, request, now)?;
-                let asked = Asked::new(algorithm, request.method, &fields.uri);
-                Answer::Digest { fields, count, issued, asked }
+                let request_hash = HashedRequest::new(algorithm, request.method, &fields.uri);
+                Answer::Digest { fields, count, issued, request_hash }
             }
             // Another scheme, such as Basic sent unsolicited because of a URL: not a response to the challenge, so not
             // a failed attempt.
@@ -210,7 +210,7 @@ pub struct PresentedCredentials<'a> {
 
 enum Answer<'a> {
     Basic { user: String, shown: Verifier },
-    Digest { fields: Box<DigestFields<'a>>, count: u32, issued: i64, asked: Asked },
+    Digest { fields: Box<DigestFields<'a>>, count: u32, issued: i64, request_hash: HashedRequest },
 }
 
 impl PresentedCredentials<'_> {
@@ -239,9 +239,10 @@ impl PresentedCredentials<'_> {
     pub fn is_replay(&self, account: i64, replays: &ReplayCache, now: Timestamp) -> bool {
         match &self.answer {
             Answer::Basic { .. } => false,
-            Answer::Digest { fields, count, issued, asked } => {
+            Answer::Digest { fields, count, issued, request_hash } => {
                 let (nonce, cnonce) = (&*fields.nonce, fields.cnonce.as_deref().unwrap_or_default());
-                let answered = Answered { account, nonce, issued: *issued, cnonce, asked: asked.text(), count: *count };
+                let answered =
+                    Answered { account, nonce, issued: *issued, cnonce, request: request_hash.text(), count: *count };
                 !replays.note(&answered, now)
             }
         }
@@ -249,10 +250,10 @@ impl PresentedCredentials<'_> {
 
     fn fits(&self, known: Option<&Verifier>) -> bool {
         let known = known.filter(|verifier| verifier.algorithm() == algorithm(self.guard.scheme));
-        let verifier = known.unwrap_or(&self.guard.nobody);
+        let verifier = known.unwrap_or(&self.guard.unknown_user);
         let proven = match &self.answer {
             Answer::Basic { shown, .. } => verifier.is(shown),
-            Answer::Digest { fields, asked, .. } => verifier.proves(fields, asked),
+            Answer::Digest { fields, request_hash, .. } => verifier.proves(fields, request_hash),
         };
         proven && known.is_some()
     }

@@ -65,7 +65,7 @@ impl Verifier {
     /// Checks whether this Digest response proves the password for the request `what`. Only the hash is verified; the
     /// caller must check nonce, realm and uri.
     #[must_use]
-    pub fn proves(&self, fields: &DigestFields<'_>, what: &Asked) -> bool {
+    pub fn proves(&self, fields: &DigestFields<'_>, what: &HashedRequest) -> bool {
         let length = self.algorithm.hex_length();
         let ha1 = &self.ha1[..length];
         let ha2 = &what.ha2[..length];
@@ -90,12 +90,12 @@ impl Verifier {
 
 /// The hash of the request that a response was made for: HA2 (hex). It does not depend on the user.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct HashedRequest {
     algorithm: Algorithm,
     ha2: [u8; 64],
 }
 
-impl Asked {
+impl HashedRequest {
     /// Hashes a request with `method` whose Digest names `uri`.
     #[must_use]
     pub fn new(algorithm: Algorithm, method: &str, uri: &str) -> Self {
@@ -161,19 +161,19 @@ mod tests {
             let algorithm = if text("algorithm") == "MD5" { Algorithm::Md5 } else { Algorithm::Sha256 };
             let Authorization::Digest(fields) = Authorization::parse(text("header")) else { panic!() };
             let verifier = Verifier::new(algorithm, text("user"), &fields.realm, &Secret::new(text("password")));
-            let asked = Asked::new(algorithm, text("method"), &fields.uri);
-            assert!(verifier.proves(&fields, &asked), "{}", text("source"));
-            assert!(!verifier.proves(&fields, &Asked::new(algorithm, "PUT", &fields.uri)));
+            let request_hash = HashedRequest::new(algorithm, text("method"), &fields.uri);
+            assert!(verifier.proves(&fields, &request_hash), "{}", text("source"));
+            assert!(!verifier.proves(&fields, &HashedRequest::new(algorithm, "PUT", &fields.uri)));
             let other = if algorithm == Algorithm::Md5 { Algorithm::Sha256 } else { Algorithm::Md5 };
-            assert!(!verifier.proves(&fields, &Asked::new(other, text("method"), &fields.uri)));
+            assert!(!verifier.proves(&fields, &HashedRequest::new(other, text("method"), &fields.uri)));
             let upper = DigestFields { response: fields.response.to_uppercase().into(), ..(*fields).clone() };
-            assert!(verifier.proves(&upper, &asked));
+            assert!(verifier.proves(&upper, &request_hash));
             for wrong in ["", "0", &"0".repeat(32), &"0".repeat(64), &format!("{}0", fields.response)] {
                 let wrong = DigestFields { response: wrong.into(), ..(*fields).clone() };
-                assert!(!verifier.proves(&wrong, &asked));
+                assert!(!verifier.proves(&wrong, &request_hash));
             }
             let integrity = DigestFields { qop: Some("auth-int".into()), ..(*fields).clone() };
-            assert!(!verifier.proves(&integrity, &asked));
+            assert!(!verifier.proves(&integrity, &request_hash));
         }
     }
 }

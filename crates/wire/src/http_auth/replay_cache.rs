@@ -58,7 +58,7 @@ pub struct Answered<'a> {
     /// The client nonce; empty in the old form of Digest.
     pub cnonce: &'a str,
     /// HA2: the hash of method and target.
-    pub asked: &'a [u8],
+    pub request: &'a [u8],
     /// The nonce count. 0 in the old form of Digest, where every response is accepted once.
     pub count: u32,
 }
@@ -81,7 +81,7 @@ impl ReplayCache {
     /// a phone.
     #[must_use]
     pub fn note(&self, answered: &Answered<'_>, now: Timestamp) -> bool {
-        let key = self.hasher.hash_one((answered.account, answered.nonce, answered.cnonce, answered.asked));
+        let key = self.hasher.hash_one((answered.account, answered.nonce, answered.cnonce, answered.request));
         let Some(mut part) = self.part(key) else { return false };
         if let Some(window) = part.sessions.get_mut(&key) {
             return window.note(answered.count);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn answered(nonce: &str, count: u32) -> Answered<'_> {
-        Answered { account: 7, nonce, issued: 100, cnonce: "c", asked: b"GET:/f", count }
+        Answered { account: 7, nonce, issued: 100, cnonce: "c", request: b"GET:/f", count }
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             Answered { account: 8, ..first },
             Answered { nonce: "m", ..first },
             Answered { cnonce: "d", ..first },
-            Answered { asked: b"GET:/g", ..first },
+            Answered { request: b"GET:/g", ..first },
         ];
         for one in std::iter::once(first).chain(others) {
             assert!(replays.note(&one, at(100)), "{one:?}");

@@ -6,7 +6,7 @@ use super::message::{SipMessage, Start};
 
 /// The values that a NOTIFY is built from.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct CheckSync<'a> {
     /// Address of the phone.
     pub phone: SocketAddr,
     /// Our own address.
@@ -21,8 +21,8 @@ pub struct Told<'a> {
 
 /// The NOTIFY, which does not request a restart of the phone.
 #[must_use]
-pub fn check_sync(told: &Told<'_>) -> SipMessage {
-    let Told { phone, own, user, random, sequence } = told;
+pub fn check_sync(params: &CheckSync<'_>) -> SipMessage {
+    let CheckSync { phone, own, user, random, sequence } = params;
     // Remove characters that could break out of the URI.
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let headers = [
@@ -47,14 +47,14 @@ mod tests {
 
     #[test]
     fn it_is_addressed_to_the_one_phone_and_asks_for_no_restart() {
-        let told = Told {
+        let params = CheckSync {
             phone: "10.0.0.7:5060".parse().unwrap(),
             own: "10.0.0.1:40000".parse().unwrap(),
             user: "805ec0aabbcc\r\nX: y",
             random: "r",
             sequence: 1,
         };
-        let message = SipMessage::read(&check_sync(&told).write()).unwrap();
+        let message = SipMessage::read(&check_sync(&params).write()).unwrap();
         assert_eq!(
             message.start,
             Start::Request { method: "NOTIFY".into(), uri: "sip:805ec0aabbccXy@10.0.0.7:5060".into() }

@@ -5,6 +5,6 @@ mod check_sync;
 mod message;
 mod pnp;
 
-pub use check_sync::{Told, check_sync};
+pub use check_sync::{CheckSync, check_sync};
 pub use message::{Malformed, SipMessage, Start};
-pub use pnp::{Asked, GROUP, Place, accepted, asked, notify};
+pub use pnp::{GROUP, Place, ProfileSubscription, accepted, notify, profile_subscription};

@@ -11,7 +11,7 @@ pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 1, 75);
 
 /// What a phone requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ProfileSubscription {
     /// The phone's MAC address.
     pub mac: Mac,
     /// The vendor as reported by the phone. Unauthenticated, so only informational.
@@ -24,7 +24,7 @@ pub struct Asked {
 
 /// Returns the profile that a phone subscribes to; `None` for any other message.
 #[must_use]
-pub fn asked(message: &SipMessage) -> Option<Asked> {
+pub fn profile_subscription(message: &SipMessage) -> Option<ProfileSubscription> {
     let Start::Request { method, uri } = &message.start else { return None };
     let (event, parameters) = parameters(message.header("Event")?);
     if method != "SUBSCRIBE" || !event.eq_ignore_ascii_case("ua-profile") {
@@ -39,7 +39,12 @@ pub fn asked(message: &SipMessage) -> Option<Asked> {
     if parameter("profile-type").is_some_and(|kind| kind != "device") {
         return None;
     }
-    Some(Asked { mac, vendor: parameter("vendor"), model: parameter("model"), version: parameter("version") })
+    Some(ProfileSubscription {
+        mac,
+        vendor: parameter("vendor"),
+        model: parameter("model"),
+        version: parameter("version"),
+    })
 }
 
 /// Parses `word;name="value";name=value`.
@@ -210,20 +215,20 @@ mod tests {
 
     #[test]
     fn a_phone_that_asks_is_understood() {
-        let expected = Asked {
+        let expected = ProfileSubscription {
             mac: "805ec0aabbcc".parse().unwrap(),
             vendor: Some("Yealink".into()),
             model: Some("T53W".into()),
             version: Some("96.87.0.16".into()),
         };
-        assert_eq!(asked(&subscribe(YEALINK)), Some(expected.clone()));
+        assert_eq!(profile_subscription(&subscribe(YEALINK)), Some(expected.clone()));
         for form in ["MAC805EC0AABBCC", "MAC%3A805ec0aabbcc", "mac:80-5E-C0-AA-BB-CC"] {
             let text = YEALINK.replace("MAC%3a805ec0aabbcc", form);
-            assert_eq!(asked(&subscribe(&text)), Some(expected.clone()), "{form}");
+            assert_eq!(profile_subscription(&subscribe(&text)), Some(expected.clone()), "{form}");
         }
         // The MAC is missing from the request URI but present in the sender.
         let text = YEALINK.replacen("sip:MAC%3a805ec0aabbcc@224.0.1.75 SIP", "sip:224.0.1.75 SIP", 1);
-        assert_eq!(asked(&subscribe(&text)), Some(expected));
+        assert_eq!(profile_subscription(&subscribe(&text)), Some(expected));
     }
 
     #[test]
@@ -235,7 +240,7 @@ mod tests {
             ("MAC%3a805ec0aabbcc", "alice"),
             ("805ec0aabbcc", "015ec0aabbcc"),
         ] {
-            assert_eq!(asked(&subscribe(&YEALINK.replace(from, to))), None, "{to}");
+            assert_eq!(profile_subscription(&subscribe(&YEALINK.replace(from, to))), None, "{to}");
         }
     }
 
@@ -271,7 +276,7 @@ mod tests {
                 .replacen("SIP/2.0/UDP 10.0.0.7:5059;branch=z9hG4bK1", &b, 1)
                 .replacen("ua-profile;", &format!("ua-profile;{c};"), 1);
             if let Ok(message) = SipMessage::read(text.as_bytes()) {
-                let _ = asked(&message);
+                let _ = profile_subscription(&message);
                 proptest::prop_assert_eq!(accepted(&message, place(), "t").1.ip(), place().phone.ip());
                 let (notify, to) = notify(&message, place(), "t", "b", "https://gw/t/");
                 proptest::prop_assert_eq!(to.ip(), place().phone.ip());

@@ -56,9 +56,9 @@ pub(super) fn show(mut item: Value, password: &Secret) -> (ConfigItem, Option<Se
     for (name, seeds) in HIDDEN {
         let Some(value) = hidden(&item, name) else { continue };
         let seed = seeds.iter().find_map(|seed| lenient_json::text(&item, seed)).unwrap_or_default();
-        let shown = inno_encrypt::decrypt(&seed, password, &value);
+        let decrypted = inno_encrypt::decrypt(&seed, password, &value);
         let Some(fields) = item.as_object_mut() else { continue };
-        match shown {
+        match decrypted {
             Ok(clear) => {
                 fields.insert(name.to_owned(), clear.expose().into());
             }

@@ -105,7 +105,7 @@ fn what_is_wrong_is_named_with_its_place() {
 fn all_that_is_wrong_is_told_at_once_each_with_its_place() {
     let text = "[http]\ncolour = 1\nlisten = \"nowhere\"\n[net]\nconnects_per_second = \"many\"\ntrusted_proxies = [\"x\"]\n\
                 [nett]\n[[instances]]\ndomain = \"a\"\nname = \"b\"\npasswort = \"x\"\n[[instances]]\nname = \"c/d\"\npassword = \"x\"\n";
-    let told = load(text, &[("GANGWAY__CACHE__MIB", "0"), ("GANGWAY__LOG__FORMAT", "xml")]).unwrap_err();
+    let errors = load(text, &[("GANGWAY__CACHE__MIB", "0"), ("GANGWAY__LOG__FORMAT", "xml")]).unwrap_err();
     for parts in [
         ["gangway.toml", "http.colour", "unknown field"],
         ["gangway.toml", "http.listen", "'nowhere'"],
@@ -119,10 +119,10 @@ fn all_that_is_wrong_is_told_at_once_each_with_its_place() {
         ["environment GANGWAY__CACHE__MIB", "cache.mib", "at least 1"],
         ["environment GANGWAY__LOG__FORMAT", "xml", ""],
     ] {
-        let line = told.lines().find(|line| parts.iter().all(|part| line.contains(part)));
-        assert!(line.is_some(), "no line with {parts:?} in:\n{told}");
+        let line = errors.lines().find(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(line.is_some(), "no line with {parts:?} in:\n{errors}");
     }
-    assert_eq!(told.lines().count(), 11, "{told}");
+    assert_eq!(errors.lines().count(), 11, "{errors}");
 }
 
 #[test]
@@ -187,8 +187,8 @@ fn trust_of_single_hosts_is_complete_or_refused() {
         (format!("host = \"a\"\npin = \"{pin}\"\n[[net.trust]]\nhost = \"A\"\npin = \"{pin}\""), "net.trust[1].host"),
         (format!("host = \"a\"\npin = \"{pin}\"\nverify = false"), "net.trust"),
     ] {
-        let said = with(&peer).unwrap_err().to_string();
-        assert!(said.contains(key), "{peer}: {said}");
+        let found = with(&peer).unwrap_err().to_string();
+        assert!(found.contains(key), "{peer}: {found}");
     }
 }
 
@@ -214,18 +214,18 @@ fn equal_passwords_are_remarked() {
     };
     let (one, two) = ("password = \"0123456789ab\"", "password = \"ab0123456789\"");
     assert_eq!(remarks(instance("b", one) + &instance("c", two)), Vec::<String>::new());
-    let said = remarks(instance("b", one) + &instance("c", one));
-    assert!(said.len() == 1 && said[0].contains("a/b") && said[0].contains("a/c"), "{said:?}");
-    let said = remarks(instance("b", &format!("{one}\nadmin_{one}")));
-    assert!(said.len() == 1 && said[0].contains("admin_password of a/b equals its password"), "{said:?}");
-    let said = remarks(instance("b", one) + &instance("c", &format!("{two}\nadmin_{one}")));
+    let found = remarks(instance("b", one) + &instance("c", one));
+    assert!(found.len() == 1 && found[0].contains("a/b") && found[0].contains("a/c"), "{found:?}");
+    let found = remarks(instance("b", &format!("{one}\nadmin_{one}")));
+    assert!(found.len() == 1 && found[0].contains("admin_password of a/b equals its password"), "{found:?}");
+    let found = remarks(instance("b", one) + &instance("c", &format!("{two}\nadmin_{one}")));
     assert!(
-        said.len() == 1 && said[0].contains("admin_password of a/c") && said[0].contains("password of a/b"),
-        "{said:?}"
+        found.len() == 1 && found[0].contains("admin_password of a/c") && found[0].contains("password of a/b"),
+        "{found:?}"
     );
-    let said = remarks(instance("b", &format!("{one}\nadmin_password = \"short\"")));
-    assert!(said.len() == 1 && said[0].contains("the admin_password of a/b has less than 10"), "{said:?}");
-    assert!(said.iter().all(|said| !said.contains("short")), "{said:?}");
+    let found = remarks(instance("b", &format!("{one}\nadmin_password = \"short\"")));
+    assert!(found.len() == 1 && found[0].contains("the admin_password of a/b has less than 10"), "{found:?}");
+    assert!(found.iter().all(|found| !found.contains("short")), "{found:?}");
 }
 
 #[test]

@@ -126,8 +126,8 @@ impl SrapsDiscovery {
     }
 
     /// Stores the result of a discovery call.
-    pub(crate) fn learn(&mut self, stop: DiscoveryStep, heard: SrapsResponse) -> Result<(), RedirectResult> {
-        let page = heard.map_err(SrapsError::incidental_error)?;
+    pub(crate) fn learn(&mut self, stop: DiscoveryStep, response: SrapsResponse) -> Result<(), RedirectResult> {
+        let page = response.map_err(SrapsError::incidental_error)?;
         match stop {
             DiscoveryStep::Token => {
                 self.company = Some(self.link(&page.value, "company")?);

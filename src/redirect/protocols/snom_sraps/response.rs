@@ -75,11 +75,11 @@ pub(crate) fn read(answer: &ServiceResponse) -> SrapsResponse {
             }))
         });
     }
-    Err(refusal(answer, &said(text)))
+    Err(refusal(answer, &error_text(text)))
 }
 
 /// Returns `message`, else `error`, else `detail` of a JSON object; else the text itself, unless it is a web page.
-fn said(text: &str) -> String {
+fn error_text(text: &str) -> String {
     let object = serde_json::from_str::<Value>(text).unwrap_or_default();
     let field = |name: &str| object.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let words = ["message", "error", "detail"].iter().find_map(|name| field(name));
@@ -87,8 +87,8 @@ fn said(text: &str) -> String {
     shortened(words.to_owned(), LONGEST_TEXT)
 }
 
-fn refusal(answer: &ServiceResponse, said: &str) -> SrapsError {
-    let words = said.to_lowercase();
+fn refusal(answer: &ServiceResponse, error_text: &str) -> SrapsError {
+    let words = error_text.to_lowercase();
     let is_foreign =
         words.contains("taken_mac_or_forbidden") || (words.contains("permission") && words.contains("endpoint"));
     let with_text = |text: &str| if text.is_empty() { format!("status {}", answer.status) } else { text.to_owned() };
@@ -98,14 +98,14 @@ fn refusal(answer: &ServiceResponse, said: &str) -> SrapsError {
         404 => return SrapsError::NotThere,
         // A signature rejected for a reason other than the secret is caused by gangway or by something in between.
         401 if ["payload hash", "nonce"].iter().any(|word| words.contains(word)) => {
-            RedirectResult::Unknown(said.to_owned())
+            RedirectResult::Unknown(error_text.to_owned())
         }
-        403 => RedirectResult::NotPermitted(with_text(said)),
-        400 | 409 | 422 if words.contains("url") => RedirectResult::InvalidUrl(said.to_owned()),
+        403 => RedirectResult::NotPermitted(with_text(error_text)),
+        400 | 409 | 422 if words.contains("url") => RedirectResult::InvalidUrl(error_text.to_owned()),
         400 | 409 | 422 if words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "mac") => {
             RedirectResult::InvalidMac
         }
-        400 | 409 | 422 if !said.is_empty() => RedirectResult::Unknown(said.to_owned()),
+        400 | 409 | 422 if !error_text.is_empty() => RedirectResult::Unknown(error_text.to_owned()),
         _ => match answer.refused_by_status() {
             Some(outcome) => outcome,
             None => RedirectResult::Transport(RedirectFailure::Status(answer.status)),
@@ -140,10 +140,10 @@ mod tests {
             assert_eq!(refusal.outcome().label(), label, "{status} {body}");
         }
         assert_eq!(read(&ServiceResponse::bare(404, "<html>")).unwrap_err(), SrapsError::NotThere);
-        assert!(said(&format!("{{\"message\":\"{}\"}}", "x".repeat(999))).len() < 310);
+        assert!(error_text(&format!("{{\"message\":\"{}\"}}", "x".repeat(999))).len() < 310);
         // The order of preference.
-        assert_eq!(said(r#"{"detail":"c","error":"b","message":"a"}"#), "a");
-        assert_eq!(said(r#"{"detail":"c","error":"b"}"#), "b");
+        assert_eq!(error_text(r#"{"detail":"c","error":"b","message":"a"}"#), "a");
+        assert_eq!(error_text(r#"{"detail":"c","error":"b"}"#), "b");
     }
 
     #[test]

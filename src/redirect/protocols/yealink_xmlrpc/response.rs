@@ -33,9 +33,9 @@ fn begins_with_mac(normal: &str) -> bool {
 
 /// A known rejection counts even if the boolean is true. An unknown text with a false boolean never counts as success.
 pub(crate) fn meaning(success: bool, text: &str) -> Meaning {
-    let said = normal(text);
-    let begins = |with: &str| said.starts_with(with);
-    let shown = || text.trim().to_owned();
+    let normalized = normal(text);
+    let begins = |with: &str| normalized.starts_with(with);
+    let raw = || text.trim().to_owned();
     if begins("invalid mac") {
         Meaning::InvalidMac
     } else if begins("existing mac") {
@@ -43,27 +43,27 @@ pub(crate) fn meaning(success: bool, text: &str) -> Meaning {
     } else if begins("are you sure") || begins("registered elsewhere") {
         Meaning::ForeignMac
     } else if begins("invalid server") {
-        Meaning::UnknownServer(shown())
+        Meaning::UnknownServer(raw())
     } else if begins("the server name has been used") {
         Meaning::ServerNameUsed
     } else if begins("the server name can only") {
-        Meaning::BadServerName(shown())
+        Meaning::BadServerName(raw())
     } else if begins("the url can only") {
-        Meaning::BadUrl(shown())
+        Meaning::BadUrl(raw())
     } else if success {
         Meaning::Done
-    } else if begins_with_mac(&said) {
+    } else if begins_with_mac(&normalized) {
         Meaning::ForeignMac
     } else {
-        Meaning::Refused(shown())
+        Meaning::Refused(raw())
     }
 }
 
 /// Interprets a text of `checkDevice`. The boolean is ignored, because its value is not documented for a phone that
 /// belongs to no account.
 pub(crate) fn ownership(text: &str) -> Ownership {
-    let said = normal(text);
-    match said.trim_end_matches('.') {
+    let normalized = normal(text);
+    match normalized.trim_end_matches('.') {
         "registered" => Ownership::Mine,
         "unregistered" | "unknown" => Ownership::Nobody,
         word if word.starts_with("registered elsewhere") => Ownership::Elsewhere,

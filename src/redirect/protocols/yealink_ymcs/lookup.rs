@@ -40,14 +40,14 @@ impl Plan for Verify {
         Move::ask(self.search.ask())
     }
 
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         if self.asks_pin {
-            let pin = said.ok().and_then(|value| answers::pin(&value, self.mac));
+            let pin = answer.ok().and_then(|value| answers::pin(&value, self.mac));
             let confirmation = pin.map_or(Confirmation::SerialEnd, Confirmation::Pin);
             let done = RedirectResult::Ok(Done { confirmation: Some(confirmation), ..Done::default() });
             return (RedirectResult::done(), Move::Done(done));
         }
-        let outcome = match self.search.answered(said) {
+        let outcome = match self.search.on_answer(answer) {
             LookupResult::Next(ask) => return (RedirectResult::NotFound, Move::ask(ask)),
             LookupResult::Yes(listed) => match listed.url {
                 Some(found) if found != self.url => RedirectResult::SentElsewhere(found),

@@ -75,7 +75,7 @@ fn code_of(value: Option<&Value>) -> Option<u32> {
 }
 
 /// `<code> <message> (<field>: <message>)`, with the parts that are present.
-fn said(code: Option<u32>, value: &Value) -> String {
+fn error_text(code: Option<u32>, value: &Value) -> String {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
     let mut parts: Vec<String> = code.map(|code| code.to_string()).into_iter().collect();
@@ -88,44 +88,44 @@ fn said(code: Option<u32>, value: &Value) -> String {
 }
 
 fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsError {
-    let said = said(code, value);
+    let error_text = error_text(code, value);
     let outcome = match code {
         Some(900_401 | 900_440) => return YmcsError::Token,
         Some(500_403) => return YmcsError::Replay,
-        Some(800_003 | 800_130) => return YmcsError::Exists(said),
+        Some(800_003 | 800_130) => return YmcsError::Exists(error_text),
         Some(500_401) => RedirectResult::Unknown(format!(
-            "{said}; time or address may be wrong: compare the clock of this machine, and redirect.<vendor>.url with \
+            "{error_text}; time or address may be wrong: compare the clock of this machine, and redirect.<vendor>.url with \
              the region of the account"
         )),
-        Some(code) => match result_of_code(code, &said, value) {
+        Some(code) => match result_of_code(code, &error_text, value) {
             Some(outcome) => outcome,
-            None => by_status(answer, said),
+            None => by_status(answer, error_text),
         },
-        None => by_status(answer, said),
+        None => by_status(answer, error_text),
     };
     YmcsError::Other(outcome)
 }
 
 /// The meaning of a code by itself.
-fn result_of_code(code: u32, said: &str, value: &Value) -> Option<RedirectResult> {
+fn result_of_code(code: u32, error_text: &str, value: &Value) -> Option<RedirectResult> {
     Some(match code {
         // Not a MAC, or the MAC of a device that the service does not redirect.
         800_001 | 800_005 | 800_200 => RedirectResult::InvalidMac,
         800_002 => RedirectResult::NeedsSerial(SerialTrouble::Refused),
         800_004 => RedirectResult::OwnedByOther,
-        800_008 => RedirectResult::NotPermitted(said.to_owned()),
-        800_007 | 900_400 => parameter(said, value),
-        900_403 => RedirectResult::NotPermitted(said.to_owned()),
+        800_008 => RedirectResult::NotPermitted(error_text.to_owned()),
+        800_007 | 900_400 => parameter(error_text, value),
+        900_403 => RedirectResult::NotPermitted(error_text.to_owned()),
         900_404 => RedirectResult::NotFound,
         900_408 | 900_409 | 900_412 | 900_500..=900_599 => {
-            RedirectResult::Transport(RedirectFailure::OutOfOrder(said.to_owned()))
+            RedirectResult::Transport(RedirectFailure::OutOfOrder(error_text.to_owned()))
         }
         _ => return None,
     })
 }
 
 /// The result for a rejected parameter.
-fn parameter(said: &str, value: &Value) -> RedirectResult {
+fn parameter(error_text: &str, value: &Value) -> RedirectResult {
     let fields = value.get("details").and_then(Value::as_array).into_iter().flatten();
     for field in fields.filter_map(|detail| detail.get("field").and_then(Value::as_str)) {
         let field = field.to_ascii_lowercase();
@@ -133,20 +133,20 @@ fn parameter(said: &str, value: &Value) -> RedirectResult {
         match field {
             "mac" => return RedirectResult::InvalidMac,
             "sn" => return RedirectResult::NeedsSerial(SerialTrouble::Refused),
-            "uniqueserverurl" | "url" => return RedirectResult::InvalidUrl(said.to_owned()),
-            "servername" => return RedirectResult::InvalidServerName(said.to_owned()),
+            "uniqueserverurl" | "url" => return RedirectResult::InvalidUrl(error_text.to_owned()),
+            "servername" => return RedirectResult::InvalidServerName(error_text.to_owned()),
             _ => {}
         }
     }
-    RedirectResult::Unknown(said.to_owned())
+    RedirectResult::Unknown(error_text.to_owned())
 }
 
-fn by_status(answer: &ServiceResponse, said: String) -> RedirectResult {
+fn by_status(answer: &ServiceResponse, error_text: String) -> RedirectResult {
     match answer.refused_by_status() {
-        _ if answer.status == 400 && !said.is_empty() => RedirectResult::Unknown(said),
-        Some(RedirectResult::NotPermitted(_)) if !said.is_empty() => RedirectResult::NotPermitted(said),
+        _ if answer.status == 400 && !error_text.is_empty() => RedirectResult::Unknown(error_text),
+        Some(RedirectResult::NotPermitted(_)) if !error_text.is_empty() => RedirectResult::NotPermitted(error_text),
         Some(outcome) => outcome,
-        None => RedirectResult::Unknown(said),
+        None => RedirectResult::Unknown(error_text),
     }
 }
 

@@ -91,8 +91,8 @@ impl EnsureServer {
         })
     }
 
-    fn searched(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
-        let outcome = match said {
+    fn searched(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+        let outcome = match answer {
             Ok(value) => match answers::page(&value) {
                 Some(page) => {
                     let known = answers::server_in(page.rows, &fitted(&self.server.name));
@@ -105,8 +105,8 @@ impl EnsureServer {
         (outcome.clone(), Move::Done(outcome))
     }
 
-    fn written(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
-        let outcome = match said {
+    fn written(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+        let outcome = match answer {
             Ok(_) => {
                 let renamed = (self.attempt > 0).then(|| self.server.name.clone());
                 return (RedirectResult::done(), Move::Done(RedirectResult::Ok(Done { renamed, ..Done::default() })));
@@ -132,10 +132,10 @@ impl Plan for EnsureServer {
         self.search()
     }
 
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move) {
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move) {
         match self.state {
-            State::Searching => self.searched(said),
-            State::Writing => self.written(said),
+            State::Searching => self.searched(answer),
+            State::Writing => self.written(answer),
         }
     }
 }

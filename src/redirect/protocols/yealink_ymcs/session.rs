@@ -68,7 +68,7 @@ pub(crate) trait Plan: Send {
     /// The first call.
     fn begin(&mut self) -> Move;
     /// Returns what the answer meant by itself, and the next step.
-    fn answered(&mut self, said: Result<Value, YmcsError>) -> (RedirectResult, Move);
+    fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move);
 }
 
 /// The call that is waiting for its answer.
@@ -173,9 +173,9 @@ impl YmcsSession {
         (RedirectResult::done(), step)
     }
 
-    fn answered(&mut self, answer: &ServiceResponse, ask: Box<YmcsCall>) -> (RedirectResult, NextCall) {
-        let said = answers::read(answer);
-        match &said {
+    fn on_answer(&mut self, answer: &ServiceResponse, ask: Box<YmcsCall>) -> (RedirectResult, NextCall) {
+        let reply = answers::read(answer);
+        match &reply {
             Err(YmcsError::Token) => {
                 self.memory.forget_token();
                 if !std::mem::replace(&mut self.token_renewed, true) {
@@ -195,7 +195,7 @@ impl YmcsSession {
         let Some(plan) = self.plan.as_mut() else {
             return (RedirectResult::done(), NextCall::Done(RedirectResult::done()));
         };
-        let (meant, next) = plan.answered(said);
+        let (meant, next) = plan.on_answer(reply);
         (meant, self.go_on(next, answer.at))
     }
 }
@@ -215,7 +215,7 @@ impl RedirectProtocol for YmcsSession {
                 ProtocolTurn { meant: Some(meant), step }
             }
             (Waiting::Answer(ask), Some(answer)) => {
-                let (meant, step) = self.answered(answer, ask);
+                let (meant, step) = self.on_answer(answer, ask);
                 ProtocolTurn { meant: Some(meant), step }
             }
             (Waiting::Over, _) | (_, None) => ProtocolTurn {

@@ -32,16 +32,16 @@ pub struct OfPhone {
 }
 
 /// The phones of an instance, those with the newest events first.
-fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
+fn of_tenant(sources: &Sources<'_>, options: &BundleOptions, tenant: &Tenant) -> Vec<(Timestamp, Arc<Phone>)> {
     let store = sources.store;
     let news = |phone: &Phone| {
-        let asked = store.requests().last(phone.id).map(|facts| facts.at);
+        let last_request = store.requests().last(phone.id).map(|facts| facts.at);
         let since = [phone.created, phone.devices.since, phone.redirect.since, phone.request.since];
-        since.into_iter().chain(asked).chain(phone.window.opened).max().unwrap_or(phone.created)
+        since.into_iter().chain(last_request).chain(phone.window.opened).max().unwrap_or(phone.created)
     };
     let phones = store.phones().in_instance(tenant.id).into_iter();
     let mut phones: Vec<(Timestamp, Arc<Phone>)> = phones
-        .filter(|phone| wish.phone.is_none_or(|mac| mac == phone.mac))
+        .filter(|phone| options.phone.is_none_or(|mac| mac == phone.mac))
         .map(|phone| (news(&phone), phone))
         .collect();
     phones.sort_by_key(|(news, _)| std::cmp::Reverse(*news));
@@ -49,28 +49,28 @@ fn of_tenant(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Ve
 }
 
 /// One row per phone, not yet redacted.
-pub fn table(sources: &Sources<'_>, wish: &BundleOptions, tenant: &Tenant) -> Vec<Value> {
+pub fn table(sources: &Sources<'_>, options: &BundleOptions, tenant: &Tenant) -> Vec<Value> {
     let layers = sources.store.settings().layers(tenant.id);
     let row = |(_, phone): (Timestamp, Arc<Phone>)| {
-        let asked = sources.store.requests().last(phone.id);
+        let last_request = sources.store.requests().last(phone.id);
         let firmware = FirmwareState::of_phone(&layers, &phone);
-        let mut row = shown(&phone, &firmware, asked.as_ref().map(|facts| (facts.at, facts.address.as_str())));
-        if let (Some(row), Some(facts)) = (row.as_object_mut(), asked) {
-            let asked = json!({
+        let mut row = shown(&phone, &firmware, last_request.as_ref().map(|facts| (facts.at, facts.address.as_str())));
+        if let (Some(row), Some(facts)) = (row.as_object_mut(), last_request) {
+            let last_request = json!({
                 "file": facts.file, "outcome": facts.outcome, "user_agent": facts.user_agent, "requests": facts.requests,
             });
-            row.insert("last_request_was".to_owned(), asked);
+            row.insert("last_request_was".to_owned(), last_request);
         }
         row
     };
-    of_tenant(sources, wish, tenant).into_iter().map(row).collect()
+    of_tenant(sources, options, tenant).into_iter().map(row).collect()
 }
 
 /// Reads timelines and files of the phones with the newest events, up to a size in bytes. Also returns how many were
 /// not read.
 pub async fn read(
     sources: &Sources<'_>,
-    wish: &BundleOptions,
+    options: &BundleOptions,
     most: usize,
     unread: &mut Unread,
 ) -> (Vec<OfPhone>, usize) {
@@ -79,7 +79,7 @@ pub async fn read(
         Renderer::new(Arc::clone(&sources.registry), store.derive_key("etag"), 0, Arc::clone(&sources.clock));
     let mut phones: Vec<(Timestamp, Arc<Phone>, &Tenant)> = Vec::new();
     for tenant in &sources.tenants {
-        phones.extend(of_tenant(sources, wish, tenant).into_iter().map(|(news, phone)| (news, phone, tenant)));
+        phones.extend(of_tenant(sources, options, tenant).into_iter().map(|(news, phone)| (news, phone, tenant)));
     }
     phones.sort_by_key(|(news, ..)| std::cmp::Reverse(*news));
     let (mut read, mut bytes) = (Vec::new(), 0);
@@ -100,8 +100,8 @@ pub async fn read(
 /// The current file with secrets masked, after a header with notes.
 fn file(sources: &Sources<'_>, tenant: &Tenant, renderer: &Renderer, phone: &Phone) -> String {
     let (store, registry) = (sources.store, sources.registry.load());
-    let (asked, layers) = (store.requests().last(phone.id), store.settings().layers(phone.instance));
-    let recognition = recognition_of(&registry, phone, asked.as_ref());
+    let (last_request, layers) = (store.requests().last(phone.id), store.settings().layers(phone.instance));
+    let recognition = recognition_of(&registry, phone, last_request.as_ref());
     let request = FileRequest {
         phone: Some(phone),
         recognition: &recognition,

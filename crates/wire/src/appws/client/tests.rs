@@ -104,8 +104,8 @@ fn a_service_that_has_answered_pings_and_is_silent_is_gone_after_two_minutes() {
 #[test]
 fn one_that_answers_keep_alives_alone_is_gone_after_four() {
     let mut session = ready();
-    let said = (31..=62).flat_map(|second| session.on_timer(at(second))).collect::<Vec<_>>();
-    assert!(said.iter().any(|action| matches!(action, Action::Send(_))), "{said:?}");
+    let actions = (31..=62).flat_map(|second| session.on_timer(at(second))).collect::<Vec<_>>();
+    assert!(actions.iter().any(|action| matches!(action, Action::Send(_))), "{actions:?}");
     session.on_text(r#"{"mt":"KeepAlive"}"#, at(63));
     // KeepAlives 60, 120 and 180 s after the last message; closed after 240 s.
     assert_eq!(left_alone(session, 64), Some(63 + 240));

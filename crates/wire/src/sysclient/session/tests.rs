@@ -77,8 +77,9 @@ fn ever_after() {
     let [Action::Send(bytes)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!(identify_of(bytes)["digest"], digest(&device(), "1446931255", &"P".into()));
     let media = json!({"type":"MEDIA","turnUser":"u","turnSeed":"s","turnPassword":inno_encrypt::encrypt("s", &"P".into(), "t")});
-    let shown = ConfigItem { kind: "MEDIA".into(), fields: json!({"type":"MEDIA","turnUser":"u","turnPassword":"t"}) };
-    assert_eq!(events(session.on_frame(&item(&media), at(2))), [Event::Item(shown)]);
+    let decrypted_item =
+        ConfigItem { kind: "MEDIA".into(), fields: json!({"type":"MEDIA","turnUser":"u","turnPassword":"t"}) };
+    assert_eq!(events(session.on_frame(&item(&media), at(2))), [Event::Item(decrypted_item)]);
     // A new password within the session: the device was moved to another domain.
     assert_eq!(events(session.on_frame(&password("Q"), at(3))), [Event::PasswordReceived("Q".into())]);
     assert!(session.password_stored(at(3)).is_empty());
@@ -122,8 +123,8 @@ fn what_comes_before_its_password_is_shown_with_it() {
     );
     assert_eq!(events(session.on_frame(&item(&ntp().fields), at(1))), [Event::Item(ntp())]);
     session.on_frame(&password("P"), at(2));
-    let shown = ConfigItem { kind: "MEDIA".into(), fields: json!({"type":"MEDIA","turnPassword":"t"}) };
-    assert_eq!(events(session.password_stored(at(3))), [Event::Item(shown), Event::AdminPassword("a".into())]);
+    let decrypted_item = ConfigItem { kind: "MEDIA".into(), fields: json!({"type":"MEDIA","turnPassword":"t"}) };
+    assert_eq!(events(session.password_stored(at(3))), [Event::Item(decrypted_item), Event::AdminPassword("a".into())]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
 
 /// Configuration of a [`World`].
 #[derive(Clone)]
-pub struct WorldBuilder {
+pub struct SimulationBuilder {
     domain: String,
     instance: String,
     password: String,
@@ -31,13 +31,13 @@ pub struct WorldBuilder {
     clock: SharedClock,
 }
 
-impl std::fmt::Debug for WorldBuilder {
+impl std::fmt::Debug for SimulationBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WorldBuilder").field("domain", &self.domain).finish_non_exhaustive()
     }
 }
 
-impl WorldBuilder {
+impl SimulationBuilder {
     /// Sets the PBX's system name, which is also the first part of the gateway's paths; `example.com` by default.
     #[must_use]
     pub fn domain(mut self, domain: &str) -> Self {
@@ -75,12 +75,12 @@ impl WorldBuilder {
     }
 
     /// Starts everything except the gateway.
-    pub async fn start(self) -> io::Result<World> {
+    pub async fn start(self) -> io::Result<Simulation> {
         let host = SimHost::start()?;
         let handle = host.handle();
         let devices = Devices::start(&handle, &self.domain, "devices password", self.clock.clone()).await?;
-        let rps = YealinkRps::start(&handle, World::RPS_USER, World::RPS_PASSWORD).await?;
-        let sraps = Sraps::start(&handle, World::SRAPS_ID, World::SRAPS_SECRET).await?;
+        let rps = YealinkRps::start(&handle, Simulation::RPS_USER, Simulation::RPS_PASSWORD).await?;
+        let sraps = Sraps::start(&handle, Simulation::SRAPS_ID, Simulation::SRAPS_SECRET).await?;
         let network = SipNetwork::new(HashMap::new());
         let config = PbxConfig { domain: self.domain.clone(), name: "pbx".into(), dns: format!("pbx.{}", self.domain) };
         let pbx = start_pbx(&handle, config, &network).await?;
@@ -92,7 +92,7 @@ impl WorldBuilder {
         let names: Vec<String> = self.providers.iter().map(|name| format!("gangway-{name}")).collect();
         let ticked: Vec<&str> = names.iter().map(String::as_str).collect();
         let users = Users::start(&handle, &pbx, &devices, &ticked);
-        Ok(World {
+        Ok(Simulation {
             pbx,
             devices,
             rps,
@@ -109,7 +109,7 @@ impl WorldBuilder {
 
 /// The running simulators. Dropping it stops all of them.
 #[derive(Debug)]
-pub struct World {
+pub struct Simulation {
     /// The PBX.
     pub pbx: Pbx,
     /// The Devices service.
@@ -124,11 +124,11 @@ pub struct World {
     pub network: SipNetwork,
     phones: Board<Vec<YealinkPhone>>,
     snom_phones: Board<Vec<SnomPhone>>,
-    builder: WorldBuilder,
+    builder: SimulationBuilder,
     host: SimHost,
 }
 
-impl World {
+impl Simulation {
     /// Access key of Snom's redirection service.
     pub const SRAPS_ID: &str = "sraps-id";
     /// Secret of [`World::SRAPS_ID`].
@@ -140,8 +140,8 @@ impl World {
 
     /// Returns a builder with the default configuration.
     #[must_use]
-    pub fn builder() -> WorldBuilder {
-        WorldBuilder {
+    pub fn builder() -> SimulationBuilder {
+        SimulationBuilder {
             domain: "example.com".into(),
             instance: "gangway".into(),
             password: "shared password".into(),
@@ -184,7 +184,7 @@ impl World {
     /// Does the same as [`World::connect_gateway`] at another PBX of this world.
     pub fn connect_gateway_at(&self, pbx: &Pbx, base: &str) {
         let base = base.trim_end_matches('/');
-        let WorldBuilder { domain, instance, password, .. } = &self.builder;
+        let SimulationBuilder { domain, instance, password, .. } = &self.builder;
         let names = self.builder.providers.iter().map(|name| format!("gangway-{name}"));
         for name in std::iter::once("gangway-admin".to_owned()).chain(names) {
             let url = format!("{base}/{domain}/{instance}/{name}");

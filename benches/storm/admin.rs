@@ -13,17 +13,17 @@ use tokio::time::timeout;
 use super::site::{PASSWORD, Site};
 
 /// Response timeout, longer than a user would wait.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An open page.
-pub struct Desk {
+pub struct AdminPage {
     session: AppSession,
-    asked: u32,
+    requests: u32,
     /// The latency of each response.
     pub answers: Rc<RefCell<Vec<Duration>>>,
 }
 
-impl Desk {
+impl AdminPage {
     pub async fn open(site: &Site) -> Self {
         let app = "gangway-admin";
         let form = LoginForm {
@@ -38,7 +38,7 @@ impl Desk {
         };
         let url = format!("ws://{}/example.com/gangway", site.http);
         let session = AppSession::open(&site.host.handle(), &url, form).await.expect("the page opens");
-        Self { session, asked: 0, answers: Rc::default() }
+        Self { session, requests: 0, answers: Rc::default() }
     }
 
     /// Repeats the same queries: a page of all phones, one of search results, and one from the end of the list.
@@ -50,7 +50,7 @@ impl Desk {
         ];
         for question in questions.iter().cycle() {
             let begun = Instant::now();
-            let is_answered = timeout(PATIENCE, self.ask(question)).await.unwrap_or(false);
+            let is_answered = timeout(TIMEOUT, self.ask(question)).await.unwrap_or(false);
             let took = if is_answered { begun.elapsed() } else { Duration::MAX };
             self.answers.borrow_mut().push(took);
             if !is_answered {
@@ -62,8 +62,8 @@ impl Desk {
 
     /// Returns true when the complete response has arrived.
     async fn ask(&mut self, question: &Value) -> bool {
-        self.asked += 1;
-        let src = self.asked.to_string();
+        self.requests += 1;
+        let src = self.requests.to_string();
         let mut message = question.clone();
         message["mt"] = json!("Devices");
         message["api"] = json!("gangway");
