@@ -1,6 +1,6 @@
 //! gangway brings third-party desk phones aboard an innovaphone PBX with zero touch.
 //!
-//! The rooms stand in the order of their dependencies: a room imports only from rooms above it. `tests/house.rs` reads
+//! The rooms are listed in the order of their dependencies: a room imports only from rooms above it. `tests/house.rs` reads
 //! every `crate::` path and enforces the order; `docs/architecture.md` describes the rooms.
 
 pub mod base;

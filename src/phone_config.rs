@@ -269,7 +269,7 @@ impl PhoneConfig {
     }
 
     /// Values that must be written exactly, with their descriptions. If a file format cannot carry one of them, the
-    /// file must not be written at all. Otherwise the phone would fail with a wrong password.
+    /// file must not be written. Otherwise the phone would fail with a wrong password.
     pub fn exact(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let accounts = self.accounts.iter().filter(|account| account.active).flat_map(|account| {
             [

@@ -1,6 +1,6 @@
-// From the password to rows, each time in a browser that has nothing in its cache; and the bytes on the way.
+// Measures the time from the login to the first rows with an empty cache, and the transferred bytes.
 
-import { fresh, folder, given, story, world } from "../../tests/browser/stories/browser.mjs";
+import { newPage, folder, given, story, perform } from "../../tests/browser/stories/browser.mjs";
 
 const ROUNDS = 15;
 
@@ -8,7 +8,7 @@ await story(async (browser) => {
   const took = [];
   let bytes = 0;
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const page = await fresh(browser);
+    const page = await newPage(browser);
     const line = await page.context().newCDPSession(page);
     await line.send("Network.enable");
     bytes = 0;
@@ -19,7 +19,7 @@ await story(async (browser) => {
       const begun = performance.now();
       return new Promise((resolve) => {
         const look = () => {
-          // Drawn, not only made: a frame has passed with the rows in it.
+          // Waits for a frame with the rows, so that they are painted.
           if (document.querySelector(".grid .row[data-mac]")) requestAnimationFrame(() => resolve(performance.now() - begun));
           else requestAnimationFrame(look);
         };
@@ -27,13 +27,13 @@ await story(async (browser) => {
         look();
       });
     });
-    // The first round warms the gateway up.
+    // The first round is a warm-up.
     if (round > 0) took.push(time);
     await page.waitForLoadState("networkidle");
     await page.context().close();
   }
   took.sort((a, b) => a - b);
-  await world("measured", {
+  await perform("measured", {
     rounds: ROUNDS,
     median: Math.round(took[took.length >> 1]),
     slowest: Math.round(took.at(-1)),

@@ -55,7 +55,7 @@ pub(super) fn reload(tls: &TlsSettings, now: Timestamp) {
     let _ = take(tls, &[], now);
 }
 
-/// Same as [`reload`], but does not log problems again that are in `told`. Returns the current problems.
+/// Same as [`reload`], but does not log problems again that are in `logged`. Returns the current problems.
 fn take(tls: &TlsSettings, logged: &[String], now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
     match tls.certificates.reload(now) {

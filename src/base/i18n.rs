@@ -1,6 +1,6 @@
 //! Messages for users, in two languages.
 //!
-//! A message is a key and its parameters. The texts of all keys stand in one file per language,
+//! A message is a key and its parameters. The texts of all keys are in one file per language,
 //! `templates/admin/text/<language>.json`, which the gateway and the admin page both read: the gateway fills in the
 //! English text for logs, commands and scripts; the page fills in the text of its own language. Timelines store key and
 //! parameters beside the English text, so that an entry can be shown in either language later.

@@ -136,7 +136,7 @@ impl DevicesLinks {
     }
 }
 
-/// Starts a link keeper for every announced service and stops those whose service is no longer announced.
+/// Starts a link supervisor for every announced service and stops those whose service is no longer announced.
 async fn supervise(shared: Arc<Shared>) {
     let mut changes = shared.sessions.changes();
     let supervisors: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();

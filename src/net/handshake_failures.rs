@@ -68,7 +68,7 @@ pub struct FailedHandshake {
 }
 
 impl FailedHandshake {
-    /// Creates a failure from what the gateway observed. `heard` contains the first bytes from the client.
+    /// Creates a failure from what the gateway observed. `received` contains the first bytes from the client.
     #[must_use]
     pub fn new(at: Timestamp, peer: IpAddr, received: &[u8], error: &io::Error) -> Self {
         let hello = ClientHello::read(received);

@@ -1,4 +1,4 @@
-//! Writes the wishes of administrators for a phone into its record. The serving process carries them out, even if it is
+//! Writes what administrators request for a phone into its record. The serving process carries them out, even if it is
 //! another process; these functions need only the store.
 
 use gangway_base::{mac::Mac, secret::Secret};

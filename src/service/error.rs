@@ -1,4 +1,4 @@
-//! Why the service rejects a request. The texts of both languages stand under the keys of the messages.
+//! Why the service rejects a request. The texts of both languages are under the keys of the messages.
 
 use gangway_base::mac::{Mac, MacError};
 use jiff::Timestamp;

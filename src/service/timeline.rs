@@ -128,7 +128,7 @@ fn last_request(last: &RequestFacts) -> LastRequest {
     }
 }
 
-/// Returns the entries since `told`, oldest first, and advances `told`.
+/// Returns the entries since `position`, oldest first, and advances it.
 ///
 /// # Errors
 /// If the store cannot be read.

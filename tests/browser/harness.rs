@@ -1,4 +1,4 @@
-//! Runs a scenario: a Node program that drives the browser and requests changes of the simulated world by lines of
+//! Runs a scenario: a Node program that drives the browser and requests changes of the simulators by lines of
 //! JSON.
 
 use std::{

@@ -75,7 +75,7 @@ fn every_key_named_in_the_code_has_a_text_and_every_text_is_used() {
     }
     let wire = fs::read_to_string(root.join("crates/wire/src/appws/login_rejection.rs")).unwrap();
     let literals: HashSet<&str> = [&page, &gateway, &wire].into_iter().flat_map(|code| code.split('"')).collect();
-    // Keys may also be composed. Then a prefix stands before a placeholder.
+    // Keys may also be composed of a prefix and a placeholder.
     let prefixes: HashSet<&str> = page.split("${").chain(gateway.split('{')).filter_map(last_word).collect();
     for key in known.keys() {
         let whole = key.trim_end_matches(".one").trim_end_matches(".other");
@@ -87,6 +87,19 @@ fn every_key_named_in_the_code_has_a_text_and_every_text_is_used() {
         // keys for years.
         let is_sentence = key.starts_with("error.") || key.starts_with("happened.");
         assert!(literals.contains(whole) || is_composed || is_login || is_sentence, "nothing shows {key}");
+    }
+}
+
+/// The gateway sends when a change takes effect as an English phrase. The page maps each phrase to a key.
+#[test]
+fn every_effect_time_of_a_setting_has_a_text() {
+    let page = fs::read_to_string(format!("{FOLDER}/views/settings/field.js")).unwrap();
+    for setting in gangway::settings::TABLE.iter().chain(gangway::settings::REDIRECT_SETTINGS) {
+        let phrase = setting.effect.text();
+        let (_, rest) =
+            page.split_once(&format!("\"{phrase}\": \"")).unwrap_or_else(|| panic!("no key for '{phrase}'"));
+        let key = rest.split('"').next().unwrap();
+        assert_eq!(texts("en").get(key).and_then(Value::as_str), Some(phrase));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Tests of the web page in a real browser: a gateway in this process and Chromium driven by `scenarios/*.mjs`. There is
-//! one file and one scenario per feature. A scenario asks this side to change the simulated world.
+//! one file and one scenario per feature. A scenario requests changes of the simulators.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing test panics")]
 #![expect(clippy::print_stderr, reason = "prints the log of a failed process")]
 #![expect(dead_code, reason = "support of the tests over sockets, only part of which is used here")]

@@ -10,7 +10,7 @@ use crate::support::{
     options::Options,
 };
 
-/// Installs a phone in a world modified by `change`.
+/// Installs a phone in a simulation modified by `change`.
 async fn rings_in(change: impl FnOnce(&Simulation)) {
     let simulation = simulation().start().await.unwrap();
     change(&simulation);

@@ -112,7 +112,7 @@ impl Tasks {
         self.stop.cancel();
     }
 
-    /// Signals every task to finish and waits for them, at most `patience`. Returns how many are still running.
+    /// Signals every task to finish and waits for them, at most `time_limit`. Returns how many are still running.
     pub async fn finish(&self, time_limit: Duration) -> usize {
         self.stop.cancel();
         self.tracker.close();

@@ -2,7 +2,7 @@
 //! are written from the vendors' documents and never from the gateway's code, so they do not repeat its misreadings.
 //! They share nothing with `wire`, not even constants.
 //!
-//! [`world::World`] starts all simulators; [`host::SimHost`] is the thread they run on. Every simulator is a `Send`
+//! [`simulation::Simulation`] starts all simulators; [`host::SimHost`] is the thread they run on. Every simulator is a `Send`
 //! handle that tests can use from any thread.
 
 pub mod board;

@@ -1,5 +1,5 @@
 //! Starts everything a gateway talks to: a PBX, Users, Devices, the redirection services of Yealink and Snom, and
-//! phones. The gateway is added last with [`World::connect_gateway`], because its port is known only then.
+//! phones. The gateway is added last with [`Simulation::connect_gateway`], because its port is known only then.
 
 use std::{collections::HashMap, io, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     yealink_rps::YealinkRps,
 };
 
-/// Configuration of a [`World`].
+/// Configuration of a [`Simulation`].
 #[derive(Clone)]
 pub struct SimulationBuilder {
     domain: String,
@@ -131,11 +131,11 @@ pub struct Simulation {
 impl Simulation {
     /// Access key of Snom's redirection service.
     pub const SRAPS_ID: &str = "sraps-id";
-    /// Secret of [`World::SRAPS_ID`].
+    /// Secret of [`Simulation::SRAPS_ID`].
     pub const SRAPS_SECRET: &str = "sraps-secret";
     /// Account at Yealink's redirection service.
     pub const RPS_USER: &str = "rps-user";
-    /// Password of [`World::RPS_USER`].
+    /// Password of [`Simulation::RPS_USER`].
     pub const RPS_PASSWORD: &str = "rps-password";
 
     /// Returns a builder with the default configuration.
@@ -181,7 +181,7 @@ impl Simulation {
         self.connect_gateway_at(&self.pbx, base);
     }
 
-    /// Does the same as [`World::connect_gateway`] at another PBX of this world.
+    /// Does the same as [`Simulation::connect_gateway`] at another PBX of this simulation.
     pub fn connect_gateway_at(&self, pbx: &Pbx, base: &str) {
         let base = base.trim_end_matches('/');
         let SimulationBuilder { domain, instance, password, .. } = &self.builder;

@@ -113,7 +113,7 @@ pub enum SysclientEventKind {
     },
     /// The phone waits because the limit of open sockets is reached.
     NoDescriptor,
-    /// Devices cannot be reached at all.
+    /// Devices is unreachable.
     EndpointAway {
         /// `host:port`.
         endpoint: String,

@@ -20,7 +20,7 @@ use crate::{
     provision::commands,
 };
 
-/// Limit of rounds; a life that makes no progress is given up after that.
+/// Limit of rounds; a lifecycle that makes no progress is given up after that.
 const ROUNDS: usize = 60;
 
 /// The state of the peers, which survives the gateway.
@@ -49,7 +49,7 @@ impl Around {
         }
     }
 
-    /// A copy, so that a life can be continued twice.
+    /// A copy, so that a lifecycle can be continued twice.
     pub fn again(&self) -> Self {
         let clock = ManualClock::new(gangway_base::clock::Clock::now(&self.clock));
         let outside = Outside::default();
@@ -148,7 +148,7 @@ impl Around {
         reach(bench, "buried", |phone| phone.buried.is_some()).await;
     }
 
-    /// Runs the whole life, from the current state of the record.
+    /// Runs the whole lifecycle, from the current state of the record.
     pub async fn live(&mut self, bench: &mut Bench) {
         if bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed) {
             return self.remove(bench).await;

@@ -4,7 +4,7 @@ use crate::{
     phone::facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
 };
 
-/// Runs the whole life with a restart after step number `at`; every life must reach the same end.
+/// Runs the whole lifecycle with a restart after step number `at`; every run must reach the same end.
 async fn life(at: usize) {
     let mut bench = Bench::new().await;
     let mut holds = 0;

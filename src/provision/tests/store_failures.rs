@@ -1,4 +1,4 @@
-//! Scenarios beyond a phone's ordinary life: its peers are away, forget it or assign it to another account; the URL
+//! Scenarios beyond a phone's ordinary lifecycle: its peers are away, forget it or assign it to another account; the URL
 //! changes; administrators issue commands. Each scenario can be run again from wherever the gateway was killed.
 
 use gangway_base::{mac::Mac, secret::Secret};

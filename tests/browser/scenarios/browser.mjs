@@ -1,4 +1,4 @@
-// What every scenario needs: the browser, the world on the other side of stdin and stdout, a page that is let in.
+// Helpers for all scenarios: the browser, requests to the test process over stdin and stdout, and a logged-in page.
 
 import { readFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,40 +11,40 @@ const { chromium } = await import(`${tools}/node_modules/playwright-core/index.m
 
 export const given = JSON.parse(process.env.GANGWAY_GIVEN);
 export const folder = `${given.url}/admin/`;
-/** Longest wait for anything; what has to be within a second says so itself. */
-export const PATIENCE = 20_000;
+/** Default timeout. Scenarios pass a shorter one where a second is required. */
+export const TIMEOUT = 20_000;
 export { assert };
 
 const waiting = new Map();
-let asked = 0;
+let lastId = 0;
 createInterface({ input: process.stdin }).on("line", (line) => {
   const { answer, value } = JSON.parse(line);
   waiting.get(answer)?.(value);
   waiting.delete(answer);
 });
 
-/** Has the other side do something. */
-export function world(what, parameters = null) {
-  asked += 1;
-  console.log(JSON.stringify({ ask: asked, do: what, with: parameters }));
-  return new Promise((resolve) => waiting.set(asked, resolve));
+/** Requests an action from the test process. */
+export function perform(what, parameters = null) {
+  lastId += 1;
+  console.log(JSON.stringify({ ask: lastId, do: what, with: parameters }));
+  return new Promise((resolve) => waiting.set(lastId, resolve));
 }
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-  // A page that a scenario hands out itself is of no network, and might not talk to this computer.
+  // Pages that a scenario serves itself belong to no network; Chromium would block their connections to this computer.
   "--disable-features=LocalNetworkAccessChecks",
 ];
 
-/** Plays a scenario; ends the process with what became of it. */
-export async function scenario(tell) {
+/** Runs a scenario and exits with its result. */
+export async function scenario(steps) {
   const profile = mkdtempSync(join(tmpdir(), "gangway-browser-"));
   let code = 1;
   try {
     const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
     const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS, env: { ...process.env, HOME: profile } });
-    await tell(browser);
+    await steps(browser);
     await browser.close();
     code = 0;
   } catch (error) {
@@ -55,21 +55,21 @@ export async function scenario(tell) {
   }
 }
 
-/** A fresh page; what goes wrong in it is collected in `page.wrong`. */
-export async function fresh(browser, options = {}) {
+/** Opens a new page that collects its errors in `page.errors`. */
+export async function newPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1600, height: 900 }, locale: "en-US", colorScheme: "light", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE);
-  page.wrong = [];
-  page.on("pageerror", (error) => page.wrong.push(String(error)));
+  page.setDefaultTimeout(TIMEOUT);
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !/WebSocket connection|ERR_CONNECTION_REFUSED/.test(message.text())) page.wrong.push(message.text());
+    if (message.type() === "error" && !/WebSocket connection|ERR_CONNECTION_REFUSED/.test(message.text())) page.errors.push(message.text());
   });
   return page;
 }
 
-/** Types the password and comes in. */
-export async function enter(page, route = "") {
+/** Logs in with the password. */
+export async function logIn(page, route = "") {
   await page.goto(folder + route);
   await page.fill("#password", given.password);
   await page.keyboard.press("Enter");
@@ -77,17 +77,17 @@ export async function enter(page, route = "") {
   return page;
 }
 
-/** A fresh page that is let in, with rows on it. */
-export async function inside(browser, options = {}, route = "") {
-  const page = await enter(await fresh(browser, options), route);
+/** Opens a new page, logs in and waits for rows. */
+export async function openList(browser, options = {}, route = "") {
+  const page = await logIn(await newPage(browser, options), route);
   await page.waitForSelector(".grid .row[data-mac]");
   return page;
 }
 
-/** Waits until `look()` in the page gives something true. */
-export const until = (page, look, argument, timeout = PATIENCE) => page.waitForFunction(look, argument, { timeout });
+/** Waits until `look()` is truthy in the page. */
+export const until = (page, look, argument, timeout = TIMEOUT) => page.waitForFunction(look, argument, { timeout });
 
-/** What an audit finds seriously wrong. */
+/** Returns the serious findings of an accessibility audit. */
 export async function audit(page) {
   await page.evaluate(readFileSync(`${tools}/node_modules/axe-core/axe.min.js`, "utf8"));
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));

@@ -1,13 +1,13 @@
-// Columns, search in every spelling, filters, sorting, and everything of it by keyboard.
+// The list of phones: columns, search in every spelling, filters and sorting, and all of it by keyboard.
 
-import { assert, given, inside, scenario, until } from "./browser.mjs";
+import { assert, given, openList, scenario, until } from "./browser.mjs";
 
 const found = (page, pattern) =>
   until(page, (text) => new RegExp(text).test(document.querySelector(".found").textContent) && !document.querySelector(".grid .row.coming"), pattern);
 const shown = (page) => page.$$eval(".grid .row[data-mac]", (rows) => rows.map((row) => row.dataset.mac));
 
 await scenario(async (browser) => {
-  const page = await inside(browser);
+  const page = await openList(browser);
   assert.deepEqual(await page.$$eval("#head .tabs a", (tabs) => tabs.map((tab) => tab.textContent)), ["Devices", "RPS history"]);
   const heads = await page.$$eval("[role=columnheader]", (cells) => cells.map((cell) => cell.textContent.trim()));
   for (const name of ["Device Config", "Phone Requests", "Last Config Request", "Redirect", "PBX flags", "Registered", "User", "MAC", "Model", "Firmware", "Address", "Category"]) {
@@ -18,7 +18,7 @@ await scenario(async (browser) => {
   assert.match(words, /Config Received/);
   assert.match(words, /Provisioned/);
 
-  // Search: any spelling, any letters, several words.
+  // Search in any spelling and letter case, with several words.
   const colons = given.mac.match(/../g).join(":").toUpperCase();
   for (const typed of [given.mac, colons, colons.replaceAll(":", "-"), given.mac.slice(4), "USER.00077", "user.00077 80:5e"]) {
     await page.fill("input[name=search]", typed);
@@ -51,20 +51,20 @@ await scenario(async (browser) => {
   await until(page, () => document.querySelectorAll(".row[data-mac]").length > 0 && [...document.querySelectorAll(".row[data-mac] .col-redirect")].every((cell) => /another account/.test(cell.textContent)));
   await page.click(".reset");
   await found(page, `^\\s*${given.phones} phones`);
-  // The numbers of the overview filter, too.
+  // The counts of the overview filter the list.
   await page.click(".stage-chip.stuck");
   await until(page, () => [...document.querySelectorAll(".row[data-mac]")].every((row) => row.classList.contains("is-stuck")));
   await page.click(".stage-chip.stuck");
   await found(page, `^\\s*${given.phones} phones`);
 
-  // Sorting, both ways, told to those who cannot see it.
+  // Sorting in both directions, also announced to screen readers.
   await page.click("[role=columnheader].col-mac button");
   await until(page, () => document.querySelector("[role=columnheader].col-mac").getAttribute("aria-sort") === "ascending");
   await until(page, (first) => document.querySelector("#row-0")?.dataset.mac === first, "805ec0000000");
   await page.click("[role=columnheader].col-mac button");
   await until(page, (last) => document.querySelector("#row-0")?.dataset.mac === last, "805ec0000077");
 
-  // By state: whoever needs a person comes first, and last when asked the other way round.
+  // By state: phones that need the administrator come first, or last in ascending order.
   await page.click("[role=columnheader].col-state button");
   await until(page, () => document.querySelector("[role=columnheader].col-state").getAttribute("aria-sort") === "descending");
   await until(page, () => document.querySelector("#row-0[data-mac].is-stuck"));
@@ -80,7 +80,7 @@ await scenario(async (browser) => {
   await page.click("[role=columnheader].col-mac button");
   await until(page, (last) => document.querySelector("#row-0")?.dataset.mac === last, "805ec0000077");
 
-  // By keyboard alone: to the list, down, to the end, open, back to the same place.
+  // By keyboard only: to the list, down, to the end, open a phone, and back to the same position.
   await page.focus("input[name=search]");
   for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.classList.contains("grid"))); i += 1) await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.classList.contains("grid")), true);
@@ -94,11 +94,11 @@ await scenario(async (browser) => {
   await until(page, (mac) => location.hash === `#/devices/${mac}`, mac);
   await page.goBack();
   await page.waitForSelector(`#${active}`);
-  // The menu: opened, walked and closed by keys.
+  // The menu by keyboard.
   await page.focus(".menu > button");
   await page.keyboard.press("Enter");
   await page.waitForSelector("#menu a:focus");
   await page.keyboard.press("Escape");
   await page.waitForSelector("#menu", { state: "hidden" });
-  assert.deepEqual(page.wrong, []);
+  assert.deepEqual(page.errors, []);
 });

@@ -1,8 +1,8 @@
-// A client on another origin shows the page in a frame and makes its login, as the description of the client's messages says.
+// A client on another origin embeds the page and creates its login, as documented for the client's messages.
 
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
-import { assert, fresh, given, scenario, until } from "./browser.mjs";
+import { assert, newPage, given, scenario, until } from "./browser.mjs";
 
 const who = {
   app: "gangway-admin", domain: given.domain, sip: "anna.admin", guid: "5cb0d3a8c5a84f4b9e0c0f8c7a6b5d4e", dn: "Anna Ädmin",
@@ -16,11 +16,11 @@ function login(challenge, password) {
 
 const client = (frame) => `<!doctype html><title>client</title><iframe src="${frame}" width="1200" height="700"></iframe>
 <script>
-  const heard = (window.heard = []);
-  window.tell = (message) => frames[0].postMessage(JSON.stringify(message), "*");
+  const received = (window.received = []);
+  window.send = (message) => frames[0].postMessage(JSON.stringify(message), "*");
   addEventListener("message", async (event) => {
     const message = JSON.parse(event.data);
-    heard.push(message);
+    received.push(message);
     if (message.mt !== "getLogin") return;
     const made = await (await fetch("/login?challenge=" + message.challenge + location.search.replace("?", "&"))).json();
     event.source.postMessage(JSON.stringify({ ...made, src: message.src }), "*");
@@ -41,54 +41,54 @@ const server = createServer((request, answer) => {
 
 await scenario(async (browser) => {
   await new Promise((ready) => server.listen(given.port, "127.0.0.1", ready));
-  const page = await fresh(browser);
+  const page = await newPage(browser);
   await page.goto(`http://127.0.0.1:${given.port}/`);
   const frame = page.frameLocator("iframe");
   await frame.locator(".grid .row[data-mac]").first().waitFor();
 
-  // Alive comes first, and a menu is offered to the client's button.
-  const heard = await page.evaluate(() => window.heard);
-  assert.equal(heard[0].mt, "Alive");
-  assert.ok(heard.some(({ mt, value }) => mt === "SetMenuState" && value === "closed"));
-  assert.equal(heard.filter(({ mt }) => mt === "getLogin").length, 1);
-  // What the page posts to any parent holds nothing but the challenge.
-  assert.deepEqual(Object.keys(heard.find(({ mt }) => mt === "getLogin")).sort(), ["app", "challenge", "mt", "src"]);
+  // The page sends Alive first, then its menu state.
+  const received = await page.evaluate(() => window.received);
+  assert.equal(received[0].mt, "Alive");
+  assert.ok(received.some(({ mt, value }) => mt === "SetMenuState" && value === "closed"));
+  assert.equal(received.filter(({ mt }) => mt === "getLogin").length, 1);
+  // Messages to the parent contain nothing but the challenge.
+  assert.deepEqual(Object.keys(received.find(({ mt }) => mt === "getLogin")).sort(), ["app", "challenge", "mt", "src"]);
 
-  // The client's language and scheme, not the browser's.
+  // The page uses the client's language and scheme, not the browser's.
   const inner = page.frames()[1];
   const look = () => inner.evaluate(() => [document.documentElement.lang, getComputedStyle(document.body).colorScheme, document.querySelector("#head .tabs a").textContent]);
   assert.deepEqual(await look(), ["de", "dark", "Geräte"]);
-  await page.evaluate(() => { window.tell({ mt: "SetScheme", scheme: "light" }); window.tell({ mt: "SetLang", lang: "en" }); });
+  await page.evaluate(() => { window.send({ mt: "SetScheme", scheme: "light" }); window.send({ mt: "SetLang", lang: "en" }); });
   await until(inner, () => document.documentElement.lang === "en" && getComputedStyle(document.body).colorScheme === "light");
   await frame.locator("text=RPS history").first().waitFor();
 
   // The client's menu button opens the page's menu.
-  await page.evaluate(() => window.tell({ mt: "SetMenuState", value: "open" }));
+  await page.evaluate(() => window.send({ mt: "SetMenuState", value: "open" }));
   await frame.locator("#menu a").first().waitFor();
   await frame.locator("#menu a", { hasText: "About" }).click();
   await frame.locator("text=Anna <b>Ädmin</b> & Co").first().waitFor();
 
-  // A client that is refused, and one that makes no login.
+  // A client whose login is rejected, and one that creates none.
   for (const [as, expected] of [["wrong", /did not take the client's login/], ["refused", /no such app/]]) {
-    const other = await fresh(browser);
+    const other = await newPage(browser);
     await other.goto(`http://127.0.0.1:${given.port}/?as=${as}`);
     const note = other.frameLocator("iframe").locator("[role=alert]");
     await note.waitFor();
-    const said = await note.textContent();
-    assert.match(said, as === "wrong" ? /nicht angenommen/ : expected, said);
+    const text = await note.textContent();
+    assert.match(text, as === "wrong" ? /nicht angenommen/ : expected, text);
   }
 
-  // A page of any other origin may not show ours.
+  // A page of another origin may not embed the page.
   const stranger = createServer((_, answer) => {
     answer.setHeader("Content-Type", "text/html");
     answer.end(`<iframe src="${given.url}/gangway-admin.htm"></iframe>`);
   });
   await new Promise((ready) => stranger.listen(0, "127.0.0.1", ready));
-  const foreign = await fresh(browser);
+  const foreign = await newPage(browser);
   const refused = foreign.waitForEvent("console", (message) => /frame-ancestors/.test(message.text()));
   await foreign.goto(`http://127.0.0.1:${stranger.address().port}/`);
   await refused;
   stranger.close();
   server.close();
-  assert.deepEqual(page.wrong, []);
+  assert.deepEqual(page.errors, []);
 });

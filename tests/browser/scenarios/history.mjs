@@ -1,12 +1,12 @@
-// The history of redirect calls: filtered, live, saved as a file, pruned; what services answered stays text.
+// The history of redirect calls: filters, live updates, export, pruning. Answers of services are shown as text.
 
 import { readFileSync } from "node:fs";
-import { assert, given, scenario, until, world } from "./browser.mjs";
-import { open, yes } from "./views.mjs";
+import { assert, given, scenario, until, perform } from "./browser.mjs";
+import { open, confirmDialog } from "./views.mjs";
 
 const rows = (page) => page.locator(".history-rows tbody tr");
 
-/** One row is left, with this text. */
+/** Waits until exactly one row with this text is left. */
 const only = (page, text) =>
   until(page, (text) => {
     const left = document.querySelectorAll(".history-rows tbody tr");
@@ -32,7 +32,7 @@ await scenario(async (browser) => {
   await page.fill("[name=search]", "NUMBER 7 ");
   await only(page, "number 7 ");
 
-  // Saved as it is filtered.
+  // The export applies the filters.
   const [saved] = await Promise.all([page.waitForEvent("download"), page.click("[data-do=export]")]);
   const text = readFileSync(await saved.path(), "utf8");
   assert.equal(saved.suggestedFilename(), "rps-history.csv");
@@ -41,25 +41,25 @@ await scenario(async (browser) => {
   await page.fill("[name=command]", "");
   await page.fill("[name=search]", "");
   await rows(page).nth(99).waitFor();
-  // A long file comes in parts, whole.
+  // A long file arrives complete, in parts.
   const [long] = await Promise.all([page.waitForEvent("download"), page.click("[data-do=export]")]);
   const whole = readFileSync(await long.path(), "utf8");
   assert.ok(whole.length > 200_000, `${whole.length}`);
   for (const number of [0, 75, 149]) assert.ok(whole.includes(`number ${number} `), `${number}`);
   assert.ok(whole.includes("'=HYPERLINK"), "a formula stays a text");
 
-  // New rows are there by themselves.
-  await world("call");
+  // New rows appear without a reload.
+  await perform("call");
   await rows(page).first().locator("text=the newest").waitFor();
 
   await page.click("[data-do=prune]");
-  await yes(page, () => page.fill("dialog [name=days]", "30"));
+  await confirmDialog(page, () => page.fill("dialog [name=days]", "30"));
   await page.waitForSelector("#toasts p:has-text('150')");
   await until(page, () => document.querySelectorAll(".history-rows tbody tr").length < 100);
 
-  // What was going on, as pictures with words.
+  // The activity charts have text alternatives.
   assert.equal(await page.locator(".charts svg[role=img]").count(), 3);
   await page.click(".activity .choice button:last-child");
   await page.waitForSelector(".charts rect:nth-of-type(30)", { state: "attached" });
-  assert.deepEqual(page.wrong, []);
+  assert.deepEqual(page.errors, []);
 });

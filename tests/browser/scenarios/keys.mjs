@@ -1,4 +1,4 @@
-// Line keys: rows added, filled in, moved and removed by keyboard alone; what the gateway finds stands beside its row.
+// Line keys: rows are added, filled in, moved and removed by keyboard only. The gateway's faults are shown next to their rows.
 
 import { assert, audit, given, scenario, until } from "./browser.mjs";
 import { go, open } from "./views.mjs";
@@ -28,14 +28,14 @@ await scenario(async (browser) => {
   await page.waitForSelector(`${TABLE} [data-do=add]`);
   await page.waitForSelector(`${TABLE} .hint:has-text("T31P has this many line keys: 2.")`);
 
-  // A row, from the button to its cells by Tab.
+  // Tab moves from the button to the cells of the new row.
   await page.focus(`${TABLE} [data-do=add]`);
   await page.keyboard.press("Enter");
   assert.equal(await focused(page), "0 type");
   await page.keyboard.type("Busy");
   await page.keyboard.press("Tab");
   assert.equal(await focused(page), "0 value");
-  // What it lacks is said of this row, by the gateway.
+  // The gateway reports the missing value of this row.
   await page.waitForSelector(`${TABLE} [data-row="0"].wrong + .fault:has-text("needs a value")`);
   assert.equal(await page.getAttribute(cell(0, "value"), "aria-invalid"), "true");
   await page.keyboard.type("1002");
@@ -44,7 +44,7 @@ await scenario(async (browser) => {
   await page.keyboard.press("Tab");
   await page.waitForSelector(`${TABLE} .fault`, { state: "detached" });
 
-  // More than the model has: refused by its row, and not saved.
+  // A key that the model lacks is reported at its row and not saved.
   await page.focus(`${TABLE} [data-do=add]`);
   await page.keyboard.press("Enter");
   await page.focus(`${TABLE} [data-do=add]`);
@@ -56,12 +56,12 @@ await scenario(async (browser) => {
   assert.equal(await page.evaluate(() => document.activeElement.dataset.keys), "line_keys");
   assert.deepEqual(await audit(page), []);
 
-  // Removed; the focus stays near.
+  // After a removal the focus moves to a neighbouring button.
   await page.focus(`${TABLE} [data-row="2"] [data-do=remove]`);
   await page.keyboard.press("Enter");
   assert.equal(await focused(page), "1 remove");
   await page.waitForSelector(`${TABLE} .fault`, { state: "detached" });
-  // Moved: the keys change places, the focus goes with the row.
+  // Moved rows swap their key numbers, and the focus follows the row.
   await page.focus(`${TABLE} [data-row="1"] [data-do=up]`);
   await page.keyboard.press("Enter");
   assert.equal(await focused(page), "0 down");
@@ -78,21 +78,21 @@ await scenario(async (browser) => {
   await page.waitForSelector(cell(1, "label"));
   assert.deepEqual((await kept(page)).map((row) => row.slice(0, 4)), [["1", "line", "", ""], ["2", "blf", "1002", "Bob"]]);
 
-  // What is typed twice is said; a number out of order is possible.
+  // Duplicate key numbers are reported; numbers need not be in order.
   await typed(page, 0, [["key", "2"]]);
   await page.waitForSelector(`${TABLE} [data-row="1"].wrong + .fault:has-text("already")`);
   await page.click("[data-setting=line_keys] [data-do=undo]");
   await page.waitForSelector(`${TABLE} .fault`, { state: "detached" });
 
-  // A narrower layer shows the list it gets, and makes its own of it.
+  // A narrower layer shows the inherited list, and a change creates its own list.
   await go(page, "#/settings/vendor%3Ayealink", `${TABLE} [data-do=add]`);
   await page.waitForSelector(`${TABLE} .hint:has-text("the largest model of Yealink")`);
 
-  // Narrow, dark and German.
+  // A narrow, dark page in German.
   const narrow = await open(browser, { viewport: { width: 400, height: 800 }, colorScheme: "dark", locale: "de-DE" }, ROUTE);
   await narrow.waitForSelector(cell(1, "label"));
   assert.ok((await narrow.evaluate(() => document.documentElement.scrollWidth)) <= 400);
   assert.deepEqual(await audit(narrow), []);
   await until(narrow, (selector) => document.querySelector(selector).selectedOptions[0].textContent === "Besetztlampe", cell(1, "type"));
-  assert.deepEqual([...page.wrong, ...narrow.wrong], []);
+  assert.deepEqual([...page.errors, ...narrow.errors], []);
 });

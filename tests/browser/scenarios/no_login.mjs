@@ -1,9 +1,9 @@
-// Where the configuration does not open the password login, the right password does not help, and the page names the keys.
+// If the configuration does not enable the password login, the right password is rejected, and the page names the keys.
 
-import { assert, folder, fresh, given, scenario } from "./browser.mjs";
+import { assert, folder, newPage, given, scenario } from "./browser.mjs";
 
 await scenario(async (browser) => {
-  const page = await fresh(browser);
+  const page = await newPage(browser);
   await page.goto(folder);
   await page.fill("#password", given.password);
   await page.keyboard.press("Enter");

@@ -1,13 +1,13 @@
-// A page that was loaded from an older gateway notices at its login, and loads itself anew, once.
+// A page of an older build detects the new build at its login and reloads once.
 
-import { assert, folder, fresh, given, scenario, until } from "./browser.mjs";
+import { assert, folder, newPage, given, scenario, until } from "./browser.mjs";
 
 const OLD = "0123456789abcdef";
 
 await scenario(async (browser) => {
-  const page = await fresh(browser);
+  const page = await newPage(browser);
   let loads = 0;
-  // The old gateway's page and files: the present ones under the old build's name.
+  // The old build's files: the current ones under the old build's name.
   await page.route(folder, async (route) => {
     loads += 1;
     const answer = await route.fetch();

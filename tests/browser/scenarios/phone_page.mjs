@@ -1,4 +1,4 @@
-// The views behind the list: hostile names, both schemes and languages, 400 pixels, the keyboard, and an audit of each.
+// All other views: hostile names, both schemes and languages, a width of 400 pixels, the keyboard, and an accessibility audit.
 
 import { assert, audit, given, scenario } from "./browser.mjs";
 import { go, open, phone } from "./views.mjs";
@@ -26,19 +26,19 @@ await scenario(async (browser) => {
           return [document.documentElement.scrollWidth - innerWidth, content.scrollWidth, content.clientWidth];
         });
         assert.ok(wide <= 0 && inner <= room, `${locale} ${name}: ${wide} ${inner} ${room}`);
-        // No key shows itself instead of its text.
+        // Every key has a text.
         const text = await page.evaluate(() => document.getElementById("content").innerText);
         assert.doesNotMatch(text, /\b(view|phone|act|timeline|event|config|history|chart|connections|scope|settings|import|help|cause)\.[a-z-]+/, name);
         findings.push(...(await audit(page)).map((finding) => `${colorScheme} ${locale} ${name}: ${finding}`));
         assert.equal(await page.evaluate(() => window.hacked), undefined, name);
         assert.equal(await page.locator("#content script, #content img").count(), 0, name);
       }
-      assert.deepEqual(page.wrong, []);
+      assert.deepEqual(page.errors, []);
     }
   }
   assert.deepEqual([...new Set(findings)], []);
 
-  // Names are text wherever they stand.
+  // Names are shown as text in every view.
   const page = await open(browser);
   await phone(page, mac);
   for (const place of ["h1", ".who p", "[data-facet=redirect]", "[data-facet=deviceConfig]"]) {
@@ -51,7 +51,7 @@ await scenario(async (browser) => {
   await go(page, `#/devices/${encodeURIComponent(hostile)}`, ".phone-view .error");
   assert.equal(await page.evaluate(() => window.hacked), undefined);
 
-  // By keyboard alone: tabs by arrows, a question answered with Escape gives the focus back.
+  // By keyboard only: arrow keys move between tabs, and Escape closes a dialog and restores the focus.
   await phone(page, mac);
   await page.focus("#tab-timeline");
   await page.keyboard.press("ArrowRight");

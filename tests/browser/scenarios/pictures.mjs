@@ -1,27 +1,27 @@
 // The pictures of the documentation: the main views, light and dark, wide and narrow.
 
 import { execFileSync } from "node:child_process";
-import { fresh, given, folder, inside, scenario } from "./browser.mjs";
+import { newPage, given, folder, openList, scenario } from "./browser.mjs";
 
 const take = async (page, name) => {
   await page.evaluate(() => document.fonts.ready);
   await page.screenshot({ path: `${given.folder}/${name}.png` });
 };
-/** What stands in a view once it has its data. */
+/** The selector of each view's data. */
 const READY = { phone: ".sentence", config: ".phone-view table, .phone-view .error", settings: ".settings-view .setting", history: ".history-rows", import: ".import-view form", connections: ".connections-view td" };
 const VIEWS = { phone: `#/devices/${given.mac}`, config: `#/devices/${given.mac}/config`, history: "#/history", settings: "#/settings", import: "#/import", connections: "#/connections" };
 
 await scenario(async (browser) => {
-  const login = await fresh(browser, { viewport: { width: 900, height: 560 } });
+  const login = await newPage(browser, { viewport: { width: 900, height: 560 } });
   await login.goto(folder);
   await login.waitForSelector("#password");
   await take(login, "login");
   for (const colorScheme of ["light", "dark"]) {
-    const page = await inside(browser, { colorScheme, viewport: { width: 1600, height: 800 } }, "#/devices?sort=-stage");
+    const page = await openList(browser, { colorScheme, viewport: { width: 1600, height: 800 } }, "#/devices?sort=-stage");
     await take(page, `devices-${colorScheme}`);
-    const middle = await inside(browser, { colorScheme, locale: "de-DE", viewport: { width: 1280, height: 720 } }, "#/devices?sort=-stage");
+    const middle = await openList(browser, { colorScheme, locale: "de-DE", viewport: { width: 1280, height: 720 } }, "#/devices?sort=-stage");
     await take(middle, `devices-de-${colorScheme}`);
-    const narrow = await inside(browser, { colorScheme, viewport: { width: 400, height: 760 } }, "#/devices?sort=-stage");
+    const narrow = await openList(browser, { colorScheme, viewport: { width: 400, height: 760 } }, "#/devices?sort=-stage");
     await take(narrow, `devices-narrow-${colorScheme}`);
     await page.setViewportSize({ width: 1280, height: 800 });
     for (const [name, hash] of Object.entries(VIEWS)) {
@@ -31,7 +31,7 @@ await scenario(async (browser) => {
       await take(page, `${name}-${colorScheme}`);
     }
   }
-  // Few colours make small files, where the tool is there.
+  // Reduces the colours if the tool is installed, for smaller files.
   try {
     execFileSync("sh", ["-c", `command -v pngquant >/dev/null && pngquant --force --ext .png --skip-if-larger ${given.folder}/*.png`]);
   } catch {

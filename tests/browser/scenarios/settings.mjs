@@ -1,8 +1,8 @@
-// Settings: checked while they are typed, told where they come from, and seen in the phone's file; what would change there
-// is compared with what it fetched, and a secret is shown only on demand.
+// Settings: checked while they are edited, shown with their origin, and effective in the phone's file. The file is compared
+// with the one that the phone fetched, and a secret is shown only on request.
 
-import { assert, given, scenario, world } from "./browser.mjs";
-import { go, open, phone, yes } from "./views.mjs";
+import { assert, given, scenario, perform } from "./browser.mjs";
+import { go, open, phone, confirmDialog } from "./views.mjs";
 
 const setting = (name) => `[data-setting="${name}"]`;
 
@@ -15,7 +15,7 @@ await scenario(async (browser) => {
   const page = await open(browser, {}, "#/settings");
   const { mac } = given;
 
-  // Checked before it is sent, and again by the gateway; nothing of a wrong form is kept.
+  // The page and the gateway check the values; a form with an invalid value is not saved.
   await page.waitForSelector(setting("language"));
   await page.fill("[name=window_days]", "99");
   assert.match(await page.textContent(`${setting("window_days")} .error`), /1 to 7/);
@@ -34,7 +34,7 @@ await scenario(async (browser) => {
   await page.fill("[name=language]", "en");
   await save(page);
 
-  // A narrower layer wins and says what it beats.
+  // A narrower layer overrides wider ones and shows the overridden values.
   await page.selectOption("select[data-scope=vendor]", "yealink");
   await page.waitForSelector(".settings-view h1:has-text('yealink')");
   await page.waitForSelector(setting("language"));
@@ -46,7 +46,7 @@ await scenario(async (browser) => {
   assert.match(await about.textContent(), /at the phone's next request/);
   await about.locator("[data-pending]:has-text('1')").waitFor();
 
-  // It is in the file, with where it comes from, and nowhere but in lines that change.
+  // The value is in the file with its origin, and the difference shows only changed lines.
   await phone(page, mac);
   await page.click("#tab-config");
   const line = page.locator("table.file tr", { has: page.locator("text=/^lang.gui = French$/") });
@@ -58,7 +58,7 @@ await scenario(async (browser) => {
   const whole = await page.textContent("#content");
   for (const secret of given.secrets) assert.ok(!whole.includes(secret), "a secret is shown");
 
-  // A secret that changes is told to be another one.
+  // A changed secret is marked as changed.
   await go(page, `#/settings/phone:${mac}`, setting("phone_admin_password"));
   await page.fill("[name=phone_admin_password]", "Another-2-secret");
   await save(page);
@@ -70,30 +70,30 @@ await scenario(async (browser) => {
   assert.match(await secret.textContent(), /\*\*\*.*another secret/s);
   assert.ok(!(await page.textContent("#content")).includes("Another-2-secret"));
 
-  // Shown on demand, and that stands in the time line.
+  // A password is revealed on request, and the timeline records it.
   await page.click(".config [data-kind=now]");
   await page.locator("tr.secret", { hasText: "account.1.password" }).waitFor();
   assert.equal(await page.locator("tr.secret button").count(), 0, "a line is offered for show");
   await page.click("[data-generated=files] button");
-  await yes(page);
+  await confirmDialog(page);
   await page.locator(`[data-generated=files] >> text=${given.secrets[1]}`).waitFor();
   await page.click("#tab-timeline");
   await page.waitForSelector(".entry.person:has-text('fetches its files')");
 
-  // The phone comes: nothing is pending any more, on the page that stays open.
+  // The phone fetches its file: the open page no longer shows a pending change.
   await page.click("#tab-config");
   await page.click(".config [data-kind=diff]");
   await page.waitForSelector("tr[data-kind=added]");
-  await world("polls");
+  await perform("polls");
   await page.waitForSelector("[data-summary]:has-text('Nothing would change')");
 
-  // A file that was delivered a moment ago is not kept yet: the page asks again until it is, without being told.
-  await world("half delivered");
+  // The gateway stores a delivered file slightly later: the page requests the difference again until it is stored.
+  await perform("half delivered");
   await page.waitForSelector(".config .hint:has-text('was not kept')");
-  await world("kept");
+  await perform("kept");
   await page.waitForSelector(".config .hint:not(:has-text('was not kept'))");
 
-  // The redirect account: tried without a change at the service; while there is none, a warning stands there.
+  // The redirect account: a test changes nothing at the service; without an account the page shows a warning.
   await go(page, "#/settings/instance", "[data-test=yealink]");
   await page.click("[data-test=yealink]");
   await page.waitForSelector("[data-group='redirect.yealink'] .test .outcome.good");
@@ -106,5 +106,5 @@ await scenario(async (browser) => {
   await page.click(`[data-setting="redirect.yealink.password"] [data-do=reset]`);
   await save(page);
   await page.waitForSelector("[data-warning=yealink]");
-  assert.deepEqual(page.wrong, []);
+  assert.deepEqual(page.errors, []);
 });

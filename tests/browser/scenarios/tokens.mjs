@@ -1,7 +1,7 @@
-// Tokens of scripts: made on the page, shown once, good for what they may until they are revoked; the audit names who did it.
+// API tokens: created on the page, shown once, valid for their scope until they are revoked, and listed in the audit.
 
 import { assert, audit, given, scenario } from "./browser.mjs";
-import { go, open, phone, press, says } from "./views.mjs";
+import { go, open, phone, clickAction, waitForCause } from "./views.mjs";
 
 const api = (token, path, init = {}) =>
   fetch(`${given.url}/api/v1${path}`, { ...init, headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" } });
@@ -9,9 +9,9 @@ const api = (token, path, init = {}) =>
 async function problem(answer, status) {
   assert.equal(answer.status, status);
   assert.match(answer.headers.get("content-type"), /^application\/problem\+json/);
-  const told = await answer.json();
-  assert.equal(told.status, status);
-  assert.ok(told.title && told.detail, JSON.stringify(told));
+  const reported = await answer.json();
+  assert.equal(reported.status, status);
+  assert.ok(reported.title && reported.detail, JSON.stringify(reported));
 }
 
 async function make(page, name, scope, days = "") {
@@ -29,7 +29,7 @@ await scenario(async (browser) => {
   await page.waitForSelector(".token-form");
   await page.waitForSelector("text=There are no tokens.");
 
-  // Made, and read aloud where it stands.
+  // A new token gets the focus, so that screen readers announce it.
   const reader = await make(page, "report", "read", "30");
   assert.ok(reader.length > 20);
   assert.equal(await page.evaluate(() => document.activeElement.id), "made");
@@ -37,26 +37,26 @@ await scenario(async (browser) => {
   const writer = await make(page, hostile, "write");
   assert.equal(await page.evaluate(() => window.hacked), undefined);
 
-  // A name twice is refused beside its field; nothing is made.
+  // A duplicate name is rejected next to its field, and no token is created.
   await page.fill("input[name=name]", "report");
   await page.click(".token-form .primary");
   await page.waitForSelector("#wrong-name");
   assert.equal(await page.locator("[data-token]").count(), 2);
 
-  // Shown once.
+  // The token is shown only once.
   await go(page, "#/devices", ".grid .row[data-mac]");
   await go(page, "#/tokens", "[data-token=report]");
   const whole = await page.textContent("#content");
   assert.ok(!whole.includes(reader) && !whole.includes(writer));
 
-  // Good for what it may.
+  // The token is valid for its scope.
   const phones = await api(reader, "/phones");
   assert.equal(phones.status, 200);
   assert.ok(JSON.stringify(await phones.json()).includes(given.mac));
   await problem(await api(reader, "/settings", { method: "PATCH", body: JSON.stringify({ values: {} }) }), 403);
   assert.equal((await api(writer, "/settings", { method: "PATCH", body: JSON.stringify({ values: { window_days: "3" } }) })).status, 204);
 
-  // The first press asks, the second one ends it: dead at once.
+  // The first click asks for a confirmation, the second one revokes the token at once.
   const row = page.locator("tr", { has: page.locator("[data-token=report]") });
   await row.locator("button").click();
   await row.locator("button:has-text('Revoke for good')").waitFor();
@@ -65,10 +65,10 @@ await scenario(async (browser) => {
   await page.waitForSelector("[data-token=report]", { state: "detached" });
   await problem(await api(reader, "/phones"), 401);
 
-  // The audit names it all: who, from where, on what; also what a script did and what was done to a phone.
+  // The audit names user, source and target, also of scripts and of actions on phones.
   await phone(page, given.mac);
-  await press(page, "block");
-  await says(page, "blocked");
+  await clickAction(page, "block");
+  await waitForCause(page, "blocked");
   await go(page, "#/tokens", "tr.audit");
   const rows = await page.$$eval("tr.audit", (all) => all.map((one) => one.textContent));
   for (const [deed, who] of [[/make the read token report/, /password/], [/revoke the token report/, /127\.0\.0\.1/], [/window_days/, /token </], [new RegExp(given.mac), /127\.0\.0\.1/]]) {
@@ -78,6 +78,6 @@ await scenario(async (browser) => {
   assert.deepEqual(await audit(page), []);
   await page.setViewportSize({ width: 400, height: 800 });
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400);
-  // The refused name is told by an answer, not by an error of the page.
-  assert.deepEqual(page.wrong, []);
+  // The duplicate name was reported by an answer, not by an error of the page.
+  assert.deepEqual(page.errors, []);
 });

@@ -1,36 +1,36 @@
-// What stories of the views behind the list have in common.
+// Helpers for scenarios of the other views.
 
-import { enter, fresh } from "./browser.mjs";
+import { logIn, newPage } from "./browser.mjs";
 
-/** A page that is let in, whatever it shows. */
-export const open = async (browser, options = {}, route = "") => enter(await fresh(browser, { viewport: { width: 1280, height: 900 }, ...options }), route);
+/** Opens a page and logs in. */
+export const open = async (browser, options = {}, route = "") => logIn(await newPage(browser, { viewport: { width: 1280, height: 900 }, ...options }), route);
 
-/** Goes to an address and waits for what it shows. */
+/** Opens an address and waits for its view. */
 export async function go(page, route, shown) {
   await page.evaluate((route) => (location.hash = route), route);
   await page.waitForSelector(shown);
 }
 
-/** Opens a phone's page. */
+/** Opens the view of a phone. */
 export const phone = (page, mac) => go(page, `#/devices/${mac}`, `.phone-view[data-mac="${mac}"] .sentence`);
 
-/** Waits until the sentence on top has this cause; its text. */
-export async function says(page, cause) {
+/** Waits until the diagnosis has this cause; returns its text. */
+export async function waitForCause(page, cause) {
   const sentence = page.locator(`.sentence[data-cause="${cause}"]`);
   await sentence.waitFor();
   return sentence.textContent();
 }
 
-/** Answers the question with yes; `fill` may complete its form. */
-export async function yes(page, fill = async () => {}) {
+/** Confirms the dialog; `fill` may fill in its form first. */
+export async function confirmDialog(page, fill = async () => {}) {
   await page.waitForSelector("dialog[open]");
   await fill();
   await page.click("dialog button[type=submit]");
   await page.waitForSelector("dialog", { state: "detached" });
 }
 
-/** Presses a button of the phone's page and confirms. */
-export async function press(page, action, fill) {
+/** Clicks a button of the phone's view and confirms. */
+export async function clickAction(page, action, fill) {
   await page.click(`[data-act="${action}"]`);
-  await yes(page, fill);
+  await confirmDialog(page, fill);
 }

@@ -1,18 +1,18 @@
-// Both schemes, both languages, a narrow frame, and an audit of each.
+// Both schemes, both languages and a narrow frame, each with an accessibility audit.
 
-import { assert, audit, fresh, folder, inside, scenario } from "./browser.mjs";
+import { assert, audit, newPage, folder, openList, scenario } from "./browser.mjs";
 
 await scenario(async (browser) => {
   const findings = [];
   for (const colorScheme of ["light", "dark"]) {
     for (const [locale, tab, empty] of [["de-DE", "Geräte", "Suche"], ["en-US", "Devices", "Search"]]) {
-      const page = await inside(browser, { colorScheme, locale });
+      const page = await openList(browser, { colorScheme, locale });
       assert.equal(await page.textContent("#head .tabs a"), tab);
       assert.equal(await page.textContent(".search-box span"), empty);
       const background = await page.evaluate(() => getComputedStyle(document.querySelector(".grid")).backgroundColor);
       const [red] = background.match(/\d+/g).map(Number);
       assert.equal(red < 128, colorScheme === "dark", background);
-      // No key shows itself instead of its text.
+      // Every key has a text.
       assert.doesNotMatch(await page.evaluate(() => document.body.innerText), /\b(page|cause|state)\.[a-z-]+\.[a-z-]+/);
       findings.push(...(await audit(page)).map((finding) => `${colorScheme} devices: ${finding}`));
       await page.click(".menu > button");
@@ -20,14 +20,14 @@ await scenario(async (browser) => {
       await page.evaluate(() => (location.hash = "#/about"));
       await page.waitForSelector(".view-about dd");
       findings.push(...(await audit(page)).map((finding) => `${colorScheme} about: ${finding}`));
-      assert.deepEqual(page.wrong, []);
+      assert.deepEqual(page.errors, []);
     }
-    const login = await fresh(browser, { colorScheme });
+    const login = await newPage(browser, { colorScheme });
     await login.goto(folder);
     await login.waitForSelector("#password");
     findings.push(...(await audit(login)).map((finding) => `${colorScheme} login: ${finding}`));
     for (const width of [400, 1280]) {
-      const page = await inside(browser, { colorScheme, viewport: { width, height: 760 } });
+      const page = await openList(browser, { colorScheme, viewport: { width, height: 760 } });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(wide <= width, `${width}: the page is ${wide} wide`);
       const row = page.locator(".grid .row[data-mac]").first();
@@ -37,8 +37,8 @@ await scenario(async (browser) => {
   }
   assert.deepEqual([...new Set(findings)], []);
 
-  // Styled from the first paint on: the sheets are there before anything is drawn, and the scheme with them.
-  const page = await fresh(browser, { colorScheme: "light" });
+  // Style sheets and scheme are loaded before the first paint.
+  const page = await newPage(browser, { colorScheme: "light" });
   await page.addInitScript(() => {
     new PerformanceObserver((list) => {
       window.painted ??= [list.getEntries()[0].name, document.styleSheets.length, document.documentElement.dataset.scheme];

@@ -55,7 +55,7 @@ impl Let {
         self.add(format!("{name}: stderr"), done.stderr.clone());
     }
 
-    /// Adds all files below a directory, except the file with the sealing key. The local socket is no file.
+    /// Adds all files below a directory, except the file with the sealing key. The local socket is not a regular file.
     fn files(&mut self, dir: &Path) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();

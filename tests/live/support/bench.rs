@@ -24,7 +24,7 @@ pub struct Bench {
     pub simulation: Simulation,
 }
 
-/// A simulated world that matches the gateways of these tests.
+/// A simulation that matches the gateways of these tests.
 pub fn simulation() -> SimulationBuilder {
     Simulation::builder().domain(DOMAIN).instance(INSTANCE, PASSWORD)
 }
@@ -34,7 +34,7 @@ impl Bench {
         Self::start_in(simulation().start().await.unwrap(), Options::default()).await
     }
 
-    /// Starts a gateway with options in a prepared world.
+    /// Starts a gateway with options in a prepared simulation.
     pub async fn start_in(simulation: Simulation, options: Options) -> Self {
         let gateway = Gateway::start(&simulation, options).await;
         simulation.connect_gateway(&gateway.base());

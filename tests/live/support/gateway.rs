@@ -47,7 +47,7 @@ struct Running {
 }
 
 impl Gateway {
-    /// Starts a gateway configured with the redirection service of `world`. The PBX is not connected yet.
+    /// Starts a gateway configured with the redirection service of `simulation`. The PBX is not connected yet.
     pub async fn start(simulation: &Simulation, options: Options) -> Self {
         Self::start_with(options.redirecting(simulation)).await
     }

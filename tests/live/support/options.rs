@@ -12,7 +12,7 @@ use gangway_sim::simulation::Simulation;
 
 /// Log directives of every site.
 pub const LOG: &str = "info,gangway=debug";
-/// Domain, instance and shared password of every simulated world and every gateway in these tests.
+/// Domain, instance and shared password of every simulation and every gateway in these tests.
 pub const DOMAIN: &str = "example.com";
 pub const INSTANCE: &str = "gangway";
 pub const PASSWORD: &str = "shared password";
@@ -58,7 +58,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Adds accounts at the redirection services of `world`.
+    /// Adds accounts at the redirection services of `simulation`.
     pub fn redirecting(mut self, simulation: &Simulation) -> Self {
         for (name, value) in [
             ("protocol", "yealink-xmlrpc".to_owned()),

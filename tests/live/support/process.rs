@@ -68,7 +68,7 @@ impl Site {
         Self { dir, http, ops }
     }
 
-    /// Creates a site in `world` and starts its gateway, with the PBX connected.
+    /// Creates a site in `simulation` and starts its gateway, with the PBX connected.
     pub async fn serving(simulation: &Simulation, options: Options) -> (Self, Process) {
         let options = options.redirecting(simulation);
         let site = Self::new(&options);
