@@ -8,7 +8,7 @@ mod storm;
 use std::time::Duration;
 
 #[test]
-fn everybody_powers_on_at_once_and_nobody_is_lost() {
+fn all_phones_power_on_at_once_and_all_register() {
     let scale = storm::Scale { phones: 60, within: Duration::from_secs(1), at_once: 40, loris: 20, registrations: 10 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let report = runtime.block_on(storm::run(scale));

@@ -4,17 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use gangway_base::periodic::{PeriodicTask, RunResult};
 
-use crate::catalog::{LiveFolders, Look};
+use crate::catalog::{LiveFolders, ReloadResult};
 
 /// How often the administrator's directory is checked. A change is loaded when two checks in a row find the same state.
 const ROUND: Duration = Duration::from_secs(2);
 
 /// Logs the result of a check.
-pub(super) fn log_result(look: &Look) {
-    match look {
-        Look::Same => {}
-        Look::Loaded => tracing::info!("the vendor folders were reloaded"),
-        Look::Refused(findings) => {
+pub(super) fn log_result(result: &ReloadResult) {
+    match result {
+        ReloadResult::Same => {}
+        ReloadResult::Loaded => tracing::info!("the vendor folders were reloaded"),
+        ReloadResult::Refused(findings) => {
             for finding in findings {
                 tracing::warn!(%finding, "the vendor folders are not reloaded; the last good ones serve on");
             }
@@ -34,9 +34,9 @@ impl PeriodicTask for ReloadCatalog {
 
     async fn run(&mut self) -> RunResult {
         let folders = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || folders.look()).await {
-            Ok(look) => {
-                log_result(&look);
+        match tokio::task::spawn_blocking(move || folders.poll()).await {
+            Ok(result) => {
+                log_result(&result);
                 match self.0.findings().len() {
                     0 => Ok(()),
                     count => Err(format!("the folders have {count} findings; the last good state serves")),

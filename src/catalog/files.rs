@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_end_is_not_read() {
+    fn bodies_without_an_end_are_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let vendor = dir.path().join("vendors/acme");
         fs::create_dir_all(&vendor).unwrap();

@@ -9,7 +9,7 @@ use crate::{
     phone::record::Phone,
     settings::{
         Scope,
-        line_keys::{KeyType, LineKeys, Room},
+        line_keys::{KeyLimits, KeyType, LineKeys},
     },
 };
 
@@ -57,13 +57,18 @@ impl Registry {
     /// phone reports unsupported keys itself.
     #[must_use]
     pub fn refused_keys(&self, scope: &Scope, phone: Option<&Phone>, list: &LineKeys) -> Vec<String> {
-        let refused = |room: &Room<'_>| list.keys().iter().filter_map(|key| room.refuses(key)).collect();
+        let refused = |room: &KeyLimits<'_>| list.keys().iter().filter_map(|key| room.refuses(key)).collect();
         self.in_room(scope, phone, refused).unwrap_or_default()
     }
 
     /// Calls `work` with the line keys supported in a scope; returns `None` if they are unknown. For a vendor, its
     /// largest model is used.
-    pub fn in_room<T>(&self, scope: &Scope, phone: Option<&Phone>, work: impl FnOnce(&Room<'_>) -> T) -> Option<T> {
+    pub fn in_room<T>(
+        &self,
+        scope: &Scope,
+        phone: Option<&Phone>,
+        work: impl FnOnce(&KeyLimits<'_>) -> T,
+    ) -> Option<T> {
         let (vendor, model) = match scope {
             Scope::Vendor(vendor) => (vendor.as_str(), None),
             Scope::Model(name) => match name.split_once('/') {
@@ -81,10 +86,10 @@ impl Registry {
         let title = format!("the largest model of {}", vendor.title);
         let room = match model.and_then(|name| vendor.model(name)) {
             Some(one) => {
-                Room { model: &one.name, keys: one.line_keys, accounts: one.accounts, codes: &vendor.key_codes }
+                KeyLimits { model: &one.name, keys: one.line_keys, accounts: one.accounts, codes: &vendor.key_codes }
             }
             // A phone that has not reported its model may be any model.
-            None => Room {
+            None => KeyLimits {
                 model: &title,
                 keys: models.iter().map(|model| model.line_keys).max().unwrap_or_default(),
                 accounts: models.iter().map(|model| model.accounts).max().unwrap_or(1),

@@ -24,7 +24,7 @@ pub use format::Format;
 pub use manifest::{Provider, ReprovisionPolicy};
 pub use recognise::{Basis, Recognition};
 pub use registry::{Registry, SharedRegistry, Vendor};
-pub use reload::{LiveFolders, Look};
+pub use reload::{LiveFolders, ReloadResult};
 pub use templates::TemplateFault;
 pub use time_zones::{Withheld, Zones};
 pub use validate::judge_manifest;

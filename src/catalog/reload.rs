@@ -31,7 +31,7 @@ struct State {
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
+pub enum ReloadResult {
     /// Nothing has changed, or changes are still in progress.
     Same,
     /// The new state is in use.
@@ -67,35 +67,35 @@ impl LiveFolders {
 
     /// Checks for changes; call it periodically. A change is loaded when two consecutive checks see the same state, so
     /// that half-written files are not loaded. Reads and validates files, so it must not run on a server thread.
-    pub fn look(&self) -> Look {
-        let Some(dir) = self.dir.as_deref() else { return Look::Same };
+    pub fn poll(&self) -> ReloadResult {
+        let Some(dir) = self.dir.as_deref() else { return ReloadResult::Same };
         let print = files::fingerprint(dir);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let settled = std::mem::replace(&mut state.seen, print) == print;
         if !settled || state.validated == print {
-            return Look::Same;
+            return ReloadResult::Same;
         }
         self.validate(&mut state, print)
     }
 
     /// Reloads immediately, even if nothing has changed.
-    pub fn reload(&self) -> Look {
+    pub fn reload(&self) -> ReloadResult {
         let print = self.dir.as_deref().map_or(0, files::fingerprint);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.validate(&mut state, print)
     }
 
-    fn validate(&self, state: &mut State, print: u64) -> Look {
+    fn validate(&self, state: &mut State, print: u64) -> ReloadResult {
         state.validated = print;
         match Registry::load(self.dir.as_deref()) {
             Ok(loaded) => {
                 self.registry.store(Arc::new(loaded));
                 state.findings.clear();
-                Look::Loaded
+                ReloadResult::Loaded
             }
             Err(findings) => {
                 state.findings.clone_from(&findings);
-                Look::Refused(findings)
+                ReloadResult::Refused(findings)
             }
         }
     }
@@ -122,30 +122,30 @@ mod tests {
         write(dir.path(), &good);
         let live = LiveFolders::open(Some(dir.path())).unwrap();
         let first = live.registry().load().revision();
-        assert_eq!(live.look(), Look::Same);
+        assert_eq!(live.poll(), ReloadResult::Same);
 
         write(dir.path(), &format!("{good}{{{{ provisioning.url"));
-        assert_eq!(live.look(), Look::Same, "it may still be written");
-        let Look::Refused(findings) = live.look() else { panic!("a broken template is not refused") };
+        assert_eq!(live.poll(), ReloadResult::Same, "it may still be written");
+        let ReloadResult::Refused(findings) = live.poll() else { panic!("a broken template is not refused") };
         assert_eq!(findings, live.findings());
         assert_eq!((findings[0].file.as_str(), findings[0].line), (FILE, Some(good.lines().count() + 1)));
         assert_eq!(live.registry().load().revision(), first);
-        assert_eq!(live.look(), Look::Same, "what was refused once is not said again");
+        assert_eq!(live.poll(), ReloadResult::Same, "what was refused once is not said again");
 
         write(dir.path(), &format!("{good}{{# better #}}"));
-        live.look();
-        assert_eq!(live.look(), Look::Loaded);
+        live.poll();
+        assert_eq!(live.poll(), ReloadResult::Loaded);
         assert!(live.registry().load().revision() > first);
         assert!(live.findings().is_empty());
 
         fs::remove_dir_all(dir.path()).unwrap();
-        live.look();
-        let Look::Refused(findings) = live.look() else { panic!("a directory that is gone is not said") };
+        live.poll();
+        let ReloadResult::Refused(findings) = live.poll() else { panic!("a directory that is gone is not said") };
         assert!(findings[0].reason.contains("does not exist"));
     }
 
     #[test]
-    fn a_folder_nobody_reads_is_said() {
+    fn an_unused_folder_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         for path in ["vendors/yealnik/notes.toml", "templates/yealnik/open.cfg"] {
             let path = dir.path().join(path);

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_difference_is_told_and_nonsense_is_not_a_time() {
+    async fn the_difference_is_reported_and_invalid_times_are_rejected() {
         let now: Timestamp = "2026-06-01T12:00:00Z".parse().unwrap();
         let clock = ManualClock::new(now);
         let time_limit = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{AccountSlot, ModelFacts};
 use crate::settings::{
     Effective,
-    line_keys::{KeyType, LineKeys, Room},
+    line_keys::{KeyLimits, KeyType, LineKeys},
 };
 
 /// One line key.
@@ -76,8 +76,8 @@ pub(super) fn line_keys(
 impl ModelFacts<'_> {
     /// The line keys that the model supports.
     #[must_use]
-    pub fn room(&self) -> Room<'_> {
+    pub fn room(&self) -> KeyLimits<'_> {
         let model = if self.model.is_empty() { "an unknown model" } else { self.model };
-        Room { model, keys: self.line_keys, accounts: self.accounts, codes: self.key_codes }
+        KeyLimits { model, keys: self.line_keys, accounts: self.accounts, codes: self.key_codes }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 
 const DAY: i64 = 86_400;
 /// A phone that is added in the meantime is noticed after at most this time.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
+const RECHECK_PAUSE: Duration = Duration::from_secs(600);
 
 /// The first slot of this account after `after`.
 fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
@@ -71,7 +71,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
             }
         }
         after = now;
-        let again = now.saturating_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
+        let again = now.saturating_add(RECHECK_PAUSE).unwrap_or(Timestamp::MAX);
         let sleep = engine.deps.clock.sleep_until(next.map_or(again, |next| next.min(again)));
         tokio::select! {
             biased;

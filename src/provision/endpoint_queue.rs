@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_called_and_finds_something_else_to_do_hands_the_turn_on() {
+    fn a_woken_phone_that_no_longer_needs_the_endpoint_passes_its_turn_on() {
         let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), false, at(0)), GO);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_holds_up_nobody() {
+    fn background_writes_do_not_delay_provisioning() {
         let mut endpoints = EndpointQueues::default();
         let key = redirect();
         assert_eq!(endpoints.turn(&key, PhoneId(1), true, at(0)), GO);

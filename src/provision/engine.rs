@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_found_no_room_is_looked_at_while_there_is_room_whatever_the_others_do() {
+    fn waiting_phones_connect_as_soon_as_a_slot_is_free() {
         let mut state = State::default();
         state.under_way.extend((0..64).map(|number| (PhoneId(number), FacetTask::Request)));
         for number in 100..120 {

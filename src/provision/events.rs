@@ -185,7 +185,7 @@ pub enum FacetEvent<'a> {
         what: &'a str,
     },
     /// A removed phone was deleted (tombstone); everything was undone except what the sentence names.
-    Buried {
+    Archived {
         /// What could not be undone.
         left: Option<&'a str>,
     },
@@ -233,7 +233,7 @@ impl FacetEvent<'_> {
             Self::CredentialsProven => "credentials-proven",
             Self::WindowClosed { .. } | Self::Proved => "window-closed",
             Self::Wanted { .. } => "wanted",
-            Self::Buried { .. } => "buried",
+            Self::Archived { .. } => "buried",
         }
     }
 
@@ -294,8 +294,8 @@ impl FacetEvent<'_> {
             Self::WindowClosed { unused: false } => timeline_texts::WINDOW_OVER.message(),
             Self::WindowClosed { unused: true } => timeline_texts::WINDOW_UNUSED.message(),
             Self::Wanted { what } => timeline_texts::WANTED.with("what", timeline_texts::part(what)),
-            Self::Buried { left: None } => timeline_texts::BURIED.message(),
-            Self::Buried { left: Some(left) } => {
+            Self::Archived { left: None } => timeline_texts::BURIED.message(),
+            Self::Archived { left: Some(left) } => {
                 timeline_texts::BURIED_WITH_REST.with("left", timeline_texts::part(left))
             }
         }

@@ -70,14 +70,14 @@ pub enum NextStep {
     /// Nothing to do before this time.
     WaitUntil(Timestamp),
     /// Nothing to do until this happens. It changes the record or the context, which triggers a new decision.
-    WaitFor(Awaited),
+    WaitFor(WaitReason),
     /// Nothing to do.
     Settled,
 }
 
 /// What a task may wait for without a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Awaited {
+pub enum WaitReason {
     /// A PBX that announces the Devices app.
     DevicesUrl,
     /// The result of the open sysclient connection.

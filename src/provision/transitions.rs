@@ -68,7 +68,7 @@ pub fn archive(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
         .redirect_entry
         .as_ref()
         .map(|_| phone.redirect.error.clone().unwrap_or_else(|| timeline_texts::ENTRY_LEFT.english().to_owned()));
-    events.push(FacetEvent::Buried { left: left.as_deref() }.into());
+    events.push(FacetEvent::Archived { left: left.as_deref() }.into());
     phone.buried = Some(now);
     phone.code = None;
     phone.bootstrap = None;

@@ -36,7 +36,7 @@ use crate::{
 /// Limit of calls per operation; more than any operation needs.
 const LONGEST: usize = 32;
 /// How long to wait for an answer after the gateway began to stop.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Limit of accounts whose call times are kept.
 const MOST_ACCOUNTS: usize = 1024;
 
@@ -148,8 +148,8 @@ impl Redirects {
         let gate = self.gate(AccountKey { url: url.to_string(), user: account.user.clone() });
         let turn = Arc::clone(&gate.turn).acquire_owned().await.map_err(|_closed| stopping())?;
         gate.memory.belongs_to(&account.password);
-        let surroundings = ProtocolContext { memory: gate.memory.clone(), now: self.clock.now() };
-        let exchange = (protocol.start)(&operation, &account, url, &surroundings);
+        let context = ProtocolContext { memory: gate.memory.clone(), now: self.clock.now() };
+        let exchange = (protocol.start)(&operation, &account, url, &context);
         let (answer, outcome) = oneshot::channel();
         let job = Job { account, operation, phone, exchange, gate, answer, _turn: turn };
         self.jobs.send(job).await.map_err(|_closed| stopping())?;
@@ -270,8 +270,8 @@ impl Runner {
             let turn = exchange.next(Some(&answer));
             let text = answer.text();
             let recorded = if text.is_empty() { format!("(status {}, empty)", answer.status) } else { text };
-            let meant = turn.meant.unwrap_or(RedirectResult::Unknown(String::new()));
-            self.record(&call, at, context, meant, &recorded);
+            let call_result = turn.call_result.unwrap_or(RedirectResult::Unknown(String::new()));
+            self.record(&call, at, context, call_result, &recorded);
             step = turn.step;
         }
         RedirectResult::Unknown(format!("no end after {LONGEST} calls"))
@@ -304,7 +304,7 @@ impl Runner {
     async fn send(&self, request: Request) -> Option<Result<Response, HttpError>> {
         let given_up = async {
             self.tasks.stopping().await;
-            tokio::time::sleep(LAST_WORDS).await;
+            tokio::time::sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {
             biased;

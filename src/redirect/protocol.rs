@@ -163,7 +163,7 @@ pub enum NextCall {
 #[derive(Debug)]
 pub struct ProtocolTurn {
     /// What the answer just passed meant by itself; `None` in the first turn. It is written to the history.
-    pub meant: Option<RedirectResult>,
+    pub call_result: Option<RedirectResult>,
     /// The next step.
     pub step: NextCall,
 }

@@ -38,13 +38,13 @@ fn register(unique: bool) -> Operation {
     Operation::Register { mac: mac(), unique_url: unique.then(|| Secret::new(UNIQUE)), server: server(), serial: None }
 }
 
-fn surroundings() -> ProtocolContext {
+fn context() -> ProtocolContext {
     ProtocolContext { memory: AccountCache::default(), now: jiff::Timestamp::UNIX_EPOCH }
 }
 
 fn begin(operation: &Operation) -> Box<dyn RedirectProtocol> {
     let protocol = protocol("yealink-xmlrpc").unwrap();
-    (protocol.start)(operation, &account(), Url::parse(protocol.info.default_url).unwrap(), &surroundings())
+    (protocol.start)(operation, &account(), Url::parse(protocol.info.default_url).unwrap(), &context())
 }
 
 fn answer(name: &str) -> ServiceResponse {
@@ -90,9 +90,9 @@ fn every_protocol_of_the_table_is_sound() {
         let operations =
             [Operation::EnsureServer(server()), Operation::Check { mac: mac() }, register(true), register(false)];
         for operation in operations.into_iter().chain([Operation::Deregister { mac: mac() }, Operation::Probe]) {
-            let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &surroundings());
+            let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &context());
             let turn = exchange.next(None);
-            assert!(turn.meant.is_none());
+            assert!(turn.call_result.is_none());
             if !protocol.info.capabilities.server_entries && matches!(operation, Operation::EnsureServer(_)) {
                 let NextCall::Done(RedirectResult::Ok(_)) = turn.step else {
                     panic!("{}: there are no entries", protocol.info.name)
@@ -104,7 +104,7 @@ fn every_protocol_of_the_table_is_sound() {
             assert!(!format!("{call:?}").contains("secret"));
             // Every exchange ends with any answers, and with the same results for every vendor.
             for status in [401, 403, 404, 429, 500, 502] {
-                let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &surroundings());
+                let mut exchange = (protocol.start)(&operation, &account(), url.clone(), &context());
                 exchange.next(None);
                 let refused = ServiceResponse::bare(status, "<html>no</html>");
                 let turn = exchange.next(Some(&refused));
@@ -139,7 +139,7 @@ fn requests_are_sent_to_the_byte() {
 }
 
 #[test]
-fn a_phone_of_somebody_else_is_never_touched() {
+fn a_phone_of_another_account_is_never_changed() {
     for answers in ["check-elsewhere.compact", "check-elsewhere.pretty", "check-elsewhere-false.compact"] {
         let (methods, outcome) = tell(&register(true), &[answers]);
         assert_eq!((methods, outcome), (vec!["checkDevice".to_owned()], RedirectResult::OwnedByOther), "{answers}");
@@ -187,7 +187,7 @@ fn a_missing_server_entry_is_made_and_the_own_url_kept() {
 }
 
 #[test]
-fn a_server_name_of_somebody_else_is_replaced_and_said() {
+fn a_server_name_of_another_account_is_replaced_and_reported() {
     let (methods, outcome) = tell(
         &register(false),
         &["check-unknown.compact", "name-used.compact", "invalid-server.compact", "ok.compact", "ok.compact"],
@@ -280,7 +280,7 @@ proptest::proptest! {
                 Operation::Probe,
             ] {
                 let account = RedirectAccount { mac_only: true, ..account() };
-                let mut exchange = (protocol.start)(&operation, &account, url.clone(), &surroundings());
+                let mut exchange = (protocol.start)(&operation, &account, url.clone(), &context());
                 let mut step = exchange.next(None).step;
                 let mut calls = 0;
                 for (piece, text, status) in &answers {

@@ -23,4 +23,4 @@ message_keys! { "happened.":
 }
 
 /// The last request of a phone, in its timeline.
-pub const ASKED: MessageKey = MessageKey("happened.last-request");
+pub const FILE_REQUESTED: MessageKey = MessageKey("happened.last-request");

@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_long_is_cut_between_characters() {
+    fn long_texts_are_cut_between_characters() {
         assert_eq!((clip("äöü", 2).as_str(), clip("äöü", 3).as_str()), ("äö…", "äöü"));
     }
 }

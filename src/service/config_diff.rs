@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_secret_is_told_to_be_the_same() {
+    fn an_unchanged_secret_is_reported_as_the_same() {
         let text = "account.1.password = hunter22!\nb = 1\n";
         let lines = told(text, text);
         assert_eq!(lines[0], (' ', "account.1.password = ***".to_owned(), Some("same")));

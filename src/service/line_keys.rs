@@ -12,7 +12,7 @@ use crate::{
     phone::instance::InstanceId,
     settings::{
         Scope,
-        line_keys::{KeyType, LineKeys, MOST_KEYS, Room},
+        line_keys::{KeyLimits, KeyType, LineKeys, MOST_KEYS},
     },
 };
 
@@ -36,7 +36,7 @@ pub fn line_keys(
         Scope::Phone(mac) => deps.store.phones().by_mac(instance, *mac),
         _ => None,
     };
-    let faults = |room: Option<&Room<'_>>| {
+    let faults = |room: Option<&KeyLimits<'_>>| {
         let faults = LineKeys::faults(value, room);
         faults.map_err(|error| ServiceError::SettingRefused(error.to_string()))
     };

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn by_state_descending_whoever_needs_a_person_comes_first() {
+    fn by_state_descending_phones_that_need_the_administrator_come_first() {
         let stuck = |phone: &mut Phone| phone.devices.state = DevicesState::NotInDomain;
         let rows = [
             row(1, |phone| phone.wanted = Wanted::Blocked),

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_outside_the_window_tells_no_row() {
+    fn a_change_outside_the_window_sends_no_row() {
         let mut view = list((0..20).map(|number| row(number, 0, false)).collect(), "", false);
         assert_eq!(ids(&view), [3, 4, 5, 6, 7]);
         assert!(view.apply(&[row(15, 0, false)]).is_empty());

@@ -43,9 +43,9 @@ const SCANNING: usize = 5;
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The start of each problem as observed by this process, and a cache of recent results.
-pub struct AbsenceTracker(Mutex<Seen>);
+pub struct AbsenceTracker(Mutex<NoticeState>);
 
-struct Seen {
+struct NoticeState {
     started: Timestamp,
     since: HashMap<(InstanceId, String), Timestamp>,
     notices: HashMap<InstanceId, (Timestamp, Vec<types::Notice>)>,
@@ -76,11 +76,11 @@ impl AbsenceTracker {
     /// Creates an empty tracker.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let seen = Seen { started: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
-        Self(Mutex::new(seen))
+        let state = NoticeState { started: now, since: HashMap::new(), notices: HashMap::new(), certificates: None };
+        Self(Mutex::new(state))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, NoticeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,8 +90,8 @@ impl AbsenceTracker {
 pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
     let deps = &inner.deps;
     let now = deps.clock.now();
-    let mut seen = inner.absences.lock();
-    if let Some((at, known)) = seen.notices.get(&instance)
+    let mut state = inner.absences.lock();
+    if let Some((at, known)) = state.notices.get(&instance)
         && now.duration_since(*at) < FRESH
     {
         return known.clone();
@@ -114,19 +114,19 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
         all.push(descriptors(lack));
     }
     let stale = |(at, _): &(Timestamp, Vec<Notice>)| now.duration_since(*at) >= CERTIFICATES;
-    if seen.certificates.as_ref().is_none_or(stale) {
+    if state.certificates.as_ref().is_none_or(stale) {
         let read = deps.certificates.iter().filter_map(|file| certificate(file, now)).collect();
-        seen.certificates = Some((now, read));
+        state.certificates = Some((now, read));
     }
-    all.extend(seen.certificates.iter().flat_map(|(_, notices)| notices.clone()));
-    stamp(&mut seen, instance, &mut all, now);
+    all.extend(state.certificates.iter().flat_map(|(_, notices)| notices.clone()));
+    stamp(&mut state, instance, &mut all, now);
     let notices: Vec<types::Notice> = all.into_iter().map(Into::into).collect();
-    seen.notices.insert(instance, (now, notices.clone()));
+    state.notices.insert(instance, (now, notices.clone()));
     notices
 }
 
 /// Sets the start of each problem, and forgets those that are over.
-fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timestamp) {
+fn stamp(state: &mut NoticeState, instance: InstanceId, all: &mut [Notice], now: Timestamp) {
     let mut present = Vec::new();
     for notice in all.iter_mut().filter(|notice| notice.key.ends_with("-away") || notice.key == "missing-grant") {
         let name = format!(
@@ -138,12 +138,12 @@ fn stamp(seen: &mut Seen, instance: InstanceId, all: &mut [Notice], now: Timesta
         );
         let key = (instance, name);
         // A problem found by the first check may have existed since the start.
-        let first = if seen.notices.contains_key(&instance) { now } else { seen.started };
-        let since = *seen.since.entry(key.clone()).or_insert(first);
+        let first = if state.notices.contains_key(&instance) { now } else { state.started };
+        let since = *state.since.entry(key.clone()).or_insert(first);
         notice.since = Some(since);
         present.push(key);
     }
-    seen.since.retain(|key, _| key.0 != instance || present.contains(key));
+    state.since.retain(|key, _| key.0 != instance || present.contains(key));
 }
 
 fn notice(key: &'static str, severity: &'static str, text: Message) -> Notice {
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn who_tries_addresses_is_named_and_a_crowd_is_counted() {
+    fn scanning_sources_are_named_and_many_are_counted() {
         let source = |host: u8| ScanningSource {
             address: [192, 0, 2, host].into(),
             since: Timestamp::UNIX_EPOCH,

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_lacks_the_vendors_ca_is_said_before_any_phone_fails() {
+    async fn a_port_without_the_vendors_ca_is_reported_before_any_phone_fails() {
         let (dir, tasks, registry) = (tempfile::tempdir().unwrap(), Tasks::new(), Registry::load(None).unwrap());
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let store = Store::open(dir.path(), Arc::new(ManualClock::new(now)), &tasks).await.unwrap();

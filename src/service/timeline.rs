@@ -223,7 +223,8 @@ fn of_call(call: HistoryRow) -> TranslatableEntry {
 fn of_request(last: &RequestFacts) -> TranslatableEntry {
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == last.outcome.as_str());
     let outcome = reason.map_or_else(|| Message::plain(last.outcome.clone()), |reason| reason.message());
-    let message_text = audit_texts::ASKED.with("address", last.address.as_str()).with("file", last.file.as_str());
+    let message_text =
+        audit_texts::FILE_REQUESTED.with("address", last.address.as_str()).with("file", last.file.as_str());
     let message_text = message_text.with("outcome", outcome.nested());
     let entry = TimelineEntry {
         at: last.at.into(),

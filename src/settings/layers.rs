@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrower_layer_wins_and_says_what_it_beat() {
+    fn the_narrower_layer_wins_and_lists_the_overridden_values() {
         let rows = vec![
             row("phone:805ec0aabbcc", "ntp_server_1", "phone"),
             row("instance", "ntp_server_1", "instance"),
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beaten_secret_is_not_shown() {
+    fn an_overridden_secret_is_not_shown() {
         let layers = Layers::new(
             vec![row("instance", "ldap_password", "hunter2"), row("vendor:yealink", "ldap_password", "x")],
             1,

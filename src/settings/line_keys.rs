@@ -202,7 +202,7 @@ impl LineKeys {
     ///
     /// # Errors
     /// If the text is not a list at all.
-    pub fn faults(text: &str, room: Option<&Room<'_>>) -> Result<Vec<(usize, String)>, LineKeysError> {
+    pub fn faults(text: &str, room: Option<&KeyLimits<'_>>) -> Result<Vec<(usize, String)>, LineKeysError> {
         let fault = |entry: Result<LineKey, String>| match entry {
             Ok(key) => room.and_then(|room| room.refuses(&key)),
             Err(reason) => Some(reason),
@@ -243,7 +243,7 @@ impl fmt::Display for LineKeys {
 
 /// The line keys that a model supports.
 #[derive(Debug, Clone, Copy)]
-pub struct Room<'a> {
+pub struct KeyLimits<'a> {
     /// The phone in messages: `T31P`, `the model`.
     pub model: &'a str,
     /// Number of line keys.
@@ -254,7 +254,7 @@ pub struct Room<'a> {
     pub codes: &'a BTreeMap<KeyType, String>,
 }
 
-impl Room<'_> {
+impl KeyLimits<'_> {
     /// Why the model does not support this key, as a message; `None` if it does.
     #[must_use]
     pub fn refuses(&self, key: &LineKey) -> Option<String> {

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_scope_is_refused() {
+    fn an_unknown_scope_is_rejected() {
         for text in ["", "global", "vendor:", "model:T46U", "model:/T46U", "phone:123", "planet:earth"] {
             assert!(text.parse::<Scope>().is_err(), "{text}");
         }

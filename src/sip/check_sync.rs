@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Interval at which responses and requests of a phone are checked.
-const LOOK: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// Datagrams read per phone and check.
 const DATAGRAMS: usize = 64;
 /// Phones notified at the same time.
@@ -98,8 +98,8 @@ impl Inner {
     }
 
     async fn carry_out(&self, phone: &Phone) -> CheckSyncResult {
-        let end = tell(&self.store, &self.clock, phone).await;
-        let message = end.message();
+        let outcome = tell(&self.store, &self.clock, phone).await;
+        let message = outcome.message();
         let recorded = self
             .store
             .phones()
@@ -108,17 +108,20 @@ impl Inner {
         if let Err(error) = recorded {
             tracing::error!(mac = %phone.mac, %error, "the result of a resync cannot be recorded");
         }
-        CheckSyncResult { came: matches!(end, End::Came | End::CameUnchanged), sentence: message.line() }
+        CheckSyncResult {
+            came: matches!(outcome, NotifyResult::Fetched | NotifyResult::FetchedUnchanged),
+            sentence: message.line(),
+        }
     }
 }
 
 /// The result of a resync.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
+enum NotifyResult {
     /// The phone fetched its current file.
-    Came,
+    Fetched,
     /// The phone asked for its file and already has the current content.
-    CameUnchanged,
+    FetchedUnchanged,
     /// The phone sent a request and got something other than its file.
     Refused { outcome: String },
     /// The phone sent no request. Holds its answer to the NOTIFY and its next poll.
@@ -147,11 +150,11 @@ impl Next {
     }
 }
 
-impl End {
+impl NotifyResult {
     fn message(&self) -> Message {
         let (message, next) = match self {
-            Self::Came => return timeline_texts::CAME.message(),
-            Self::CameUnchanged => return timeline_texts::CAME_UNCHANGED.message(),
+            Self::Fetched => return timeline_texts::CAME.message(),
+            Self::FetchedUnchanged => return timeline_texts::CAME_UNCHANGED.message(),
             Self::NotActive => return timeline_texts::NOT_ACTIVE.message(),
             Self::Refused { outcome } => return timeline_texts::CAME_REFUSED.with("outcome", outcome.as_str()),
             Self::Silent { answered: None, next } => (timeline_texts::STAYED_SILENT.message(), next),
@@ -169,15 +172,15 @@ impl End {
     }
 }
 
-async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
+async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> NotifyResult {
     if phone.wanted != Wanted::Active || phone.buried.is_some() {
-        return End::NotActive;
+        return NotifyResult::NotActive;
     }
     let facts = store.requests().last(phone.id);
     let next = next_poll(store, phone, facts.as_ref(), clock.now());
     let places = match places(phone, facts.as_ref()) {
         Ok(places) => places,
-        Err(why) => return End::Unreachable { why, next },
+        Err(why) => return NotifyResult::Unreachable { why, next },
     };
     let asked_before = facts.map_or(0, |facts| facts.requests);
     let random = format!("{:016x}", rand::random::<u64>());
@@ -190,7 +193,7 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
         }
     }
     if tasks.is_empty() {
-        return End::Unreachable { why: "there is no way to its address", next };
+        return NotifyResult::Unreachable { why: "there is no way to its address", next };
     }
     let user = phone.accounts.first().map(|account| account.hwid.clone()).unwrap_or_default();
     let started = clock.now();
@@ -224,36 +227,36 @@ async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> End {
             send_at = Timestamp::MAX;
         }
         let facts = store.requests().last(phone.id);
-        if let Some(end) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
-            return end;
+        if let Some(outcome) = facts.as_ref().and_then(|facts| fetched(facts, asked_before)) {
+            return outcome;
         }
         // Its personal file was delivered, but a later request has already replaced the request facts.
         let delivered = store.phones().get(phone.id).and_then(|now| now.delivery.as_ref().map(|last| last.at));
         if delivered.is_some_and(|at| at >= started) {
-            return End::Came;
+            return NotifyResult::Fetched;
         }
         if now >= deadline {
             return match facts.filter(|facts| facts.requests > asked_before) {
-                Some(facts) => End::Refused { outcome: facts.outcome },
-                None => End::Silent { answered, next },
+                Some(facts) => NotifyResult::Refused { outcome: facts.outcome },
+                None => NotifyResult::Silent { answered, next },
             };
         }
-        clock.sleep_until(now.saturating_add(LOOK).unwrap_or(Timestamp::MAX)).await;
+        clock.sleep_until(now.saturating_add(POLL_INTERVAL).unwrap_or(Timestamp::MAX)).await;
     }
 }
 
 /// Interprets a request after the NOTIFY. A file that is delivered or unchanged is the current one, because both
 /// outcomes are decided by the hash of its current content.
-fn fetched(facts: &RequestFacts, before: u64) -> Option<End> {
+fn fetched(facts: &RequestFacts, before: u64) -> Option<NotifyResult> {
     if facts.requests <= before {
         return None;
     }
     match facts.outcome.as_str() {
-        "delivered" => Some(End::Came),
-        "not-modified" => Some(End::CameUnchanged),
+        "delivered" => Some(NotifyResult::Fetched),
+        "not-modified" => Some(NotifyResult::FetchedUnchanged),
         // The challenge before the credentials, or a common file requested before the personal one.
         outcome if is_pending(outcome) => None,
-        outcome => Some(End::Refused { outcome: outcome.to_owned() }),
+        outcome => Some(NotifyResult::Refused { outcome: outcome.to_owned() }),
     }
 }
 
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_phone_that_is_known_to_be_near_is_told() {
+    fn only_a_phone_known_to_be_near_gets_its_url() {
         let mut phone = sample::phone(Timestamp::UNIX_EPOCH);
         let at = |phone: &Phone, address: &str| places(phone, Some(&facts(address, "delivered", 1)));
         assert!(places(&phone, None).unwrap_err().contains("never asked"));
@@ -345,23 +348,23 @@ mod tests {
     #[test]
     fn only_a_request_after_the_notify_counts() {
         assert_eq!(fetched(&facts("x", "delivered", 3), 3), None);
-        assert_eq!(fetched(&facts("x", "delivered", 4), 3), Some(End::Came));
-        assert_eq!(fetched(&facts("x", "not-modified", 4), 3), Some(End::CameUnchanged));
-        assert_eq!(fetched(&facts("x", "failed", 4), 3), Some(End::Refused { outcome: "failed".into() }));
+        assert_eq!(fetched(&facts("x", "delivered", 4), 3), Some(NotifyResult::Fetched));
+        assert_eq!(fetched(&facts("x", "not-modified", 4), 3), Some(NotifyResult::FetchedUnchanged));
+        assert_eq!(fetched(&facts("x", "failed", 4), 3), Some(NotifyResult::Refused { outcome: "failed".into() }));
         assert_eq!(fetched(&facts("x", "peeked", 4), 3), None);
     }
 
     #[test]
     fn every_end_says_what_to_expect() {
         let at = Next::At(Timestamp::UNIX_EPOCH);
-        for (end, part) in [
-            (End::Silent { answered: None, next: at }, "1970"),
-            (End::Silent { answered: Some(200), next: Next::Overdue }, "plugged in"),
-            (End::Silent { answered: Some(401), next: at }, "proof"),
-            (End::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
-            (End::Unreachable { why: "x", next: at }, "cannot be told"),
+        for (outcome, part) in [
+            (NotifyResult::Silent { answered: None, next: at }, "1970"),
+            (NotifyResult::Silent { answered: Some(200), next: Next::Overdue }, "plugged in"),
+            (NotifyResult::Silent { answered: Some(401), next: at }, "proof"),
+            (NotifyResult::Silent { answered: Some(489), next: Next::WhenItStarts }, "restart"),
+            (NotifyResult::Unreachable { why: "x", next: at }, "cannot be told"),
         ] {
-            assert!(end.message().line().contains(part), "{}", end.message().line());
+            assert!(outcome.message().line().contains(part), "{}", outcome.message().line());
         }
     }
 }

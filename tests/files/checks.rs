@@ -39,7 +39,7 @@ fn switched_off(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_switches_a_check_off_is_seen() {
+fn templates_that_switch_off_checks_are_found() {
     for bad in [
         "static.security.trust_certificates = 0",
         "security.cn_validation = {{ x }}",

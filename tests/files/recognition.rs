@@ -79,7 +79,7 @@ fn snom_file_names() {
 }
 
 #[test]
-fn nobody_else_is_taken_for_snom() {
+fn other_user_agents_are_not_recognised_as_snom() {
     let registry = REGISTRY.load();
     for case in fixture::<Foreign>(include_str!("../../fixtures/recognition/not-snom.json")) {
         let found = registry.recognise(case.user_agent.as_deref(), case.path.as_deref());

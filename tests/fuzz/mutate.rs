@@ -1,7 +1,7 @@
 //! Mutates inputs deterministically: the same seed yields the same mutations on every machine.
 
 /// Bytes that are often significant to parsers.
-const TELLING: &[u8] = b"\0\x01\x02\x7f\x80\xff\n\r\t \"'\\/:;,=%<>{}[]&";
+const TOKENS: &[u8] = b"\0\x01\x02\x7f\x80\xff\n\r\t \"'\\/:;,=%<>{}[]&";
 const LONGEST: usize = 16 * 1024;
 
 /// Derives inputs from existing ones.
@@ -46,8 +46,8 @@ impl Mutator {
         let at = self.below(input.len() + 1);
         match self.below(7) {
             0 if at < input.len() => input[at] ^= 1 << self.below(8),
-            1 if at < input.len() => input[at] = TELLING[self.below(TELLING.len())],
-            2 => input.insert(at, TELLING[self.below(TELLING.len())]),
+            1 if at < input.len() => input[at] = TOKENS[self.below(TOKENS.len())],
+            2 => input.insert(at, TOKENS[self.below(TOKENS.len())]),
             3 => drop(input.drain(self.span(input.len()))),
             4 => {
                 let part = input[self.span(input.len())].to_vec();

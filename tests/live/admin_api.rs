@@ -143,7 +143,7 @@ async fn follow(gateway: &Gateway, page: &mut Page) {
 }
 
 #[actix_rt::test]
-async fn who_did_not_log_in_to_the_admin_app_gets_nothing() {
+async fn sessions_of_other_apps_get_no_admin_messages() {
     let bench = Bench::start().await;
     let url = bench.gateway.socket_url();
     // A user whom the PBX admitted to a provider's app.

@@ -7,7 +7,7 @@ use gangway_sim::yealink_phone::model;
 use crate::support::{bench::Bench, http, mac};
 
 #[actix_rt::test]
-async fn a_phone_in_service_whose_configuration_is_gone_is_told_to_come_again() {
+async fn a_phone_whose_configuration_was_removed_is_notified_to_fetch_again() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.installed(mac, model::T46U, "user1").await;

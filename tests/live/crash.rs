@@ -8,7 +8,7 @@ use gangway::{
 };
 use gangway_base::mac::Mac;
 use gangway_sim::{
-    devices::Station as Seen,
+    devices::Station as SysclientRecord,
     simulation::Simulation,
     users::ProvisionRequest,
     yealink_phone::{YealinkPhone, model},
@@ -66,7 +66,7 @@ impl Station {
     fn arm(self, simulation: &Simulation) {
         match self {
             Self::Requested => {}
-            Self::Identified => simulation.devices.switch(|switches| switches.mute = true),
+            Self::Identified => simulation.devices.switch(|switches| switches.never_answers = true),
             Self::BeforePassword => simulation.devices.gates().arm("password"),
             Self::BeforeConfiguration => simulation.devices.gates().arm("config"),
             Self::BeforeLast => simulation.devices.gates().arm("last"),
@@ -119,7 +119,7 @@ impl Station {
 
     /// Resumes the simulators.
     fn release(self, simulation: &Simulation) {
-        simulation.devices.switch(|switches| switches.mute = false);
+        simulation.devices.switch(|switches| switches.never_answers = false);
         for gate in ["password", "config", "last"] {
             simulation.devices.gates().release(gate);
         }
@@ -204,7 +204,7 @@ async fn killed_at(station: Station) {
 }
 
 /// A gateway with its peers that kills itself at this fail point.
-async fn doomed(point: Failpoint) -> (Simulation, Options, Site, Process) {
+async fn crashing_gateway(point: Failpoint) -> (Simulation, Options, Site, Process) {
     let simulation = simulation().start().await.unwrap();
     let options = Options::default().redirecting(&simulation);
     let site = Site::new(&options);
@@ -217,7 +217,7 @@ async fn doomed(point: Failpoint) -> (Simulation, Options, Site, Process) {
 
 /// Kills the process at a fail point during a phone's request, where no peer can pause it.
 async fn dies_at(point: Failpoint) {
-    let (simulation, options, site, process) = doomed(point).await;
+    let (simulation, options, site, process) = crashing_gateway(point).await;
     let mac = mac(1);
     let phone = simulation.add_phone(mac, model::T46U);
     assert!(simulation.users.provision(ProvisionRequest::new(&mac.to_string(), "user1", TITLE)).await.unwrap().ok);
@@ -258,7 +258,7 @@ const SHEET: &str = "mac;user;name;password\n805ec0123401;user1;One;secret-1\n80
 
 /// Kills the process while it imports a file of phones. Importing the same file again continues with the rest.
 async fn dies_importing_at(point: Failpoint) {
-    let (simulation, options, site, process) = doomed(point).await;
+    let (simulation, options, site, process) = crashing_gateway(point).await;
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, SHEET).unwrap();
     let (config, file) = (site.config(), file.to_str().unwrap().to_owned());
@@ -323,12 +323,12 @@ async fn heal(simulation: &Simulation, records: &Records, station: Station, requ
     assert!(goes_on || !station.knows_the_password(), "{station:?} needs provisioning again");
     let hwid = mac.to_string();
     if goes_on {
-        let codes = simulation.devices.count(&hwid, Seen::IdentifiedWithCode)
-            + simulation.devices.count(&hwid, Seen::CodeRefused);
+        let codes = simulation.devices.count(&hwid, SysclientRecord::IdentifiedWithCode)
+            + simulation.devices.count(&hwid, SysclientRecord::CodeRefused);
         let answer = simulation.users.provision(request.clone()).await.unwrap();
         assert!(answer.ok, "a repeated request is answered from the record: {:?}", answer.error);
-        let after = simulation.devices.count(&hwid, Seen::IdentifiedWithCode)
-            + simulation.devices.count(&hwid, Seen::CodeRefused);
+        let after = simulation.devices.count(&hwid, SysclientRecord::IdentifiedWithCode)
+            + simulation.devices.count(&hwid, SysclientRecord::CodeRefused);
         assert_eq!(after, codes, "a spent code is sent again");
     } else {
         let fresh = ProvisionRequest { code: None, ..request.clone() };

@@ -144,7 +144,7 @@ async fn an_old_base_with_old_names_serves_two_as_well() {
 
 /// Both users enter the MAC before the base boots for the first time.
 #[actix_rt::test]
-async fn a_base_in_its_box_comes_up_with_all_its_users() {
+async fn a_factory_fresh_base_registers_all_its_users() {
     let bench = bench().await;
     let mac = mac(1);
     for (user, handset) in [("user1", "handset-1"), ("user2", "handset-2"), ("user3", "handset-3")] {
@@ -161,7 +161,7 @@ async fn a_base_in_its_box_comes_up_with_all_its_users() {
 }
 
 #[actix_rt::test]
-async fn the_second_users_dead_code_hurts_nobody() {
+async fn an_expired_code_of_the_second_user_does_not_affect_the_first() {
     let bench = bench().await;
     let mac = mac(1);
     let base = installed(&bench, mac, model::W70B, "user1", Some("handset-1")).await;

@@ -250,7 +250,7 @@ async fn aliases_are_the_same_in_every_bundle_and_the_gateway_need_not_run() {
 }
 
 #[actix_rt::test]
-async fn a_bundle_of_one_phone_tells_of_no_other() {
+async fn a_bundle_of_one_phone_contains_no_other() {
     let fixture = Fixture::start().await;
     let spelled = fixture.second.spelled(":");
     let (_, files) = made(&fixture.bench, &fixture.file("one.zip"), &["--phone", &spelled, "--names"]);

@@ -51,7 +51,7 @@ async fn answers_of_the_redirection_service_may_be_indented() {
 
 /// If a PBX accepts a flag but does not store it, the gateway detects this by reading it back. The phone still works.
 #[actix_rt::test]
-async fn a_flag_that_does_not_stick_is_said() {
+async fn a_flag_that_does_not_stick_is_reported() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.simulation.pbx.switch(|switches| switches.mr_does_not_stick = true);
@@ -67,7 +67,7 @@ async fn a_flag_that_does_not_stick_is_said() {
 
 /// If the device entry is missing on the user object, the gateway reports it and does not create one.
 #[actix_rt::test]
-async fn a_missing_device_entry_is_said_and_not_made_up() {
+async fn a_missing_device_entry_is_reported_and_not_created() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.provisioned(mac, "user1").await;

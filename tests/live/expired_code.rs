@@ -40,7 +40,7 @@ async fn an_expired_code_fails_with_a_sentence_and_a_new_one_heals() {
 
 /// If an administrator deletes the device in Devices, the gateway reports it. Provisioning again restores the device.
 #[actix_rt::test]
-async fn a_device_deleted_in_devices_is_said_and_can_come_back() {
+async fn a_device_deleted_in_devices_is_reported_and_can_be_added_again() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let hwid = mac.to_string();

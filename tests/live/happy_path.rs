@@ -13,7 +13,7 @@ const DESKS: [(u8, YealinkModel, &str); 3] =
     [(1, model::T54W, "user1"), (2, model::T31P, "user2"), (3, model::T48G_OLD, "user3")];
 
 #[actix_rt::test]
-async fn phones_of_three_generations_ring_without_a_hand_on_them() {
+async fn phones_of_three_generations_register_without_manual_steps() {
     let bench = Bench::start().await;
     for (number, model, user) in DESKS {
         let mac = mac(number);

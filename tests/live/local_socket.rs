@@ -246,7 +246,7 @@ async fn an_import_reports_its_progress_over_the_socket() {
 }
 
 #[test]
-fn who_writes_without_a_gateway_keeps_a_gateway_from_starting() {
+fn a_writing_command_prevents_the_start_of_a_gateway() {
     let site = Site::new(&Options::default());
     assert!(set(&site, "75").status.success());
     // As a command holds it that is at work.
@@ -304,7 +304,7 @@ async fn a_command_that_is_greeted_and_not_accepted_is_carried_out_here() {
 }
 
 #[test]
-fn what_needs_connections_says_to_start_the_gateway() {
+fn commands_that_need_connections_tell_to_start_the_gateway() {
     let site = Site::new(&Options::default());
     let file = site.config().with_file_name("phones.csv");
     std::fs::write(&file, format!("mac;user\n{};user1\n", mac(1))).unwrap();

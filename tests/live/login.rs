@@ -102,7 +102,7 @@ async fn the_digest_covers_the_info_object_as_it_was_sent() {
 
 /// A client that is called a system client would take over an App Platform's system functions.
 #[actix_rt::test]
-async fn nobody_is_ever_called_a_system_client() {
+async fn no_admin_is_reported_as_a_system_client() {
     let bench = Bench::start().await;
     let mut messages = refused(&bench, "gangway-yealink", "wrong").await;
     let recorded = bench.simulation.pbx.board().read(|pbx| pbx.recorded.clone());

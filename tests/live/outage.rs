@@ -48,7 +48,7 @@ async fn everything_around_is_away_and_phones_are_served_also_after_a_restart() 
 }
 
 #[actix_rt::test]
-async fn a_disk_that_takes_nothing_stops_no_phone_and_is_said_to_who_provisions() {
+async fn a_full_disk_stops_no_phone_and_is_reported_when_provisioning() {
     let bench = Bench::start().await;
     bench.gateway.expect_errors();
     let phone = bench.installed(mac(1), model::T46U, "user1").await;

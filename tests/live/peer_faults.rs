@@ -126,7 +126,7 @@ impl Stage {
             proxy.set(fault);
         }
         for (name, proxy) in &self.proxies {
-            proxy.met(fault, name).await;
+            proxy.wait_for_fault(fault, name).await;
             are_served(phones, &format!("while {name} is {fault:?}")).await;
         }
     }

@@ -31,7 +31,7 @@ async fn plugged_in(bench: &Bench, number: u8) -> SipPhone {
 }
 
 #[actix_rt::test]
-async fn an_expected_phone_is_told_its_url_and_rings() {
+async fn an_expected_phone_gets_its_url_and_registers() {
     let bench = bench("listen = \"127.0.0.1:0\"").await;
     let mac = mac(1);
     bench.provisioned(mac, "user1").await;
@@ -64,7 +64,7 @@ async fn an_expected_phone_is_told_its_url_and_rings() {
 }
 
 #[actix_rt::test]
-async fn who_is_not_expected_hears_nothing() {
+async fn an_unexpected_phone_gets_no_answer() {
     let bench = bench("listen = \"127.0.0.1:0\"").await;
     let stranger = plugged_in(&bench, 1).await;
     assert_eq!(stranger.ask(&bench.simulation.host(), bench.gateway.pnp()).await.unwrap(), None);
@@ -126,7 +126,7 @@ async fn a_lost_notify_is_repeated() {
     let bench = bench("listen = \"127.0.0.1:0\"").await;
     bench.provisioned(mac(1), "user1").await;
     let phone = plugged_in(&bench, 1).await;
-    phone.be_deaf(true);
+    phone.ignore_notifies(true);
     assert!(phone.ask(&bench.simulation.host(), bench.gateway.pnp()).await.unwrap().is_some());
     let twice = phone.board().wait("a repetition", |received| (received.urls.len() >= 2).then_some(()));
     twice.await.unwrap();

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[actix_rt::test]
-async fn users_is_told_ok_at_once_and_the_phone_is_redirected_later() {
+async fn users_gets_ok_at_once_and_the_phone_is_redirected_later() {
     let bench = Bench::start().await;
     let mac = mac(1);
     bench.simulation.rps.stop().await;
@@ -69,7 +69,7 @@ async fn an_account_without_urls_per_phone_is_zero_touch_as_well() {
 
 /// Wrong credentials require an administrator. After they are corrected, no phone has to be provisioned again.
 #[actix_rt::test]
-async fn wrong_credentials_are_said_and_right_ones_heal() {
+async fn wrong_credentials_are_reported_and_right_ones_recover() {
     let simulation = simulation().start().await.unwrap();
     let mut options = Options::default().redirecting(&simulation);
     options.settings.push(("redirect.yealink.password".into(), "wrong".into()));

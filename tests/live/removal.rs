@@ -145,7 +145,7 @@ async fn a_reset_phone_is_let_in_again_by_a_click_and_only_then() {
 
 /// Such a command makes no change that the serving process could see.
 #[actix_rt::test]
-async fn a_wish_that_is_fulfilled_already_is_not_waited_for() {
+async fn a_request_that_is_already_fulfilled_is_answered_at_once() {
     let bench = Bench::start().await;
     bench.provisioned(mac(1), "user1").await;
     command(&bench, "block", mac(1));

@@ -83,7 +83,7 @@ async fn a_token_opens_the_api_until_it_is_revoked_and_only_as_far_as_its_scope(
 }
 
 #[actix_rt::test]
-async fn a_token_is_good_only_where_admin_from_lets_people_come_from() {
+async fn a_token_is_valid_only_from_the_networks_of_admin_from() {
     let options = Options { instance: "admin_from = [\"192.0.2.0/24\"]".into(), ..Options::default() };
     let gateway = Gateway::start_with(options).await;
     let script = Script::new(&gateway, "elsewhere", TokenScope::Write).await;

@@ -43,7 +43,7 @@ fn output_of(done: &Output) -> String {
 }
 
 #[actix_rt::test]
-async fn a_phone_that_is_told_comes_and_its_coming_is_seen() {
+async fn a_notified_phone_fetches_and_its_request_is_reported() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let (phone, sip) = in_service(&bench, mac, None).await;
@@ -67,7 +67,7 @@ async fn a_phone_that_is_told_comes_and_its_coming_is_seen() {
 }
 
 #[actix_rt::test]
-async fn a_phone_that_does_not_come_is_not_said_to_have_come() {
+async fn a_phone_that_does_not_fetch_is_not_reported_as_fetched() {
     let bench = Bench::start().await;
     let mac = mac(1);
     let (_phone, sip) = in_service(&bench, mac, None).await;

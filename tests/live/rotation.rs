@@ -79,7 +79,7 @@ async fn one_click_does_the_same_and_a_second_one_says_that_it_is_under_way() {
 
 /// Kills the real binary at every point of the rotation.
 #[actix_rt::test]
-async fn whenever_it_dies_one_of_both_gets_in() {
+async fn after_a_crash_at_any_point_one_of_both_credentials_is_accepted() {
     let options = Options::default();
     let site = Site::new(&options);
     let records = site.records(&options).await;

@@ -43,7 +43,7 @@ async fn unpacked(bench: &Bench, mac: Mac, model: SnomModel) -> SnomPhone {
 }
 
 #[actix_rt::test]
-async fn a_factory_fresh_phone_rings_without_a_hand_on_it() {
+async fn a_factory_fresh_phone_registers_without_manual_steps() {
     let bench = bench().await;
     for (number, model, user) in [(1, model::D785, "user1"), (2, model::D713, "user2"), (3, model::OLD_710, "user3")] {
         let mac = snom(number);

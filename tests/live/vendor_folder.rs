@@ -185,7 +185,7 @@ async fn a_broken_folder_serves_on_as_it_was_and_a_mended_one_at_once() {
 
 /// A MAC in a file name with an unknown or foreign User-Agent is not enough to get a vendor's file.
 #[actix_rt::test]
-async fn a_phone_that_nobody_recognises_ends_in_unknown_model_with_what_was_seen() {
+async fn an_unrecognised_phone_ends_in_unknown_model_with_its_evidence() {
     let dir = copied();
     // Use file names that phones of other vendors might request as well.
     rewrite(&dir, "vendors/kestrel/vendor.toml", |text| text.replace("unique = true\n", ""));

@@ -45,7 +45,7 @@ fn unpack(bench: &Bench, ymcs: &Ymcs, number: u8) -> YealinkPhone {
 }
 
 #[actix_rt::test]
-async fn with_its_serial_number_a_phone_rings_without_a_hand_on_it() {
+async fn with_its_serial_number_a_phone_registers_without_manual_steps() {
     let (bench, ymcs) = bench().await;
     let mac = mac(1);
     ymcs.print_serial(mac, SERIAL);
@@ -75,7 +75,7 @@ async fn with_its_serial_number_a_phone_rings_without_a_hand_on_it() {
 }
 
 #[actix_rt::test]
-async fn without_it_a_person_is_told_and_entering_it_is_enough() {
+async fn without_it_the_administrator_is_notified_and_entering_it_is_enough() {
     let (bench, ymcs) = bench().await;
     let mac = mac(1);
     ymcs.print_serial(mac, SERIAL);
@@ -101,7 +101,7 @@ async fn without_it_a_person_is_told_and_entering_it_is_enough() {
 }
 
 #[actix_rt::test]
-async fn by_mac_alone_where_a_person_wants_it_and_the_pin_is_shown() {
+async fn by_mac_alone_if_configured_and_the_pin_is_shown() {
     let (bench, ymcs) = bench().await;
     let mac = mac(1);
     ymcs.switch(|switches| switches.mac_only = true);

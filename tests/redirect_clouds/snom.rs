@@ -55,7 +55,7 @@ async fn a_phone_comes_and_goes() {
 }
 
 #[actix_rt::test]
-async fn a_phone_of_somebody_else_stays_as_it_is() {
+async fn a_phone_of_another_account_stays_unchanged() {
     for (flag, commands) in [("--foreign", &["CHECK DEVICE"][..]), ("--sneaky", &["CHECK DEVICE", "REDIRECT DEVICE"])] {
         let (bench, python) = start(&[flag, "000413aabbcc"]).await;
         assert_eq!(bench.run(register(mac())).await, RedirectResult::OwnedByOther);
@@ -102,7 +102,7 @@ async fn refusals_have_their_words_and_wrong_credentials_are_said() {
 }
 
 #[actix_rt::test]
-async fn the_simulator_tells_the_same_story() {
+async fn the_simulator_behaves_the_same() {
     let host = SimHost::start().unwrap();
     let rps = SnomRps::start(&host.handle(), USER, PASSWORD).await.unwrap();
     let bench = Bench::new(PROTOCOL, &rps.xmlrpc_url());
@@ -114,7 +114,7 @@ async fn the_simulator_tells_the_same_story() {
     let other: Mac = "000413aabbcd".parse().unwrap();
     rps.add_foreign_phone(other, "https://theirs.example/");
     assert_eq!(bench.run(register(other)).await, RedirectResult::OwnedByOther);
-    rps.switch(|switches| switches.sneaky = true);
+    rps.switch(|switches| switches.hides_foreign_phones = true);
     assert_eq!(bench.run(register(other)).await, RedirectResult::OwnedByOther);
     assert_eq!(rps.target(other).as_deref(), Some("https://theirs.example/"));
     rps.switch(|switches| switches.status = Some(503));

@@ -89,7 +89,7 @@ async fn a_phone_comes_and_goes() {
 }
 
 #[actix_rt::test]
-async fn a_phone_of_somebody_else_stays_as_it_is() {
+async fn a_phone_of_another_account_stays_unchanged() {
     let elsewhere = "https://elsewhere.example/";
     for status in [400, 403, 409] {
         for field in ["message", "error", "detail"] {

@@ -16,7 +16,7 @@ fn verify(mac: Mac, url: &str) -> Operation {
 }
 
 #[actix_rt::test]
-async fn snoms_xmlrpc_tells_the_url() {
+async fn snoms_xmlrpc_returns_the_url() {
     let host = SimHost::start().unwrap();
     let snom = SnomRps::start(&host.handle(), USER, PASSWORD).await.unwrap();
     let bench = Bench::new("snom-xmlrpc", &snom.xmlrpc_url());

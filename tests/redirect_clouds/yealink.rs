@@ -77,7 +77,7 @@ async fn a_phone_comes_and_goes() {
 }
 
 #[actix_rt::test]
-async fn a_phone_of_somebody_else_stays_as_it_is() {
+async fn a_phone_of_another_account_stays_unchanged() {
     for form in FORMS {
         for (flag, calls) in [("--foreign", 1), ("--sneaky", 2)] {
             let options = [*form, &[flag, "805ec0aabbcc"]].concat();
@@ -108,7 +108,7 @@ async fn a_service_without_urls_per_phone_gets_the_server_entry() {
 }
 
 #[actix_rt::test]
-async fn a_server_name_of_somebody_else_is_left_to_them() {
+async fn a_server_name_of_another_account_is_not_changed() {
     for unique in [&[][..], &["--no-unique-url"]] {
         let (bench, python) = start(&[&["--taken", "example.com"], unique].concat());
         let outcome = bench.run(register(mac())).await;

@@ -91,7 +91,7 @@ async fn the_list_is_fuzzy_and_another_phone_is_not_taken_for_this_one() {
 }
 
 #[actix_rt::test]
-async fn without_a_serial_number_a_person_is_asked_for_it() {
+async fn without_a_serial_number_the_administrator_is_asked_for_it() {
     let Site { ymcs, bench, _host } = site().await;
     let outcome = bench.run(register(None)).await;
     assert_eq!(outcome, RedirectResult::NeedsSerial(SerialTrouble::Missing));
@@ -108,7 +108,7 @@ async fn without_a_serial_number_a_person_is_asked_for_it() {
 }
 
 #[actix_rt::test]
-async fn by_mac_alone_only_where_a_person_and_yealink_want_it_and_the_pin_is_told() {
+async fn by_mac_alone_only_if_configured_and_allowed_by_yealink_and_the_pin_is_reported() {
     let Site { ymcs, bench, _host } = site().await;
     let outcome = bench.run_as(mac_only(&bench), register(None)).await;
     let RedirectResult::NotPermitted(text) = &outcome else { panic!("{outcome:?}") };
@@ -133,7 +133,7 @@ async fn by_mac_alone_only_where_a_person_and_yealink_want_it_and_the_pin_is_tol
 }
 
 #[actix_rt::test]
-async fn a_phone_of_somebody_else_stays_as_it_is() {
+async fn a_phone_of_another_account_stays_unchanged() {
     let Site { ymcs, bench, _host } = site().await;
     ymcs.add_foreign_phone(mac(), "https://theirs.example/");
     ymcs.switch(|switches| switches.mac_only = true);
@@ -208,7 +208,7 @@ async fn a_probe_changes_nothing_and_tries_the_credentials_every_time() {
 }
 
 #[actix_rt::test]
-async fn the_server_entry_is_written_changed_and_never_somebody_elses() {
+async fn the_server_entry_is_created_changed_and_never_that_of_another_account() {
     let Site { ymcs, bench, _host } = site().await;
     let ensure =
         |name: &str, url: &str| Operation::EnsureServer(ServerEntry { name: name.into(), url: Secret::new(url) });

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_format_carries_is_known_one_by_one() {
+    fn characters_that_no_format_can_carry_are_listed() {
         for c in [
             '\0',
             '\n',

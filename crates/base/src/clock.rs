@@ -26,7 +26,7 @@ pub trait Clock: Send + Sync + 'static {
 pub type SharedClock = Arc<dyn Clock>;
 
 /// Interval at which a sleeping task rereads the clock.
-const LOOK: Duration = Duration::from_secs(10);
+const MAX_SLEEP: Duration = Duration::from_secs(10);
 
 /// A system time that never runs backwards. When the system clock is set back, this clock runs at half speed until the
 /// two agree. A task that waits for a time therefore waits at most twice as long, and nothing happens twice.
@@ -78,7 +78,7 @@ impl Clock for SystemClock {
                     return;
                 }
                 // Sleep in short intervals, to notice when the system clock is set forward.
-                tokio::time::sleep(pause.min(LOOK)).await;
+                tokio::time::sleep(pause.min(MAX_SLEEP)).await;
             }
         })
     }

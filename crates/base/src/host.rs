@@ -179,7 +179,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_taken_holds_no_sign_a_shell_or_file_reads(text in "[ -~]{0,20}|[a-z0-9.:_-]{1,20}") {
+        fn accepted_hosts_contain_no_shell_or_path_characters(text in "[ -~]{0,20}|[a-z0-9.:_-]{1,20}") {
             if let Ok(form) = host(&text, HostNameRules::OfPbxs) {
                 proptest::prop_assert!(form.bytes().all(|c| c.is_ascii_alphanumeric() || b".:-_[]".contains(&c)), "{}", form);
                 let again = host(&form, HostNameRules::OfPbxs);

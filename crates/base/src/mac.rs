@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_phone_is_refused_with_the_reason() {
+    fn a_device_that_is_no_phone_is_rejected_with_the_reason() {
         for (text, reason) in [
             ("", MacError::Empty),
             ("805EC0AABBC", MacError::Length(11)),

@@ -181,19 +181,19 @@ async fn connect(url: &str) -> Result<impl Socket, OpenError> {
 
 async fn login(socket: &mut impl Socket, form: &LoginForm) -> Result<String, OpenError> {
     let challenge = json!({ "mt": "AppChallenge" });
-    say(socket, challenge.to_string()).await?;
-    let answer = hear(socket, "AppChallengeResult").await?;
+    send_text(socket, challenge.to_string()).await?;
+    let answer = receive_message(socket, "AppChallengeResult").await?;
     let challenge = answer["challenge"].as_str().unwrap_or_default().to_owned();
-    say(socket, form.message(&challenge).to_string()).await?;
-    let answer = hear(socket, "AppLoginResult").await?;
+    send_text(socket, form.message(&challenge).to_string()).await?;
+    let answer = receive_message(socket, "AppLoginResult").await?;
     if answer["ok"] == true { Ok(form.session_key(&challenge)) } else { Err(OpenError::Refused) }
 }
 
-async fn say(socket: &mut impl Socket, text: String) -> Result<(), OpenError> {
+async fn send_text(socket: &mut impl Socket, text: String) -> Result<(), OpenError> {
     socket.send(Message::Text(text.into())).await.map_err(|_lost| OpenError::Refused)
 }
 
-async fn hear(socket: &mut impl Socket, mt: &str) -> Result<Value, OpenError> {
+async fn receive_message(socket: &mut impl Socket, mt: &str) -> Result<Value, OpenError> {
     loop {
         match socket.next().await {
             Some(Ok(Frame::Text(text))) => {

@@ -15,8 +15,8 @@ use tokio::net::UdpSocket;
 use crate::{board::Board, host::HostHandle};
 
 /// How long a phone waits for an answer before it repeats its request, and how many requests it sends.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
-const ASKS: usize = 4;
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const ATTEMPTS: usize = 4;
 
 /// What the phone received.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,7 @@ pub struct SipPhone {
     address: SocketAddr,
     board: Board<ReceivedSip>,
     /// Whether the phone leaves NOTIFYs unanswered.
-    deaf: Arc<Mutex<bool>>,
+    ignores_notifies: Arc<Mutex<bool>>,
     socket: Arc<UdpSocket>,
 }
 
@@ -59,7 +59,7 @@ impl SipPhone {
             firmware: firmware.to_owned(),
             address: socket.local_addr()?,
             board: Board::default(),
-            deaf: Arc::default(),
+            ignores_notifies: Arc::default(),
             socket,
         };
         let listening = phone.clone();
@@ -80,8 +80,8 @@ impl SipPhone {
     }
 
     /// Sets whether the phone leaves NOTIFYs unanswered. It still receives them.
-    pub fn be_deaf(&self, deaf: bool) {
-        *self.deaf.lock().unwrap_or_else(PoisonError::into_inner) = deaf;
+    pub fn ignore_notifies(&self, ignores_notifies: bool) {
+        *self.ignores_notifies.lock().unwrap_or_else(PoisonError::into_inner) = ignores_notifies;
     }
 
     /// Asks `server` (the multicast group or a single server) for the configuration URL; `None` without an answer.
@@ -89,10 +89,10 @@ impl SipPhone {
         let phone = self.clone();
         let known = self.board.read(|received| received.urls.len());
         let work = move |_| async move {
-            for _ in 0..ASKS {
+            for _ in 0..ATTEMPTS {
                 phone.socket.send_to(phone.subscription().as_bytes(), server).await?;
                 let url_received = phone.board.wait("a URL", |received| received.urls.get(known).cloned());
-                if let Ok(Ok(url)) = tokio::time::timeout(ASK_AGAIN, url_received).await {
+                if let Ok(Ok(url)) = tokio::time::timeout(RETRY_INTERVAL, url_received).await {
                     return Ok(Some(url));
                 }
             }
@@ -159,8 +159,8 @@ impl SipPhone {
             } else {
                 "489 Bad Event"
             };
-            let deaf = *self.deaf.lock().unwrap_or_else(PoisonError::into_inner);
-            if !deaf && self.socket.send_to(answer(status).as_bytes(), source).await.is_err() {
+            let ignores_notifies = *self.ignores_notifies.lock().unwrap_or_else(PoisonError::into_inner);
+            if !ignores_notifies && self.socket.send_to(answer(status).as_bytes(), source).await.is_err() {
                 return;
             }
         }

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
+    fn an_unreadable_file_is_reported_with_the_reason() {
         let key = Secret::new("key");
         for hidden in ["xyz", "abc", "0g", "ä"] {
             assert_eq!(decrypt("s", &key, hidden), Err(SeededError::NotHex), "{hidden}");

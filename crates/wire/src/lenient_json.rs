@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_only_be_meant_is_taken() {
+    fn unambiguous_spellings_are_accepted() {
         let value = json!({"n": "7", "m": 7, "f": 1, "g": "on", "h": -1, "o": {"a": 1}, "e": "", "t": 5});
         assert_eq!((number(&value, "n"), number(&value, "m"), number(&value, "o")), (Some(7), Some(7), None));
         assert!(flag(&value, "f") && flag(&value, "g"));

@@ -25,7 +25,7 @@ use crate::{
 /// Maximum number of open requests.
 const OPEN: usize = 32;
 /// Interval for checking subscriptions that have no notifications.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request that waits for another component.
 type Open = Pin<Box<dyn Future<Output = (Envelope, MessageResult)> + Send>>;
@@ -76,7 +76,7 @@ impl AdminSession {
                     Err(RecvError::Closed) => return,
                 },
                 () = clock.sleep_until(look), if needs_checks => {
-                    look = clock.now().saturating_add(LOOK).unwrap_or(Timestamp::MAX);
+                    look = clock.now().saturating_add(POLL_INTERVAL).unwrap_or(Timestamp::MAX);
                     self.subscriptions.check().await
                 }
             };

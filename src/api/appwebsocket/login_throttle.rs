@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn pbxs_and_services_never_wait_and_do_not_make_people_wait() {
+    fn logins_of_pbxs_and_services_are_not_throttled_and_do_not_throttle_admins() {
         let logins = LoginThrottle::default();
         for second in 0..1000 {
             assert_eq!(logins.attempt(SOURCE, false, false, at(second)), Ok(()));

@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_source_with_a_proven_pbx_has_places_that_strangers_cannot_take() {
+    async fn a_source_with_a_proven_pbx_has_reserved_slots() {
         let places = Arc::new(PreLoginLimiter::default());
         assert_eq!(places.prove(INSTANCE, host(1)), Some(vec![host(1)]));
         assert_eq!(places.prove(INSTANCE, host(1)), None, "known already");
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn what_waits_gets_in_when_its_source_is_proven() {
+    async fn waiting_sockets_are_admitted_once_their_source_is_proven() {
         let places = Arc::new(PreLoginLimiter::default());
         let unproven = crowd(&places, 5_000);
         let mut waiting = Box::pin(places.enter(INSTANCE, host(1)));

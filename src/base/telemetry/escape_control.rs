@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_act_is_seen() {
+    fn control_characters_are_made_visible() {
         for (text, seen) in [
             ("Anna \u{fc}\u{df} \u{1f4de}", "Anna \u{fc}\u{df} \u{1f4de}"),
             ("a\r\n2026-11-30T00:00:00Z INFO all is well", "a\\r\\n2026-11-30T00:00:00Z INFO all is well"),

@@ -179,7 +179,7 @@ mod tests {
     use crate::cli::check::Level;
 
     #[test]
-    fn a_clock_that_is_off_is_told_by_how_much() {
+    fn a_wrong_clock_is_reported_with_its_offset() {
         let of = |seconds| clock_finding("x", "ntp.example.com", SignedDuration::from_secs(seconds));
         assert_eq!(of(3).level, Level::Fine);
         assert_eq!(of(-31).level, Level::Warning);

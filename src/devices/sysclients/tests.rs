@@ -180,7 +180,7 @@ async fn nothing_is_processed_before_the_password_is_stored_and_a_failed_store_i
 }
 
 #[actix_rt::test]
-async fn silence_is_told_the_socket_stays_and_an_admin_may_adopt_the_phone_later() {
+async fn silence_is_reported_the_socket_stays_and_an_admin_may_adopt_the_phone_later() {
     let double = devices(SysclientServerState::default()).await;
     let mut bench = Bench::new(50, 8);
     bench.fleet.hold(spec(1, &double, Credential::Code("expired".into())));

@@ -61,7 +61,7 @@ async fn incomplete_long_frames_share_their_room() {
 }
 
 #[tokio::test]
-async fn what_came_before_a_refused_frame_is_read() {
+async fn frames_before_a_rejected_frame_are_read() {
     let good = frame(3, 3);
     let sent = [good.clone(), frame(1 << 62, 500)].concat();
     let mut reader = FrameReader::new(&sent[20..], sent[..20].into(), limits(4_096), &FrameRoom::new(0));

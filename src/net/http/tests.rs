@@ -161,7 +161,7 @@ async fn an_answer_that_trickles_is_given_up() {
 }
 
 #[actix_rt::test]
-async fn nobody_there_no_name_and_silence_have_their_own_sentences() {
+async fn refused_connections_unknown_names_and_timeouts_have_their_own_sentences() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let refused = Url::parse(&format!("http://{}/token", gone.local_addr().unwrap())).unwrap();
     drop(gone);

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_does_not_answer_is_said() {
+    async fn a_peer_that_does_not_answer_is_reported() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let silent = ask("127.0.0.1", port, &EgressPolicy::everywhere(), Duration::from_millis(50))
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_is_accepted_where_one_of_its_issuers_is_named_or_nobody_is() {
+    fn a_phone_is_accepted_if_one_of_its_issuers_is_named_or_none_is() {
         let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let yealink = of(&["Yealink Equipment Issuing CA", "Yealink Root CA"]);
         assert!(CertificateRequest::Nothing.accepts(&yealink));

@@ -205,7 +205,7 @@ fn every_rule() {
 }
 
 #[test]
-fn what_a_decision_changes() {
+fn decisions_change_the_expected_states() {
     let fresh = phone();
     let decision = admit(&ask(), Some(&fresh), at(10));
     assert!(decision.binds_window && !decision.closes_window);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Awaited, FlowContext, NextStep, when_due};
+use super::{Action, FlowContext, NextStep, WaitReason, when_due};
 use crate::phone::{
     admission::{ORPHAN_GRACE, is_lost},
     facet::{RegistrationState, Wanted},
@@ -27,7 +27,7 @@ pub(super) fn user_object(phone: &Phone, account: &Account, context: &FlowContex
         return NextStep::Settled;
     }
     if !is_delivered(phone, account) {
-        return NextStep::WaitFor(Awaited::Delivery);
+        return NextStep::WaitFor(WaitReason::Delivery);
     }
     when_due(account.user_object.next_attempt, now, || NextStep::Act(Action::WriteFlags(context.flags)))
 }
@@ -43,7 +43,7 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
         return NextStep::Settled;
     }
     if !is_delivered(phone, account) {
-        return NextStep::WaitFor(Awaited::Delivery);
+        return NextStep::WaitFor(WaitReason::Delivery);
     }
     let registration = &account.registration;
     // The phone fetched another file after the checks had ended, so it may register now.

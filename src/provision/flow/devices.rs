@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Action, Awaited, Credential, FlowContext, NextStep, SysclientTarget, is_leaving};
+use super::{Action, Credential, FlowContext, NextStep, SysclientTarget, WaitReason, is_leaving};
 use crate::phone::{facet::DevicesState, record::Phone};
 
 pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
@@ -13,14 +13,14 @@ pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
         // The socket of a rejected code stays open while it lasts, because an administrator may still adopt the device
         // there.
         return if phone.devices.state == DevicesState::NotInDomain {
-            NextStep::WaitFor(Awaited::Person)
+            NextStep::WaitFor(WaitReason::Person)
         } else {
             NextStep::Act(Action::RecordNoCredential)
         };
     };
     let Some(url) = url(phone, context) else {
         return if phone.devices.error.is_some() {
-            NextStep::WaitFor(Awaited::DevicesUrl)
+            NextStep::WaitFor(WaitReason::DevicesUrl)
         } else {
             NextStep::Act(Action::RecordNoDevices)
         };
@@ -31,8 +31,8 @@ pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
     }
     match phone.devices.state {
         DevicesState::Received => NextStep::Settled,
-        DevicesState::NotInDomain => NextStep::WaitFor(Awaited::Person),
-        DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => NextStep::WaitFor(Awaited::Devices),
+        DevicesState::NotInDomain => NextStep::WaitFor(WaitReason::Person),
+        DevicesState::Waiting | DevicesState::Connecting | DevicesState::Lost => NextStep::WaitFor(WaitReason::Devices),
     }
 }
 

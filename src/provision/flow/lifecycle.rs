@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Awaited, FlowContext, NextStep};
+use super::{Action, FlowContext, NextStep, WaitReason};
 use crate::phone::{
     facet::{RedirectState, RequestState, Wanted},
     record::{Phone, is_ahead},
@@ -57,7 +57,7 @@ pub(super) fn request(phone: &Phone, context: &FlowContext, now: Timestamp) -> N
             if at <= now { NextStep::Act(Action::MarkOverdue) } else { NextStep::WaitUntil(at) }
         }
         RequestState::NotYet | RequestState::BeforeConfig | RequestState::Rejected | RequestState::Overdue => {
-            NextStep::WaitFor(Awaited::Delivery)
+            NextStep::WaitFor(WaitReason::Delivery)
         }
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
     if entry_is_gone && context.held.is_none() {
         NextStep::Act(Action::Archive)
     } else {
-        NextStep::WaitFor(Awaited::Farewell)
+        NextStep::WaitFor(WaitReason::Farewell)
     }
 }
 

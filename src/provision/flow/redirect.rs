@@ -5,7 +5,9 @@ use std::time::Duration;
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
 
-use super::{Action, Awaited, NextStep, RedirectContext, ServerReadiness, in_back_off, is_leaving, unused, when_due};
+use super::{
+    Action, NextStep, RedirectContext, ServerReadiness, WaitReason, in_back_off, is_leaving, unused, when_due,
+};
 use crate::phone::{
     facet::{RedirectState, Wanted},
     public_url::UrlError,
@@ -39,19 +41,19 @@ pub(super) fn decide(phone: &Phone, context: &RedirectContext, now: Timestamp) -
         RedirectState::ForeignOwner | RedirectState::Refused => {
             return match phone.redirect.next_attempt {
                 Some(_) => check(phone, url, now),
-                None => NextStep::WaitFor(Awaited::Person),
+                None => NextStep::WaitFor(WaitReason::Person),
             };
         }
         _ => {}
     }
     if phone.device_config.received.is_none() && !in_back_off(phone) {
-        return NextStep::WaitFor(Awaited::Configuration);
+        return NextStep::WaitFor(WaitReason::Configuration);
     }
     if let Some(decision) = record_unavailable(phone, context, now) {
         return decision;
     }
     when_due(retry_at(phone), now, || match &context.server {
-        ServerReadiness::Pending => NextStep::WaitFor(Awaited::ServerEntry),
+        ServerReadiness::Pending => NextStep::WaitFor(WaitReason::ServerEntry),
         ServerReadiness::Refused(sentence) => NextStep::Act(Action::RecordServerRejected(sentence.clone())),
         ServerReadiness::Ready(name) => NextStep::Act(Action::Register { url: url.clone(), server_name: name.clone() }),
     })
@@ -84,7 +86,7 @@ fn without_url(phone: &Phone, error: &UrlError) -> NextStep {
     if waits && phone.redirect.error.as_deref() != Some(error.to_string().as_str()) {
         NextStep::Act(Action::RecordNoUrl(error.clone()))
     } else {
-        NextStep::WaitFor(Awaited::PhoneUrl)
+        NextStep::WaitFor(WaitReason::PhoneUrl)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server entry of a redirect account: one per instance and vendor, not per phone. `ADD SERVER` is sent at every
 //! start and whenever the URL changes, as the original app does; the reply "has been used" is not treated as an error.
 
-use super::{Awaited, ServerReadiness};
+use super::{ServerReadiness, WaitReason};
 
 /// The state of the server entry; kept in memory, so that every start sends it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum ServerDecision {
         url: String,
     },
     /// Nothing to do until this happens.
-    WaitFor(Awaited),
+    WaitFor(WaitReason),
     /// Nothing to do.
     Settled,
 }
@@ -46,11 +46,11 @@ pub fn server_entry(entry: &ServerEntryProgress, context: &ServerContext) -> Ser
         return ServerDecision::Settled;
     }
     let Some(url) = &context.url else {
-        return ServerDecision::WaitFor(Awaited::PhoneUrl);
+        return ServerDecision::WaitFor(WaitReason::PhoneUrl);
     };
     match entry.readiness(&context.name, url) {
         ServerReadiness::Ready(_) => ServerDecision::Settled,
-        ServerReadiness::Refused(_) => ServerDecision::WaitFor(Awaited::Person),
+        ServerReadiness::Refused(_) => ServerDecision::WaitFor(WaitReason::Person),
         ServerReadiness::Pending => ServerDecision::Write { name: context.name.clone(), url: url.clone() },
     }
 }

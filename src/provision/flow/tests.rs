@@ -40,11 +40,11 @@ fn one(concern: FacetTask, phone: &Phone, context: &FlowContext, now: Timestamp)
 fn a_phone_is_redirected_after_its_configuration_or_while_devices_is_in_back_off() {
     let mut phone = sample::phone(at(0));
     let decide = |phone: &Phone| one(FacetTask::Redirect, phone, &context(), at(1));
-    assert_eq!(decide(&phone), NextStep::WaitFor(Awaited::Configuration));
+    assert_eq!(decide(&phone), NextStep::WaitFor(WaitReason::Configuration));
     phone.devices.fail(DevicesState::Waiting, "away", Some(at(10)), at(1));
     assert!(matches!(decide(&phone), NextStep::Act(Action::Register { .. })));
     phone.devices.fail(DevicesState::NotInDomain, "expired", None, at(1));
-    assert_eq!(decide(&phone), NextStep::WaitFor(Awaited::Configuration));
+    assert_eq!(decide(&phone), NextStep::WaitFor(WaitReason::Configuration));
     phone.device_config.received = Some(at(1));
     assert!(matches!(decide(&phone), NextStep::Act(Action::Register { .. })));
 }
@@ -70,7 +70,7 @@ fn devices_that_moved_are_followed() {
     let NextStep::Act(Action::Connect(hold)) = one(FacetTask::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.credential, Credential::Code("123456789012".into()));
     context.held = Some(hold);
-    assert_eq!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::WaitFor(Awaited::Devices));
+    assert_eq!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::WaitFor(WaitReason::Devices));
     phone.sysclient.password = Some("p".into());
     phone.code = None;
     context.devices_url = Some("wss://new.example.com/sysclients".parse().unwrap());
@@ -140,7 +140,7 @@ fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought
     for state in [RedirectState::Refused, RedirectState::ForeignOwner] {
         phone.redirect.state = state;
         phone.redirect.next_attempt = None;
-        assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(100)), NextStep::WaitFor(Awaited::Person));
+        assert_eq!(one(FacetTask::Redirect, &phone, &context(), at(100)), NextStep::WaitFor(WaitReason::Person));
     }
 }
 
@@ -148,7 +148,7 @@ fn what_the_service_holds_is_looked_at_once_a_day_and_a_difference_is_not_fought
 fn flags_wait_for_the_delivery_of_this_provisioning() {
     let mut phone = sample::phone(at(0));
     let flags = |phone: &Phone| one(FacetTask::UserObject(1), phone, &context(), at(10));
-    assert_eq!(flags(&phone), NextStep::WaitFor(Awaited::Delivery));
+    assert_eq!(flags(&phone), NextStep::WaitFor(WaitReason::Delivery));
     phone.delivery = Some(Delivery { at: at(9), revision: 1, provisioning: 1, etag: String::new() });
     assert_eq!(flags(&phone), NextStep::Act(Action::WriteFlags(context().flags)));
     phone.accounts[0].flags_written = Some(context().flags);
@@ -158,7 +158,7 @@ fn flags_wait_for_the_delivery_of_this_provisioning() {
     phone.provisioning = 2;
     assert_eq!(flags(&phone), NextStep::Settled, "another user of the same base was provisioned");
     phone.accounts[0].provisioning = 2;
-    assert_eq!(flags(&phone), NextStep::WaitFor(Awaited::Delivery));
+    assert_eq!(flags(&phone), NextStep::WaitFor(WaitReason::Delivery));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_removed_phone_is_deregistered_closed_and_buried_in_this_order() {
     phone.redirect_entry =
         Some(RedirectEntry { url: context.redirect.url.clone().unwrap(), server_name: None, at: at(1) });
     phone.wanted = Wanted::Removed;
-    assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::WaitFor(Awaited::Farewell));
+    assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::WaitFor(WaitReason::Farewell));
     assert_eq!(one(FacetTask::Devices, &phone, &context, at(2)), NextStep::Act(Action::Disconnect));
     assert_eq!(one(FacetTask::Redirect, &phone, &context, at(2)), NextStep::Act(Action::Deregister));
     context.held = None;

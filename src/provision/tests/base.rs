@@ -53,10 +53,10 @@ async fn a_further_user_changes_nothing_for_the_first() {
     assert!(after.revision > before.revision, "the next GET brings another file");
     rest().await;
     // Devices knows the base: the second code is never sent, and no second sysclient is opened.
-    assert_eq!((bench.outside.holds.lock().unwrap().len(), bench.outside.registrations()), (1, 1));
+    assert_eq!((bench.peers.holds.lock().unwrap().len(), bench.peers.registrations()), (1, 1));
     assert!(bench.record().code.is_none());
     let flags = |bench: &Bench| -> Vec<String> {
-        bench.outside.flags.lock().unwrap().iter().map(|(hwid, _)| hwid.clone()).collect()
+        bench.peers.flags.lock().unwrap().iter().map(|(hwid, _)| hwid.clone()).collect()
     };
     assert_eq!(flags(&bench), ["hw-anna"], "flags of the new user wait for the delivery, the first's are not repeated");
     bench.gets(bench.delivered()).await;
@@ -107,7 +107,7 @@ async fn the_same_user_again_keeps_the_line_and_gets_the_new_password() {
 }
 
 #[tokio::test]
-async fn a_base_in_its_box_may_come_seven_days_after_its_last_user() {
+async fn a_factory_fresh_base_may_boot_seven_days_after_its_last_user() {
     let mut bench = Bench::new().await;
     let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
@@ -123,7 +123,7 @@ async fn a_base_in_its_box_may_come_seven_days_after_its_last_user() {
 }
 
 #[tokio::test]
-async fn who_comes_when_the_first_never_came_is_served_alone() {
+async fn the_second_user_is_served_alone_if_the_first_never_received_its_configuration() {
     let mut bench = Bench::new().await;
     let answer = bench.request(request_for(&bench, "anna", "1"));
     bench.held(0).await;
@@ -175,7 +175,7 @@ async fn a_user_is_taken_off_and_the_others_stay() {
             .contains("no account")
     );
     rest().await;
-    assert_eq!(bench.outside.deregistrations(), 0);
+    assert_eq!(bench.peers.deregistrations(), 0);
     bench.stop().await;
 }
 
@@ -193,7 +193,7 @@ async fn a_handset_goes_to_another_user_with_its_hwid() {
 
 /// Users may enter the base's own MAC as HW-ID for every user: it identifies no handset.
 #[tokio::test]
-async fn the_address_of_the_base_as_hwid_replaces_nobody() {
+async fn the_address_of_the_base_as_hwid_replaces_no_handset() {
     let mut bench = Bench::new().await;
     let by_base =
         |bench: &Bench, user: &str, code: &str| ProvisionRequest { hwid: MAC.into(), ..request_for(bench, user, code) };
@@ -207,7 +207,7 @@ async fn the_address_of_the_base_as_hwid_replaces_nobody() {
     bench.fetch().await;
     bench.until("the guids", |phone| phone.accounts.iter().all(|account| account.user_guid.is_some())).await;
     let anew = PbxUser { guid: "another-guid".into(), ..user("anna") };
-    bench.outside.users.lock().unwrap().insert("anna".into(), Ok(anew));
+    bench.peers.users.lock().unwrap().insert("anna".into(), Ok(anew));
     bench.request(by_base(&bench, "anna", "3")).await.unwrap().unwrap();
     assert_eq!(lines(&bench), [(1, "anna".to_owned()), (2, "berta".to_owned())]);
     assert_eq!(bench.record().accounts[0].user_guid.as_deref(), Some("another-guid"));
@@ -264,15 +264,15 @@ async fn two_users_at_once_both_get_their_answer() {
 
 /// The table of answers applies to an added user as to the first one.
 #[tokio::test]
-async fn an_added_user_is_told_what_the_base_is_at() {
+async fn an_added_user_gets_the_state_of_the_base() {
     let bench = in_service().await;
     // The redirect entry was lost in the meantime.
     bench.store.phones().change(bench.record().id, |phone, _| phone.redirect_entry = None).await.unwrap();
-    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
+    *bench.peers.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.until("foreign", |phone| phone.redirect.state == RedirectState::ForeignOwner).await;
     let reported = bench.request(request_for(&bench, "berta", "2")).await.unwrap();
     assert_eq!(reported, Err(RedirectResult::OwnedByOther.sentence()));
-    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
+    *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Default::default());
     bench.request(request_for(&bench, "carla", "3")).await.unwrap().unwrap();
     let reason = || SysclientEventKind::EndpointAway { endpoint: "ap:443".into(), reason: "refused".into() };
     let mut bench = bench;
@@ -309,7 +309,7 @@ async fn a_delivery_on_its_way_when_a_user_is_added_counts_for_the_first() {
 async fn a_user_who_is_gone_is_written_off_alone_and_comes_back() {
     let bench = in_service().await;
     bench.request(request_for(&bench, "berta", "2")).await.unwrap().unwrap();
-    bench.outside.users.lock().unwrap().insert("anna".into(), Err(PbxError::UserNotFound));
+    bench.peers.users.lock().unwrap().insert("anna".into(), Err(PbxError::UserNotFound));
     bench.pass(86_400);
     bench.until("seen", |phone| phone.accounts[0].orphaned.is_some_and(|known| known.gone == Gone::User)).await;
     let before = bench.record();
@@ -323,7 +323,7 @@ async fn a_user_who_is_gone_is_written_off_alone_and_comes_back() {
     assert!(after.accounts[1].is_served());
     assert!(after.revision > before.revision, "the base gets a file without her");
     assert_eq!(after.accounts[0].orphaned, before.accounts[0].orphaned, "since the first sign");
-    bench.outside.users.lock().unwrap().remove("anna");
+    bench.peers.users.lock().unwrap().remove("anna");
     bench.pass(86_400);
     bench.until("back", |phone| phone.accounts[0].is_served() && phone.accounts[0].orphaned.is_none()).await;
     bench.stop().await;
@@ -340,7 +340,7 @@ async fn a_device_taken_off_the_user_object_is_noticed_and_an_unreachable_pbx_sa
         (Err(PbxError::NoSession), Some(Gone::Entry)),
         (Ok(user("anna")), None),
     ] {
-        bench.outside.users.lock().unwrap().insert("anna".into(), says.clone());
+        bench.peers.users.lock().unwrap().insert("anna".into(), says.clone());
         bench.pass(86_400);
         rest().await;
         let is = |phone: &crate::phone::record::Phone| phone.accounts[0].orphaned.map(|known| known.gone) == orphaned;
@@ -367,8 +367,8 @@ async fn a_mac_of_another_manufacturer_is_refused_with_the_right_entry() {
         title: "Snom".into(),
         same_mac: crate::catalog::ReprovisionPolicy::Replace,
     };
-    bench.outside.providers.lock().unwrap().insert("snom".into(), snom);
-    bench.outside.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);
+    bench.peers.providers.lock().unwrap().insert("snom".into(), snom);
+    bench.peers.ouis.lock().unwrap().insert("snom".into(), vec![MAC[..6].to_owned()]);
     // Without an app object for the other vendor a user cannot choose it, so the OUI is only a hint.
     bench.provisioned().await;
     bench.provisioning.app_url(bench.instance, "snom", "https://gw.example.com/x/gangway".parse().unwrap());

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::peer_errors::{Fake, Outside};
+use super::peer_errors::{Fake, Peers};
 use crate::{
     devices::sysclients::{SysclientEvent, SysclientEventKind, SysclientSpec},
     phone::{
@@ -37,7 +37,7 @@ pub const MAC: &str = "001565aabbcc";
 pub struct Bench {
     pub clock: ManualClock,
     pub store: Store,
-    pub outside: Arc<Outside>,
+    pub peers: Arc<Peers>,
     pub provisioning: Provisioning,
     pub instance: InstanceId,
     events: mpsc::Sender<SysclientEvent>,
@@ -50,21 +50,21 @@ pub struct Bench {
 
 impl Bench {
     pub async fn new() -> Self {
-        Self::with(Outside::default()).await
+        Self::with(Peers::default()).await
     }
 
-    pub async fn with(outside: Outside) -> Self {
+    pub async fn with(peers: Peers) -> Self {
         let clock = ManualClock::new(Timestamp::from_second(1_000_000).unwrap());
-        Self::on(tempfile::tempdir().unwrap(), Arc::new(outside), clock).await
+        Self::on(tempfile::tempdir().unwrap(), Arc::new(peers), clock).await
     }
 
     /// A gateway with this data directory and these peers.
-    pub async fn on(dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
-        Self::at("https://gw.example.com", dir, outside, clock).await
+    pub async fn on(dir: tempfile::TempDir, peers: Arc<Peers>, clock: ManualClock) -> Self {
+        Self::at("https://gw.example.com", dir, peers, clock).await
     }
 
     /// Like [`Self::on`] with this public URL; if empty, the URL is learned from the PBX.
-    pub async fn at(url: &str, dir: tempfile::TempDir, outside: Arc<Outside>, clock: ManualClock) -> Self {
+    pub async fn at(url: &str, dir: tempfile::TempDir, peers: Arc<Peers>, clock: ManualClock) -> Self {
         let store_tasks = Tasks::new();
         let store = Store::open(dir.path(), Arc::new(clock.clone()), &store_tasks).await.unwrap();
         let instance = store.instance("example.com", "gangway").await.unwrap();
@@ -77,8 +77,8 @@ impl Bench {
             store.settings().set_one(instance, &Scope::Instance, name, Some(&Secret::new(value))).await.unwrap();
         }
         let tasks = Tasks::new();
-        let (events, provisioning) = start(&store, &instances, &outside, &clock, &tasks);
-        Self { clock, store, outside, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
+        let (events, provisioning) = start(&store, &instances, &peers, &clock, &tasks);
+        Self { clock, store, peers, provisioning, instance, events, tasks, store_tasks, instances, conn: 0, dir }
     }
 
     /// Adds a second tenant with this user at the redirect service; restarts the engine.
@@ -100,7 +100,7 @@ impl Bench {
     pub async fn restart(&mut self) {
         assert_eq!(self.tasks.finish(Duration::from_secs(10)).await, 0);
         self.tasks = Tasks::new();
-        (self.events, self.provisioning) = start(&self.store, &self.instances, &self.outside, &self.clock, &self.tasks);
+        (self.events, self.provisioning) = start(&self.store, &self.instances, &self.peers, &self.clock, &self.tasks);
     }
 
     /// Changes the public URL, as after a change of the configuration; restarts the engine.
@@ -169,17 +169,17 @@ impl Bench {
 
     /// The currently held sysclient, on a connection newer than any before.
     pub fn holding(&mut self) -> Option<SysclientSpec> {
-        self.conn = u64::try_from(self.outside.holds.lock().unwrap().len()).unwrap();
+        self.conn = u64::try_from(self.peers.holds.lock().unwrap().len()).unwrap();
         let phone = self.phone()?;
-        self.outside.held.lock().unwrap().get(&phone.id).cloned()
+        self.peers.held.lock().unwrap().get(&phone.id).cloned()
     }
 
     /// Waits until nothing happens by itself any more: earlier writes are on disk, and the records stay unchanged while
     /// all tasks get many turns.
     pub async fn settle(&self) {
         let look = || {
-            let calls = self.outside.calls.lock().unwrap().len() + self.outside.holds.lock().unwrap().len();
-            let flags = self.outside.flags.lock().unwrap().len() + self.outside.drops.lock().unwrap().len();
+            let calls = self.peers.calls.lock().unwrap().len() + self.peers.holds.lock().unwrap().len();
+            let flags = self.peers.flags.lock().unwrap().len() + self.peers.drops.lock().unwrap().len();
             (format!("{:?}", self.store.phones().all()), calls, flags)
         };
         let (mut before, mut quiet) = (look(), 0);
@@ -201,10 +201,10 @@ impl Bench {
 
     /// Waits for the next hold after the first `before` ones.
     pub async fn held(&mut self, before: usize) -> SysclientSpec {
-        let outside = Arc::clone(&self.outside);
-        until("the sysclient is held", || outside.holds.lock().unwrap().len() > before).await;
+        let peers = Arc::clone(&self.peers);
+        until("the sysclient is held", || peers.holds.lock().unwrap().len() > before).await;
         self.conn += 1;
-        self.outside.holds.lock().unwrap().last().cloned().unwrap()
+        self.peers.holds.lock().unwrap().last().cloned().unwrap()
     }
 
     /// Provisions anna's phone, and Devices accepts it: the start of most scenarios.
@@ -221,7 +221,7 @@ impl Bench {
         for number in 0..count {
             let mac: Mac = format!("0015650001{number:02x}").parse().unwrap();
             macs.push(mac);
-            let before = self.outside.holds.lock().unwrap().len();
+            let before = self.peers.holds.lock().unwrap().len();
             let request =
                 ProvisionRequest { mac, ..self.request_for(&format!("user{number}"), &format!("code{number}")) };
             drop(self.request(request));
@@ -248,14 +248,14 @@ impl Bench {
     pub async fn devices_gives_a_password(&mut self) {
         let (stored, is_stored) = oneshot::channel();
         self.send(SysclientEventKind::Connected).await;
-        let sent = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
+        let sent = self.peers.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
         self.send(SysclientEventKind::Password { password: "sysclient-password".into(), sent, stored }).await;
         is_stored.await.unwrap();
     }
 
     pub async fn devices_sends(&mut self) {
         self.send(SysclientEventKind::Item(json!({"type": "NTP", "ntp1": "10.0.0.1"}))).await;
-        let opened_with = self.outside.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
+        let opened_with = self.peers.holds.lock().unwrap().last().and_then(|hold| hold.credential.code().cloned());
         self.send(SysclientEventKind::Last { opened_with }).await;
     }
 
@@ -321,12 +321,12 @@ impl Bench {
 fn start(
     store: &Store,
     instances: &Instances,
-    outside: &Arc<Outside>,
+    peers: &Arc<Peers>,
     clock: &ManualClock,
     tasks: &Tasks,
 ) -> (mpsc::Sender<SysclientEvent>, Provisioning) {
     let (events, sysclient_events) = mpsc::channel(64);
-    let fake = Arc::new(Fake(Arc::clone(outside)));
+    let fake = Arc::new(Fake(Arc::clone(peers)));
     let provisioning = Provisioning::start(ProvisioningDependencies {
         store: store.clone(),
         instances: instances.clone(),

@@ -4,7 +4,7 @@ use gangway_base::secret::Secret;
 
 use super::{
     bench::{Bench, until},
-    peer_errors::Outside,
+    peer_errors::Peers,
 };
 use crate::{
     phone::{
@@ -29,18 +29,18 @@ async fn redirected() -> Bench {
     bench
 }
 
-fn comparisons(outside: &Outside) -> usize {
-    outside.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Verify { .. })).count()
+fn comparisons(peers: &Peers) -> usize {
+    peers.calls.lock().unwrap().iter().filter(|call| matches!(call, Operation::Verify { .. })).count()
 }
 
 impl Bench {
     async fn compared(&self, before: usize) {
-        until("compared", || comparisons(&self.outside) > before).await;
+        until("compared", || comparisons(&self.peers) > before).await;
         self.settle().await;
     }
 
     async fn check(&self, repair: bool) {
-        let before = comparisons(&self.outside);
+        let before = comparisons(&self.peers);
         commands::check_redirect(&self.store, self.record().id, repair, self.now()).await.unwrap();
         if repair {
             self.settle().await;
@@ -50,7 +50,7 @@ impl Bench {
     }
 
     fn service_holds(&self, url: Option<&str>) {
-        let mut entries = self.outside.entries.lock().unwrap();
+        let mut entries = self.peers.entries.lock().unwrap();
         let mac = super::bench::MAC.parse().unwrap();
         match url {
             Some(url) => entries.insert(mac, url.to_owned()),
@@ -72,18 +72,18 @@ async fn once_a_day_without_being_asked() {
     let day = i64::try_from(CHECKED_EVERY.as_secs()).unwrap();
     assert!((day * 3 / 4..=day * 5 / 4).contains(&ahead), "{ahead}");
     bench.settle().await;
-    assert_eq!(comparisons(&bench.outside), 0);
+    assert_eq!(comparisons(&bench.peers), 0);
     bench.pass(u64::try_from(ahead).unwrap() + 1);
     bench.compared(0).await;
     let phone = bench.record();
     assert_eq!((phone.redirect.state, &phone.redirect.error), (RedirectState::Redirected, &None));
     assert!(phone.redirect.next_attempt.unwrap() > next);
-    assert_eq!((comparisons(&bench.outside), bench.outside.registrations()), (1, 1));
+    assert_eq!((comparisons(&bench.peers), bench.peers.registrations()), (1, 1));
     bench.stop().await;
 }
 
 #[tokio::test]
-async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
+async fn a_difference_is_shown_and_reported_once_until_it_is_corrected() {
     for (held, part) in [(Some("https://elsewhere.example/p/"), "https://elsewhere.example/p/"), (None, "any more")] {
         let bench = redirected().await;
         bench.service_holds(held);
@@ -94,15 +94,15 @@ async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
         let error = phone.redirect.error.clone().unwrap();
         assert!(error.contains(part) && error.contains("--repair"), "{error}");
         assert!(phone.redirect.next_attempt.is_some(), "it is looked at again tomorrow");
-        assert_eq!((bench.difference_events().await, bench.outside.registrations()), (1, 1), "not fought");
+        assert_eq!((bench.difference_events().await, bench.peers.registrations()), (1, 1), "not fought");
         if held.is_some() {
             // An administrator corrected the entry at the service.
             bench.service_holds(Some(phone.redirect_entry.as_ref().unwrap().url.expose()));
             bench.check(false).await;
-            assert_eq!(bench.outside.registrations(), 1);
+            assert_eq!(bench.peers.registrations(), 1);
         } else {
             bench.check(true).await;
-            assert_eq!(bench.outside.registrations(), 2);
+            assert_eq!(bench.peers.registrations(), 2);
         }
         let phone = bench.record();
         assert_eq!((phone.redirect.state, &phone.redirect.error), (RedirectState::Redirected, &None));
@@ -113,13 +113,13 @@ async fn a_difference_is_shown_and_told_once_until_somebody_puts_it_right() {
 #[tokio::test]
 async fn a_phone_that_went_to_another_account_is_shown_and_comes_back() {
     let bench = redirected().await;
-    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
+    *bench.peers.service.lock().unwrap() = RedirectResult::OwnedByOther;
     bench.check(false).await;
     let phone = bench.record();
     assert_eq!(phone.redirect.state, RedirectState::ForeignOwner);
     assert!(phone.redirect.error.as_ref().unwrap().contains("another account") && phone.redirect_entry.is_none());
     assert_eq!(bench.difference_events().await, 1);
-    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
+    *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     bench.check(false).await;
     until("redirected again", || bench.record().redirect.state == RedirectState::Redirected).await;
     bench.stop().await;
@@ -128,17 +128,17 @@ async fn a_phone_that_went_to_another_account_is_shown_and_comes_back() {
 #[tokio::test]
 async fn trouble_says_nothing_about_the_phone() {
     let bench = redirected().await;
-    *bench.outside.service.lock().unwrap() = Outside::away();
+    *bench.peers.service.lock().unwrap() = Peers::away();
     bench.check(false).await;
     let phone = bench.record();
     assert_eq!(phone.redirect.state, RedirectState::Redirected);
     assert!(phone.redirect.error.as_ref().unwrap().contains("503"));
     let soon = phone.redirect.next_attempt.unwrap().as_second() - bench.now().as_second();
     assert!(soon <= 300, "tried again soon: {soon}");
-    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
+    *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     bench.pass(600);
     until("fine again", || bench.record().redirect.error.is_none()).await;
-    *bench.outside.service.lock().unwrap() = RedirectResult::AuthFailed;
+    *bench.peers.service.lock().unwrap() = RedirectResult::AuthFailed;
     bench.check(false).await;
     let phone = bench.record();
     assert!(phone.redirect.error.as_ref().unwrap().contains("password"));
@@ -181,11 +181,11 @@ async fn a_bulk_move_tells_how_far_it_is() {
     assert_eq!(open, MigrationProgress { moved: 0, all: 1 });
     assert!(open.message().unwrap().starts_with("0 of 1 phones"));
     // While the service is away, no phone counts as moved.
-    *bench.outside.service.lock().unwrap() = Outside::away();
+    *bench.peers.service.lock().unwrap() = Peers::away();
     bench.move_to("https://new.example.com").await;
     bench.settle().await;
     assert_eq!(at("https://new.example.com", &bench).open(), 1);
-    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Done::default());
+    *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Done::default());
     for _ in 0..20 {
         bench.pass(30);
         bench.settle().await;

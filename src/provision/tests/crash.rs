@@ -4,7 +4,7 @@
 
 use super::{
     bench::Bench,
-    lifecycle::{Around, reach},
+    lifecycle::{LifecycleDriver, reach},
 };
 use crate::{
     base::failpoint::{Failpoint, Scenario, set_trap},
@@ -35,97 +35,97 @@ fn run_until_end<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-async fn gateway(scenario: Scenario, dir: tempfile::TempDir, around: &Around) -> Bench {
+async fn gateway(scenario: Scenario, dir: tempfile::TempDir, driver: &LifecycleDriver) -> Bench {
     let url = if scenario == Scenario::Move { "" } else { "https://gw.example.com" };
-    Bench::at(url, dir, around.outside.clone(), around.clock.clone()).await
+    Bench::at(url, dir, driver.peers.clone(), driver.clock.clone()).await
 }
 
-async fn tell(scenario: Scenario, around: &mut Around, bench: &mut Bench) {
+async fn tell(scenario: Scenario, driver: &mut LifecycleDriver, bench: &mut Bench) {
     match scenario {
-        Scenario::Life => around.live(bench).await,
-        Scenario::Outage => around.outlive_outages(bench).await,
-        Scenario::Absence => around.be_absent(bench).await,
-        Scenario::Refusal => around.be_refused(bench).await,
-        Scenario::Move => around.follow_the_url(bench).await,
-        Scenario::People => around.be_wanted(bench).await,
+        Scenario::Life => driver.live(bench).await,
+        Scenario::Outage => driver.outlive_outages(bench).await,
+        Scenario::Absence => driver.be_absent(bench).await,
+        Scenario::Refusal => driver.be_refused(bench).await,
+        Scenario::Move => driver.follow_the_url(bench).await,
+        Scenario::People => driver.be_wanted(bench).await,
         Scenario::Keys | Scenario::Remarks | Scenario::Requests | Scenario::Import => {}
     }
 }
 
 /// Kills the gateway at this fail point. Returns false if the fail point is not passed that often.
 fn die_at(scenario: Scenario, point: Failpoint, passes: u32) -> bool {
-    let mut around = Around::new();
+    let mut driver = LifecycleDriver::new();
     let blocked = set_trap(Some((point, passes)));
     let disk = run_until_end(async {
         let dir = tempfile::tempdir().unwrap();
-        let mut bench = gateway(scenario, dir, &around).await;
+        let mut bench = gateway(scenario, dir, &driver).await;
         let died = tokio::select! {
             biased;
             () = blocked.notified() => true,
-            () = tell(scenario, &mut around, &mut bench) => false,
+            () = tell(scenario, &mut driver, &mut bench) => false,
         };
         died.then(|| bench.remains())
     });
     let _ = set_trap(None);
     let Some(disk) = disk else { return false };
-    around.outside.held.lock().unwrap().clear();
+    driver.peers.held.lock().unwrap().clear();
     let what = format!("{point:?}, passed {passes} times before");
     run_until_end(async {
-        let mut bench = gateway(scenario, disk, &around).await;
+        let mut bench = gateway(scenario, disk, &driver).await;
         match scenario {
-            Scenario::Life => lives_on(point, &what, &mut around, &mut bench).await,
-            _ => goes_on(scenario, point, &what, &mut around, &mut bench).await,
+            Scenario::Life => lives_on(point, &what, &mut driver, &mut bench).await,
+            _ => goes_on(scenario, point, &what, &mut driver, &mut bench).await,
         }
         bench.stop().await;
     });
     true
 }
 
-async fn lives_on(point: Failpoint, what: &str, around: &mut Around, bench: &mut Bench) {
+async fn lives_on(point: Failpoint, what: &str, driver: &mut LifecycleDriver, bench: &mut Bench) {
     let is_being_removed = bench.phone().is_some_and(|phone| phone.wanted == Wanted::Removed);
     if !is_being_removed {
-        around.install(bench).await;
-        around.check_installed(bench, what);
-        around.stay(bench).await;
-        around.check_installed(bench, what);
+        driver.install(bench).await;
+        driver.check_installed(bench, what);
+        driver.stay(bench).await;
+        driver.check_installed(bench, what);
     }
-    ends_well(what, around, bench).await;
+    ends_well(what, driver, bench).await;
     // A password that Devices sends once and that was not stored requires a new provisioning; nothing else does.
-    assert_eq!(around.clicks, u32::from(point == Failpoint::PasswordCame), "{what}: provisioned anew");
+    assert_eq!(driver.clicks, u32::from(point == Failpoint::PasswordCame), "{what}: provisioned anew");
     // A call that was answered but whose result was not stored is repeated unchanged. Flags and registration are
     // handled at the same time, so that either may be lost with the other.
     let most = |twice: Failpoint| if point == twice { 2 } else { 1 };
     {
         use Failpoint as P;
         let at_the_same_time = matches!(point, P::FlagsAnswered | P::RegistrationAnswered | P::RegistrationWritten);
-        let flags = around.outside.flags.lock().unwrap();
+        let flags = driver.peers.flags.lock().unwrap();
         assert!(flags.len() <= if at_the_same_time { 2 } else { 1 }, "{what}: flags {flags:?}");
         assert!(flags.windows(2).all(|two| two[0] == two[1]), "{what}: flags {flags:?}");
     }
-    assert!(around.outside.registrations() <= most(Failpoint::RegisterAnswered), "{what}: registrations");
+    assert!(driver.peers.registrations() <= most(Failpoint::RegisterAnswered), "{what}: registrations");
     // The sysclient is closed at the same time.
     let deregistrations = if point == Failpoint::Dropped { 2 } else { most(Failpoint::DeregisterAnswered) };
-    assert!(around.outside.deregistrations() <= deregistrations, "{what}: deregistrations");
+    assert!(driver.peers.deregistrations() <= deregistrations, "{what}: deregistrations");
 }
 
 /// Runs the scenario from its beginning, with the record as it was left.
-async fn goes_on(scenario: Scenario, point: Failpoint, what: &str, around: &mut Around, bench: &mut Bench) {
+async fn goes_on(scenario: Scenario, point: Failpoint, what: &str, driver: &mut LifecycleDriver, bench: &mut Bench) {
     use Failpoint as P;
-    around.calm(bench);
+    driver.calm(bench);
     if matches!(point, P::RetryWanted | P::RetryWritten | P::RetriesWritten)
         && bench.phone().is_some_and(|phone| phone.delivery.is_some())
     {
         reach(bench, "tried again by itself", |phone| phone.redirect.state == RedirectState::Redirected).await;
     }
-    tell(scenario, around, bench).await;
-    around.check_installed(bench, what);
-    ends_well(what, around, bench).await;
+    tell(scenario, driver, bench).await;
+    driver.check_installed(bench, what);
+    ends_well(what, driver, bench).await;
 }
 
-async fn ends_well(what: &str, around: &mut Around, bench: &mut Bench) {
-    around.remove(bench).await;
-    assert!(around.outside.entries.lock().unwrap().is_empty(), "{what}: nothing is left at the service");
-    assert!(around.outside.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
+async fn ends_well(what: &str, driver: &mut LifecycleDriver, bench: &mut Bench) {
+    driver.remove(bench).await;
+    assert!(driver.peers.entries.lock().unwrap().is_empty(), "{what}: nothing is left at the service");
+    assert!(driver.peers.held.lock().unwrap().is_empty(), "{what}: nor in the fleet");
 }
 
 /// Kills the gateway at these fail points of a scenario, each time they are passed.

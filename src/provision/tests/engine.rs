@@ -4,7 +4,7 @@ use gangway_base::mac::Mac;
 
 use super::{
     bench::{Bench, rest, until},
-    peer_errors::Outside,
+    peer_errors::Peers,
 };
 use crate::{
     devices::sysclients::{Credential, SysclientEventKind},
@@ -33,7 +33,7 @@ async fn the_happy_path_ends_registered() {
     assert!(phone.code.is_none(), "a spent code is dropped");
     let url = phone.redirect_entry.as_ref().unwrap().url.expose().to_owned();
     assert_eq!(url, format!("https://gw.example.com/example.com/gangway/phone/{}/", phone.token.expose()));
-    assert!(bench.outside.flags.lock().unwrap().is_empty(), "flags wait for the delivery");
+    assert!(bench.peers.flags.lock().unwrap().is_empty(), "flags wait for the delivery");
     bench.fetch().await;
     bench.until("registered", |phone| phone.accounts[0].registration.state == RegistrationState::Registered).await;
     bench.until("flags", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
@@ -42,8 +42,8 @@ async fn the_happy_path_ends_registered() {
     assert_eq!(phone.accounts[0].user_guid.as_deref(), Some("guid-of-anna"));
     bench.fetch().await;
     rest().await;
-    assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "once per provisioning and value");
-    assert_eq!((bench.outside.registrations(), bench.outside.holds.lock().unwrap().len()), (1, 1));
+    assert_eq!(bench.peers.flags.lock().unwrap().len(), 1, "once per provisioning and value");
+    assert_eq!((bench.peers.registrations(), bench.peers.holds.lock().unwrap().len()), (1, 1));
     bench.stop().await;
 }
 
@@ -97,14 +97,14 @@ async fn a_burst_after_a_reconnect_rebuilds_the_set() {
 #[tokio::test]
 async fn a_missing_grant_is_told_and_healed_by_granting() {
     let mut bench = Bench::new().await;
-    *bench.outside.grant.lock().unwrap() = Err(PbxError::NotPermitted);
+    *bench.peers.grant.lock().unwrap() = Err(PbxError::NotPermitted);
     let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     bench.until("config", |phone| phone.devices.state == DevicesState::Received).await;
     bench.fetch().await;
     bench.until("refused", |phone| phone.accounts[0].user_object.state == UserObjectState::NotPermitted).await;
-    *bench.outside.grant.lock().unwrap() = Ok(());
+    *bench.peers.grant.lock().unwrap() = Ok(());
     bench.provisioning.pbx_changed(bench.instance);
     bench.until("applied", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
     bench.stop().await;
@@ -113,7 +113,7 @@ async fn a_missing_grant_is_told_and_healed_by_granting() {
 #[tokio::test]
 async fn a_phone_that_does_not_register_is_asked_for_ten_minutes() {
     let mut bench = Bench::new().await;
-    *bench.outside.registered.lock().unwrap() = None;
+    *bench.peers.registered.lock().unwrap() = None;
     let _answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
@@ -140,8 +140,8 @@ async fn removal_undoes_everything_and_leaves_a_tombstone() {
     let id = bench.record().id;
     commands::want(&bench.store, id, Wanted::Removed).await.unwrap();
     bench.until("buried", |phone| phone.buried.is_some()).await;
-    assert_eq!(bench.outside.deregistrations(), 1);
-    assert_eq!(*bench.outside.drops.lock().unwrap(), [id]);
+    assert_eq!(bench.peers.deregistrations(), 1);
+    assert_eq!(*bench.peers.drops.lock().unwrap(), [id]);
     let phone = bench.record();
     assert!(phone.redirect_entry.is_none() && phone.sysclient.password.is_none());
     assert!(phone.accounts[0].password.is_empty());
@@ -162,7 +162,7 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
     bench.until("withdrawn", |phone| phone.redirect_entry.is_none() && phone.window.closed.is_some()).await;
     assert!(bench.record().accounts[0].password.is_empty());
     rest().await;
-    assert_eq!(bench.outside.registrations(), 1, "and not registered again");
+    assert_eq!(bench.peers.registrations(), 1, "and not registered again");
     let phone = bench.record();
     commands::allow(&bench.store, phone.id, Default::default(), bench.now()).await.unwrap();
     let events = bench.store.phones().events(phone.id, 10).await.unwrap();
@@ -175,14 +175,14 @@ async fn an_unused_phone_is_withdrawn_after_a_week() {
 async fn a_changed_public_url_moves_every_phone_and_is_announced() {
     let mut bench = Bench::new().await;
     bench.provisioned().await;
-    assert_eq!(bench.outside.servers(), 1);
+    assert_eq!(bench.peers.servers(), 1);
     bench.move_to("https://new.example.com").await;
     let moved = |phone: &crate::phone::record::Phone| {
         phone.redirect.state == RedirectState::Redirected
             && phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://new."))
     };
     bench.until("moved", moved).await;
-    assert_eq!((bench.outside.servers(), bench.outside.registrations()), (2, 2));
+    assert_eq!((bench.peers.servers(), bench.peers.registrations()), (2, 2));
     bench.stop().await;
 }
 
@@ -198,7 +198,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
     let conflict = || bench.store.learned().urls_of(bench.instance, "yealink").conflict.is_some();
     until("the conflict is recorded", conflict).await;
     rest().await;
-    assert_eq!(bench.outside.registrations(), 1);
+    assert_eq!(bench.peers.registrations(), 1);
     bench.provisioning.app_url_removed(bench.instance, "yealink", learned("https://a.example.com/example.com/gangway"));
     let moved = |phone: &crate::phone::record::Phone| {
         phone.redirect_entry.as_ref().is_some_and(|entry| entry.url.expose().starts_with("https://b."))
@@ -208,7 +208,7 @@ async fn a_learned_url_is_used_and_a_conflict_moves_nobody() {
 }
 
 #[tokio::test]
-async fn a_phone_that_cannot_be_told_where_to_go_says_why_until_that_is_known() {
+async fn a_phone_without_a_known_url_shows_why_until_it_is_known() {
     let mut bench = Bench::new().await;
     bench.move_to("http://10.0.0.1:8080").await;
     let answer = bench.request(bench.request_for("anna", "1"));
@@ -258,16 +258,16 @@ async fn urls_named_in_quick_succession_end_with_the_last() {
 #[tokio::test]
 async fn a_service_that_is_away_is_probed_and_heals() {
     let mut bench = Bench::new().await;
-    until("the server entry stands", || bench.outside.servers() == 1).await;
-    *bench.outside.service.lock().unwrap() = Outside::away();
+    until("the server entry stands", || bench.peers.servers() == 1).await;
+    *bench.peers.service.lock().unwrap() = Peers::away();
     let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()), "ok at once; it goes on by itself");
-    let before = bench.outside.registrations();
+    let before = bench.peers.registrations();
     rest().await;
-    assert_eq!(bench.outside.registrations(), before, "no storm while it is away");
-    *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
+    assert_eq!(bench.peers.registrations(), before, "no storm while it is away");
+    *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Default::default());
     bench.pass(600);
     bench.until("redirected", |phone| phone.redirect.state == RedirectState::Redirected).await;
     bench.stop().await;
@@ -277,7 +277,7 @@ async fn a_service_that_is_away_is_probed_and_heals() {
 async fn devices_that_moved_are_followed() {
     let mut bench = Bench::new().await;
     bench.provisioned().await;
-    *bench.outside.devices_url.lock().unwrap() = Some("wss://other.example.com/sysclients".parse().unwrap());
+    *bench.peers.devices_url.lock().unwrap() = Some("wss://other.example.com/sysclients".parse().unwrap());
     bench.provisioning.devices_changed(bench.instance);
     let hold = bench.held(1).await;
     assert_eq!(hold.url.host_str(), Some("other.example.com"));
@@ -304,14 +304,14 @@ async fn what_all_phones_share_is_carried_out_in_portions_and_for_all_of_them() 
         bench.store.phones().create(phone, Vec::new()).await.unwrap();
     }
     rest().await;
-    assert_eq!(bench.outside.flags.lock().unwrap().len(), 0, "nothing to write yet");
+    assert_eq!(bench.peers.flags.lock().unwrap().len(), 0, "nothing to write yet");
     bench
         .store
         .settings()
         .set_one(bench.instance, &Scope::Instance, "media_relay", Some(&"false".into()))
         .await
         .unwrap();
-    let written = || bench.outside.flags.lock().unwrap().len();
+    let written = || bench.peers.flags.lock().unwrap().len();
     until("the first portion", || written() >= 64).await;
     rest().await;
     assert!(written() < 300, "all at once: {}", written());

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bench::Bench,
-    peer_errors::{Outside, user},
+    peer_errors::{Peers, user},
 };
 use crate::{
     devices::sysclients::SysclientEventKind,
@@ -24,8 +24,8 @@ use crate::{
 const ROUNDS: usize = 60;
 
 /// The state of the peers, which survives the gateway.
-pub struct Around {
-    pub outside: Arc<Outside>,
+pub struct LifecycleDriver {
+    pub peers: Arc<Peers>,
     pub clock: ManualClock,
     spent: Vec<Secret>,
     given: Option<Secret>,
@@ -35,12 +35,12 @@ pub struct Around {
     pub clicks: u32,
 }
 
-impl Around {
+impl LifecycleDriver {
     pub fn new() -> Self {
-        let outside = Outside::default();
-        outside.users.lock().unwrap().insert("anna".into(), Ok(user("anna")));
+        let peers = Peers::default();
+        peers.users.lock().unwrap().insert("anna".into(), Ok(user("anna")));
         Self {
-            outside: Arc::new(outside),
+            peers: Arc::new(peers),
             clock: ManualClock::new(jiff::Timestamp::from_second(1_000_000).unwrap()),
             spent: Vec::new(),
             given: None,
@@ -52,12 +52,12 @@ impl Around {
     /// A copy, so that a lifecycle can be continued twice.
     pub fn again(&self) -> Self {
         let clock = ManualClock::new(gangway_base::clock::Clock::now(&self.clock));
-        let outside = Outside::default();
-        *outside.entries.lock().unwrap() = self.outside.entries.lock().unwrap().clone();
-        *outside.flags.lock().unwrap() = self.outside.flags.lock().unwrap().clone();
-        *outside.users.lock().unwrap() = self.outside.users.lock().unwrap().clone();
+        let peers = Peers::default();
+        *peers.entries.lock().unwrap() = self.peers.entries.lock().unwrap().clone();
+        *peers.flags.lock().unwrap() = self.peers.flags.lock().unwrap().clone();
+        *peers.users.lock().unwrap() = self.peers.users.lock().unwrap().clone();
         let (spent, given) = (self.spent.clone(), self.given.clone());
-        Self { outside: Arc::new(outside), clock, spent, given, sent_again: 0, clicks: 0 }
+        Self { peers: Arc::new(peers), clock, spent, given, sent_again: 0, clicks: 0 }
     }
 
     /// Devices answers the held sysclient.
@@ -166,10 +166,10 @@ impl Around {
         assert_eq!(phone.sysclient.password, self.given, "{what}: the password Devices knows");
         // A code may be sent again only if the password was lost before it was stored: once, and a click repairs it.
         assert!(self.sent_again <= self.clicks, "{what}: a spent code is sent again");
-        let entries = self.outside.entries.lock().unwrap();
+        let entries = self.peers.entries.lock().unwrap();
         assert_eq!(entries.len(), 1, "{what}: one entry");
         assert!(entries[&phone.mac].contains(phone.token.expose()), "{what}: it leads to this record");
-        let held = self.outside.held.lock().unwrap();
+        let held = self.peers.held.lock().unwrap();
         assert_eq!(held.len(), 1, "{what}: one sysclient");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     bench::{Bench, until},
-    peer_errors::Outside,
+    peer_errors::Peers,
 };
 use crate::{
     devices::sysclients::SysclientEventKind,
@@ -29,7 +29,7 @@ async fn live_on(bench: &Bench, seconds: u64) {
 
 /// Counts the calls at the redirect service in every five seconds of a period; earlier calls are not counted.
 async fn watch(bench: &Bench, seconds: u64) -> Vec<usize> {
-    let count = || bench.outside.calls.lock().unwrap().len();
+    let count = || bench.peers.calls.lock().unwrap().len();
     let mut calls = Vec::new();
     for _ in 0..seconds / 5 {
         let before = count();
@@ -51,7 +51,7 @@ fn redirected(bench: &Bench) -> usize {
 }
 
 fn serve(bench: &Bench, outcome: RedirectResult) {
-    *bench.outside.service.lock().unwrap() = outcome;
+    *bench.peers.service.lock().unwrap() = outcome;
 }
 
 const MANY: usize = 100;
@@ -59,8 +59,8 @@ const MANY: usize = 100;
 #[tokio::test]
 async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_back_for_all() {
     let mut bench = Bench::new().await;
-    until("the server entry stands", || bench.outside.servers() == 1).await;
-    serve(&bench, Outside::away());
+    until("the server entry stands", || bench.peers.servers() == 1).await;
+    serve(&bench, Peers::away());
     let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
@@ -82,12 +82,12 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
     }
 
     serve(&bench, RedirectResult::Ok(Default::default()));
-    let before = bench.outside.registrations();
+    let before = bench.peers.registrations();
     live_on(&bench, PROBE).await;
     assert_eq!(redirected(&bench), MANY, "ten seconds later all are redirected");
-    assert_eq!(bench.outside.entries.lock().unwrap().len(), MANY);
+    assert_eq!(bench.peers.entries.lock().unwrap().len(), MANY);
     live_on(&bench, MINUTES_11).await;
-    assert_eq!(bench.outside.registrations() - before, MANY, "each once");
+    assert_eq!(bench.peers.registrations() - before, MANY, "each once");
     bench.stop().await;
 }
 
@@ -95,8 +95,8 @@ async fn a_redirect_service_away_for_eleven_minutes_is_probed_by_one_and_comes_b
 #[tokio::test]
 async fn a_redirect_service_that_flaps_takes_a_few_phones_each_time() {
     let mut bench = Bench::new().await;
-    until("the server entry stands", || bench.outside.servers() == 1).await;
-    serve(&bench, Outside::away());
+    until("the server entry stands", || bench.peers.servers() == 1).await;
+    serve(&bench, Peers::away());
     bench.provision_many(MANY).await;
     bench.settle().await;
     let mut rounds = 0;
@@ -104,23 +104,23 @@ async fn a_redirect_service_that_flaps_takes_a_few_phones_each_time() {
         rounds += 1;
         assert!(rounds <= MANY / 7 + 1, "{} after {rounds} times", redirected(&bench));
         serve(&bench, RedirectResult::Ok(Default::default()));
-        *bench.outside.tires_after.lock().unwrap() = Some(7);
+        *bench.peers.tires_after.lock().unwrap() = Some(7);
         live_on(&bench, PROBE).await;
         let calls = watch(&bench, 60).await;
         assert!(are_probes(&calls), "{rounds}: {calls:?}");
     }
-    assert_eq!(bench.outside.entries.lock().unwrap().len(), MANY);
+    assert_eq!(bench.peers.entries.lock().unwrap().len(), MANY);
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_soon() {
     let mut bench = Bench::new().await;
-    until("the server entry stands", || bench.outside.servers() == 1).await;
+    until("the server entry stands", || bench.peers.servers() == 1).await;
     let gone = bench.provision_many(3).await;
     bench.settle().await;
     assert_eq!(redirected(&bench), 3);
-    serve(&bench, Outside::away());
+    serve(&bench, Peers::away());
     drop(bench.request(bench.request_for("anna", "1")));
     bench.held(3).await;
     bench.devices_accepts().await;
@@ -141,7 +141,7 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
     serve(&bench, RedirectResult::Ok(Default::default()));
     live_on(&bench, PROBE).await;
     assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{:?}", bench.record().redirect);
-    assert_eq!(bench.outside.entries.lock().unwrap().len(), 1, "the others are taken back");
+    assert_eq!(bench.peers.entries.lock().unwrap().len(), 1, "the others are taken back");
     bench.stop().await;
 }
 
@@ -149,11 +149,11 @@ async fn a_gateway_started_again_during_the_outage_probes_no_more_and_heals_as_s
 async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
     for (wait, seconds) in [(Some(120), 120), (None, 60)] {
         let mut bench = Bench::new().await;
-        until("the server entry stands", || bench.outside.servers() == 1).await;
+        until("the server entry stands", || bench.peers.servers() == 1).await;
         serve(&bench, RedirectResult::RateLimited { retry_after: wait.map(std::time::Duration::from_secs) });
         bench.provision_many(3).await;
         bench.settle().await;
-        assert_eq!(bench.outside.registrations(), 1, "the first is told, the others wait as well");
+        assert_eq!(bench.peers.registrations(), 1, "the first is told, the others wait as well");
         let calls = watch(&bench, seconds - 5).await;
         assert_eq!(calls.iter().sum::<usize>(), 0, "{wait:?}: {calls:?}");
         serve(&bench, RedirectResult::Ok(Default::default()));
@@ -167,15 +167,15 @@ async fn a_service_that_asks_for_patience_is_left_alone_by_all() {
 #[tokio::test]
 async fn one_phone_the_service_cannot_digest_holds_up_no_other() {
     let mut bench = Bench::new().await;
-    until("the server entry stands", || bench.outside.servers() == 1).await;
-    serve(&bench, Outside::away());
+    until("the server entry stands", || bench.peers.servers() == 1).await;
+    serve(&bench, Peers::away());
     let macs = bench.provision_many(20).await;
     bench.settle().await;
-    bench.outside.poison.lock().unwrap().insert(macs[0]);
+    bench.peers.poison.lock().unwrap().insert(macs[0]);
     serve(&bench, RedirectResult::Ok(Default::default()));
     live_on(&bench, 2 * PROBE).await;
     assert_eq!(redirected(&bench), 19);
-    bench.outside.poison.lock().unwrap().clear();
+    bench.peers.poison.lock().unwrap().clear();
     live_on(&bench, 2 * PROBE).await;
     assert_eq!(redirected(&bench), 20);
     bench.stop().await;
@@ -184,8 +184,8 @@ async fn one_phone_the_service_cannot_digest_holds_up_no_other() {
 #[tokio::test]
 async fn a_pbx_away_for_eleven_minutes_gets_the_flags_when_it_comes() {
     let mut bench = Bench::new().await;
-    *bench.outside.grant.lock().unwrap() = Err(PbxError::NoSession);
-    *bench.outside.registered.lock().unwrap() = None;
+    *bench.peers.grant.lock().unwrap() = Err(PbxError::NoSession);
+    *bench.peers.registered.lock().unwrap() = None;
     bench.provisioned().await;
     bench.fetch().await;
 
@@ -195,13 +195,13 @@ async fn a_pbx_away_for_eleven_minutes_gets_the_flags_when_it_comes() {
     assert_eq!(account.user_object.state, UserObjectState::Pending, "{account:?}");
     assert!(account.user_object.next_attempt.is_some(), "{account:?}");
 
-    *bench.outside.grant.lock().unwrap() = Ok(());
-    *bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into());
+    *bench.peers.grant.lock().unwrap() = Ok(());
+    *bench.peers.registered.lock().unwrap() = Some("192.0.2.7".into());
     bench.provisioning.pbx_changed(bench.instance);
     live_on(&bench, PROBE).await;
     let account = bench.record().accounts[0].clone();
     assert_eq!(account.user_object.state, UserObjectState::Applied, "{account:?}");
-    assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "once");
+    assert_eq!(bench.peers.flags.lock().unwrap().len(), 1, "once");
     live_on(&bench, MINUTES_11).await;
     let account = bench.record().accounts[0].clone();
     assert!(matches!(account.registration.state, RegistrationState::Registered | RegistrationState::NotRegistered));
@@ -266,13 +266,13 @@ async fn what_devices_says_while_the_disk_takes_nothing_is_written_later() {
 async fn a_clock_that_jumps_forward_leaves_nothing_behind() {
     for jump in [120, 7_200, 86_400] {
         let mut bench = Bench::new().await;
-        *bench.outside.service.lock().unwrap() = Outside::away();
+        *bench.peers.service.lock().unwrap() = Peers::away();
         drop(bench.request(bench.request_for("anna", "1")));
         bench.held(0).await;
         bench.pass(jump);
         bench.devices_accepts().await;
         bench.pass(jump);
-        *bench.outside.service.lock().unwrap() = RedirectResult::Ok(Default::default());
+        *bench.peers.service.lock().unwrap() = RedirectResult::Ok(Default::default());
         live_on(&bench, PROBE).await;
         assert_eq!(bench.record().redirect.state, RedirectState::Redirected, "{jump}: {:?}", bench.record().redirect);
         bench.fetch().await;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The behaviour of the peers, and the calls they received.
-pub struct Outside {
+pub struct Peers {
     pub devices_url: Mutex<Option<Url>>,
     pub grant: Mutex<Result<(), PbxError>>,
     pub flags: Mutex<Vec<(String, Flags)>>,
@@ -49,7 +49,7 @@ pub struct Outside {
     pub users: Mutex<HashMap<String, Result<PbxUser, PbxError>>>,
 }
 
-impl Default for Outside {
+impl Default for Peers {
     fn default() -> Self {
         let provider =
             ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: ReprovisionPolicy::Replace };
@@ -75,7 +75,7 @@ impl Default for Outside {
     }
 }
 
-impl Outside {
+impl Peers {
     pub fn away() -> RedirectResult {
         RedirectResult::Transport(RedirectFailure::Broken(503))
     }
@@ -114,7 +114,7 @@ pub fn user(h323: &str) -> PbxUser {
 }
 
 /// The ports, implemented by the simulated peers.
-pub struct Fake(pub Arc<Outside>);
+pub struct Fake(pub Arc<Peers>);
 
 impl Pbx for Fake {
     fn devices_url(&self, _instance: InstanceId) -> Option<Url> {

@@ -6,7 +6,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use gangway_base::{clock::ManualClock, tasks::Tasks};
 
-use super::{bench::Bench, lifecycle::Around};
+use super::{bench::Bench, lifecycle::LifecycleDriver};
 use crate::store::{Store, StoreError};
 
 /// Header sizes of the log and of a frame: <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>
@@ -68,10 +68,10 @@ async fn shown(dir: &Path, clock: &ManualClock) -> String {
 
 #[tokio::test]
 async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
-    let mut around = Around::new();
+    let mut driver = LifecycleDriver::new();
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = Bench::on(dir, around.outside.clone(), around.clock.clone()).await;
-    around.install(&mut bench).await;
+    let mut bench = Bench::on(dir, driver.peers.clone(), driver.clock.clone()).await;
+    driver.install(&mut bench).await;
     let disk = Disk::read(bench.data());
     let end = format!("{:?}", [bench.beside().await]);
     bench.stop().await;
@@ -81,7 +81,7 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
     // The key is created once the tables are on disk. With a key but without the tables, the database counts as
     // missing.
     let mut first = 0;
-    while let Some(error) = refusal(disk.cut(frames[first].0).path(), &around.clock).await {
+    while let Some(error) = refusal(disk.cut(frames[first].0).path(), &driver.clock).await {
         assert!(matches!(error, StoreError::DatabaseMissing { .. }), "frame {first}: {error}");
         first += 1;
     }
@@ -89,7 +89,7 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
     let (mut states, mut last): (Vec<(usize, String)>, String) = (Vec::new(), String::new());
     for (number, (length, is_commit)) in frames.iter().enumerate().skip(first) {
         let dir = disk.cut(*length);
-        let now = shown(dir.path(), &around.clock).await;
+        let now = shown(dir.path(), &driver.clock).await;
         if *is_commit {
             if now != last {
                 states.push((*length, now.clone()));
@@ -102,7 +102,7 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
         let inside = length + 1 + (number * 997) % (disk.frame() - 1);
         if number % 3 == 0 && inside < disk.log.len() {
             let dir = disk.cut(inside);
-            assert_eq!(shown(dir.path(), &around.clock).await, last, "half of frame {} is read", number + 1);
+            assert_eq!(shown(dir.path(), &driver.clock).await, last, "half of frame {} is read", number + 1);
         }
     }
     assert_eq!(last, end, "the whole log is the whole life");
@@ -110,12 +110,12 @@ async fn any_beginning_of_the_log_is_a_state_the_gateway_goes_on_from() {
 
     let step = states.len().div_ceil(LIVES);
     for (length, _) in states.iter().step_by(step) {
-        let mut around = around.again();
-        let mut bench = Bench::on(disk.cut(*length), around.outside.clone(), around.clock.clone()).await;
-        around.install(&mut bench).await;
-        around.check_installed(&bench, &format!("power lost after {length} bytes"));
-        assert!(around.clicks <= 1, "one click heals");
-        around.remove(&mut bench).await;
+        let mut driver = driver.again();
+        let mut bench = Bench::on(disk.cut(*length), driver.peers.clone(), driver.clock.clone()).await;
+        driver.install(&mut bench).await;
+        driver.check_installed(&bench, &format!("power lost after {length} bytes"));
+        assert!(driver.clicks <= 1, "one click heals");
+        driver.remove(&mut bench).await;
         bench.stop().await;
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bench::{Bench, MAC, until},
-    peer_errors::Outside,
+    peer_errors::Peers,
 };
 use crate::{
     devices::sysclients::SysclientEventKind,
@@ -33,9 +33,9 @@ const SEEDS: u64 = 6;
 const EVENTS: u32 = 24;
 
 /// SplitMix64: the same seed gives the same order on every machine.
-struct Dice(u64);
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -123,7 +123,7 @@ const ALL: &[Event] = &[
 
 struct Life {
     bench: Bench,
-    dice: Dice,
+    random_numbers: RandomNumbers,
     codes: u32,
     user: &'static str,
     /// The phone's own credentials in its flash memory.
@@ -135,8 +135,16 @@ struct Life {
 impl Life {
     async fn begin(seed: u64, restarts: bool) -> Self {
         let bench = Bench::new().await;
-        until("the server entry stands", || bench.outside.servers() == 1).await;
-        Self { bench, dice: Dice(seed), codes: 0, user: "anna", flash: None, restarts, log: String::new() }
+        until("the server entry stands", || bench.peers.servers() == 1).await;
+        Self {
+            bench,
+            random_numbers: RandomNumbers(seed),
+            codes: 0,
+            user: "anna",
+            flash: None,
+            restarts,
+            log: String::new(),
+        }
     }
 
     async fn happens(&mut self, event: Event) {
@@ -172,20 +180,21 @@ impl Life {
             }
             E::DevicesForgets => self.bench.provisioning.device_removed(self.bench.instance, MAC),
             E::ServiceIsFine => self.service(RedirectResult::Ok(Default::default())),
-            E::ServiceIsAway => self.service(Outside::away()),
+            E::ServiceIsAway => self.service(Peers::away()),
             E::ServiceRefuses => self.service(RedirectResult::NotPermitted("not allowed".into())),
             E::ServiceKnowsAnOwner => self.service(RedirectResult::OwnedByOther),
             E::ServiceWantsPatience => self.service(RedirectResult::RateLimited { retry_after: None }),
             E::PbxGrants => {
-                *self.bench.outside.grant.lock().unwrap() = Ok(());
+                *self.bench.peers.grant.lock().unwrap() = Ok(());
                 self.bench.provisioning.pbx_changed(self.bench.instance);
             }
             E::PbxDenies => {
-                let denied = self.dice.one_of(&[PbxError::NotPermitted, PbxError::DeviceNotFound, PbxError::Timeout]);
-                *self.bench.outside.grant.lock().unwrap() = Err(denied.clone());
+                let denied =
+                    self.random_numbers.one_of(&[PbxError::NotPermitted, PbxError::DeviceNotFound, PbxError::Timeout]);
+                *self.bench.peers.grant.lock().unwrap() = Err(denied.clone());
             }
-            E::PhoneRegisters => *self.bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into()),
-            E::PhoneIsSilent => *self.bench.outside.registered.lock().unwrap() = None,
+            E::PhoneRegisters => *self.bench.peers.registered.lock().unwrap() = Some("192.0.2.7".into()),
+            E::PhoneIsSilent => *self.bench.peers.registered.lock().unwrap() = None,
             E::Fetch => self.fetch([192, 0, 2, 7], true).await,
             E::StrangerFetches => self.fetch([198, 51, 100, 9], false).await,
             E::Release => self.want(Wanted::Released).await,
@@ -217,12 +226,12 @@ impl Life {
     }
 
     fn pass(&mut self, most: u64) {
-        let seconds = 1 + self.dice.next() % most;
+        let seconds = 1 + self.random_numbers.next() % most;
         self.bench.pass(seconds);
     }
 
     fn service(&self, outcome: RedirectResult) {
-        *self.bench.outside.service.lock().unwrap() = outcome;
+        *self.bench.peers.service.lock().unwrap() = outcome;
     }
 
     fn provision(&mut self, with_new_code: bool) {
@@ -253,12 +262,12 @@ impl Life {
     async fn fetch(&mut self, source: [u8; 4], is_phone: bool) {
         let Some(phone) = self.bench.phone() else { return };
         let holds_own = is_phone && self.flash.as_ref() == Some(&phone.own.password);
-        let authorization = match self.dice.next() % 3 {
+        let authorization = match self.random_numbers.next() % 3 {
             0 if holds_own => Authorization::Own,
             1 => Authorization::Wrong,
             _ => Authorization::Missing,
         };
-        let token = *self.dice.one_of(&[Token::Known, Token::Known, Token::None]);
+        let token = *self.random_numbers.one_of(&[Token::Known, Token::Known, Token::None]);
         let evidence = Evidence {
             source: source.into(),
             encrypted: true,
@@ -304,7 +313,7 @@ impl Life {
         let log = &self.log;
         assert!(self.bench.store.phones().all().len() <= 1, "one record:\n{log}");
         let Some(phone) = self.bench.phone() else { return };
-        let entries = self.bench.outside.entries.lock().unwrap().clone();
+        let entries = self.bench.peers.entries.lock().unwrap().clone();
         assert!(entries.len() <= 1, "one entry:\n{log}");
         if phone.redirect.state == RedirectState::Redirected && phone.wanted == Wanted::Active {
             let url = phone.redirect_entry.as_ref().map(|entry| entry.url.expose().to_owned());
@@ -323,7 +332,7 @@ impl Life {
     /// Every unsettled facet has a next attempt, or waits for an administrator or the phone.
     fn check_unsettled(&self, phone: &Phone) {
         let log = &self.log;
-        let is_held = self.bench.outside.held.lock().unwrap().contains_key(&phone.id);
+        let is_held = self.bench.peers.held.lock().unwrap().contains_key(&phone.id);
         match phone.devices.state {
             DevicesState::NotInDomain => assert!(phone.devices.error.is_some(), "a sentence:\n{log}"),
             _ => assert!(is_held, "the fleet goes on trying:\n{log}"),
@@ -332,7 +341,7 @@ impl Life {
         let is_used = !flow::unused(phone, self.bench.now());
         if redirect.state == RedirectState::Pending && phone.device_config.received.is_some() && is_used {
             // A time may be missing only while the account's server entry is being tried.
-            let service_is_fine = matches!(*self.bench.outside.service.lock().unwrap(), RedirectResult::Ok(_));
+            let service_is_fine = matches!(*self.bench.peers.service.lock().unwrap(), RedirectResult::Ok(_));
             assert!(redirect.next_attempt.is_some() || !service_is_fine, "redirect waits for nothing:\n{log}{phone:?}");
         }
         let is_delivered = phone.delivery.as_ref().is_some_and(|delivery| delivery.provisioning == phone.provisioning);
@@ -368,7 +377,7 @@ impl Life {
             phone.redirect.state,
             phone.request.state,
             phone.delivery.as_ref().map(|delivery| (delivery.provisioning, delivery.revision)),
-            self.bench.outside.entries.lock().unwrap().len(),
+            self.bench.peers.entries.lock().unwrap().len(),
         )
     }
 
@@ -376,8 +385,8 @@ impl Life {
     async fn heal(&mut self) {
         self.log.push_str("  healed\n");
         self.service(RedirectResult::Ok(Default::default()));
-        *self.bench.outside.grant.lock().unwrap() = Ok(());
-        *self.bench.outside.registered.lock().unwrap() = Some("192.0.2.7".into());
+        *self.bench.peers.grant.lock().unwrap() = Ok(());
+        *self.bench.peers.registered.lock().unwrap() = Some("192.0.2.7".into());
         self.bench.provisioning.pbx_changed(self.bench.instance);
         // Advances the clock for back-offs and for a removal under way.
         for _ in 0..3 {
@@ -412,7 +421,7 @@ impl Life {
             assert_eq!(account.registration.state, RegistrationState::Registered, "{log}{account:?}");
         }
         let mac: Mac = MAC.parse().unwrap();
-        assert!(self.bench.outside.entries.lock().unwrap()[&mac].contains(phone.token.expose()), "{log}");
+        assert!(self.bench.peers.entries.lock().unwrap()[&mac].contains(phone.token.expose()), "{log}");
     }
 }
 
@@ -421,7 +430,7 @@ async fn live(seed: u64, restarts: bool) -> String {
     let mut life = Life::begin(seed, restarts).await;
     let _ = writeln!(life.log, "seed {seed}, restarts {restarts}");
     for _ in 0..EVENTS {
-        let event = *life.dice.one_of(ALL);
+        let event = *life.random_numbers.one_of(ALL);
         life.happens(event).await;
         life.bench.settle().await;
         life.check();
@@ -435,7 +444,7 @@ async fn live(seed: u64, restarts: bool) -> String {
 }
 
 #[tokio::test]
-async fn whatever_happens_in_whatever_order_all_comes_right_in_the_end() {
+async fn any_order_of_events_ends_in_the_right_state() {
     let seeds = std::env::var("GANGWAY_TEST_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
     for seed in 0..seeds {
         assert_eq!(live(seed, true).await, live(seed, false).await, "restarts make no difference");

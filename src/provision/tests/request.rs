@@ -2,7 +2,7 @@ use gangway_base::mac::Mac;
 
 use super::{
     bench::{Bench, MAC, rest, until},
-    peer_errors::{Outside, user},
+    peer_errors::{Peers, user},
 };
 use crate::{
     devices::sysclients::{Credential, SysclientEventKind},
@@ -59,7 +59,7 @@ async fn a_devices_that_hangs_up_on_a_code_has_refused_it() {
 }
 
 #[tokio::test]
-async fn an_expired_code_is_told_and_never_sent_again() {
+async fn an_expired_code_is_reported_and_never_sent_again() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.request_for("anna", "old"));
     bench.held(0).await;
@@ -72,7 +72,7 @@ async fn an_expired_code_is_told_and_never_sent_again() {
     assert_eq!(again, error, "the repeated request is answered from the record");
     bench.restart().await;
     rest().await;
-    assert_eq!(bench.outside.holds.lock().unwrap().len(), 1);
+    assert_eq!(bench.peers.holds.lock().unwrap().len(), 1);
     let answer = bench.request(bench.request_for("anna", "new"));
     let hold = bench.held(1).await;
     assert_eq!(hold.credential, Credential::Code("new".into()));
@@ -109,7 +109,7 @@ async fn a_code_that_comes_while_another_is_answered_is_not_spent() {
     is_stored.await.unwrap();
     assert_eq!(bench.record().code, Some("2".into()));
     bench.held(2).await;
-    let hold = bench.outside.holds.lock().unwrap().last().cloned().unwrap();
+    let hold = bench.peers.holds.lock().unwrap().last().cloned().unwrap();
     assert_eq!(hold.credential, Credential::CodeOrPassword { code: "2".into(), password: "p".into() });
     bench.send(SysclientEventKind::Silence { sent: Some("1".into()) }).await;
     rest().await;
@@ -134,7 +134,7 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
 #[tokio::test]
 async fn a_foreign_phone_is_refused_with_the_sentence() {
     let mut bench = Bench::new().await;
-    *bench.outside.service.lock().unwrap() = RedirectResult::OwnedByOther;
+    *bench.peers.service.lock().unwrap() = RedirectResult::OwnedByOther;
     let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_accepts().await;
@@ -146,7 +146,7 @@ async fn a_foreign_phone_is_refused_with_the_sentence() {
 }
 
 #[tokio::test]
-async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
+async fn devices_away_is_reported_at_the_deadline_and_at_once_when_repeated() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
@@ -166,7 +166,7 @@ async fn devices_away_is_told_at_the_deadline_and_at_once_when_repeated() {
 }
 
 #[tokio::test]
-async fn nothing_from_devices_is_told_at_the_deadline() {
+async fn silence_of_devices_is_reported_at_the_deadline() {
     let mut bench = Bench::new().await;
     let answer = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
@@ -194,7 +194,7 @@ async fn the_same_user_again_keeps_token_and_credentials() {
     assert_eq!((&after.token, &after.own.password), (&before.token, &before.own.password));
     assert!(after.window.is_open(bench.now()));
     assert_eq!((after.provisioning, after.accounts.len()), (2, 1));
-    assert_eq!(bench.outside.registrations(), 1, "the entry stands");
+    assert_eq!(bench.peers.registrations(), 1, "the entry stands");
     bench.stop().await;
 }
 
@@ -204,7 +204,7 @@ async fn a_burst_of_the_old_connection_leaves_a_newer_code_alone() {
     let first = bench.request(bench.request_for("anna", "1"));
     bench.held(0).await;
     bench.devices_gives_a_password().await;
-    let before = bench.outside.holds.lock().unwrap().len();
+    let before = bench.peers.holds.lock().unwrap().len();
     let again = bench.request(bench.request_for("anna", "2"));
     bench.until("the new code is there", |phone| phone.code == Some("2".into())).await;
     // Events of the connection with the first code that were already under way.
@@ -237,7 +237,7 @@ async fn another_user_gets_a_new_token_and_the_phone_is_moved() {
     assert_eq!(after.accounts[0].username, "berta");
     let url = after.redirect_entry.as_ref().unwrap().url.expose().to_owned();
     assert!(url.contains(after.token.expose()));
-    assert_eq!(bench.outside.registrations(), 2);
+    assert_eq!(bench.peers.registrations(), 2);
     bench.stop().await;
 }
 
@@ -249,7 +249,7 @@ async fn two_requests_at_once_make_one_phone() {
     bench.devices_accepts().await;
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
     assert_eq!(bench.store.phones().in_instance(bench.instance).len(), 1);
-    assert_eq!((bench.record().provisioning, bench.outside.holds.lock().unwrap().len()), (1, 1));
+    assert_eq!((bench.record().provisioning, bench.peers.holds.lock().unwrap().len()), (1, 1));
     bench.stop().await;
 }
 
@@ -296,7 +296,7 @@ async fn with_accounts_of_their_own_two_instances_have_nothing_to_do_with_each_o
 }
 
 #[test]
-fn whoever_writes_one_instances_record_holds_up_no_other_instance() {
+fn writing_the_records_of_one_instance_does_not_delay_another() {
     let locks = MacLocks::default();
     let mac: Mac = MAC.parse().unwrap();
     let record = |instance| locks.of(Lock::Record(InstanceId(instance), mac));
@@ -318,7 +318,7 @@ async fn a_restart_answers_every_open_request() {
 
 #[tokio::test]
 async fn an_unknown_provider_is_refused() {
-    let bench = Bench::with(Outside::default()).await;
+    let bench = Bench::with(Peers::default()).await;
     let mut request = bench.request_for("anna", "1");
     request.provider = "acme".into();
     assert!(bench.request(request).await.unwrap().unwrap_err().contains("no provider 'acme'"));
@@ -335,7 +335,7 @@ async fn a_user_made_anew_under_the_same_name_is_another_one() {
     bench.request(bench.request_for("anna", "2")).await.unwrap().unwrap();
     assert_eq!(bench.record().token, before.token, "the same user");
     let anew = PbxUser { guid: "another-guid".into(), ..user("anna") };
-    bench.outside.users.lock().unwrap().insert("anna".into(), Ok(anew));
+    bench.peers.users.lock().unwrap().insert("anna".into(), Ok(anew));
     bench.request(bench.request_for("anna", "3")).await.unwrap().unwrap();
     let after = bench.record();
     assert_ne!(after.token, before.token);

@@ -50,13 +50,13 @@ async fn life(at: usize) {
     rest().await;
     let phone = bench.record();
     assert_eq!(phone.devices.state, DevicesState::Received);
-    assert_eq!(bench.outside.flags.lock().unwrap().len(), 1, "restart {at}: flags are written once");
+    assert_eq!(bench.peers.flags.lock().unwrap().len(), 1, "restart {at}: flags are written once");
     assert_eq!(bench.store.phones().all().len(), 1);
     // A restart during a call loses the answer; repeating the call changes nothing at the service.
-    assert!(bench.outside.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
+    assert!(bench.peers.registrations() <= if at == 2 { 2 } else { 1 }, "restart {at}");
     assert!(
         bench
-            .outside
+            .peers
             .holds
             .lock()
             .unwrap()

@@ -5,8 +5,8 @@ use gangway_base::{mac::Mac, secret::Secret};
 
 use super::{
     bench::{Bench, MAC, until},
-    lifecycle::{Around, reach},
-    peer_errors::{Outside, user},
+    lifecycle::{LifecycleDriver, reach},
+    peer_errors::{Peers, user},
 };
 use crate::{
     devices::sysclients::SysclientEventKind,
@@ -48,19 +48,19 @@ fn devices_changed(bench: &Bench) {
     bench.provisioning.devices_changed(bench.instance);
 }
 
-impl Around {
+impl LifecycleDriver {
     fn service_says(&self, outcome: RedirectResult) {
-        *self.outside.service.lock().unwrap() = outcome;
+        *self.peers.service.lock().unwrap() = outcome;
     }
 
     fn pbx_says(&self, users: Result<(), PbxError>) {
-        self.outside.users.lock().unwrap().insert("anna".into(), users.map(|()| user("anna")));
+        self.peers.users.lock().unwrap().insert("anna".into(), users.map(|()| user("anna")));
     }
 
     /// All peers work again and have announced themselves.
     pub fn calm(&self, bench: &Bench) {
-        *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
-        *self.outside.grant.lock().unwrap() = Ok(());
+        *self.peers.devices_url.lock().unwrap() = Peers::default().devices_url.into_inner().unwrap();
+        *self.peers.grant.lock().unwrap() = Ok(());
         self.service_says(RedirectResult::Ok(Done::default()));
         self.pbx_says(Ok(()));
         devices_changed(bench);
@@ -88,15 +88,15 @@ impl Around {
     }
 
     async fn nobody_is_there(&mut self, bench: &mut Bench) {
-        *self.outside.devices_url.lock().unwrap() = None;
-        self.service_says(Outside::away());
+        *self.peers.devices_url.lock().unwrap() = None;
+        self.service_says(Peers::away());
         devices_changed(bench);
         if bench.phone().is_none() {
             drop(bench.request(bench.request_for("anna", "code-0")));
         }
         let knows = |phone: &Phone| phone.devices.error.is_some() || phone.sysclient.url.is_some();
         reach(bench, "told that there is no Devices", knows).await;
-        *self.outside.devices_url.lock().unwrap() = Outside::default().devices_url.into_inner().unwrap();
+        *self.peers.devices_url.lock().unwrap() = Peers::default().devices_url.into_inner().unwrap();
         devices_changed(bench);
         self.provision(bench).await;
         reach(bench, "told that the service is away", |phone| phone.redirect.error.is_some() || is_redirected(phone))
@@ -119,12 +119,12 @@ impl Around {
 
     /// Other flags are required but cannot be written.
     async fn pbx_is_away(&mut self, bench: &mut Bench) {
-        *self.outside.grant.lock().unwrap() = Err(PbxError::NoSession);
+        *self.peers.grant.lock().unwrap() = Err(PbxError::NoSession);
         let relays = bench.record().accounts[0].flags_written.is_some_and(|flags| flags.media_relay);
         set(bench, "media_relay", Some(if relays { "false" } else { "true" })).await;
         let waits = |phone: &Phone| phone.accounts[0].user_object.next_attempt.is_some();
         reach(bench, "waits for a PBX", waits).await;
-        *self.outside.grant.lock().unwrap() = Ok(());
+        *self.peers.grant.lock().unwrap() = Ok(());
         bench.provisioning.pbx_changed(bench.instance);
         reach(bench, "flagged", |phone| phone.accounts[0].user_object.state == UserObjectState::Applied).await;
     }
@@ -185,7 +185,7 @@ impl Around {
         bench.provisioning.app_url_removed(bench.instance, "yealink", FIRST_URL.parse().unwrap());
         reach(bench, "moved", |phone| is_redirected(phone) && leads_to(phone, SECOND_URL)).await;
         until("the end of the conflict", || conflict(bench).is_none()).await;
-        let entry = self.outside.entries.lock().unwrap().get(&mac()).cloned().unwrap();
+        let entry = self.peers.entries.lock().unwrap().get(&mac()).cloned().unwrap();
         assert!(entry.starts_with(SECOND_URL), "{entry}");
     }
 

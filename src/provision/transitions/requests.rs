@@ -43,8 +43,8 @@ pub fn delivered(phone: &mut Phone, delivered: Delivered, events: &mut Vec<NewEv
     let this = (delivery.provisioning, delivery.revision);
     // A delivery that was under way when the phone was provisioned again is not the new user's file. On a base it is
     // still the file of the users who were there before.
-    let is_nobodys = phone.accounts.iter().all(|account| account.provisioning > delivery.provisioning);
-    if known.is_some_and(|last| last > this) || is_nobodys {
+    let is_unowned = phone.accounts.iter().all(|account| account.provisioning > delivery.provisioning);
+    if known.is_some_and(|last| last > this) || is_unowned {
         return;
     }
     let (at, is_new) = (delivery.at, known != Some(this));

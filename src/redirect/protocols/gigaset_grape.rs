@@ -17,7 +17,7 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &ProtocolContext,
+    context: &ProtocolContext,
 ) -> Box<dyn RedirectProtocol> {
-    start_as(GIGASET, operation, account, url, surroundings)
+    start_as(GIGASET, operation, account, url, context)
 }

@@ -48,9 +48,9 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &ProtocolContext,
+    context: &ProtocolContext,
 ) -> Box<dyn RedirectProtocol> {
-    start_as(SNOM, operation, account, url, surroundings)
+    start_as(SNOM, operation, account, url, context)
 }
 
 /// Starts an operation at a service with another dialect.
@@ -59,7 +59,7 @@ pub(crate) fn start_as(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &ProtocolContext,
+    context: &ProtocolContext,
 ) -> Box<dyn RedirectProtocol> {
     let goal = match operation {
         Operation::EnsureServer(_) => return Box::new(NoServers),
@@ -75,12 +75,8 @@ pub(crate) fn start_as(
             Goal::Register { mac: *mac, url, entry }
         }
     };
-    let session = SrapsSession::new(account, url, surroundings);
-    Box::new(SrapsOperation {
-        route: SrapsDiscovery::new(dialect, session, surroundings),
-        goal,
-        waiting: Waiting::Nothing,
-    })
+    let session = SrapsSession::new(account, url, context);
+    Box::new(SrapsOperation { route: SrapsDiscovery::new(dialect, session, context), goal, waiting: Waiting::Nothing })
 }
 
 /// The service has phones and their settings, but no named servers.
@@ -88,7 +84,7 @@ struct NoServers;
 
 impl RedirectProtocol for NoServers {
     fn next(&mut self, _last: Option<&ServiceResponse>) -> ProtocolTurn {
-        ProtocolTurn { meant: None, step: NextCall::Done(RedirectResult::done()) }
+        ProtocolTurn { call_result: None, step: NextCall::Done(RedirectResult::done()) }
     }
 }
 
@@ -153,21 +149,21 @@ impl SrapsOperation {
             Err(SrapsError::NotThere) => None,
             Err(SrapsError::Other(outcome)) => return ended(outcome),
         };
-        let meant = if held.is_some() { RedirectResult::AlreadyMine } else { RedirectResult::NotFound };
+        let call_result = if held.is_some() { RedirectResult::AlreadyMine } else { RedirectResult::NotFound };
         match &self.goal {
             Goal::Register { mac, url, .. } => {
                 let body = object(held.as_ref(), *mac, &place.setting, url.expose());
                 let ask = SrapsCall::new(CallKind::RedirectDevice, Method::Put, place.endpoint(*mac)).json(&body);
                 self.waiting = Waiting::Write;
-                (meant, self.route.session.send(ask))
+                (call_result, self.route.session.send(ask))
             }
             Goal::Verify { url, .. } => match held.as_ref().map(|held| target(held, &place.setting)) {
                 Some(found) if found.as_deref() != Some(url.expose()) => {
                     ended(RedirectResult::SentElsewhere(found.unwrap_or_else(|| "nowhere".to_owned())))
                 }
-                _ => ended(meant),
+                _ => ended(call_result),
             },
-            _ => ended(meant),
+            _ => ended(call_result),
         }
     }
 
@@ -219,14 +215,14 @@ fn ended(outcome: RedirectResult) -> (RedirectResult, NextCall) {
 impl RedirectProtocol for SrapsOperation {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (&self.waiting, last) {
-            (Waiting::Nothing, _) => ProtocolTurn { meant: None, step: self.travel() },
+            (Waiting::Nothing, _) => ProtocolTurn { call_result: None, step: self.travel() },
             (Waiting::Over, _) | (_, None) => ProtocolTurn {
-                meant: None,
+                call_result: None,
                 step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
             },
             (_, Some(answer)) => {
-                let (meant, step) = self.answered(answer);
-                ProtocolTurn { meant: Some(meant), step }
+                let (call_result, step) = self.answered(answer);
+                ProtocolTurn { call_result: Some(call_result), step }
             }
         };
         if matches!(turn.step, NextCall::Done(_)) {

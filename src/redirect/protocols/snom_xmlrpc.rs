@@ -76,7 +76,7 @@ struct NoServers;
 
 impl RedirectProtocol for NoServers {
     fn next(&mut self, _last: Option<&ServiceResponse>) -> ProtocolTurn {
-        ProtocolTurn { meant: None, step: NextCall::Done(RedirectResult::done()) }
+        ProtocolTurn { call_result: None, step: NextCall::Done(RedirectResult::done()) }
     }
 }
 
@@ -90,14 +90,14 @@ struct Single {
 impl RedirectProtocol for Single {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some((command, method, mac)) = self.call.take() {
-            return ProtocolTurn { meant: None, step: self.caller.call(command, method, &[&mac]) };
+            return ProtocolTurn { call_result: None, step: self.caller.call(command, method, &[&mac]) };
         }
         let outcome = match last.map(parse_result) {
             Some(Ok(rpc)) => (self.map_result)(&rpc),
             Some(Err(rpc)) => no_result(rpc),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
+        ProtocolTurn { call_result: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
@@ -113,7 +113,7 @@ impl RedirectProtocol for Verify {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some(mac) = self.mac.take() {
             let step = self.caller.call(CallKind::CheckDevice, "redirect.getPhoneRedirection", &[&mac.to_string()]);
-            return ProtocolTurn { meant: None, step };
+            return ProtocolTurn { call_result: None, step };
         }
         let outcome = match last.map(parse_result) {
             // Company and URL. An answer in another form does not mean failure.
@@ -125,7 +125,7 @@ impl RedirectProtocol for Verify {
             Some(Err(rpc)) => no_result(rpc),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
+        ProtocolTurn { call_result: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
@@ -178,15 +178,15 @@ impl Register {
                 return (outcome.clone(), NextCall::Done(outcome));
             }
         };
-        let meant = match self.state {
+        let call_result = match self.state {
             State::Checking => ownership(&rpc),
             // Here the text beside the boolean is the owner's company.
             State::Verifying if rpc.success => RedirectResult::done(),
             _ => meaning(&rpc),
         };
-        let step = match (self.state, &meant) {
+        let step = match (self.state, &call_result) {
             (State::Checking, RedirectResult::AlreadyMine | RedirectResult::NotFound) => {
-                self.was_ours = meant == RedirectResult::AlreadyMine;
+                self.was_ours = call_result == RedirectResult::AlreadyMine;
                 self.go(State::Registering)
             }
             (State::Registering, RedirectResult::Ok(_)) if self.was_ours => self.go(State::Verifying),
@@ -201,20 +201,20 @@ impl Register {
             (State::RemovingStale, RedirectResult::Ok(_) | RedirectResult::NotFound) => {
                 self.go(State::RegisteringAgain)
             }
-            _ => NextCall::Done(meant.clone()),
+            _ => NextCall::Done(call_result.clone()),
         };
-        (meant, step)
+        (call_result, step)
     }
 }
 
 impl RedirectProtocol for Register {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (self.state, last) {
-            (State::Begin, _) => ProtocolTurn { meant: None, step: self.go(State::Checking) },
-            (State::Over, _) | (_, None) => ProtocolTurn { meant: None, step: self.go(State::Over) },
+            (State::Begin, _) => ProtocolTurn { call_result: None, step: self.go(State::Checking) },
+            (State::Over, _) | (_, None) => ProtocolTurn { call_result: None, step: self.go(State::Over) },
             (_, Some(answer)) => {
-                let (meant, step) = self.answered(answer);
-                ProtocolTurn { meant: Some(meant), step }
+                let (call_result, step) = self.answered(answer);
+                ProtocolTurn { call_result: Some(call_result), step }
             }
         };
         if matches!(turn.step, NextCall::Done(_)) {

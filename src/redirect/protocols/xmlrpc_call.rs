@@ -69,7 +69,7 @@ pub(crate) fn parse_result(answer: &ServiceResponse) -> Result<RpcConversation, 
         return Err(RpcResponse::Trouble(refused));
     }
     match read(&answer.text()) {
-        RpcResponse::Result(spoken) => Ok(spoken),
+        RpcResponse::Result(reply) => Ok(reply),
         other => Err(other),
     }
 }
@@ -145,19 +145,19 @@ mod tests {
 
     #[test]
     fn a_result_is_a_boolean_with_or_without_texts() {
-        let spoken = |success, text: &str, more: &[&str]| {
+        let reply = |success, text: &str, more: &[&str]| {
             let more = more.iter().map(|text| (*text).to_owned()).collect();
             RpcResponse::Result(RpcConversation { success, text: text.to_owned(), more })
         };
         for (inner, expected) in [
-            ("<boolean>1</boolean>", spoken(true, "", &[])),
-            ("<array><data><value><boolean>0</boolean></value></data></array>", spoken(false, "", &[])),
+            ("<boolean>1</boolean>", reply(true, "", &[])),
+            ("<array><data><value><boolean>0</boolean></value></data></array>", reply(false, "", &[])),
             (
                 "<array><data><value><boolean>1</boolean></value><value><string>Acme</string></value>\
                  <value>https://gw/</value></data></array>",
-                spoken(true, "Acme", &["https://gw/"]),
+                reply(true, "Acme", &["https://gw/"]),
             ),
-            ("<array><data><value>true</value><value>OK</value></data></array>", spoken(true, "OK", &[])),
+            ("<array><data><value>true</value><value>OK</value></data></array>", reply(true, "OK", &[])),
             ("<array><data></data></array>", RpcResponse::Trouble(RedirectResult::Unknown(String::new()))),
             ("<string>hm</string>", RpcResponse::Trouble(RedirectResult::Unknown("hm".to_owned()))),
         ] {

@@ -111,14 +111,14 @@ impl RedirectProtocol for Single {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         if let Some((command, method, parameters)) = self.call.take() {
             let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
-            return ProtocolTurn { meant: None, step: self.caller.call(command, method, &parameters) };
+            return ProtocolTurn { call_result: None, step: self.caller.call(command, method, &parameters) };
         }
         let outcome = match last.map(parse_result) {
-            Some(Ok(spoken)) => (self.map_result)(spoken.success, &spoken.text, &self.server),
+            Some(Ok(reply)) => (self.map_result)(reply.success, &reply.text, &self.server),
             Some(Err(interpreted)) => no_result(interpreted),
             None => RedirectResult::Unknown("no answer was given".to_owned()),
         };
-        ProtocolTurn { meant: Some(outcome.clone()), step: NextCall::Done(outcome) }
+        ProtocolTurn { call_result: Some(outcome.clone()), step: NextCall::Done(outcome) }
     }
 }
 
@@ -224,7 +224,7 @@ impl Register {
 
     fn answered(&mut self, answer: &ServiceResponse) -> (RedirectResult, NextCall) {
         let (success, text) = match parse_result(answer) {
-            Ok(spoken) => (spoken.success, spoken.text),
+            Ok(reply) => (reply.success, reply.text),
             Err(RpcResponse::Fault(text)) if self.state == State::RegisteringUnique => {
                 // Version 1.3 of the interface does not know the method.
                 self.unique_url = None;
@@ -244,7 +244,7 @@ impl Register {
             return (owner.outcome(), step);
         }
         let interpreted = meaning(success, &text);
-        let meant = match (self.state, &interpreted) {
+        let call_result = match (self.state, &interpreted) {
             (State::RemovingStale, Meaning::InvalidMac) => RedirectResult::NotFound,
             _ => interpreted.outcome(&self.server.name),
         };
@@ -266,23 +266,23 @@ impl Register {
             (State::RegisteringUnique | State::RegisteringServer, Meaning::Existing) if !self.stale_removed => {
                 self.remove_stale()
             }
-            _ => NextCall::Done(meant.clone()),
+            _ => NextCall::Done(call_result.clone()),
         };
-        (meant, step)
+        (call_result, step)
     }
 }
 
 impl RedirectProtocol for Register {
     fn next(&mut self, last: Option<&ServiceResponse>) -> ProtocolTurn {
         let turn = match (self.state, last) {
-            (State::Begin, _) => ProtocolTurn { meant: None, step: self.check() },
+            (State::Begin, _) => ProtocolTurn { call_result: None, step: self.check() },
             (State::Over, _) | (_, None) => ProtocolTurn {
-                meant: None,
+                call_result: None,
                 step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
             },
             (_, Some(answer)) => {
-                let (meant, step) = self.answered(answer);
-                ProtocolTurn { meant: Some(meant), step }
+                let (call_result, step) = self.answered(answer);
+                ProtocolTurn { call_result: Some(call_result), step }
             }
         };
         if matches!(turn.step, NextCall::Done(_)) {

@@ -37,7 +37,7 @@ pub(crate) fn start(
     operation: &Operation,
     account: &RedirectAccount,
     url: Url,
-    surroundings: &ProtocolContext,
+    context: &ProtocolContext,
 ) -> Box<dyn RedirectProtocol> {
     let plan: Option<Box<dyn Plan>> = match operation {
         Operation::Probe => None,
@@ -64,7 +64,7 @@ pub(crate) fn start(
             }))
         }
     };
-    Box::new(YmcsSession::new(account, url, surroundings, plan))
+    Box::new(YmcsSession::new(account, url, context, plan))
 }
 
 /// The fields for the target of a phone; the credentials have separate fields.

@@ -361,7 +361,7 @@ fn every_cause_is_found_said_and_has_its_button() {
 }
 
 #[test]
-fn a_redirected_phone_becomes_a_persons_matter_after_a_while() {
+fn a_redirected_phone_needs_the_administrator_after_a_while() {
     let case = redirected();
     let stage_at = |now| stage(Cause::RedirectedNotAsked, &case.phone, now);
     assert_eq!(stage_at(case.now), ProvisioningStage::Underway);

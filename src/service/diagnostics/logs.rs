@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_length_is_read_through() {
+    fn bodies_without_a_length_are_read_to_the_end() {
         let zeros = tail(Path::new("/proc/self/status"), 64).unwrap();
         assert!(zeros.is_cut && !zeros.lines.is_empty());
     }

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_leaves_goes_to_the_others() {
+    fn unused_shares_go_to_the_other_parts() {
         assert_eq!(divided(100, &[(10, 1), (500, 1), (500, 2)]), [10, 30, 60]);
         assert_eq!(divided(100, &[(10, 1), (20, 1)]), [10, 20]);
         assert_eq!(divided(5, &[]), [] as [u64; 0]);
@@ -286,7 +286,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn the_room_is_kept_to(
+        fn the_memory_limit_is_kept(
             lines in prop::collection::vec((0..6_usize, 0..300_usize, any::<bool>()), 1..8),
             room in 2_000..60_000_u64,
         ) {

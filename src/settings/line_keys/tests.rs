@@ -30,9 +30,9 @@ fn lists_are_brought_into_form() {
 }
 
 #[test]
-fn every_fault_is_told_with_its_row() {
+fn every_fault_is_reported_with_its_row() {
     let codes = BTreeMap::from([(KeyType::Line, "15".to_owned()), (KeyType::Blf, "16".to_owned())]);
-    let room = Room { model: "T31P", keys: 2, accounts: 2, codes: &codes };
+    let room = KeyLimits { model: "T31P", keys: 2, accounts: 2, codes: &codes };
     let list =
         r#"[{"type":"blf"},{"type":"line"},{"key":1,"type":"line"},{"key":9,"type":"line"},{"key":2,"type":"dnd"}]"#;
     let rows = |room| LineKeys::faults(list, room).unwrap().into_iter().map(|(row, _)| row).collect::<Vec<_>>();
@@ -74,9 +74,9 @@ fn a_wrong_list_is_refused_with_entry_and_cure() {
 }
 
 #[test]
-fn what_a_model_lacks_is_said() {
+fn what_a_model_lacks_is_reported() {
     let codes = BTreeMap::from([(KeyType::Line, "15".to_owned()), (KeyType::Blf, "16".to_owned())]);
-    let room = Room { model: "a T31P", keys: 2, accounts: 2, codes: &codes };
+    let room = KeyLimits { model: "a T31P", keys: 2, accounts: 2, codes: &codes };
     let refused = |text: &str| room.refuses(&LineKeys::read(text).unwrap().keys()[0]);
     assert_eq!(refused(r#"[{"key":2,"type":"blf","value":"1"}]"#), None);
     assert_eq!(

@@ -110,7 +110,7 @@ impl<'a> Rest<'a> {
         taken
     }
 
-    fn eat(&mut self, c: char) -> bool {
+    fn skip(&mut self, c: char) -> bool {
         let found = self.0.starts_with(c);
         if found {
             self.take(c.len_utf8());
@@ -120,7 +120,7 @@ impl<'a> Rest<'a> {
 
     /// At least three letters, or anything in angle brackets.
     fn name(&mut self) -> Result<(), &'static str> {
-        if self.eat('<') {
+        if self.skip('<') {
             let end = self.0.find('>').ok_or("the '>' is missing")?;
             self.take(end + 1);
             return Ok(());
@@ -143,16 +143,16 @@ impl<'a> Rest<'a> {
 
     /// `[+-]hh[:mm[:ss]]` in minutes.
     fn clock(&mut self) -> Result<i32, &'static str> {
-        let sign = if self.eat('-') {
+        let sign = if self.skip('-') {
             -1
         } else {
-            self.eat('+');
+            self.skip('+');
             1
         };
         let mut minutes = self.number().ok_or("a number is missing")? * 60;
-        if self.eat(':') {
+        if self.skip(':') {
             minutes += self.number().filter(|m| *m < 60).ok_or("the minutes are wrong")?;
-            if self.eat(':') && self.number().ok_or("the seconds are wrong")? != 0 {
+            if self.skip(':') && self.number().ok_or("the seconds are wrong")? != 0 {
                 return Err("phones keep no seconds");
             }
         }
@@ -170,11 +170,11 @@ impl<'a> Rest<'a> {
     }
 
     fn change(&mut self) -> Result<Moment, &'static str> {
-        if !self.eat(',') {
+        if !self.skip(',') {
             return Err("the start or the end of daylight saving time is missing");
         }
         let day = self.day()?;
-        let minutes = if self.eat('/') { self.clock()? } else { TWO };
+        let minutes = if self.skip('/') { self.clock()? } else { TWO };
         if minutes.abs() > 167 * 60 {
             return Err("an hour is beyond a week");
         }
@@ -186,20 +186,20 @@ impl<'a> Rest<'a> {
             let number = number.and_then(|number| u16::try_from(number).ok());
             number.filter(|number| (least..=most).contains(number)).ok_or("a day is out of its range")
         };
-        if self.eat('M') {
+        if self.skip('M') {
             let month = within(self.number(), 1, 12)?;
             self.dot()?;
             let week = within(self.number(), 1, 5)?;
             self.dot()?;
             return Ok(Day::Weekday { month, week, weekday: within(self.number(), 0, 6)? });
         }
-        if self.eat('J') {
+        if self.skip('J') {
             return within(self.number(), 1, 365).map(Day::Julian);
         }
         within(self.number(), 0, 365).map(Day::OfYear)
     }
 
     fn dot(&mut self) -> Result<(), &'static str> {
-        if self.eat('.') { Ok(()) } else { Err("a '.' between month, week and weekday is missing") }
+        if self.skip('.') { Ok(()) } else { Err("a '.' between month, week and weekday is missing") }
     }
 }

@@ -45,7 +45,7 @@ fn strings_devices_sends() {
 }
 
 #[test]
-fn names_give_the_law_of_the_place() {
+fn zone_names_give_the_rule_of_the_place() {
     for (name, expected) in [
         ("Europe/Berlin", "60 +60 3/5/7@120 10/5/7@180"),
         // Irish law defines summer time as standard time, but phones need the lower offset.
@@ -67,7 +67,7 @@ fn names_give_the_law_of_the_place() {
 }
 
 #[test]
-fn laws_no_rule_can_say_hold_until_the_next_changes() {
+fn zones_without_a_rule_are_valid_until_the_next_changes() {
     // Saturday before the last Sunday of March, at 23:00: the fourth Saturday, except in years in which that is the
     // 21st.
     assert_eq!(shown("America/Nuuk", NOW), "-120 +60 3/4/6@1380 10/5/7@0 for now");
@@ -79,7 +79,7 @@ fn laws_no_rule_can_say_hold_until_the_next_changes() {
 }
 
 #[test]
-fn a_law_that_ends_is_told_in_time() {
+fn the_end_of_a_rule_is_reported_in_time() {
     // Turkey made summer time permanent in 2016: there is one more start. The end is that of 2015, which was delayed by
     // an election.
     assert_eq!(shown("Europe/Istanbul", "2016-01-10T00:00:00Z"), "120 +60 3/5/7@180 11/2/7@240 for now");
@@ -186,7 +186,7 @@ proptest! {
 
     /// Nearly everything that the grammar allows is accepted, except clock changes of more than five hours.
     #[test]
-    fn what_is_refused_moves_the_clock_too_far(text in posix()) {
+    fn clock_changes_beyond_the_limit_are_rejected(text in posix()) {
         if let Err(error) = Zone::read(&text) {
             prop_assert!(error.reason.contains("five hours"), "{}: {}", text, error.reason);
         }

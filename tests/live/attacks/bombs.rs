@@ -18,7 +18,7 @@ use crate::support::{
 const CSV: usize = 8 << 20;
 const JSON: usize = 256 << 10;
 
-async fn goes_on(bench: &Bench) {
+async fn still_serves(bench: &Bench) {
     assert_eq!(http::get(&format!("{}/healthz", bench.gateway.base()), "curl").status, 200);
 }
 
@@ -34,11 +34,11 @@ async fn no_table_becomes_larger_than_a_table() {
     }
     let answer = script.send("POST", "/import", &[("Content-Type", "text/csv")], &vec![b','; CSV + 1]).await;
     problem(&answer, 413);
-    goes_on(&bench).await;
+    still_serves(&bench).await;
 }
 
 #[actix_rt::test]
-async fn what_is_nested_too_deep_is_no_message() {
+async fn a_message_nested_too_deep_is_rejected() {
     let bench = Bench::start().await;
     let script = Script::new(&bench.gateway, "deep", TokenScope::Write).await;
     let deep = |unit: &str, length: usize| unit.repeat(length / unit.len());
@@ -64,7 +64,7 @@ async fn what_is_nested_too_deep_is_no_message() {
         .await;
     let answer = page.ask("Hello", json!({})).await;
     assert!(answer["version"].is_string(), "{answer}");
-    goes_on(&bench).await;
+    still_serves(&bench).await;
 }
 
 /// Compressed request bodies are not decompressed.

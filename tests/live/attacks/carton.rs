@@ -59,7 +59,7 @@ async fn until_noticed(page: &mut Page, key: &str, there: bool) -> Value {
 }
 
 #[actix_rt::test]
-async fn a_carton_that_is_plugged_in_early_does_not_freeze_its_site() {
+async fn a_batch_of_phones_plugged_in_early_does_not_freeze_its_site() {
     let bench = bench().await;
     bench.provisioned(mac(1), "user1").await;
     command(&bench, &["phones", "allow", &mac(1).to_string(), "--without-token", "--wait"]);
@@ -185,7 +185,7 @@ async fn only_activating_ends_a_block() {
 /// Answers without a file do not bind the bootstrap window. An upload of a file that the gateway itself delivers is not
 /// stored.
 #[actix_rt::test]
-async fn what_is_no_delivery_binds_nothing_and_what_is_no_upload_is_not_kept() {
+async fn incomplete_deliveries_bind_nothing_and_invalid_uploads_are_not_stored() {
     let bench = bench().await;
     bench.provisioned(mac(1), "user1").await;
     bench.records().wait_redirect(mac(1), gangway::phone::facet::RedirectState::Redirected).await;
@@ -230,7 +230,7 @@ fn scan_as(bench: &Bench, clients: impl Fn(u32) -> String) {
 /// Every client can send the forwarding header. It is ignored until phones of this site have authenticated through its
 /// sender.
 #[actix_rt::test]
-async fn a_stranger_who_writes_forwarding_headers_is_frozen_as_one_device() {
+async fn an_unknown_client_with_forged_forwarding_headers_is_frozen_as_one_device() {
     let bench = bench().await;
     let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;
     scan_as(&bench, |number| format!("198.51.100.{number}"));

@@ -274,7 +274,7 @@ async fn a_token_is_good_the_moment_it_is_shown() {
 
 /// The disk becomes read-only while the gateway runs. `/readyz` reports this at the first failed write.
 #[actix_rt::test]
-async fn a_full_disk_is_told_by_readiness_until_it_is_over() {
+async fn readiness_reports_a_full_disk_until_it_is_over() {
     let bench = Bench::start().await;
     bench.gateway.expect_errors();
     let ready = || http::get(&bench.gateway.ops_url("readyz"), "test");
@@ -300,7 +300,7 @@ async fn a_full_disk_is_told_by_readiness_until_it_is_over() {
 }
 
 #[actix_rt::test]
-async fn a_certificate_that_cannot_be_used_is_told_while_the_earlier_one_serves() {
+async fn an_unusable_certificate_is_reported_while_the_earlier_one_serves() {
     let dir = tempfile::tempdir().unwrap();
     let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
     let pair = || {

@@ -37,7 +37,7 @@ async fn what_users_sends_adds_no_line_to_a_file() {
 }
 
 #[actix_rt::test]
-async fn what_is_no_mac_makes_no_record() {
+async fn an_invalid_mac_creates_no_record() {
     let bench = Bench::start().await;
     for mac in [
         "../evil",

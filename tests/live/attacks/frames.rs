@@ -231,7 +231,7 @@ impl Attacked {
 }
 
 #[actix_rt::test]
-async fn unfinished_frames_of_strangers_fill_no_memory() {
+async fn unfinished_frames_of_unknown_clients_fill_no_memory() {
     let attacked = Attacked::start().await;
     for door in &attacked.doors {
         attacked

@@ -100,7 +100,7 @@ async fn an_object_made_up_opens_nothing() {
 }
 
 #[actix_rt::test]
-async fn people_come_from_admin_from_whatever_their_login_looks_like() {
+async fn admin_logins_are_limited_to_admin_from_in_every_form() {
     let bench = bench_with("admin_password_login = true\nadmin_from = [\"10.99.0.0/16\"]").await;
     for form in [person(ADMIN), service(ADMIN), typed(PASSWORD), by_password(ADMIN, "")] {
         for object in [None, Some("x")] {

@@ -10,7 +10,7 @@ use crate::support::{bench::Bench, http, mac};
 const AGENT: &str = "Yealink SIP-T46U 108.86.0.20 80:5e:c0:12:34:01";
 
 /// Checks that the gateway works as before.
-async fn goes_on(bench: &Bench) {
+async fn still_serves(bench: &Bench) {
     assert_eq!(http::get(&format!("{}/healthz", bench.gateway.base()), "curl").status, 200);
     let common = format!("{}/phone/y000000000108.cfg", bench.gateway.instance_url());
     assert_eq!(http::get(&common, AGENT).status, 200);
@@ -39,7 +39,7 @@ async fn oversized_and_odd_requests_are_refused() {
         let answer = raw::exchange(address, bytes.as_bytes());
         let statuses = raw::statuses(&answer);
         assert!(statuses.iter().all(|status| (400..500).contains(status)), "{what}: {statuses:?}");
-        goes_on(&bench).await;
+        still_serves(&bench).await;
     }
     for method in ["POST", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PROPFIND", "get"] {
         let bytes = format!("{method} {path} HTTP/1.1\r\nHost: gw\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -54,7 +54,7 @@ async fn oversized_and_odd_requests_are_refused() {
     );
     let answer = raw::exchange(address, promised.as_bytes());
     assert!(raw::statuses(&answer).iter().all(|status| matches!(status, 100 | 404 | 413 | 400)), "{answer}");
-    goes_on(&bench).await;
+    still_serves(&bench).await;
 }
 
 /// If a request can be parsed in two ways, only the strict one counts. A request hidden inside another is never
@@ -91,7 +91,7 @@ async fn no_second_request_hides_in_a_first_one() {
         let statuses = raw::statuses(&answer);
         assert!(statuses.len() <= 1 && statuses.iter().all(|status| (400..500).contains(status)), "{what}: {answer}");
     }
-    goes_on(&bench).await;
+    still_serves(&bench).await;
 }
 
 /// Hundreds of connections that never finish their request do not delay a phone.
@@ -114,7 +114,7 @@ async fn slow_ones_do_not_keep_others_waiting() {
         let _ = stream.read_to_end(&mut rest);
         assert!(raw::statuses(&String::from_utf8_lossy(&rest)).iter().all(|status| *status == 408));
     }
-    goes_on(&bench).await;
+    still_serves(&bench).await;
 }
 
 /// The Host header does not appear in any file.

@@ -44,7 +44,7 @@ impl Proof {
 
 /// The phone's own answers, modified in ways that some servers accepted for another request or another user.
 #[actix_rt::test]
-async fn a_bent_proof_opens_nothing() {
+async fn a_modified_proof_opens_nothing() {
     let bench = Bench::start().await;
     let (own, other) = (mac(1), mac(2));
     bench.installed(own, model::T46U, "user1").await;

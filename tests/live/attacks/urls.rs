@@ -174,7 +174,7 @@ async fn provisioned(bench: &Bench, one: &One) {
 }
 
 #[actix_rt::test]
-async fn every_way_tells_the_same_url() {
+async fn every_method_returns_the_same_url() {
     let [a, b] = HOSTS;
     for (instance, yealink_app, snom_app, yealink_base, snom_base) in [
         ("", a, a, a, a),

@@ -51,7 +51,7 @@ pub enum Neighbour {
 pub struct Proxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
-    met: watch::Receiver<Vec<Fault>>,
+    seen_faults: watch::Receiver<Vec<Fault>>,
 }
 
 impl Proxy {
@@ -61,13 +61,13 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (fault, faults) = watch::channel(Fault::None);
-        let (met, seen) = watch::channel(Vec::new());
-        let link = Link { neighbour, upstream, fault: faults, met: Arc::new(met) };
+        let (seen_faults, seen) = watch::channel(Vec::new());
+        let link = Link { neighbour, upstream, fault: faults, seen_faults: Arc::new(seen_faults) };
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move { link.serve(TcpListener::from_std(listener).unwrap()).await });
         });
-        Self { address, fault, met: seen }
+        Self { address, fault, seen_faults: seen }
     }
 
     /// Returns the URL with this proxy's address.
@@ -82,9 +82,9 @@ impl Proxy {
     }
 
     /// Waits until a connection was affected by the fault.
-    pub async fn met(&self, fault: Fault, who: &str) {
-        let mut met = self.met.clone();
-        let seen = timeout(TIMEOUT, met.wait_for(|met| met.contains(&fault))).await;
+    pub async fn wait_for_fault(&self, fault: Fault, who: &str) {
+        let mut seen_faults = self.seen_faults.clone();
+        let seen = timeout(TIMEOUT, seen_faults.wait_for(|seen_faults| seen_faults.contains(&fault))).await;
         assert!(seen.is_ok_and(|seen| seen.is_ok()), "{who} has never been {fault:?}");
     }
 }
@@ -94,15 +94,15 @@ struct Link {
     neighbour: Neighbour,
     upstream: SocketAddr,
     fault: watch::Receiver<Fault>,
-    met: Arc<watch::Sender<Vec<Fault>>>,
+    seen_faults: Arc<watch::Sender<Vec<Fault>>>,
 }
 
 impl Link {
     fn meets(&self, fault: Fault) {
-        self.met.send_if_modified(|met| {
-            let is_news = !met.contains(&fault);
+        self.seen_faults.send_if_modified(|seen_faults| {
+            let is_news = !seen_faults.contains(&fault);
             if is_news {
-                met.push(fault);
+                seen_faults.push(fault);
             }
             is_news
         });
@@ -176,7 +176,7 @@ impl Link {
                         continue;
                     }
                     // Unsolicited data.
-                    if fault == Fault::Garbage && to.write_all(&noise(64)).await.is_err() {
+                    if fault == Fault::Garbage && to.write_all(&random_bytes(64)).await.is_err() {
                         return;
                     }
                     if matches!(fault, Fault::Garbage | Fault::Trickling | Fault::Silent) {
@@ -186,14 +186,14 @@ impl Link {
                 }
             };
             let Some(message) = bytes.get(..count) else { return };
-            if !self.say(message, &mut to, is_neighbour).await {
+            if !self.forward(message, &mut to, is_neighbour).await {
                 return;
             }
         }
     }
 
     /// Returns false if the connection has ended.
-    async fn say(&mut self, mut message: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
+    async fn forward(&mut self, mut message: &[u8], to: &mut tcp::OwnedWriteHalf, is_neighbour: bool) -> bool {
         while let Some(first) = message.get(..1) {
             let fault = *self.fault.borrow_and_update();
             let result = match fault {
@@ -216,7 +216,7 @@ impl Link {
                 }
                 Fault::Garbage if is_neighbour => {
                     self.meets(fault);
-                    to.write_all(&noise(std::mem::take(&mut message).len())).await
+                    to.write_all(&random_bytes(std::mem::take(&mut message).len())).await
                 }
                 _ => to.write_all(std::mem::take(&mut message)).await,
             };
@@ -229,7 +229,7 @@ impl Link {
 }
 
 /// Returns deterministic noise that is neither valid HTTP nor a valid frame.
-fn noise(length: usize) -> Vec<u8> {
+fn random_bytes(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
         state ^= state << 13;

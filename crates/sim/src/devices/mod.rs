@@ -15,7 +15,9 @@ use std::{io, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 use gangway_base::clock::SharedClock;
 use serde_json::{Value, json};
-pub use state::{Category, ConfigItem, Connection, Device, DevicesState, DevicesSwitches, Domain, Seen, Station};
+pub use state::{
+    Category, ConfigItem, Connection, Device, DevicesState, DevicesSwitches, Domain, Station, SysclientRecord,
+};
 pub use tunnel::TunnelError;
 
 use crate::{
@@ -208,7 +210,7 @@ impl Devices {
 
     /// The events of a device, in order.
     #[must_use]
-    pub fn seen(&self, hw_id: &str) -> Vec<Seen> {
+    pub fn seen(&self, hw_id: &str) -> Vec<SysclientRecord> {
         self.board.read(|state| state.seen.iter().filter(|seen| seen.hw_id == hw_id).cloned().collect())
     }
 

@@ -117,7 +117,7 @@ pub enum Station {
 
 /// One event on a sysclient connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SysclientRecord {
     /// Time of the event.
     pub at: Timestamp,
     /// Number of the connection.
@@ -161,7 +161,7 @@ pub struct DevicesSwitches {
     /// The initial items end with a message that has `last` but no `config`.
     pub bare_last: bool,
     /// Sysclient connections are accepted but never answered.
-    pub mute: bool,
+    pub never_answers: bool,
 }
 
 /// State and records of the service.
@@ -188,7 +188,7 @@ pub struct DevicesState {
     /// Largest number of connections open at once.
     pub most_connections: usize,
     /// Events on the connections.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SysclientRecord>,
     /// Received close frames: the hardware id (`None` on an AppWebsocket) and the code, 1005 if there was none.
     pub goodbyes: Vec<(Option<String>, u16)>,
     /// Number of invalid frames.
@@ -286,7 +286,7 @@ impl DevicesState {
 
     pub(super) fn note(&mut self, connection: u64, hw_id: &str, station: Station) {
         let at = self.clock.0.now();
-        self.seen.push(Seen { at, connection, hw_id: hw_id.into(), station });
+        self.seen.push(SysclientRecord { at, connection, hw_id: hw_id.into(), station });
     }
 
     pub(super) fn goodbye(&mut self, hw_id: Option<String>, reason: Option<&actix_ws::CloseReason>) {

@@ -134,7 +134,7 @@ fn identify(state: &mut DevicesState, connection: u64, content: &Value) -> Step 
     if others && first {
         state.note(connection, &hw_id, Station::Duplicate);
     }
-    if state.switches.mute {
+    if state.switches.never_answers {
         return Step::Silence;
     }
     if let Some(code) = content["provisioningCode"].as_str() {

@@ -33,7 +33,7 @@ pub(super) fn result(message: &Value, content: Value) -> Value {
 }
 
 /// Keeps the connection of one app object open until the object is removed.
-pub(super) async fn keep_up(tasks: Tasks, board: Board<PbxState>, gates: Gates, name: String, born: u64) {
+pub(super) async fn stay_connected(tasks: Tasks, board: Board<PbxState>, gates: Gates, name: String, born: u64) {
     let own = |state: &PbxState| state.links.get(&name).is_some_and(|link| link.born == born);
     let (mut pause, _) = board.read(|state| state.switches.reconnect);
     loop {
@@ -98,7 +98,7 @@ fn note(board: &Board<PbxState>, name: &str, set: impl FnOnce(&mut super::state:
     board.change(|state| state.links.get_mut(name).map(set));
 }
 
-async fn say(board: &Board<PbxState>, name: &str, to: &Sender, message: Value) {
+async fn send_recorded(board: &Board<PbxState>, name: &str, to: &Sender, message: Value) {
     to.send(&message).await;
     let app = name.to_owned();
     board.change(|state| state.recorded.push(Recorded { app, direction: Direction::Sent, message }));
@@ -122,7 +122,7 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
     let key = session.session_key().to_owned();
     let out = session.sender();
     for message in board.read(|state| greeting(state, name)).into_iter().flatten() {
-        say(board, name, &out, message).await;
+        send_recorded(board, name, &out, message).await;
     }
     let mut subscribed: Option<Value> = None;
     let mut sent_version = board.read(|state| state.services_version);
@@ -155,7 +155,7 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
                 sent_version = board.read(|state| state.services_version);
                 if let Some(src) = &subscribed {
                     let list = board.read(|state| state.services_info(name, src));
-                    say(board, name, &out, list).await;
+                    send_recorded(board, name, &out, list).await;
                 }
             }
         }
@@ -176,7 +176,7 @@ async fn request(board: &Board<PbxState>, gates: &Gates, name: &str, key: &str, 
     };
     gates.pass(&format!("{mt}Result")).await;
     for answer in answers {
-        say(board, name, out, answer).await;
+        send_recorded(board, name, out, answer).await;
     }
 }
 

@@ -86,7 +86,7 @@ impl Pbx {
                 state.links.insert(name.clone(), state::Link { born, ..state::Link::default() });
                 born
             });
-            self.host.spawn("sim pbx link", move |tasks| link::keep_up(tasks, board, gates, name, born));
+            self.host.spawn("sim pbx link", move |tasks| link::stay_connected(tasks, board, gates, name, born));
         }
     }
 

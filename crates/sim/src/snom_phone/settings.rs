@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_decide_between_people_and_files() {
+    fn permissions_decide_between_user_changes_and_files() {
         let mut kept = SnomSettings::default();
         assert!(kept.set("language", "Deutsch") && kept.set("ring_sound", "Ringer7"));
         let file = settings(

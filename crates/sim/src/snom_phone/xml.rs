@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_settings_file_is_refused() {
+    fn an_invalid_settings_file_is_rejected() {
         for text in [
             "",
             "404",

@@ -23,7 +23,7 @@ impl SnomRpsState {
             },
             ("redirect.checkPhone", Some([mac])) => match self.own(account, mac) {
                 Ok(_) => ok(),
-                Err("owned_by_other_user") if self.switches.sneaky => error("no_such_mac"),
+                Err("owned_by_other_user") if self.switches.hides_foreign_phones => error("no_such_mac"),
                 Err(word) => error(word),
             },
             ("network.echo", Some([text])) => XmlRpcReply::Text(true, (*text).to_owned()),

@@ -32,7 +32,7 @@ pub struct SnomRpsSwitches {
     /// Registering an own phone again answers `Ok` but keeps the old URL.
     pub keeps_first_url: bool,
     /// `checkPhone` reports foreign phones as unknown; only registering reveals them.
-    pub sneaky: bool,
+    pub hides_foreign_phones: bool,
 }
 
 /// State and records of the service.

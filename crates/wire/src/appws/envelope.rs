@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn an_invalid_message_is_rejected() {
         for text in [
             "",
             "[]",

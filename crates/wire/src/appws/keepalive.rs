@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_answered_once_and_is_silent_for_three_pings_is_gone() {
+    fn a_peer_that_stops_answering_three_pings_is_dead() {
         let mut pulse = Keepalive::default();
         assert!(pulse.ping());
         pulse.answered();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_answers_pings_is_not_expected_to() {
+    fn a_peer_that_never_answered_pings_is_not_expected_to() {
         let mut pulse = Keepalive::default();
         for _ in 0..1_000 {
             assert!(pulse.ping());

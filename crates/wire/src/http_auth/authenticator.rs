@@ -10,7 +10,7 @@ use super::{
     digest::{Algorithm, HashedRequest, Verifier},
     header::{Authorization, DigestFields, percent_decoded},
     nonce::{Freshness, NonceKey},
-    replay_cache::{Answered, ReplayCache},
+    replay_cache::{ProvenResponse, ReplayCache},
 };
 
 /// How clients authenticate; exactly one challenge is sent. Manifests use `basic`, `digest-md5` or `digest-sha256`.
@@ -241,9 +241,15 @@ impl PresentedCredentials<'_> {
             Answer::Basic { .. } => false,
             Answer::Digest { fields, count, issued, request_hash } => {
                 let (nonce, cnonce) = (&*fields.nonce, fields.cnonce.as_deref().unwrap_or_default());
-                let answered =
-                    Answered { account, nonce, issued: *issued, cnonce, request: request_hash.text(), count: *count };
-                !replays.note(&answered, now)
+                let proven = ProvenResponse {
+                    account,
+                    nonce,
+                    issued: *issued,
+                    cnonce,
+                    request: request_hash.text(),
+                    count: *count,
+                };
+                !replays.note(&proven, now)
             }
         }
     }

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_malformed() {
+    fn broken_input_is_malformed() {
         for header in [
             "Digest",
             "Digest username",

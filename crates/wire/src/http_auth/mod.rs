@@ -13,4 +13,4 @@ pub use authenticator::{Authenticator, Outcome, PresentedCredentials, Request, S
 pub use digest::{Algorithm, Verifier};
 pub use header::{Authorization, DigestFields};
 pub use nonce::{Freshness, NonceKey};
-pub use replay_cache::{Answered, ReplayCache};
+pub use replay_cache::{ProvenResponse, ReplayCache};

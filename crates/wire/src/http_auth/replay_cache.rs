@@ -48,7 +48,7 @@ struct Window {
 
 /// What a verified response was made for.
 #[derive(Debug, Clone, Copy)]
-pub struct Answered<'a> {
+pub struct ProvenResponse<'a> {
     /// The account whose password was proven. A user name does not identify it: several accounts may have the same one.
     pub account: i64,
     /// The nonce.
@@ -80,18 +80,18 @@ impl ReplayCache {
     /// used in an evicted session. Record only verified responses; otherwise unknown clients could use up the counts of
     /// a phone.
     #[must_use]
-    pub fn note(&self, answered: &Answered<'_>, now: Timestamp) -> bool {
-        let key = self.hasher.hash_one((answered.account, answered.nonce, answered.cnonce, answered.request));
+    pub fn note(&self, proven: &ProvenResponse<'_>, now: Timestamp) -> bool {
+        let key = self.hasher.hash_one((proven.account, proven.nonce, proven.cnonce, proven.request));
         let Some(mut part) = self.part(key) else { return false };
         if let Some(window) = part.sessions.get_mut(&key) {
-            return window.note(answered.count);
+            return window.note(proven.count);
         }
-        if answered.issued <= part.forgotten {
+        if proven.issued <= part.forgotten {
             return false;
         }
         part.make_room(self.capacity, now.as_second().saturating_sub(self.lifetime));
-        part.order.push_back((key, answered.issued));
-        part.sessions.insert(key, Window { highest: answered.count, used: 1 });
+        part.order.push_back((key, proven.issued));
+        part.sessions.insert(key, Window { highest: proven.count, used: 1 });
         true
     }
 
@@ -156,27 +156,27 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn answered(nonce: &str, count: u32) -> Answered<'_> {
-        Answered { account: 7, nonce, issued: 100, cnonce: "c", request: b"GET:/f", count }
+    fn proven(nonce: &str, count: u32) -> ProvenResponse<'_> {
+        ProvenResponse { account: 7, nonce, issued: 100, cnonce: "c", request: b"GET:/f", count }
     }
 
     #[test]
     fn a_count_works_once_in_any_order() {
         let replays = ReplayCache::new(64, HOUR);
         let counts = [1, 1, 3, 2, 2, 100, 3, 37, 37, 36];
-        let noted = counts.map(|count| replays.note(&answered("n", count), at(100)));
+        let noted = counts.map(|count| replays.note(&proven("n", count), at(100)));
         assert_eq!(noted, [true, false, true, true, false, true, false, true, false, false]);
     }
 
     #[test]
     fn everything_the_answer_was_made_for_tells_sessions_apart() {
         let replays = ReplayCache::new(64, HOUR);
-        let first = answered("n", 1);
+        let first = proven("n", 1);
         let others = [
-            Answered { account: 8, ..first },
-            Answered { nonce: "m", ..first },
-            Answered { cnonce: "d", ..first },
-            Answered { request: b"GET:/g", ..first },
+            ProvenResponse { account: 8, ..first },
+            ProvenResponse { nonce: "m", ..first },
+            ProvenResponse { cnonce: "d", ..first },
+            ProvenResponse { request: b"GET:/g", ..first },
         ];
         for one in std::iter::once(first).chain(others) {
             assert!(replays.note(&one, at(100)), "{one:?}");
@@ -185,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_room_lets_no_capture_through() {
+    fn eviction_does_not_allow_replays() {
         let replays = ReplayCache::new(PARTS * 4, HOUR);
         let nonces: Vec<String> = (0..10_000).map(|number| format!("nonce {number}")).collect();
         let made = |number: usize| 100 + i64::try_from(number).unwrap() / 100;
-        let session = |number: usize| Answered { issued: made(number), ..answered(&nonces[number], 1) };
+        let session = |number: usize| ProvenResponse { issued: made(number), ..proven(&nonces[number], 1) };
         for number in 0..nonces.len() {
             // A fresh nonce is newer than all evicted sessions except those issued in the same second.
             let _ = replays.note(&session(number), at(200));
@@ -197,16 +197,16 @@ mod tests {
         assert!(replays.len() <= PARTS * 4);
         let again = (0..nonces.len()).filter(|number| replays.note(&session(*number), at(200))).count();
         assert_eq!(again, 0, "captures worked");
-        assert!(replays.note(&Answered { issued: 201, ..answered("fresh", 1) }, at(201)), "who asks anew gets in");
+        assert!(replays.note(&ProvenResponse { issued: 201, ..proven("fresh", 1) }, at(201)), "who asks anew gets in");
     }
 
     #[test]
-    fn what_is_over_makes_room_without_doubt() {
+    fn expired_entries_are_evicted_first() {
         let replays = ReplayCache::new(PARTS, HOUR);
         for number in 0..1_000 {
             let nonce = format!("{number}");
             let issued = number * 4_000;
-            assert!(replays.note(&Answered { issued, ..answered(&nonce, 1) }, at(issued)), "{number}");
+            assert!(replays.note(&ProvenResponse { issued, ..proven(&nonce, 1) }, at(issued)), "{number}");
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
         let replays = Arc::new(ReplayCache::new(1024, HOUR));
         let passed: usize = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (1..=60).filter(|count| replays.note(&answered("n", *count), at(100))).count()))
+                .map(|_| scope.spawn(|| (1..=60).filter(|count| replays.note(&proven("n", *count), at(100))).count()))
                 .collect();
             workers.into_iter().map(|worker| worker.join().unwrap()).sum()
         });
@@ -229,7 +229,7 @@ mod tests {
             let replays = ReplayCache::new(64, HOUR);
             let mut taken = HashSet::new();
             for count in counts {
-                if replays.note(&answered("n", count), at(100)) { prop_assert!(taken.insert(count)); }
+                if replays.note(&proven("n", count), at(100)) { prop_assert!(taken.insert(count)); }
             }
         }
 
@@ -237,7 +237,7 @@ mod tests {
         fn requests_that_overtake_each_other_all_pass(order in Just((1..=60_u32).collect::<Vec<_>>()).prop_shuffle()) {
             let replays = ReplayCache::new(64, HOUR);
             for count in order {
-                prop_assert!(replays.note(&answered("n", count), at(100)));
+                prop_assert!(replays.note(&proven("n", count), at(100)));
             }
         }
     }

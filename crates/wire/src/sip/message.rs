@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn an_invalid_message_is_rejected() {
         for (datagram, why) in [
             (&b"SUBSCRIBE sip:a@b SIP/2.0\r\n"[..], Malformed::Head),
             (b"GET / HTTP/1.1\r\n\r\n", Malformed::Start),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_says_why() {
+    fn an_invalid_frame_is_rejected_with_the_reason() {
         assert_eq!(Frame::decode(&[]), Err(FrameError::TooShort(0)));
         assert_eq!(Frame::decode(&[3, 0, 0]), Err(FrameError::UnknownType(3)));
         assert_eq!(Frame::decode(&[1, 0, 0, 0xff]), Err(FrameError::NotText));

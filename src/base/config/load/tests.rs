@@ -102,7 +102,7 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once_each_with_its_place() {
+fn all_errors_are_reported_at_once_with_their_places() {
     let text = "[http]\ncolour = 1\nlisten = \"nowhere\"\n[net]\nconnects_per_second = \"many\"\ntrusted_proxies = [\"x\"]\n\
                 [nett]\n[[instances]]\ndomain = \"a\"\nname = \"b\"\npasswort = \"x\"\n[[instances]]\nname = \"c/d\"\npassword = \"x\"\n";
     let errors = load(text, &[("GANGWAY__CACHE__MIB", "0"), ("GANGWAY__LOG__FORMAT", "xml")]).unwrap_err();

@@ -109,7 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_four_promises_hold(
+    fn the_four_guarantees_hold(
         per_second in 1_u32..60, most in 1_usize..40, steps in proptest::collection::vec((step(), 0_i64..700), 0..300)
     ) {
         let mut schedule = Schedule::new(per_second, most, 0);

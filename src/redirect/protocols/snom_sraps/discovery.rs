@@ -75,8 +75,8 @@ pub(crate) struct SrapsDiscovery {
 }
 
 impl SrapsDiscovery {
-    pub(crate) fn new(dialect: Dialect, session: SrapsSession, surroundings: &ProtocolContext) -> Self {
-        let memory = surroundings.memory.clone();
+    pub(crate) fn new(dialect: Dialect, session: SrapsSession, context: &ProtocolContext) -> Self {
+        let memory = context.memory.clone();
         let endpoints = memory.note(ENDPOINTS).and_then(|url| Url::parse(&url).ok());
         let setting = memory.note(SETTING);
         let remembered = endpoints.is_some() || setting.is_some();

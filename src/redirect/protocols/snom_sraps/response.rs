@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_by_their_words() {
+    fn errors_are_recognised_by_their_words() {
         for (status, body, label) in [
             (403, r#"{"message":"User lacks permission to endpoint"}"#, "owned_by_other"),
             (409, r#"{"error":"taken_mac_or_forbidden"}"#, "owned_by_other"),

@@ -64,11 +64,11 @@ pub(crate) struct SrapsSession {
 }
 
 impl SrapsSession {
-    pub(crate) fn new(account: &RedirectAccount, url: Url, surroundings: &ProtocolContext) -> Self {
+    pub(crate) fn new(account: &RedirectAccount, url: Url, context: &ProtocolContext) -> Self {
         Self {
             base: url,
             key: Key { id: account.user.clone(), secret: account.password.clone() },
-            memory: surroundings.memory.clone(),
+            memory: context.memory.clone(),
             last: None,
             signed: Arc::default(),
             clock_learned: false,

@@ -98,15 +98,15 @@ impl YmcsSession {
     pub(crate) fn new(
         account: &RedirectAccount,
         url: Url,
-        surroundings: &ProtocolContext,
+        context: &ProtocolContext,
         plan: Option<Box<dyn Plan>>,
     ) -> Self {
         Self {
             base: url,
             id: account.user.clone(),
             secret: account.password.clone(),
-            memory: surroundings.memory.clone(),
-            now: surroundings.now,
+            memory: context.memory.clone(),
+            now: context.now,
             plan,
             waiting: Waiting::Nothing,
             token_renewed: false,
@@ -142,7 +142,7 @@ impl YmcsSession {
         send(command, request)
     }
 
-    fn go_on(&mut self, next: Move, now: Timestamp) -> NextCall {
+    fn next_call(&mut self, next: Move, now: Timestamp) -> NextCall {
         match next {
             Move::Done(outcome) => NextCall::Done(outcome),
             Move::Ask(ask) => match self.memory.token(now) {
@@ -187,16 +187,16 @@ impl YmcsSession {
             // The connection broke after the service had received the call; repeat it with a fresh nonce to learn its
             // result.
             Err(refusal @ YmcsError::Replay) if !std::mem::replace(&mut self.repeated, true) => {
-                let meant = refusal.outcome();
-                return (meant, self.go_on(Move::Ask(ask), answer.at));
+                let call_result = refusal.outcome();
+                return (call_result, self.next_call(Move::Ask(ask), answer.at));
             }
             _ => {}
         }
         let Some(plan) = self.plan.as_mut() else {
             return (RedirectResult::done(), NextCall::Done(RedirectResult::done()));
         };
-        let (meant, next) = plan.on_answer(reply);
-        (meant, self.go_on(next, answer.at))
+        let (call_result, next) = plan.on_answer(reply);
+        (call_result, self.next_call(next, answer.at))
     }
 }
 
@@ -205,21 +205,21 @@ impl RedirectProtocol for YmcsSession {
         let turn = match (std::mem::replace(&mut self.waiting, Waiting::Over), last) {
             (Waiting::Nothing, _) => {
                 let step = match self.plan.as_mut().map(|plan| plan.begin()) {
-                    Some(next) => self.go_on(next, self.now),
+                    Some(next) => self.next_call(next, self.now),
                     None => self.fetch_token(None),
                 };
-                ProtocolTurn { meant: None, step }
+                ProtocolTurn { call_result: None, step }
             }
             (Waiting::Token(then), Some(answer)) => {
-                let (meant, step) = self.token_answered(answer, then);
-                ProtocolTurn { meant: Some(meant), step }
+                let (call_result, step) = self.token_answered(answer, then);
+                ProtocolTurn { call_result: Some(call_result), step }
             }
             (Waiting::Answer(ask), Some(answer)) => {
-                let (meant, step) = self.on_answer(answer, ask);
-                ProtocolTurn { meant: Some(meant), step }
+                let (call_result, step) = self.on_answer(answer, ask);
+                ProtocolTurn { call_result: Some(call_result), step }
             }
             (Waiting::Over, _) | (_, None) => ProtocolTurn {
-                meant: None,
+                call_result: None,
                 step: NextCall::Done(RedirectResult::Unknown("no answer was given".to_owned())),
             },
         };

@@ -69,7 +69,7 @@ fn logged_in() -> Session {
 }
 
 #[test]
-fn a_pbx_logs_in_and_is_heard() {
+fn a_pbx_logs_in_and_its_messages_are_answered() {
     let mut session = open();
     assert_eq!((session.limit(), session.timer()), (PRE_LOGIN_LIMIT, Some(at(10))));
     let challenge = sent(&session.on_text(r#"{"mt":"AppChallenge"}"#, at(1)));
@@ -197,7 +197,7 @@ fn the_session_key_is_of_the_password_that_proved_the_login() {
 }
 
 #[test]
-fn before_login_little_is_said() {
+fn before_login_messages_are_limited() {
     let mut session = open();
     for text in [r#"{"mt":"PbxInfo"}"#, r#"{"mt":"KeepAlive"}"#, r#"{"mt":"AppChallenge","api":"X"}"#] {
         assert!(matches!(session.on_text(text, at(1))[..], [Action::Ignored(Ignored::BeforeLogin)]));
@@ -257,7 +257,7 @@ fn pages_check_their_build() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
     #[test]
-    fn nothing_said_without_the_password_gets_through(
+    fn no_login_succeeds_without_the_password(
         texts in prop::collection::vec(prop_oneof![
             any::<String>(),
             Just(r#"{"mt":"AppChallenge"}"#.to_owned()),

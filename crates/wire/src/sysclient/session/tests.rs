@@ -162,7 +162,7 @@ fn pings_notice_a_dead_peer_only_when_it_used_to_answer() {
 }
 
 #[test]
-fn what_waits_for_the_store_is_bounded() {
+fn the_queue_for_the_store_is_bounded() {
     let (mut session, _) = open(Credentials::code("1".into()));
     session.on_frame(&password("P"), at(1));
     let mut closed = 0;
@@ -275,7 +275,7 @@ proptest! {
 }
 
 #[test]
-fn what_devices_says_has_a_limit() {
+fn messages_of_devices_are_limited() {
     let (mut session, _) = open(Credentials::code("562822784750".into()));
     let long = "x".repeat(ADMIN_LIMIT);
     for frame in [
