@@ -131,9 +131,9 @@ points! {
         WithholdWanted,
         /// The disabled account is stored.
         WithholdWritten,
-        /// The phone has sent a sign of life; this is not stored.
+        /// The phone has sent a request; this is not stored.
         SignOfLifeCame,
-        /// The sign of life is stored.
+        /// The request is stored.
         SignOfLifeWritten,
     }
     /// The redirect service rejects the phone until an administrator corrects the account, and Devices removes the

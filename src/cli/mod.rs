@@ -1,4 +1,4 @@
-//! The command line, with one file per command. The running gateway carries out what commands ask of it over its local
+//! The command line, with one file per command. The running gateway executes requests of commands over its local
 //! socket; without one, the command works on the store itself.
 
 mod audit;

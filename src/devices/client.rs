@@ -1,6 +1,6 @@
 //! Keeps client links to the Devices app up, one per instance and announced Devices service. The login comes from the
 //! PBX (GetServiceLogin), so a link waits while no PBX is connected. After a restart of either side the link recovers
-//! by itself: it discovers the service, logs in, gets a new session key and loads the lists again.
+//! automatically: it discovers the service, logs in, gets a new session key and loads the lists again.
 
 mod codes;
 
@@ -349,7 +349,7 @@ impl LinkSupervisor {
         }
     }
 
-    /// Loads rights, domains and devices. Devices reports later changes by itself.
+    /// Loads rights, domains and devices. Devices reports later changes unasked.
     async fn load(&self, link: Link) -> Result<(), LinkError> {
         let rights = match link.request("GetUserInfo", get_user_info).await {
             Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await?,

@@ -165,32 +165,32 @@ pub fn alert_name(alert: AlertDescription) -> &'static str {
 /// The newest failed handshakes, bounded. The listeners write to it; the diagnosis reads it.
 #[derive(Debug, Default)]
 pub struct FailedHandshakes {
-    kept: Mutex<VecDeque<FailedHandshake>>,
+    failures: Mutex<VecDeque<FailedHandshake>>,
     refusals: watch::Sender<()>,
 }
 
 impl FailedHandshakes {
     fn lock(&self) -> MutexGuard<'_, VecDeque<FailedHandshake>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores a failure. Evicts the oldest one of a source that has reached its limit, and the oldest one of all if the
     /// storage is full.
     pub fn note(&self, failed: FailedHandshake) {
         let source = network(failed.peer);
-        let mut kept = self.lock();
-        let of_it = kept.iter().filter(|old| network(old.peer) == source).count();
+        let mut failures = self.lock();
+        let of_it = failures.iter().filter(|old| network(old.peer) == source).count();
         if of_it >= KEPT_OF_ONE
-            && let Some(oldest) = kept.iter().position(|old| network(old.peer) == source)
+            && let Some(oldest) = failures.iter().position(|old| network(old.peer) == source)
         {
-            kept.remove(oldest);
+            failures.remove(oldest);
         }
-        if kept.len() >= KEPT {
-            kept.pop_front();
+        if failures.len() >= KEPT {
+            failures.pop_front();
         }
         let refuses = failed.refuses_certificate();
-        kept.push_back(failed);
-        drop(kept);
+        failures.push_back(failed);
+        drop(failures);
         if refuses {
             self.refusals.send_replace(());
         }
@@ -211,8 +211,8 @@ impl FailedHandshakes {
     /// Returns the newest rejection of the gateway's certificate since then that `of` accepts.
     #[must_use]
     pub fn refusal(&self, since: Timestamp, of: impl Fn(&FailedHandshake) -> bool) -> Option<FailedHandshake> {
-        let kept = self.lock();
-        kept.iter().rev().find(|one| one.refuses_certificate() && one.at >= since && of(one)).cloned()
+        let failures = self.lock();
+        failures.iter().rev().find(|one| one.refuses_certificate() && one.at >= since && of(one)).cloned()
     }
 }
 
@@ -237,27 +237,27 @@ mod tests {
 
     #[test]
     fn one_source_does_not_push_the_others_out() {
-        let kept = FailedHandshakes::default();
-        kept.note(failed("192.0.2.1", 1));
+        let failures = FailedHandshakes::default();
+        failures.note(failed("192.0.2.1", 1));
         for second in 0..5_000 {
-            kept.note(failed("192.0.2.2", 2 + second));
+            failures.note(failed("192.0.2.2", 2 + second));
         }
-        assert_eq!(kept.all().len(), 1 + KEPT_OF_ONE);
+        assert_eq!(failures.all().len(), 1 + KEPT_OF_ONE);
         for host in 0..2_000_u32 {
-            kept.note(failed(&std::net::Ipv4Addr::from(0x0a00_0000 + host).to_string(), 9_000));
+            failures.note(failed(&std::net::Ipv4Addr::from(0x0a00_0000 + host).to_string(), 9_000));
         }
-        assert_eq!(kept.all().len(), KEPT);
+        assert_eq!(failures.all().len(), KEPT);
     }
 
     #[test]
     fn a_refusal_is_found_by_source_and_time() {
-        let kept = FailedHandshakes::default();
-        kept.note(failed("192.0.2.1", 10));
-        kept.note(failed("192.0.2.1", 20));
+        let failures = FailedHandshakes::default();
+        failures.note(failed("192.0.2.1", 10));
+        failures.note(failed("192.0.2.1", 20));
         let at = |second| Timestamp::from_second(second).unwrap();
         let of = |address: &'static str| move |one: &FailedHandshake| one.peer.to_string() == address;
-        assert_eq!(kept.refusal(at(5), of("192.0.2.1")).unwrap().at, at(20));
-        assert_eq!(kept.refusal(at(21), of("192.0.2.1")), None);
-        assert_eq!(kept.refusal(at(5), of("192.0.2.9")), None);
+        assert_eq!(failures.refusal(at(5), of("192.0.2.1")).unwrap().at, at(20));
+        assert_eq!(failures.refusal(at(21), of("192.0.2.1")), None);
+        assert_eq!(failures.refusal(at(5), of("192.0.2.9")), None);
     }
 }

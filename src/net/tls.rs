@@ -74,7 +74,7 @@ pub fn install_provider() {
 /// Encrypts the tickets of resumed sessions with keys of this process, which are rotated automatically.
 ///
 /// # Errors
-/// If there is no randomness.
+/// If the system provides no random numbers.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
     aws_lc_rs::Ticketer::new()
 }

@@ -367,7 +367,7 @@ fn bootstrap(ask: &AccessRequest<'_>) -> Option<Proof> {
     }
 }
 
-/// Whether only the freeze of the source is in the way, as far as the request was checked.
+/// Whether the freeze of the source is the only reason for the rejection, as far as the request was checked.
 fn would_pass_unfrozen(ask: &AccessRequest<'_>) -> bool {
     ask.evidence.frozen
         && (ask.policy.first_contact != FirstContact::Refused

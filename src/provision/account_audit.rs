@@ -31,7 +31,7 @@ fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
     if today > after { today } else { at(day.saturating_add(1)) }
 }
 
-/// Whether the audit covers the phone: it is in service, so an account may be gone without notice.
+/// Whether the audit covers the phone: it is in service, so an account may be removed without a notification.
 fn is_checked(phone: &Phone) -> bool {
     phone.buried.is_none() && phone.wanted == Wanted::Active
 }

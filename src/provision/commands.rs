@@ -65,7 +65,7 @@ pub enum AllowError {
     Store(#[from] StoreError),
 }
 
-/// Lets the phone fetch its file once more with what it gets through the redirect service, as after a factory reset:
+/// Allows the phone to fetch its file again with what it gets through the redirect service, as after a factory reset:
 /// the bootstrap window is opened again. A request without any token is allowed only if `first_contact` permits it.
 ///
 /// # Errors

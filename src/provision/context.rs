@@ -122,7 +122,7 @@ impl InstanceContext {
         &self,
         phone: &Phone,
         facts: Option<&AccountFacts>,
-        held: Option<SysclientTarget>,
+        target: Option<SysclientTarget>,
         away_until: Option<Timestamp>,
         server: ServerReadiness,
     ) -> FlowContext {
@@ -130,7 +130,7 @@ impl InstanceContext {
         let url = (self.urls)(phone.instance).of_phone(phone, settings.scheme());
         FlowContext {
             devices_url: self.pbx.devices_url(phone.instance),
-            held,
+            target,
             redirect: RedirectContext { configured: facts.is_some(), url, away_until, server },
             flags: Flags {
                 media_relay: settings.bool("media_relay"),

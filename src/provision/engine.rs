@@ -58,7 +58,7 @@ pub(super) struct State {
     pub(super) under_way: HashSet<(PhoneId, FacetTask)>,
     pub(super) pauses: HashMap<(PhoneId, FacetTask), Timestamp>,
     pub(super) due: Deadlines,
-    pub(super) held: HashMap<PhoneId, SysclientTarget>,
+    pub(super) targets: HashMap<PhoneId, SysclientTarget>,
     pub(super) endpoints: EndpointQueues,
     pub(super) accounts: ServerEntryStates,
     pub(super) accounts_dirty: bool,
@@ -185,14 +185,14 @@ impl Engine {
     }
 
     pub(super) fn current_spec(&self, phone: PhoneId) -> Option<SysclientTarget> {
-        self.state().held.get(&phone).cloned()
+        self.state().targets.get(&phone).cloned()
     }
 
     pub(super) fn set_current_spec(&self, phone: PhoneId, hold: Option<SysclientTarget>) {
         let mut state = self.state();
         match hold {
-            Some(hold) => state.held.insert(phone, hold),
-            None => state.held.remove(&phone),
+            Some(hold) => state.targets.insert(phone, hold),
+            None => state.targets.remove(&phone),
         };
     }
 
@@ -208,7 +208,7 @@ impl Engine {
         &self,
         phone: &Phone,
         facts: Option<&AccountFacts>,
-        held: Option<SysclientTarget>,
+        target: Option<SysclientTarget>,
     ) -> flow::FlowContext {
         let (away, server) = {
             let state = self.state();
@@ -216,7 +216,7 @@ impl Engine {
             let server = facts.map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
             (away, server)
         };
-        self.deps.context(phone, facts, held, away, server)
+        self.deps.context(phone, facts, target, away, server)
     }
 
     /// Decides again with the current facts. Returns nothing if the record no longer requires the action.

@@ -43,11 +43,11 @@ pub enum FacetEvent<'a> {
         /// The user's name.
         user: &'a str,
     },
-    /// The user object or the device of an account is gone.
+    /// The user object or the device of an account was removed.
     Orphaned {
         /// The user's name.
         user: &'a str,
-        /// What is gone and what to do.
+        /// What was removed, and the solution.
         sentence: &'a str,
     },
     /// The user object or the device of an account exists again.
@@ -172,7 +172,7 @@ pub enum FacetEvent<'a> {
     CredentialsRotated,
     /// The phone authenticated with its new credentials.
     CredentialsProven,
-    /// The phone authenticated with its own credentials: the bootstrap window closes for good.
+    /// The phone authenticated with its own credentials: the bootstrap window closes permanently.
     Proved,
     /// The bootstrap window closed, used or unused.
     WindowClosed {

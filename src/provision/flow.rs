@@ -158,7 +158,7 @@ pub struct FlowContext {
     /// The Devices URL that a PBX announced last.
     pub devices_url: Option<Url>,
     /// The sysclient that the pool holds for this phone.
-    pub held: Option<SysclientTarget>,
+    pub target: Option<SysclientTarget>,
     /// The redirect service of this phone.
     pub redirect: RedirectContext,
     /// The flags that the settings require.

@@ -11,7 +11,7 @@ use crate::{
     redirect::{Operation, RedirectAccount, RedirectResult},
 };
 
-/// The sysclient pool. It reopens sockets by itself, at a limited rate.
+/// The sysclient pool. It reopens sockets automatically, at a limited rate.
 pub trait Sysclients: Send + Sync {
     /// Opens or replaces the phone's sysclient; has no effect if it is already held with this specification.
     fn hold(&self, hold: SysclientSpec);

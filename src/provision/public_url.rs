@@ -35,16 +35,16 @@ type CachedUrls = HashMap<InstanceId, (u64, Arc<PublicUrls>)>;
 /// [`read`] for every instance, cached: every request of a phone needs the URLs, but they rarely change.
 #[must_use]
 pub fn public_urls(store: Store, instances: Instances) -> PublicUrlsOf {
-    let kept: RwLock<CachedUrls> = RwLock::default();
+    let cache: RwLock<CachedUrls> = RwLock::default();
     Arc::new(move |id| {
         let revision = store.learned().revision();
-        if let Some((from, urls)) = kept.read().unwrap_or_else(PoisonError::into_inner).get(&id)
+        if let Some((from, urls)) = cache.read().unwrap_or_else(PoisonError::into_inner).get(&id)
             && *from == revision
         {
             return Arc::clone(urls);
         }
         let urls = Arc::new(instances.get(id).map(|instance| read(&store, instance)).unwrap_or_default());
-        kept.write().unwrap_or_else(PoisonError::into_inner).insert(id, (revision, Arc::clone(&urls)));
+        cache.write().unwrap_or_else(PoisonError::into_inner).insert(id, (revision, Arc::clone(&urls)));
         urls
     })
 }

@@ -1,4 +1,4 @@
-//! Decides the facets of a phone again whenever its record changes or a deadline is reached, and lets `steps` carry out
+//! Decides the facets of a phone again whenever its record changes or a deadline is reached, and has `steps` execute
 //! the actions.
 
 use std::{sync::Arc, time::Duration};
@@ -108,15 +108,15 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
 
 fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     let Some(phone) = engine.deps.store.phones().get(id) else { return };
-    let held = engine.current_spec(id);
-    if phone.buried.is_some() && held.is_none() {
+    let target = engine.current_spec(id);
+    if phone.buried.is_some() && target.is_none() {
         engine.state().due.set(id, None);
         return;
     }
     let mut next = None;
     let mut sooner = |at: Timestamp| next = Some(next.map_or(at, |before: Timestamp| before.min(at)));
     let facts = engine.deps.account(phone.instance, &phone.vendor);
-    for (concern, decision) in flow::decide(&phone, &engine.context(&phone, facts.as_ref(), held), now) {
+    for (concern, decision) in flow::decide(&phone, &engine.context(&phone, facts.as_ref(), target), now) {
         match decision {
             NextStep::Act(action) => {
                 if let Some(at) = start(engine, &phone, facts.as_ref(), concern, action, now) {

@@ -203,13 +203,13 @@ async fn register(
 async fn verify(engine: &Engine, phone: &Phone, url: Secret, running: &mut ActionGuard) -> Result<(), StoreError> {
     let Some(facts) = engine.deps.account(phone.instance, &phone.vendor) else { return Ok(()) };
     let by_entry = phone.redirect_entry.as_ref().is_some_and(|entry| entry.server_name.is_some());
-    let held = match (by_entry, facts.server) {
+    let expected_url = match (by_entry, facts.server) {
         // The service has no URLs per phone.
         (true, Some(server)) => server.url,
         _ => url.clone(),
     };
     let used = fingerprint(Some(&facts.account));
-    let operation = Operation::Verify { mac: phone.mac, url: held };
+    let operation = Operation::Verify { mac: phone.mac, url: expected_url };
     let outcome = engine.redirects.run(facts.account, operation, Some((phone.id, phone.mac))).await;
     if !is_answer(&outcome, running) {
         return Ok(());

@@ -88,7 +88,7 @@ impl SysclientEventWriter {
 
     async fn take(&mut self, event: SysclientEvent) -> Result<(), StoreError> {
         let SysclientEvent { phone: id, conn, kind } = event;
-        let Some(held) = self.engine.current_spec(id) else {
+        let Some(target) = self.engine.current_spec(id) else {
             // The sysclient was dropped in the meantime.
             self.bursts.remove(&id);
             self.unanswered_codes.remove(&id);
@@ -103,7 +103,7 @@ impl SysclientEventWriter {
         }
         let (store, now) = (self.engine.deps.store.clone(), self.engine.deps.now());
         match kind {
-            SysclientEventKind::Connected if held.credential.code().is_some() => {
+            SysclientEventKind::Connected if target.credential.code().is_some() => {
                 *self.unanswered_codes.entry(id).or_default() += 1;
             }
             SysclientEventKind::Password { .. }
@@ -124,7 +124,7 @@ impl SysclientEventWriter {
                 failpoint(Failpoint::LineNewsWritten).await;
             }
             SysclientEventKind::Password { password, sent, stored } => {
-                return self.password(id, held, password, sent, stored).await;
+                return self.password(id, target, password, sent, stored).await;
             }
             SysclientEventKind::AdminPassword(password) => {
                 let copy = password.clone();
@@ -138,13 +138,13 @@ impl SysclientEventWriter {
                 failpoint(Failpoint::AdminPasswordWritten).await;
             }
             SysclientEventKind::Item(item) => self.item(id, item, now),
-            SysclientEventKind::Last { opened_with } => return self.last(id, held, opened_with, now).await,
+            SysclientEventKind::Last { opened_with } => return self.last(id, target, opened_with, now).await,
             SysclientEventKind::Silence { sent } => return self.silence(id, sent, now).await,
             SysclientEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
                 if self.unanswered_codes.get(&id).is_some_and(|count| *count >= HANG_UPS) {
                     self.unanswered_codes.remove(&id);
-                    self.silence(id, held.credential.code().cloned(), now).await?;
+                    self.silence(id, target.credential.code().cloned(), now).await?;
                 }
                 if let Some(phone) = store.phones().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
@@ -177,7 +177,7 @@ impl SysclientEventWriter {
     async fn password(
         &self,
         id: PhoneId,
-        held: SysclientTarget,
+        target: SysclientTarget,
         password: Secret,
         sent: Option<Secret>,
         stored: oneshot::Sender<()>,
@@ -192,7 +192,7 @@ impl SysclientEventWriter {
         failpoint(Failpoint::PasswordWritten).await;
         // A code that arrived in the meantime has not been sent; because of it, the record requires another connection.
         if phone.code.is_none() {
-            self.identifies_as(&phone, held);
+            self.identifies_as(&phone, target);
         }
         // Ignore the error: the pool may have closed the socket in the meantime, but the password is on disk.
         let _ = stored.send(());
@@ -200,9 +200,9 @@ impl SysclientEventWriter {
     }
 
     /// Marks the held connection as identifying with the record's current credential, so that it is not reopened.
-    fn identifies_as(&self, phone: &Phone, held: SysclientTarget) {
+    fn identifies_as(&self, phone: &Phone, target: SysclientTarget) {
         if let Some(credential) = flow::credential(phone) {
-            self.engine.set_current_spec(phone.id, Some(SysclientTarget { credential, ..held }));
+            self.engine.set_current_spec(phone.id, Some(SysclientTarget { credential, ..target }));
         }
     }
 
@@ -221,7 +221,7 @@ impl SysclientEventWriter {
     async fn last(
         &mut self,
         id: PhoneId,
-        held: SysclientTarget,
+        target: SysclientTarget,
         opened_with: Option<Secret>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -261,7 +261,7 @@ impl SysclientEventWriter {
         failpoint(Failpoint::ConfigWritten).await;
         // As after a password: a code that arrived in the meantime requires another connection.
         if phone.code.is_none() {
-            self.identifies_as(&phone, held);
+            self.identifies_as(&phone, target);
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub struct ExchangeRecord {
     pub at: Timestamp,
     /// How long the answer took.
     pub took: Duration,
-    /// What this answer meant by itself.
+    /// The result of this answer alone.
     pub outcome: RedirectResult,
     /// The raw answer, at most 4 KiB, with secrets masked; the text of the error if there was no answer.
     pub answer: String,

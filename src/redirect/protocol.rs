@@ -162,7 +162,7 @@ pub enum NextCall {
 /// One turn of an exchange.
 #[derive(Debug)]
 pub struct ProtocolTurn {
-    /// What the answer just passed meant by itself; `None` in the first turn. It is written to the history.
+    /// The result of the answer just passed alone; `None` in the first turn. It is written to the history.
     pub call_result: Option<RedirectResult>,
     /// The next step.
     pub step: NextCall,

@@ -36,15 +36,15 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("/phone/[a-z
 pub async fn diff(deps: &ServiceDependencies, instance: InstanceId, mac: &str) -> Result<ConfigDiff, ServiceError> {
     let phone = super::actions::find(deps, instance, mac)?;
     let delivery = phone.delivery.as_ref().ok_or(ServiceError::NothingDelivered)?;
-    let Some(kept) = deps.store.deliveries().last(phone.id).await? else {
+    let Some(delivered) = deps.store.deliveries().last(phone.id).await? else {
         return Err(ServiceError::DeliveredFileNotKept(delivery.at));
     };
     let now = render_preview::explained(deps, &phone, Stage::Personal)?;
-    let before = String::from_utf8_lossy(&kept.body);
+    let before = String::from_utf8_lossy(&delivered.body);
     let lines = compare(&before, &now, &deps.renderer.keys(&phone.vendor, now.format));
     let count = |tag| lines.iter().filter(|line| line.tag == tag).count();
     Ok(ConfigDiff {
-        held: HeldFile { at: kept.at.into(), name: kept.name, last: kept.etag == delivery.etag },
+        held: HeldFile { at: delivered.at.into(), name: delivered.name, last: delivered.etag == delivery.etag },
         added: count(ChangeTag::Insert),
         removed: count(ChangeTag::Delete),
         lines: lines.iter().map(Line::info).collect(),
@@ -113,7 +113,7 @@ struct Hider<'a> {
     now: &'a File,
     keys: &'a SecretKeys,
     /// Lines of the current file as displayed. Empty if the masked and the actual file do not match line by line.
-    shown: &'a [ExplainedLine],
+    masked: &'a [ExplainedLine],
     /// The same lines by their actual text.
     same: HashMap<&'a str, &'a ExplainedLine>,
     /// Keys in the current file and whether they contain a secret.
@@ -122,19 +122,19 @@ struct Hider<'a> {
 
 impl<'a> Hider<'a> {
     fn new(now: &'a File, new: &[&'a str], keys: &'a SecretKeys) -> Self {
-        let shown: &[ExplainedLine] = if now.lines.len() == new.len() { &now.lines } else { &[] };
-        let same: HashMap<&str, &ExplainedLine> = new.iter().copied().zip(shown).collect();
+        let masked: &[ExplainedLine] = if now.lines.len() == new.len() { &now.lines } else { &[] };
+        let same: HashMap<&str, &ExplainedLine> = new.iter().copied().zip(masked).collect();
         let mut present = HashMap::new();
-        for (line, explained) in new.iter().zip(shown) {
+        for (line, explained) in new.iter().zip(masked) {
             if let Some(place) = now.format.place(line, &now.shape) {
                 *present.entry(SecretKeys::spelling(place.key)).or_default() |= explained.secret;
             }
         }
-        Self { now, keys, shown, same, present }
+        Self { now, keys, masked, same, present }
     }
 
     fn new_line(&self, place: usize) -> (String, bool) {
-        self.shown.get(place).map_or_else(|| ("***".to_owned(), true), |line| (line.line.clone(), line.secret))
+        self.masked.get(place).map_or_else(|| ("***".to_owned(), true), |line| (line.line.clone(), line.secret))
     }
 
     /// Whether a value with this key may be shown, according to the current file and the keys the vendor's templates
@@ -157,15 +157,15 @@ impl<'a> Hider<'a> {
     }
 
     fn old(&self, line: &str) -> (String, bool) {
-        if let Some(shown) = self.same.get(line) {
-            return (shown.line.clone(), shown.secret);
+        if let Some(masked) = self.same.get(line) {
+            return (masked.line.clone(), masked.secret);
         }
         let File { format, shape, .. } = self.now;
         let is_hidden = format.place(line, shape).is_some_and(|place| !self.may_show(place.key));
         let mut text = if is_hidden { format.hidden(line, shape) } else { line.to_owned() };
-        for (pattern, shown) in [(&USER_INFO, "://***@"), (&TOKEN, "/phone/***")] {
+        for (pattern, masked) in [(&USER_INFO, "://***@"), (&TOKEN, "/phone/***")] {
             if let Some(pattern) = pattern.as_ref() {
-                text = pattern.replace_all(&text, shown).into_owned();
+                text = pattern.replace_all(&text, masked).into_owned();
             }
         }
         let hides = text != line;

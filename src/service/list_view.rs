@@ -31,7 +31,7 @@ pub struct ListView {
     order: Vec<ListPosition>,
     counts: PhoneCounts,
     /// The rows that the page has: ids in order.
-    shown: Vec<PhoneId>,
+    visible: Vec<PhoneId>,
 }
 
 /// Changes to send to a page.
@@ -81,8 +81,9 @@ impl ListView {
             known.insert(row.phone.id, Known { row, key });
         }
         order.sort_unstable_by(|a, b| sort.compare(a, b));
-        let mut view = Self { query, sort, offset, count: count.min(WINDOW), known, order, counts, shown: Vec::new() };
-        view.shown = view.window();
+        let mut view =
+            Self { query, sort, offset, count: count.min(WINDOW), known, order, counts, visible: Vec::new() };
+        view.visible = view.window();
         view
     }
 
@@ -93,7 +94,7 @@ impl ListView {
     /// Returns the rows of the window.
     #[must_use]
     pub fn rows(&self) -> Vec<Arc<DeviceRow>> {
-        self.shown.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
+        self.visible.iter().filter_map(|id| self.known.get(id)).map(|known| Arc::clone(&known.row)).collect()
     }
 
     /// Returns the window as callers show it.
@@ -124,8 +125,8 @@ impl ListView {
     /// Replaces all rows, after changes were missed.
     pub fn replace(&mut self, rows: Vec<Arc<DeviceRow>>) -> Delta {
         let before = std::mem::replace(self, Self::new(rows, self.query.clone(), self.sort, self.offset, self.count));
-        let shown = std::mem::replace(&mut self.shown, before.shown);
-        let mut delta = self.turn(shown, |_| true);
+        let visible = std::mem::replace(&mut self.visible, before.visible);
+        let mut delta = self.turn(visible, |_| true);
         delta.total = Some(self.total());
         delta.counts = Some(self.counts.clone());
         delta
@@ -172,7 +173,7 @@ impl ListView {
 
     /// Changes the window. Unchanged rows that the page already has are not sent again.
     fn turn(&mut self, window: Vec<PhoneId>, changed: impl Fn(PhoneId) -> bool) -> Delta {
-        let had: HashSet<PhoneId> = self.shown.iter().copied().collect();
+        let had: HashSet<PhoneId> = self.visible.iter().copied().collect();
         let has: HashSet<PhoneId> = window.iter().copied().collect();
         let rows = window
             .iter()
@@ -180,9 +181,9 @@ impl ListView {
             .filter_map(|id| self.known.get(id))
             .map(|known| Arc::clone(&known.row))
             .collect();
-        let gone = self.shown.iter().filter(|id| !has.contains(id)).copied().collect();
-        let moved = (self.shown != window).then(|| window.clone());
-        self.shown = window;
+        let gone = self.visible.iter().filter(|id| !has.contains(id)).copied().collect();
+        let moved = (self.visible != window).then(|| window.clone());
+        self.visible = window;
         Delta { rows, gone, window: moved, total: None, counts: None }
     }
 }

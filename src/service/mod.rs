@@ -105,7 +105,7 @@ pub struct ScanningSource {
 pub struct CheckSyncResult {
     /// Whether the phone has fetched its current file.
     pub came: bool,
-    /// What happened, and if the phone did not come, when it polls by itself.
+    /// The result, and if the phone sent no request, the time of its next poll.
     pub sentence: String,
 }
 

@@ -132,7 +132,7 @@ enum NotifyResult {
     NotActive,
 }
 
-/// When the phone polls by itself.
+/// When the phone polls without a NOTIFY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     At(Timestamp),

@@ -308,7 +308,7 @@ async fn dies_importing_at(point: Failpoint) {
     assert_eq!(exit, Some(0), "after {took:?}");
 }
 
-/// The record completes by itself if it has everything it needs. Otherwise Users provisions once more.
+/// The record completes automatically if it has everything it needs. Otherwise Users provisions again.
 async fn heal(simulation: &Simulation, records: &Records, station: Station, request: &ProvisionRequest, mac: Mac) {
     let goes_on = records
         .wait_for("the restarted gateway to come to a decision", |records| match records.phone(mac) {

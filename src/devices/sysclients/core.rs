@@ -42,7 +42,7 @@ impl OpenSysclient {
 /// The state of the thread, shared by its tasks.
 pub(super) struct PoolState {
     pub(super) schedule: Schedule,
-    pub(super) held: HashMap<PhoneId, OpenSysclient>,
+    pub(super) open_sysclients: HashMap<PhoneId, OpenSysclient>,
     pub(super) connectors: HashMap<InstanceId, WsConnector>,
     pub(super) shared: Arc<HandleState>,
     pub(super) clock: SharedClock,
@@ -52,7 +52,7 @@ pub(super) struct PoolState {
 
 impl PoolState {
     fn current(&mut self, open: Open) -> Option<&mut OpenSysclient> {
-        self.held.get_mut(&open.phone).filter(|held| held.conn == open.conn)
+        self.open_sysclients.get_mut(&open.phone).filter(|sysclient| sysclient.conn == open.conn)
     }
 
     pub(super) fn status(&mut self, open: Open, status: Status) {
@@ -64,29 +64,29 @@ impl PoolState {
     pub(super) fn set_spec(&mut self, phone: PhoneId, wanted_spec: Option<SysclientSpec>) {
         let Some(mut spec) = wanted_spec else {
             // Dropping the sender closes the connection; its end is reported with its number.
-            self.held.remove(&phone);
+            self.open_sysclients.remove(&phone);
             self.schedule.drop_phone(phone);
             self.shared.set_status(phone, None);
             return;
         };
         let mut spent = None;
-        if let Some(held) = self.held.get_mut(&phone) {
-            if held.covers(&spec) {
-                held.spec.product = spec.product;
-                held.spec.version = spec.version;
+        if let Some(sysclient) = self.open_sysclients.get_mut(&phone) {
+            if sysclient.covers(&spec) {
+                sysclient.spec.product = spec.product;
+                sysclient.spec.version = spec.version;
                 return;
             }
-            spent = held.spent.take();
+            spent = sysclient.spent.take();
             // Devices may already know the phone and challenge it, so keep the password to answer the challenge.
-            if spec.mac == held.spec.mac
+            if spec.mac == sysclient.spec.mac
                 && let Credential::Code(code) = &spec.credential
-                && let Some(password) = held.spec.credential.password()
+                && let Some(password) = sysclient.spec.credential.password()
             {
                 spec.credential = Credential::CodeOrPassword { code: code.clone(), password: password.clone() };
             }
         }
         self.schedule.hold(phone, &host_label(&spec.url));
-        self.held.insert(phone, OpenSysclient { spec, spent, close: None, conn: 0 });
+        self.open_sysclients.insert(phone, OpenSysclient { spec, spent, close: None, conn: 0 });
         self.shared.set_status(phone, Some(if self.schedule.is_away(phone) { Status::Away } else { Status::Waiting }));
     }
 
@@ -107,21 +107,21 @@ impl PoolState {
     /// A new password is on disk: the phone authenticates with it from now on.
     pub(super) fn adopt(&mut self, open: Open, password: &Secret) {
         self.spend_code(open);
-        let Some(held) = self.held.get_mut(&open.phone) else { return };
-        if held.conn == open.conn {
-            held.spec.credential = Credential::Password(password.clone());
-        } else if let Some(code) = held.spec.credential.code().cloned() {
+        let Some(sysclient) = self.open_sysclients.get_mut(&open.phone) else { return };
+        if sysclient.conn == open.conn {
+            sysclient.spec.credential = Credential::Password(password.clone());
+        } else if let Some(code) = sysclient.spec.credential.code().cloned() {
             // The credential was replaced by a new code in the meantime. That code is unused; the password answers a
             // challenge.
-            held.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
+            sysclient.spec.credential = Credential::CodeOrPassword { code, password: password.clone() };
         }
     }
 
     fn spend_code(&mut self, open: Open) {
-        if let Some(held) = self.current(open)
-            && let Some(code) = held.spec.credential.code()
+        if let Some(sysclient) = self.current(open)
+            && let Some(code) = sysclient.spec.credential.code()
         {
-            held.spent = Some(code.clone());
+            sysclient.spent = Some(code.clone());
         }
     }
 

@@ -99,7 +99,7 @@ async fn run(deps: PoolDependencies, shared: Arc<HandleState>, sink: mpsc::Sende
     let first = u64::try_from(clock.now().as_millisecond()).unwrap_or(0).saturating_mul(1 << 10);
     let core = Rc::new(RefCell::new(PoolState {
         schedule: Schedule::new(connects_per_second, most, first),
-        held: HashMap::new(),
+        open_sysclients: HashMap::new(),
         connectors: HashMap::new(),
         shared: Arc::clone(&shared),
         clock: Arc::clone(&clock),
@@ -121,7 +121,7 @@ async fn run(deps: PoolDependencies, shared: Arc<HandleState>, sink: mpsc::Sende
             () = timer => {}
         }
     }
-    core.borrow_mut().held.clear();
+    core.borrow_mut().open_sysclients.clear();
     let goodbye = async {
         while core.borrow().schedule.live() > 0 {
             changed.notified().await;
@@ -143,25 +143,27 @@ fn step(
         this.set_spec(phone, spec);
     }
     for open in this.schedule.poll(now) {
-        let Some(instance) = this.held.get(&open.phone).map(|held| held.spec.instance) else { continue };
+        let Some(instance) = this.open_sysclients.get(&open.phone).map(|sysclient| sysclient.spec.instance) else {
+            continue;
+        };
         let connector = this
             .connectors
             .entry(instance)
             .or_insert_with(|| WsConnector::new(tls(instance), WsLimits::default()))
             .clone();
-        let Some(held) = this.held.get_mut(&open.phone) else { continue };
+        let Some(sysclient) = this.open_sysclients.get_mut(&open.phone) else { continue };
         let (close, closed) = oneshot::channel();
-        held.close = Some(close);
-        held.conn = open.conn;
-        let unspent = held.spec.credential.code().filter(|code| held.spent.as_ref() != Some(*code)).cloned();
+        sysclient.close = Some(close);
+        sysclient.conn = open.conn;
+        let unspent = sysclient.spec.credential.code().filter(|code| sysclient.spent.as_ref() != Some(*code)).cloned();
         let job = Job {
             open,
-            url: held.spec.url.clone(),
-            mac: held.spec.mac,
-            product: held.spec.product.clone(),
-            version: held.spec.version.clone(),
+            url: sysclient.spec.url.clone(),
+            mac: sysclient.spec.mac,
+            product: sysclient.spec.product.clone(),
+            version: sysclient.spec.version.clone(),
             code: unspent,
-            password: held.spec.credential.password().cloned(),
+            password: sysclient.spec.credential.password().cloned(),
             connector,
             clock: Arc::clone(&this.clock),
             sink: sink.clone(),
@@ -172,7 +174,7 @@ fn step(
     }
     for phone in this.schedule.waiting(now) {
         this.shared.set_status(phone, Some(Status::NoDescriptor));
-        let conn = this.held.get(&phone).map_or(0, |held| held.conn);
+        let conn = this.open_sysclients.get(&phone).map_or(0, |sysclient| sysclient.conn);
         // Ignore the error: the status may be missing in the record, the events already queued matter more.
         let _ = sink.try_send(SysclientEvent { phone, conn, kind: SysclientEventKind::NoDescriptor });
     }

@@ -1,4 +1,4 @@
-//! Sample records for tests and simulations. A test changes only what it is about.
+//! Sample records for tests and simulations. A test changes only the fields that it checks.
 
 use gangway_base::{mac::Mac, secret::Secret};
 use jiff::Timestamp;

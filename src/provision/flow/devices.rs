@@ -7,7 +7,7 @@ use crate::phone::{facet::DevicesState, record::Phone};
 
 pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
     if is_leaving(phone) {
-        return if context.held.is_some() { NextStep::Act(Action::Disconnect) } else { NextStep::Settled };
+        return if context.target.is_some() { NextStep::Act(Action::Disconnect) } else { NextStep::Settled };
     }
     let Some(credential) = credential(phone) else {
         // The socket of a rejected code stays open while it lasts, because an administrator may still adopt the device
@@ -26,7 +26,7 @@ pub(super) fn decide(phone: &Phone, context: &FlowContext) -> NextStep {
         };
     };
     let wanted = SysclientTarget { url, credential };
-    if context.held.as_ref() != Some(&wanted) {
+    if context.target.as_ref() != Some(&wanted) {
         return NextStep::Act(Action::Connect(wanted));
     }
     match phone.devices.state {

@@ -90,7 +90,7 @@ pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
     let entry_is_gone = phone.redirect_entry.is_none()
         || !context.redirect.configured
         || (phone.redirect.state == RedirectState::Refused && phone.redirect.next_attempt.is_none());
-    if entry_is_gone && context.held.is_none() {
+    if entry_is_gone && context.target.is_none() {
         NextStep::Act(Action::Archive)
     } else {
         NextStep::WaitFor(WaitReason::Farewell)

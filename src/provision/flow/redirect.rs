@@ -75,8 +75,8 @@ fn check(phone: &Phone, url: &Secret, now: Timestamp) -> NextStep {
     if due > now {
         return NextStep::WaitUntil(due);
     }
-    let held = phone.redirect_entry.as_ref().map_or(url, |entry| &entry.url);
-    NextStep::Act(Action::Verify { url: held.clone() })
+    let entry_url = phone.redirect_entry.as_ref().map_or(url, |entry| &entry.url);
+    NextStep::Act(Action::Verify { url: entry_url.clone() })
 }
 
 /// Records the missing URL for a phone that waits for it. A phone that is already redirected continues to fetch from

@@ -15,7 +15,7 @@ use crate::{
 fn context() -> FlowContext {
     FlowContext {
         devices_url: Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap()),
-        held: None,
+        target: None,
         redirect: RedirectContext {
             configured: true,
             url: Ok("https://gw.example.com/example.com/gangway/phone/abc/".into()),
@@ -69,7 +69,7 @@ fn devices_that_moved_are_followed() {
     let mut context = context();
     let NextStep::Act(Action::Connect(hold)) = one(FacetTask::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.credential, Credential::Code("123456789012".into()));
-    context.held = Some(hold);
+    context.target = Some(hold);
     assert_eq!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::WaitFor(WaitReason::Devices));
     phone.sysclient.password = Some("p".into());
     phone.code = None;
@@ -192,14 +192,14 @@ fn a_phone_is_overdue_after_three_intervals_or_a_week() {
 fn a_removed_phone_is_deregistered_closed_and_buried_in_this_order() {
     let mut phone = sample::phone(at(0));
     let mut context = context();
-    context.held = sysclient_target(&phone, &context);
+    context.target = sysclient_target(&phone, &context);
     phone.redirect_entry =
         Some(RedirectEntry { url: context.redirect.url.clone().unwrap(), server_name: None, at: at(1) });
     phone.wanted = Wanted::Removed;
     assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::WaitFor(WaitReason::Farewell));
     assert_eq!(one(FacetTask::Devices, &phone, &context, at(2)), NextStep::Act(Action::Disconnect));
     assert_eq!(one(FacetTask::Redirect, &phone, &context, at(2)), NextStep::Act(Action::Deregister));
-    context.held = None;
+    context.target = None;
     phone.redirect_entry = None;
     assert_eq!(one(FacetTask::Life, &phone, &context, at(2)), NextStep::Act(Action::Archive));
 }

@@ -137,7 +137,7 @@ pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events:
     phone.devices.fail(DevicesState::NotInDomain, sentence, None, now);
 }
 
-/// The socket is closed; the pool reopens it by itself.
+/// The socket is closed; the pool reopens it automatically.
 pub fn closed(phone: &mut Phone, reason: &str, now: Timestamp) {
     down(phone, &format!("The connection to Devices was closed ({reason}); it is opened again."), now);
 }

@@ -144,20 +144,20 @@ impl SrapsOperation {
     }
 
     fn seen(&mut self, place: &DeviceLocation, response: SrapsResponse) -> (RedirectResult, NextCall) {
-        let held = match response {
+        let existing = match response {
             Ok(page) => Some(page.value),
             Err(SrapsError::NotThere) => None,
             Err(SrapsError::Other(outcome)) => return ended(outcome),
         };
-        let call_result = if held.is_some() { RedirectResult::AlreadyMine } else { RedirectResult::NotFound };
+        let call_result = if existing.is_some() { RedirectResult::AlreadyMine } else { RedirectResult::NotFound };
         match &self.goal {
             Goal::Register { mac, url, .. } => {
-                let body = object(held.as_ref(), *mac, &place.setting, url.expose());
+                let body = object(existing.as_ref(), *mac, &place.setting, url.expose());
                 let ask = SrapsCall::new(CallKind::RedirectDevice, Method::Put, place.endpoint(*mac)).json(&body);
                 self.waiting = Waiting::Write;
                 (call_result, self.route.session.send(ask))
             }
-            Goal::Verify { url, .. } => match held.as_ref().map(|held| target(held, &place.setting)) {
+            Goal::Verify { url, .. } => match existing.as_ref().map(|existing| target(existing, &place.setting)) {
                 Some(found) if found.as_deref() != Some(url.expose()) => {
                     ended(RedirectResult::SentElsewhere(found.unwrap_or_else(|| "nowhere".to_owned())))
                 }
@@ -241,10 +241,10 @@ fn target(object: &Value, setting: &str) -> Option<String> {
 }
 
 /// Builds the object to write: our setting, and the fields that the administrator has set.
-fn object(held: Option<&Value>, mac: Mac, setting: &str, url: &str) -> Value {
+fn object(existing: Option<&Value>, mac: Mac, setting: &str, url: &str) -> Value {
     let mut settings = Map::new();
     settings.insert(setting.to_owned(), json!({"value": url, "attrs": {"perm": "RW"}}));
-    let others = held.and_then(|held| held.get("settings_manager")).and_then(Value::as_object);
+    let others = existing.and_then(|existing| existing.get("settings_manager")).and_then(Value::as_object);
     for (uuid, value) in others.into_iter().flatten() {
         if uuid != setting && value.get("value").is_some() {
             settings.insert(uuid.clone(), value.clone());
@@ -255,7 +255,7 @@ fn object(held: Option<&Value>, mac: Mac, setting: &str, url: &str) -> Value {
     object.insert("autoprovisioning_enabled".to_owned(), true.into());
     object.insert("settings_manager".to_owned(), settings.into());
     for name in KEPT {
-        if let Some(value) = held.and_then(|held| held.get(name)).filter(|value| !value.is_null()) {
+        if let Some(value) = existing.and_then(|existing| existing.get(name)).filter(|value| !value.is_null()) {
             object.insert(name.to_owned(), value.clone());
         }
     }

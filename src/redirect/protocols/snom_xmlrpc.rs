@@ -118,7 +118,9 @@ impl RedirectProtocol for Verify {
         let outcome = match last.map(parse_result) {
             // Company and URL. An answer in another form does not mean failure.
             Some(Ok(rpc)) if rpc.success => match rpc.more.first() {
-                Some(held) if held.trim() != self.url.expose() => RedirectResult::SentElsewhere(held.trim().to_owned()),
+                Some(existing_url) if existing_url.trim() != self.url.expose() => {
+                    RedirectResult::SentElsewhere(existing_url.trim().to_owned())
+                }
                 _ => RedirectResult::AlreadyMine,
             },
             Some(Ok(rpc)) => meaning(&rpc),
@@ -193,7 +195,7 @@ impl Register {
             (State::Registering | State::RegisteringAgain, RedirectResult::Ok(_)) => self.success(),
             // Company and URL. An answer in another form does not mean failure.
             (State::Verifying, RedirectResult::Ok(_)) => match rpc.more.first() {
-                Some(held) if held.trim() != self.url.expose() => self.go(State::RemovingStale),
+                Some(existing_url) if existing_url.trim() != self.url.expose() => self.go(State::RemovingStale),
                 _ => self.success(),
             },
             // The service accepted the registration but does not return the URL: assume success.

@@ -47,7 +47,7 @@ impl Redaction {
         if let Some(aliases) = &self.aliases {
             let free = aliases.spans(text).into_iter().filter(|span| {
                 let place = spans.partition_point(|secret| secret.range.end <= span.range.start);
-                spans.get(place).is_none_or(|span| span.range.start >= span.range.end)
+                spans.get(place).is_none_or(|secret| secret.range.start >= span.range.end)
             });
             let free = leftmost_longest(free.collect());
             spans.extend(free);

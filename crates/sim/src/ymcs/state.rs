@@ -60,7 +60,7 @@ pub struct YmcsSwitches {
     pub no_token_holds: bool,
     /// Token lifetime that the service reports, in seconds.
     pub expires_in: u32,
-    /// Yealink lets this account add phones by their MAC alone.
+    /// Yealink allows this account to add phones by their MAC alone.
     pub mac_only: bool,
 }
 

@@ -135,13 +135,13 @@ pub struct Session {
     password: Option<Secret>,
     /// A received password that the caller has not yet stored.
     storing: Option<Secret>,
-    held: VecDeque<Vec<u8>>,
+    held_frames: VecDeque<Vec<u8>>,
     held_bytes: usize,
     /// Waiting messages with their lengths.
     hidden: VecDeque<(usize, Hidden)>,
     silence: Option<Timestamp>,
     ping: Timestamp,
-    heard: Timestamp,
+    last_received: Timestamp,
     ponged: bool,
     challenges: u32,
     tunnels: Tunnels,
@@ -167,12 +167,12 @@ impl Session {
             sent_code: false,
             password: password.filter(|password| !password.is_empty()),
             storing: None,
-            held: VecDeque::new(),
+            held_frames: VecDeque::new(),
             held_bytes: 0,
             hidden: VecDeque::new(),
             silence: None,
             ping: later(now, PING),
-            heard: now,
+            last_received: now,
             ponged: false,
             challenges: 0,
             tunnels: Tunnels::default(),
@@ -205,7 +205,7 @@ impl Session {
             actions.push(Action::Event(Event::NotInDomain));
         }
         if now >= self.ping {
-            if self.ponged && now >= later(self.heard, DEAD) {
+            if self.ponged && now >= later(self.last_received, DEAD) {
                 self.close(CloseReason::Dead, &mut actions);
             } else {
                 self.ping = later(now, PING);
@@ -218,7 +218,7 @@ impl Session {
     /// Handles a pong.
     pub fn on_pong(&mut self, now: Timestamp) {
         self.ponged = true;
-        self.heard = now;
+        self.last_received = now;
     }
 
     /// Handles a binary message.
@@ -228,7 +228,7 @@ impl Session {
             actions.push(Action::Event(Event::Ignored(Ignored::Closed)));
             return actions;
         }
-        self.heard = now;
+        self.last_received = now;
         if self.storing.is_some() {
             self.hold(bytes, &mut actions);
         } else {
@@ -250,7 +250,7 @@ impl Session {
         self.password = Some(password);
         while self.storing.is_none()
             && !self.closed
-            && let Some(bytes) = self.held.pop_front()
+            && let Some(bytes) = self.held_frames.pop_front()
         {
             self.held_bytes -= bytes.len();
             self.process(&bytes, now, &mut actions);
@@ -265,11 +265,11 @@ impl Session {
     }
 
     fn hold(&mut self, bytes: &[u8], actions: &mut Vec<Action>) {
-        if self.held.len() >= HELD_FRAMES || self.held_bytes + bytes.len() > HELD_BYTES {
+        if self.held_frames.len() >= HELD_FRAMES || self.held_bytes + bytes.len() > HELD_BYTES {
             return self.close(CloseReason::TooMuchHeld, actions);
         }
         self.held_bytes += bytes.len();
-        self.held.push_back(bytes.to_vec());
+        self.held_frames.push_back(bytes.to_vec());
     }
 
     fn process(&mut self, bytes: &[u8], now: Timestamp, actions: &mut Vec<Action>) {

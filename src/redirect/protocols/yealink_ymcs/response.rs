@@ -106,7 +106,7 @@ fn refusal(answer: &ServiceResponse, code: Option<u32>, value: &Value) -> YmcsEr
     YmcsError::Other(outcome)
 }
 
-/// The meaning of a code by itself.
+/// The result of a code, regardless of the status.
 fn result_of_code(code: u32, error_text: &str, value: &Value) -> Option<RedirectResult> {
     Some(match code {
         // Not a MAC, or the MAC of a device that the service does not redirect.

@@ -67,7 +67,7 @@ impl Move {
 pub(crate) trait Plan: Send {
     /// The first call.
     fn begin(&mut self) -> Move;
-    /// Returns what the answer meant by itself, and the next step.
+    /// Returns the result of this answer alone, and the next step.
     fn on_answer(&mut self, answer: Result<Value, YmcsError>) -> (RedirectResult, Move);
 }
 
