@@ -17,7 +17,7 @@ use super::{
     device_config,
     device_config::{ConfigRow, Items},
     error_context::ErrorContext,
-    fact, learned, phone, request,
+    learned, phone, request,
     sequence::Seen,
     setting, token,
 };
@@ -26,8 +26,8 @@ use crate::{
     store::{
         api::error::StoreError,
         memory::{
-            facts::FactCache, learned::LearnedCache, phone_cache::PhoneCache, requests::Requests,
-            settings::SettingsCache, tokens::TokenCache,
+            learned::LearnedCache, phone_cache::PhoneCache, requests::Requests, settings::SettingsCache,
+            tokens::TokenCache,
         },
         sealing::keyring::Keyring,
     },
@@ -40,7 +40,6 @@ const CHUNK: i64 = 256;
 /// What is loaded at startup besides the phones.
 pub(in crate::store) struct LoadedStore {
     pub(in crate::store) settings: SettingsCache,
-    pub(in crate::store) facts: FactCache,
     pub(in crate::store) learned: LearnedCache,
     pub(in crate::store) tokens: TokenCache,
     pub(in crate::store) requests: Requests,
@@ -120,7 +119,6 @@ pub(in crate::store) async fn everything(
         }
     }
     let settings = setting::load(&mut transaction, keyring).await?;
-    let facts = fact::load(&mut transaction, keyring).await?;
     let learned = learned::load(&mut transaction, keyring).await?;
     let tokens = token::load(&mut transaction).await?;
     let requests = match request::load(&mut transaction).await {
@@ -132,7 +130,7 @@ pub(in crate::store) async fn everything(
         loaded => loaded?,
     };
     transaction.rollback().await.attempt("read the database")?;
-    Ok(LoadedStore { settings, facts, learned, tokens, requests, seen, damage })
+    Ok(LoadedStore { settings, learned, tokens, requests, seen, damage })
 }
 
 /// Loads the phones in this id range with their change counters. A damaged phone yields an error for itself only.
