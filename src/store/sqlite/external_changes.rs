@@ -178,10 +178,7 @@ async fn look(store: &Sqlite, connection: &mut SqliteConnection, seen: &mut Seen
             if store.inner.memory.phones.entry(id).is_some_and(|(_, known)| known >= change) {
                 continue;
             }
-            for loaded in
-                loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default())
-                    .await?
-            {
+            for loaded in loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0)).await? {
                 match loaded {
                     Ok((phone, change)) => {
                         store.inner.memory.publish(phone, change);

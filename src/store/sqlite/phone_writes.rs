@@ -89,8 +89,7 @@ impl Sqlite {
             // The check for external changes retries; the change itself does not depend on it.
             tracing::warn!(phone = id.0, %error, "settings and learned values of another process are not taken over yet");
         }
-        let mut loaded =
-            loader::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default()).await?;
+        let mut loaded = loader::phones(connection, &self.inner.keyring, &(id.0..=id.0)).await?;
         let (phone, _) = loaded.pop().ok_or(StoreError::NoPhone(id))??;
         Ok(Arc::new(phone))
     }
