@@ -53,6 +53,8 @@ use self::{
 
 const PHONES: u32 = 1_000;
 const MANY_PHONES: u32 = 10_000;
+/// Sizes of the files, in bytes.
+const SMALL_FILE: usize = 4 * 1024;
 const FILE: usize = 16 * 1024;
 const CONNECTIONS: usize = 32;
 /// A rejected client waits some milliseconds. This many keep a core busy with rejections alone, as a flood would.
@@ -90,7 +92,8 @@ fn main() {
             cold_render();
         }
         if wanted("deliveries") {
-            deliveries().await;
+            deliveries(SMALL_FILE).await;
+            deliveries(FILE).await;
         }
         if wanted("changed") {
             changed_setting().await;
@@ -155,16 +158,21 @@ fn cold_render() {
     println!("| 2,000 times | {:.0} us | {:.0} us |\n", micros(median), micros(slow));
 }
 
-/// The vendor's template, extended with unknown settings until a file has [`FILE`] bytes.
-fn fill_template(dir: &Path) {
+/// Extends the vendor's template with unknown settings until a file has `bytes`. Below the size of the vendor's file
+/// the template has nothing else.
+fn fill_template(dir: &Path, bytes: usize) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/yealink/desk/v81/personal.cfg");
     let mut text = fs::read_to_string(from).unwrap();
     let registry = Registry::load_shared(None).unwrap();
     let renderer = Renderer::new(Arc::clone(&registry), [7; 32], 0, Arc::new(SystemClock));
     let phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac(9, 1));
     let mut size = rendered(&renderer, &registry, &phone, &sample_layers());
+    if size > bytes {
+        "#!version:1.0.0.1\n".clone_into(&mut text);
+        size = text.len();
+    }
     let mut number = 0;
-    while size < FILE {
+    while size < bytes {
         let line = format!("linekey.{number}.label = Line key number {number} of this phone\n");
         size += line.len();
         number += 1;
@@ -175,9 +183,9 @@ fn fill_template(dir: &Path) {
     fs::write(place.join("personal.cfg"), text).unwrap();
 }
 
-async fn deliveries() {
+async fn deliveries(bytes: usize) {
     let dir = tempfile::tempdir().unwrap();
-    fill_template(dir.path());
+    fill_template(dir.path(), bytes);
     let ways = (0..PHONES).map(|index| (mac(1, index), Way::Token));
     let ways = ways.chain((0..PHONES).map(|index| (mac(2, index), Way::Own)));
     let fleet = Fleet::new(dir.path(), ways, settled).await;
@@ -185,21 +193,14 @@ async fn deliveries() {
     let server = servers::gangway(dir.path());
 
     let (with_token, with_own) = fleet.phones.split_at(PHONES as usize);
-    let by_token = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);
-    let by_name = |mac: Mac| format!("{INSTANCE}/{mac}.cfg");
     let mut connection = Connection::open(server.address).await;
     let first = Asker::new(by_name(with_own[0].mac), &agent(with_own[0].mac), None);
     let challenge = connection.get(&first).await;
     assert_eq!(challenge.status, 401);
-    let digest = |phone: &Arc<Phone>, password: &str| {
-        let target = by_name(phone.mac);
-        let digest = Digest::new(&challenge.head, &phone.own.user, password, &target);
-        Asker::new(target, &agent(phone.mac), Some(digest))
-    };
     let tokens: Rc<Vec<Asker>> =
         Rc::new(with_token.iter().map(|phone| Asker::new(by_token(phone), &agent(phone.mac), None)).collect());
     let own: Rc<Vec<Asker>> =
-        Rc::new(with_own.iter().map(|phone| digest(phone, phone.own.password.expose())).collect());
+        Rc::new(with_own.iter().map(|phone| digest(&challenge.head, phone, phone.own.password.expose())).collect());
 
     // Stores the same bytes for nginx below the same paths. Requesting each file once also records each first delivery.
     let root = dir.path().join("files");
@@ -219,17 +220,43 @@ async fn deliveries() {
     );
     println!("|---|---|---|---|---|");
     let fast = Plan { connections: CONNECTIONS, time: TIME, pace: None, status: 200 };
-    let flood = Plan { connections: CONNECTIONS_OF_A_FLOOD, time: TIME / 2, ..fast };
     let nginx = best("nginx, static", &plain, &tokens, fast, None).await;
     best("gangway, token", &server, &tokens, fast, Some(&nginx)).await;
     let nginx = best("nginx, static, asked with Digest", &plain, &own, fast, None).await;
     best("gangway, Digest", &server, &own, fast, Some(&nginx)).await;
+    if bytes == FILE {
+        rejections(&server, &tokens, (with_token, with_own), &challenge.head).await;
+    }
+}
 
+fn by_token(phone: &Phone) -> String {
+    format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac)
+}
+
+fn by_name(mac: Mac) -> String {
+    format!("{INSTANCE}/{mac}.cfg")
+}
+
+/// The request of a phone that answers a challenge.
+fn digest(challenge: &str, phone: &Phone, password: &str) -> Asker {
+    let target = by_name(phone.mac);
+    let digest = Digest::new(challenge, &phone.own.user, password, &target);
+    Asker::new(target, &agent(phone.mac), Some(digest))
+}
+
+/// Measures rejections against deliveries by token. `with_own` have their own credentials and no open window.
+async fn rejections(
+    server: &Server,
+    tokens: &Rc<Vec<Asker>>,
+    (with_token, with_own): (&[Arc<Phone>], &[Arc<Phone>]),
+    challenge: &str,
+) {
+    let flood = Plan { connections: CONNECTIONS_OF_A_FLOOD, time: TIME / 2, pace: None, status: 200 };
     println!(
         "\n| {CONNECTIONS_OF_A_FLOOD} connections | requests/s | CPU per request | core | of a delivery by token |"
     );
     println!("|---|---|---|---|---|");
-    let token = best("200, delivery by token", &server, &tokens, flood, None).await;
+    let token = best("200, delivery by token", server, tokens, flood, None).await;
     let strangers = (0..PHONES).map(|index| Asker::new(by_name(mac(7, index)), &agent(mac(7, index)), None));
     let closed = with_own.iter().map(|phone| Asker::new(by_token(phone), &agent(phone.mac), None));
     let unknown = with_own.iter().map(|phone| {
@@ -242,10 +269,10 @@ async fn deliveries() {
     let foreign = with_token.iter().zip(with_own).map(|(phone, other)| {
         Asker::new(format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), other.mac), &agent(other.mac), None)
     });
-    let wrong = with_own.iter().map(|phone| digest(phone, "wrong"));
+    let wrong = with_own.iter().map(|phone| digest(challenge, phone, "wrong"));
     let stale = with_own.iter().map(|phone| {
         let target = by_name(phone.mac);
-        let head = challenge.head.replace("nonce=\"00", "nonce=\"ff");
+        let head = challenge.replace("nonce=\"00", "nonce=\"ff");
         Asker::new(target.clone(), &agent(phone.mac), Some(Digest::new(&head, &phone.own.user, "x", &target)))
     });
     let many = (0..0x1_0000).map(|index| Asker::new(by_name(mac(8, index)), &agent(mac(8, index)), None));
@@ -262,14 +289,14 @@ async fn deliveries() {
     ];
     for (title, status, askers) in refusals {
         let plan = Plan { status, ..flood };
-        best(title, &server, &Rc::new(askers), plan, Some(&token)).await;
+        best(title, server, &Rc::new(askers), plan, Some(&token)).await;
     }
 }
 
 /// Measures new TLS connections, as phones open them.
 async fn over_tls() {
     let dir = tempfile::tempdir().unwrap();
-    fill_template(dir.path());
+    fill_template(dir.path(), FILE);
     let fleet = Fleet::new(dir.path(), (0..PHONES).map(|index| (mac(1, index), Way::Token)), settled).await;
     fleet.close().await;
     let target = |phone: &Arc<Phone>| format!("{INSTANCE}/{}/{}.cfg", phone.token.expose(), phone.mac);

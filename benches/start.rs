@@ -1,7 +1,24 @@
-//! Measures how long the gateway takes from exec to serving, with an empty database and with 10,000 phones, and how
-//! much memory it uses then. Run by `make bench`.
+//! Measures how long the gateway takes from exec to serving with up to 100,000 phones in the database, how much memory
+//! it uses then, and what a GET costs among so many phones. Run by `make bench`. An argument limits the number of
+//! phones: `cargo bench --bench start -- 10000`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "benchmark program")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "benchmark program"
+)]
+#![expect(dead_code, reason = "parts of the benchmark phone_files, only partly used here")]
+
+#[path = "phone_files/fleet.rs"]
+mod fleet;
+#[path = "phone_files/load.rs"]
+mod load;
+#[path = "phone_files/servers.rs"]
+mod servers;
 
 use std::{
     fs,
@@ -9,56 +26,97 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
-use gangway::{
-    phone::record::{Account, AccountUser, Phone},
-    store::Store,
-};
+use gangway::phone::record::{Phone, WindowBinding};
 use gangway_base::{
-    clock::{SharedClock, SystemClock},
+    clock::{Clock, SystemClock},
     mac::Mac,
-    tasks::Tasks,
 };
 
-const PHONES: u32 = 10_000;
+use self::{
+    fleet::Fleet,
+    load::{Asker, Connection, Plan},
+    servers::{Server, measured_program::measured_program},
+};
+
+const SIZES: [u32; 4] = [0, 1_000, 10_000, 100_000];
+/// Number of phones that request their files in turn, whatever the size of the database.
+const IN_TURN: usize = 1_000;
+const CONNECTIONS: usize = 32;
+const ROUNDS: usize = 5;
+const TIME: Duration = Duration::from_secs(2);
 
 fn main() {
-    println!("| phones | serving after | resident memory idle |");
-    println!("|---|---|---|");
-    for phones in [0, PHONES] {
+    // `cargo test --benches` only checks that the program starts.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    assert!(servers::pin_load(), "two cores and taskset are needed");
+    let most = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(u32::MAX);
+    println!(
+        "| phones | serving after | resident memory idle | CPU time of a GET by token, {IN_TURN} phones in turn |"
+    );
+    println!("|---|---|---|---|");
+    for phones in SIZES.into_iter().filter(|phones| *phones <= most) {
         let dir = tempfile::tempdir().unwrap();
-        actix_rt::System::new().block_on(fill(dir.path(), phones));
+        let system = actix_rt::System::new();
+        let askers = system.block_on(fill(dir.path(), phones));
         // The first start warms the file cache. The second one is like a restart of the service.
         measure(dir.path());
         let (time, memory) = measure(dir.path());
-        println!("| {phones} | {:.0} ms | {:.1} MiB |", time.as_secs_f64() * 1000.0, memory);
+        let get = match askers.len() {
+            0 => String::new(),
+            _ => format!("{:.1} us", system.block_on(get(&servers::gangway(dir.path()), &Rc::new(askers)))),
+        };
+        println!("| {phones} | {:.0} ms | {:.1} MiB | {get} |", time.as_secs_f64() * 1000.0, memory);
     }
 }
 
-async fn fill(dir: &Path, phones: u32) {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let tasks = Tasks::new();
-    let store = Store::open(&dir.join("data"), clock.clone(), &tasks).await.unwrap();
-    let instance = store.instance("example.com", "gangway").await.unwrap();
-    for index in 0..phones {
-        let [_, b, c, d] = index.to_be_bytes();
-        let mut phone =
-            Phone::new(instance, Mac::new([0x80, 0x5e, 0xc0, b, c, d]).unwrap(), "yealink", "yealink", clock.now());
-        let user = AccountUser {
-            hwid: phone.mac.to_string(),
-            username: format!("user{index}"),
-            cn: format!("User {index}"),
-            password: "correct horse battery".into(),
-            domain: "example.com".to_owned(),
-            dns: "pbx.example.com".to_owned(),
-        };
-        phone.accounts.push(Account::new(1, user, clock.now()));
-        store.phones().create(phone, Vec::new()).await.unwrap();
+/// Creates phones that are configured and have fetched their files, and returns the requests of [`IN_TURN`] of them,
+/// spread over all.
+async fn fill(dir: &Path, phones: u32) -> Vec<Asker> {
+    let settled = |phone: &mut Phone, (): ()| {
+        let now = SystemClock.now();
+        phone.window.open(now, 7);
+        phone.window.first_delivery = Some(now);
+        let source = "127.0.0.1".parse().unwrap();
+        phone.window.bound = Some(WindowBinding { source, family: "yealink T46U".to_owned() });
+    };
+    let fleet = Fleet::new(dir, (0..phones).map(|index| (fleet::mac((index >> 16) as u8, index), ())), settled).await;
+    fleet.close().await;
+    let step = (fleet.phones.len() / IN_TURN).max(1);
+    let asked = fleet.phones.iter().step_by(step).take(IN_TURN);
+    asked
+        .map(|phone| {
+            let target = format!("/example.com/gangway/phone/{}/{}.cfg", phone.token.expose(), phone.mac);
+            Asker::new(target, &agent(phone.mac), None)
+        })
+        .collect()
+}
+
+fn agent(mac: Mac) -> String {
+    let digits = mac.to_string();
+    let pairs: Vec<&str> = (0..6).map(|pair| digits.get(2 * pair..2 * pair + 2).unwrap_or_default()).collect();
+    format!("Yealink SIP-T46U 108.86.0.90 {}", pairs.join(":"))
+}
+
+/// Microseconds of CPU time for each GET: of several rounds the best, after every phone has fetched its file once.
+async fn get(server: &Server, askers: &Rc<Vec<Asker>>) -> f64 {
+    let mut connection = Connection::open(server.address).await;
+    for asker in askers.iter() {
+        assert_eq!(connection.get(asker).await.status, 200);
     }
-    tasks.finish(Duration::from_secs(5)).await;
+    let plan = Plan { connections: CONNECTIONS, time: TIME, pace: None, status: 200 };
+    let mut best = f64::MAX;
+    for _ in 0..ROUNDS {
+        let before = server.cpu();
+        let done = load::run(server.address, askers, plan).await;
+        best = best.min((server.cpu() - before).as_secs_f64() * 1e6 / done.requests as f64);
+    }
+    best
 }
 
 fn measure(dir: &Path) -> (Duration, f64) {
@@ -73,7 +131,7 @@ fn measure(dir: &Path) -> (Duration, f64) {
     )
     .unwrap();
     let started = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_gangway"))
+    let child = Command::new(measured_program())
         .args(["serve", "--config"])
         .arg(&config)
         .stdout(Stdio::null())

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use futures_util::StreamExt as _;
 use gangway::{
     phone::record::Phone,
     phone_config::{sample_layers, sample_phone},
@@ -14,6 +15,9 @@ use gangway_base::{
     secret::Secret,
     tasks::Tasks,
 };
+
+/// Number of phones that are created at the same time.
+const TOGETHER: usize = 256;
 
 /// The phones, and the store they were written with.
 pub struct Fleet {
@@ -37,14 +41,16 @@ impl Fleet {
             .set_one(instance, &Scope::Instance, "provisioning_scheme", Some(&Secret::new("http")))
             .await
             .unwrap();
-        let mut filled = Vec::new();
-        for (mac, way) in phones {
+        let created = futures_util::stream::iter(phones).map(|(mac, way)| {
             let fresh = Phone::new(instance, mac, "yealink", "yealink", clock.now());
             let mut phone = sample_phone("yealink", "yealink", Some("T46U"), None, mac);
             (phone.instance, phone.token, phone.own, phone.created) = (instance, fresh.token, fresh.own, fresh.created);
             prepare(&mut phone, way);
-            filled.push(store.phones().create(phone, Vec::new()).await.unwrap());
-        }
+            let store = store.clone();
+            async move { store.phones().create(phone, Vec::new()).await.unwrap() }
+        });
+        // The store writes what arrives together in one transaction.
+        let filled = created.buffered(TOGETHER).collect().await;
         Self { store, tasks, phones: filled }
     }
 

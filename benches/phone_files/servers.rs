@@ -1,5 +1,8 @@
 //! The measured servers, each alone on one core.
 
+#[path = "../measured_program.rs"]
+pub mod measured_program;
+
 use std::{
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
@@ -102,7 +105,7 @@ fn gangway_with(dir: &Path, address: SocketAddr, listen: &str) -> Server {
     )
     .expect("the configuration");
     let config = config.display().to_string();
-    Server::start(env!("CARGO_BIN_EXE_gangway"), &["serve", "--config", &config], address)
+    Server::start(&measured_program::measured_program().display().to_string(), &["serve", "--config", &config], address)
 }
 
 /// nginx serving the files below `root`, configured to do nothing else: no log, open files cached.

@@ -1,6 +1,9 @@
 //! A data directory with many phones, a certificate, a redirect service that is unavailable at first, and a separate
 //! `gangway serve` process.
 
+#[path = "../measured_program.rs"]
+mod measured_program;
+
 use std::{
     cell::Cell,
     fs,
@@ -91,7 +94,7 @@ impl Drop for Site {
 }
 
 fn serve(dir: &Path, ops: SocketAddr) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gangway"))
+    let mut child = Command::new(measured_program::measured_program())
         .args(["serve", "--config"])
         .arg(dir.join("gangway.toml"))
         .stdout(Stdio::null())

@@ -2,9 +2,9 @@
 //! runs.
 //!
 //! A gateway may start or stop meanwhile. It holds the serve lock before it listens and until it has ended, and greets
-//! before it accepts a request. So a command that is not greeted or not accepted has not been carried out, and looks again: either a
-//! gateway greets it, or the lock becomes free and the command works on the store itself, which keeps a gateway from
-//! starting until the command has ended.
+//! before it accepts a request. So a command that is not greeted or not accepted has not been carried out, and looks
+//! again: either a gateway greets it, or the lock becomes free and the command works on the store itself, which keeps a
+//! gateway from starting until the command has ended.
 
 use std::{
     io::ErrorKind,
@@ -22,7 +22,6 @@ use gangway_base::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
 use super::{
@@ -31,11 +30,7 @@ use super::{
     output,
 };
 use crate::{
-    api::local_socket::{
-        GREETING_BYTES, Greeting, PROTOCOL, REPLY_BYTES, SOCKET, SocketDirectory,
-        frame::{self, FrameError},
-        user_name,
-    },
+    api::local_socket::{ExchangeError, GatewayConnection, SOCKET, SocketDirectory, user_name},
     app,
     base::config::{Config, InstanceConfig},
     net::egress_policy::EgressPolicy,
@@ -44,8 +39,6 @@ use crate::{
     store::{ServeLock, Store, StoreError},
 };
 
-/// How long a gateway may take to greet.
-const GREETING_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a gateway may take to start or to stop, or another command to end.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two attempts.
@@ -120,19 +113,15 @@ impl<'a> CommandClient<'a> {
         let mut rows = Vec::new();
         let started = Instant::now();
         let result = loop {
-            let answer = match self.place(only_reads).await? {
-                Place::Gateway(mut socket) => self.over_socket(&mut socket, &call, &content, &mut rows).await,
+            let gateway = match self.place(only_reads).await? {
+                Place::Gateway(gateway) => gateway,
                 Place::Here(_lock) => break self.in_process(call, content, &mut rows).await,
             };
-            match answer {
-                Ok(answer) => break answer,
+            match gateway.exchange(&call, &content, |reply| self.take(reply, &mut rows)).await {
+                Ok(answer) => break answer.map_err(chained),
                 // A gateway that stops has not accepted the request: look again where it can be carried out.
-                Err(NotAccepted) if started.elapsed() < LOCK_PATIENCE => {}
-                Err(NotAccepted) => {
-                    bail!(
-                        "the gateway does not accept the command. Nothing is changed; look at its log, and restart it"
-                    )
-                }
+                Err(ExchangeError::NotAccepted) if started.elapsed() < LOCK_PATIENCE => {}
+                Err(error) => return Err(error.into()),
             }
         };
         self.bar.finish_and_clear();
@@ -153,8 +142,8 @@ impl<'a> CommandClient<'a> {
         let dir = &self.config.data.dir;
         let started = Instant::now();
         loop {
-            if let Some(socket) = greeted(dir).await? {
-                return Ok(Place::Gateway(socket));
+            if let Some(gateway) = greeted(dir).await? {
+                return Ok(Place::Gateway(gateway));
             }
             refuse_foreign_owner(dir)?;
             if only_reads {
@@ -172,39 +161,6 @@ impl<'a> CommandClient<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    async fn over_socket(
-        &self,
-        socket: &mut UnixStream,
-        call: &CommandCall,
-        content: &[u8],
-        rows: &mut Vec<Value>,
-    ) -> Result<anyhow::Result<Value>, NotAccepted> {
-        let mut is_accepted = false;
-        let exchange = async {
-            frame::write(socket, call).await?;
-            if call.request.has_content() {
-                frame::write_bytes(socket, content).await?;
-            }
-            loop {
-                let reply = frame::read(socket, REPLY_BYTES).await?;
-                is_accepted |= matches!(reply, CommandReply::Accepted);
-                if let Some(end) = self.take(reply, rows) {
-                    return Ok(end);
-                }
-            }
-        };
-        let end: Result<_, FrameError> = exchange.await;
-        Ok(match end {
-            Ok(end) => end.map_err(chained),
-            Err(FrameError::Closed) if !is_accepted => return Err(NotAccepted),
-            Err(FrameError::Closed) => Err(anyhow::anyhow!(
-                "the gateway ended in the middle of it; once it is started again, the same command once more goes on with \
-                 the rest"
-            )),
-            Err(error) => Err(error).context("the gateway and this command do not understand each other"),
-        })
     }
 
     async fn in_process(
@@ -239,79 +195,49 @@ impl<'a> CommandClient<'a> {
         };
         let read = async {
             while let Some(reply) = inbox.recv().await {
-                let _ = self.take(reply, rows);
+                self.take(reply, rows);
             }
         };
         let (result, ()) = tokio::join!(work, read);
         result.map_err(chained)
     }
 
-    /// Shows or keeps a reply. Returns the last one.
-    fn take(&self, reply: CommandReply, rows: &mut Vec<Value>) -> Option<Result<Value, CommandError>> {
+    /// Shows or keeps a reply before the last one.
+    fn take(&self, reply: CommandReply, rows: &mut Vec<Value>) {
         match reply {
-            CommandReply::Accepted => {}
             CommandReply::Progress { done, of } => {
                 self.bar.set_length(of);
                 self.bar.set_position(done);
             }
             CommandReply::Note { text } => self.bar.suspend(|| output::note(&text)),
             CommandReply::Rows { rows: more } => rows.extend(more),
-            CommandReply::Done { result } => return Some(Ok(result)),
-            CommandReply::Failed { error } => return Some(Err(error)),
+            CommandReply::Accepted
+            | CommandReply::Working
+            | CommandReply::Done { .. }
+            | CommandReply::Failed { .. } => {}
         }
-        None
     }
 }
-
-/// The gateway ended before it accepted the request, so nothing was done.
-struct NotAccepted;
 
 /// Where a request is carried out.
 enum Place {
     /// In the running gateway.
-    Gateway(UnixStream),
+    Gateway(GatewayConnection),
     /// In this process. The lock is held until the command ends; a command that only reads needs none.
     Here(Option<ServeLock>),
 }
 
 /// Connects to the running gateway. Returns `None` if none accepts a request now.
-async fn greeted(dir: &Path) -> anyhow::Result<Option<UnixStream>> {
-    let place = match SocketDirectory::open(dir) {
-        Ok(place) => place,
+async fn greeted(dir: &Path) -> anyhow::Result<Option<GatewayConnection>> {
+    let directory = match SocketDirectory::open(dir) {
+        Ok(directory) => directory,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             refuse_foreign_owner(dir)?;
             return Err(error).with_context(|| format!("the data directory {} cannot be opened", dir.display()));
         }
     };
-    let socket = || format!("{}/{SOCKET}", dir.display());
-    let Some(stream) = place.connect().with_context(|| format!("the gateway cannot be reached at {}", socket()))?
-    else {
-        return Ok(None);
-    };
-    let mut stream = UnixStream::from_std(stream)?;
-    let greeting = tokio::time::timeout(GREETING_PATIENCE, frame::read::<Greeting>(&mut stream, GREETING_BYTES)).await;
-    let greeting = match greeting {
-        Ok(Ok(greeting)) => greeting,
-        Ok(Err(FrameError::Closed)) => return Ok(None),
-        Ok(Err(error)) => return Err(error).with_context(|| format!("no gateway answers at {}", socket())),
-        Err(_late) => bail!(
-            "the gateway does not answer at {} within {} s: look at its log, and restart it",
-            socket(),
-            GREETING_PATIENCE.as_secs()
-        ),
-    };
-    if greeting.protocol != PROTOCOL {
-        bail!(
-            "the running gateway is version {}, this command is version {}: restart the gateway",
-            greeting.version,
-            env!("CARGO_PKG_VERSION")
-        );
-    }
-    match greeting.refusal {
-        Some(refusal) => bail!(refusal),
-        None => Ok(Some(stream)),
-    }
+    Ok(GatewayConnection::open(&directory, Arc::new(SystemClock)).await?)
 }
 
 /// Takes the lock that a serving gateway holds. The directory is created if it does not exist.

@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use super::{Global, command_client::CommandClient, context::block_on, output};
 use crate::{
-    service::command::{ChangedSetting, CommandRequest, EmptiedSetting},
+    service::{
+        command::{ChangedSetting, CommandRequest},
+        types::EmptiedSecret,
+    },
     settings::{Scope, setting, settings_json, settings_text},
 };
 
@@ -159,7 +162,7 @@ async fn set(client: &CommandClient<'_>, name: String, value: Option<String>, sc
         },
         setting.effect.text(),
     ));
-    for EmptiedSetting { scope, name } in changed.emptied {
+    for EmptiedSecret { scope, name } in changed.emptied {
         output::note(&format!(
             "{name} of {scope} is emptied: it was set for the former address and does not travel to another one. Set it \
              again: gangway settings set {name} -"

@@ -65,10 +65,16 @@ pub trait FacetState: Copy + 'static {
 
     /// The state in English.
     fn text(self) -> &'static str;
+
+    /// How bad the state is, from 0. A list shows the account with the worst state of a facet.
+    fn severity(self) -> u8;
 }
 
 macro_rules! facet_state {
     ($name:ident, $key:literal) => {
+        facet_state!($name, $key, |_| 0);
+    };
+    ($name:ident, $key:literal, $severity:expr) => {
         translated!($name, concat!("state.", $key, "."));
 
         impl FacetState for $name {
@@ -84,6 +90,11 @@ macro_rules! facet_state {
 
             fn text(self) -> &'static str {
                 Self::text(self)
+            }
+
+            fn severity(self) -> u8 {
+                let severity: fn(Self) -> u8 = $severity;
+                severity(self)
             }
         }
     };
@@ -155,7 +166,13 @@ labelled_enum! {
         DidNotStick = "did-not-stick";
     }
 }
-facet_state!(UserObjectState, "flags");
+facet_state!(UserObjectState, "flags", |state| match state {
+    UserObjectState::NotPermitted => 4,
+    UserObjectState::DeviceNotFound => 3,
+    UserObjectState::DidNotStick => 2,
+    UserObjectState::Pending => 1,
+    UserObjectState::Applied => 0,
+});
 
 labelled_enum! {
     /// "Registered": whether a PBX reports a registration for this HW-ID.
@@ -168,7 +185,11 @@ labelled_enum! {
         NotRegistered = "not-registered";
     }
 }
-facet_state!(RegistrationState, "registered");
+facet_state!(RegistrationState, "registered", |state| match state {
+    RegistrationState::NotRegistered => 2,
+    RegistrationState::Unknown => 1,
+    RegistrationState::Registered => 0,
+});
 
 labelled_enum! {
     /// The desired state of a phone, set by an administrator.

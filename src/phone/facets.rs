@@ -13,6 +13,10 @@ use super::{
 pub struct FacetView<'f> {
     /// The stable name of the state.
     pub state: &'static str,
+    /// The position of the state among all states of the facet, in the order a phone usually passes them.
+    pub rank: usize,
+    /// How bad the state is, from 0. Of several accounts a list shows the worst.
+    pub severity: u8,
     /// The state in English.
     pub text: &'static str,
     /// When the state was reached.
@@ -23,12 +27,14 @@ pub struct FacetView<'f> {
     pub next_attempt: Option<Timestamp>,
 }
 
-impl<S: FacetState> Facet<S> {
+impl<S: FacetState + PartialEq> Facet<S> {
     /// The facet as it is shown.
     #[must_use]
     pub fn view(&self) -> FacetView<'_> {
         FacetView {
             state: self.state.name(),
+            rank: S::states().iter().position(|state| *state == self.state).unwrap_or(0),
+            severity: self.state.severity(),
             text: self.state.text(),
             since: self.since,
             error: self.error.as_deref(),
@@ -94,6 +100,17 @@ pub const ACCOUNT_FACETS: [FacetRow<Account>; 2] = [
         view: |account| account.registration.view(),
     },
 ];
+
+/// The facet with this key; of an account's facets that of the account with the worst state. `None` without accounts
+/// or without such a facet.
+#[must_use]
+pub fn facet_of<'p>(phone: &'p Phone, key: &str) -> Option<FacetView<'p>> {
+    if let Some(row) = PHONE_FACETS.iter().find(|row| row.key == key) {
+        return Some((row.view)(phone));
+    }
+    let row = ACCOUNT_FACETS.iter().find(|row| row.key == key)?;
+    phone.accounts.iter().map(row.view).max_by_key(|view| view.severity)
+}
 
 fn names<S: FacetState>() -> Vec<&'static str> {
     S::states().iter().map(|state| state.name()).collect()

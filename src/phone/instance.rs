@@ -10,7 +10,7 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub i64);
 
-/// An instance as configured. Learned facts (the public URL) are in the store.
+/// An instance as configured. Learned values (the public URL) are in the store.
 #[derive(Debug)]
 pub struct Instance {
     /// Its key in the store.

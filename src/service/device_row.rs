@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     phone::{
-        facet::{Facet, RegistrationState, UserObjectState},
+        facet::{FacetState, RegistrationState, UserObjectState},
+        facets::{FacetView, facet_of},
         record::Phone,
     },
     settings::firmware::FirmwareState,
@@ -81,18 +82,6 @@ impl DeviceRow {
         names.join(", ")
     }
 
-    /// Returns the flags of the account with the worst state.
-    #[must_use]
-    pub fn flags(&self) -> Option<&Facet<UserObjectState>> {
-        diagnosis::worst_flags(&self.phone).map(|account| &account.user_object)
-    }
-
-    /// Returns the registration of the account with the worst state.
-    #[must_use]
-    pub fn registered(&self) -> Option<&Facet<RegistrationState>> {
-        diagnosis::worst_registration(&self.phone).map(|account| &account.registration)
-    }
-
     /// The phone as lists show it.
     #[must_use]
     pub fn info(&self) -> PhoneInfo {
@@ -122,11 +111,11 @@ impl DeviceRow {
             stage: self.stage.as_str().to_owned(),
             stuck: self.stage == ProvisioningStage::Stuck,
             cause: self.cause.as_str().to_owned(),
-            device_config: facet(&phone.devices, phone.devices.state.as_str()),
-            redirect: facet(&phone.redirect, phone.redirect.state.as_str()),
-            requests: facet(&phone.request, phone.request.state.as_str()),
-            flags: self.flags().map(|flags| facet(flags, flags.state.as_str())),
-            registered: self.registered().map(|seen| facet(seen, seen.state.as_str())),
+            device_config: facet_info(phone.devices.view()),
+            redirect: facet_info(phone.redirect.view()),
+            requests: facet_info(phone.request.view()),
+            flags: facet_of(phone, UserObjectState::KEY).map(facet_info),
+            registered: facet_of(phone, RegistrationState::KEY).map(facet_info),
             last_request: self.last.as_ref().map(|last| last.at.into()),
             address: self.last.as_ref().map(|last| last.address.clone()),
             delivered: phone.delivery.as_ref().map(|delivery| delivery.at.into()),
@@ -145,11 +134,11 @@ pub fn time(at: Timestamp) -> String {
 
 /// A facet as lists show it.
 #[must_use]
-pub fn facet<S>(facet: &Facet<S>, state: &str) -> FacetInfo {
+pub fn facet_info(facet: FacetView<'_>) -> FacetInfo {
     FacetInfo {
-        state: state.to_owned(),
+        state: facet.state.to_owned(),
         since: facet.since.into(),
-        error: facet.error.as_deref().map(|error| clip(error, ERROR)),
+        error: facet.error.map(|error| clip(error, ERROR)),
         next: facet.next_attempt.map(Into::into),
     }
 }
@@ -234,7 +223,10 @@ fn mac_digits(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::diagnosis_facts::InstanceStatus;
+    use crate::{
+        phone::facets::{ACCOUNT_FACETS, PHONE_FACETS},
+        service::{diagnosis_facts::InstanceStatus, list_query::By},
+    };
 
     fn row() -> DeviceRow {
         let mut phone = Phone::sample();
@@ -303,6 +295,17 @@ mod tests {
         assert_eq!(json["userCount"], 300);
         let length = json.to_string().len();
         assert!(length < gangway_wire::appws::envelope::OUT_LIMIT - 1_000, "{length}");
+    }
+
+    #[test]
+    fn a_row_has_every_facet_of_the_table_by_its_key() {
+        let row = row();
+        let json = serde_json::to_value(row.info()).unwrap();
+        let keys = PHONE_FACETS.map(|row| row.key).into_iter().chain(ACCOUNT_FACETS.map(|row| row.key));
+        for key in keys {
+            assert_eq!(json[key]["state"], facet_of(&row.phone, key).unwrap().state, "{key}");
+            assert!(By::named(key).is_some(), "a list can be sorted by {key}");
+        }
     }
 
     #[test]

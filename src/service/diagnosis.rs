@@ -10,7 +10,7 @@ use super::{
 use crate::{
     phone::{
         admission::Reason,
-        facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        facet::{DevicesState, FacetState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Account, Phone},
     },
     provision::timeline_texts::NO_DESCRIPTOR,
@@ -154,23 +154,13 @@ pub fn change_is_pending(phone: &Phone) -> bool {
 /// Returns the account whose flags have the worst state.
 #[must_use]
 pub fn worst_flags(phone: &Phone) -> Option<&Account> {
-    phone.accounts.iter().max_by_key(|account| match account.user_object.state {
-        UserObjectState::NotPermitted => 4,
-        UserObjectState::DeviceNotFound => 3,
-        UserObjectState::DidNotStick => 2,
-        UserObjectState::Pending => 1,
-        UserObjectState::Applied => 0,
-    })
+    phone.accounts.iter().max_by_key(|account| account.user_object.state.severity())
 }
 
 /// Returns the account whose registration has the worst state.
 #[must_use]
 pub fn worst_registration(phone: &Phone) -> Option<&Account> {
-    phone.accounts.iter().max_by_key(|account| match account.registration.state {
-        RegistrationState::NotRegistered => 2,
-        RegistrationState::Unknown => 1,
-        RegistrationState::Registered => 0,
-    })
+    phone.accounts.iter().max_by_key(|account| account.registration.state.severity())
 }
 
 /// Returns the rule that rejected the phone, from the message in the record.

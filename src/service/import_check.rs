@@ -11,6 +11,7 @@ use gangway_base::{
 
 use super::{
     ServiceDependencies, csv,
+    error::ServiceError,
     types::{ImportCheck, LineProblem},
 };
 use crate::{
@@ -277,9 +278,7 @@ impl Fields<'_> {
             return Err(("", Message::new("import.fields").with("count", count).with("columns", columns)));
         }
         let typed = self.needed("mac")?;
-        let mac: Mac = typed.parse().map_err(|error: gangway_base::mac::MacError| {
-            ("mac", Message::new("bad-mac").with("sentence", error.to_string()))
-        })?;
+        let mac: Mac = typed.parse().map_err(|error| ("mac", ServiceError::BadMac(error).message()))?;
         if let Some(line) = seen.insert(mac, self.record.line) {
             return Err(("mac", Message::new("import.twice").with("line", line)));
         }

@@ -11,7 +11,8 @@ use super::{
     device_row::{DeviceRow, SearchTerms},
 };
 use crate::phone::{
-    facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+    facet::{DevicesState, FacetState, RedirectState, RegistrationState, RequestState, UserObjectState},
+    facets::facet_of,
     record::PhoneId,
 };
 
@@ -51,6 +52,19 @@ pub struct FacetFilter {
     pub registered: Vec<String>,
     /// What is wanted.
     pub wanted: Vec<String>,
+}
+
+impl FacetFilter {
+    /// The lists of states, by the key in the table of facets.
+    fn by_facet(&self) -> [(&'static str, &[String]); 5] {
+        [
+            (DevicesState::KEY, &self.device_config),
+            (RedirectState::KEY, &self.redirect),
+            (RequestState::KEY, &self.requests),
+            (UserObjectState::KEY, &self.flags),
+            (RegistrationState::KEY, &self.registered),
+        ]
+    }
 }
 
 /// A window of the list of phones.
@@ -98,21 +112,16 @@ impl Query {
     #[must_use]
     pub fn matches(&self, row: &DeviceRow) -> bool {
         let (params, states, phone) = (&self.params, &self.params.states, &*row.phone);
-        let devices: DevicesState = phone.devices.state;
-        let redirect: RedirectState = phone.redirect.state;
-        let requests: RequestState = phone.request.state;
-        let wanted: Wanted = phone.wanted;
+        let facet = |(key, list): (&str, &[String])| {
+            list.is_empty() || among(list, facet_of(phone, key).map_or("", |facet| facet.state))
+        };
         (params.removed || phone.buried.is_none())
             && (!params.stuck || row.stage == ProvisioningStage::Stuck)
             && (!params.overdue || row.stage == ProvisioningStage::Overdue)
             && self.stages.as_ref().is_none_or(|stages| stages.contains(&row.stage))
             && among(&params.vendors, &phone.vendor)
-            && among(&states.device_config, devices.as_str())
-            && among(&states.redirect, redirect.as_str())
-            && among(&states.requests, requests.as_str())
-            && among(&states.wanted, wanted.as_str())
-            && among(&states.flags, row.flags().map_or("", |facet| UserObjectState::as_str(facet.state)))
-            && among(&states.registered, row.registered().map_or("", |facet| RegistrationState::as_str(facet.state)))
+            && among(&states.wanted, phone.wanted.as_str())
+            && states.by_facet().into_iter().all(facet)
             && row.matches(&self.search)
     }
 }
@@ -207,22 +216,8 @@ impl Sort {
             By::Address => (0, numbered(row.last.as_ref().map(|last| last.address.as_str()).unwrap_or_default())),
             By::Category => (0, phone.category.as_deref().unwrap_or_default().to_lowercase()),
             By::Stage => (place(ProvisioningStage::ALL.iter().position(|stage| *stage == row.stage)), nothing()),
-            By::DeviceConfig => {
-                (place(DevicesState::ALL.iter().position(|state| *state == phone.devices.state)), nothing())
-            }
-            By::Redirect => {
-                (place(RedirectState::ALL.iter().position(|state| *state == phone.redirect.state)), nothing())
-            }
-            By::Requests => {
-                (place(RequestState::ALL.iter().position(|state| *state == phone.request.state)), nothing())
-            }
-            By::Flags => {
-                let state = row.flags().map(|facet| facet.state);
-                (place(UserObjectState::ALL.iter().position(|known| Some(*known) == state)), nothing())
-            }
-            By::Registered => {
-                let state = row.registered().map(|facet| facet.state);
-                (place(RegistrationState::ALL.iter().position(|known| Some(*known) == state)), nothing())
+            By::DeviceConfig | By::Redirect | By::Requests | By::Flags | By::Registered => {
+                (place(facet_of(phone, self.by.name()).map(|facet| facet.rank)), nothing())
             }
             By::LastRequest => (at(row.last.as_ref().map(|last| last.at)), nothing()),
             By::Delivered => (at(phone.delivery.as_ref().map(|delivery| delivery.at)), nothing()),

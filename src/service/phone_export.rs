@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     phone::{
-        facets::FacetView,
+        facets::{ACCOUNT_FACETS, FacetView, PHONE_FACETS},
         record::{Account, Phone},
     },
     settings::firmware::FirmwareState,
@@ -139,6 +139,14 @@ impl AccountExport {
     }
 }
 
+impl AccountExport {
+    /// The facets of the account, in the order of the table of facets.
+    #[must_use]
+    pub fn facets(&self) -> [&FacetExport; ACCOUNT_FACETS.len()] {
+        [&self.pbx_flags, &self.registered]
+    }
+}
+
 impl PhoneExport {
     /// Describes a phone. `asked` is the time and address of its last request.
     #[must_use]
@@ -167,6 +175,12 @@ impl PhoneExport {
         }
     }
 
+    /// The facets of the phone, in the order of the table of facets.
+    #[must_use]
+    pub fn facets(&self) -> [&FacetExport; PHONE_FACETS.len()] {
+        [&self.device_config, &self.redirect, &self.phone_requests]
+    }
+
     /// The firmware that the settings want and the one that the phone reported.
     #[must_use]
     pub fn firmware_state(&self) -> FirmwareState {
@@ -182,4 +196,25 @@ impl PhoneExport {
 #[must_use]
 pub fn shown(phone: &Phone, firmware: &FirmwareState, request: Option<(Timestamp, &str)>) -> Value {
     json!(PhoneExport::of(phone, firmware, request))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_and_lists_name_every_facet_of_the_table() {
+        let phone = Phone::sample();
+        let export = PhoneExport::of(&phone, &FirmwareState::default(), None);
+        let json = json!(export);
+        for (row, facet) in PHONE_FACETS.iter().zip(export.facets()) {
+            assert_eq!(json[row.command_key], json!(facet), "{}", row.title);
+            assert_eq!(facet.state, (row.view)(&phone).text);
+        }
+        let (account, export) = (phone.accounts.first().unwrap(), export.accounts.first().unwrap());
+        for (row, facet) in ACCOUNT_FACETS.iter().zip(export.facets()) {
+            assert_eq!(json["accounts"][0][row.command_key], json!(facet), "{}", row.title);
+            assert_eq!(facet.state, (row.view)(account).text);
+        }
+    }
 }

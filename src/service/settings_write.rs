@@ -18,6 +18,7 @@ use crate::{
     catalog::Registry,
     service::caller::Caller,
     settings::{Changes, EmptiedSecretSetting, Scope, SettingError, setting},
+    store::StoreError,
 };
 
 /// Changes settings at a scope: all of them or none.
@@ -70,25 +71,47 @@ pub async fn set(
     if changes.is_empty() {
         return Ok(SettingsChanged { emptied: Vec::new(), remarks: Vec::new() });
     }
-    let deed = audit_entries(&changes, &deps.store.settings().emptied_by(person.instance.id, &scope, &changes));
-    audit::entry(&deps.store, person, &scope.to_string(), &deed).await?;
     if let Scope::Phone(mac) = &scope
         && let Some(phone) = deps.store.phones().by_mac(person.instance.id, *mac)
     {
         let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
         audit::event(&deps.store, person, phone.id, &audit_texts::CHANGE.with("names", names.join(", "))).await?;
     }
-    let before = remarks(&judge, &deps.store.settings().layers(person.instance.id));
-    let emptied = deps.store.settings().set(person.instance.id, &scope, &changes).await?;
-    let after = remarks(&judge, &deps.store.settings().layers(person.instance.id));
-    let emptied = emptied.iter().map(|one| EmptiedSecret { scope: one.scope.to_string(), name: one.name.clone() });
-    let new = after.into_iter().filter(|one| !before.contains(one)).map(|one| (&one.text).into());
-    Ok(SettingsChanged { emptied: emptied.collect(), remarks: new.collect() })
+    let written = write(&judge, person, &scope, &changes).await?;
+    Ok(SettingsChanged { emptied: written.emptied, remarks: written.remarks.iter().map(Into::into).collect() })
+}
+
+/// What writing settings brought about besides.
+pub struct WrittenSettings {
+    /// Secrets that were emptied because their address changed.
+    pub emptied: Vec<EmptiedSecret>,
+    /// What is contradictory now and was not before.
+    pub remarks: Vec<Message>,
+}
+
+/// Writes values that were checked: first the entry of the audit, then all values or none.
+///
+/// # Errors
+/// When the store cannot be written. No value is changed then.
+pub async fn write(
+    check: &SettingsCheck<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    changes: &Changes,
+) -> Result<WrittenSettings, StoreError> {
+    let (store, instance) = (check.store, check.instance);
+    let deed = audit_entries(changes, &store.settings().emptied_by(instance, scope, changes));
+    audit::entry(store, caller, &scope.to_string(), &deed).await?;
+    let before = remarks(check, &store.settings().layers(instance));
+    let emptied = store.settings().set(instance, scope, changes).await?;
+    let after = remarks(check, &store.settings().layers(instance));
+    let emptied = emptied.into_iter().map(|one| EmptiedSecret { scope: one.scope.to_string(), name: one.name });
+    let new = after.into_iter().filter(|one| !before.contains(one)).map(|one| one.text);
+    Ok(WrittenSettings { emptied: emptied.collect(), remarks: new.collect() })
 }
 
 /// Describes changes for the audit, including secrets that are removed because their address changed.
-#[must_use]
-pub fn audit_entries(changes: &Changes, emptied: &[EmptiedSecretSetting]) -> String {
+fn audit_entries(changes: &Changes, emptied: &[EmptiedSecretSetting]) -> String {
     let changes = changes.iter().map(|(name, value)| deed(name, value.as_ref()));
     let emptied = emptied.iter().map(|EmptiedSecretSetting { scope, name }| format!("empty {name} of {scope}"));
     changes.chain(emptied).collect::<Vec<_>>().join(", ")

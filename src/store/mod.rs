@@ -15,7 +15,6 @@ mod audit;
 mod backup;
 mod delivered_task;
 mod deliveries;
-mod facts;
 mod files;
 mod history;
 mod learned;

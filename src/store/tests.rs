@@ -157,7 +157,7 @@ async fn nothing_secret_is_readable_in_the_files() {
     let stored = fixture.store.phones().create(phone, Vec::new()).await.unwrap();
     let secret = Secret::new("the-setting");
     fixture.store.settings().set_one(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
-    fixture.store.set_secret_fact(fixture.instance, "x", Some(&Secret::new("the-fact"))).await.unwrap();
+    fixture.store.learned().set_bootstrap_password(fixture.instance, Secret::new("the-bootstrap")).await.unwrap();
     fixture.store.uploaded_files().save(stored.id, "a.log", b"the-upload").await.unwrap();
     assert_eq!(
         fixture.store.uploaded_files().content(stored.id, "a.log").await.unwrap().unwrap().as_slice(),
@@ -181,7 +181,7 @@ async fn nothing_secret_is_readable_in_the_files() {
         "ntp.example",
         "the-user-password",
         "the-setting",
-        "the-fact",
+        "the-bootstrap",
         "the-upload",
     ] {
         assert!(!contains(&bytes, secret), "{secret} is readable");
@@ -289,7 +289,6 @@ async fn another_process_is_seen_and_its_changes_are_built_upon() {
     other.phones().create(fixture.phone("805ec0000002"), Vec::new()).await.unwrap();
     let value = Secret::new("de");
     other.settings().set_one(fixture.instance, &Scope::Instance, "language", Some(&value)).await.unwrap();
-    other.set_fact(fixture.instance, "url", Some("https://example.com")).await.unwrap();
     let new = async {
         while changes.recv().await.unwrap().id == phone.id {}
         settings.recv().await.unwrap()
@@ -297,12 +296,6 @@ async fn another_process_is_seen_and_its_changes_are_built_upon() {
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), new).await.unwrap(), fixture.instance);
     assert_eq!(fixture.store.phones().len(), 2);
     assert_eq!(fixture.store.settings().layers(fixture.instance).rows()[0].value, value);
-    let fact = async {
-        while fixture.store.fact(fixture.instance, "url").is_none() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), fact).await.unwrap();
     assert_eq!(fixture.tasks.finish(Duration::from_secs(5)).await, 0);
 }
 
@@ -345,23 +338,6 @@ async fn settings_of_every_scope_come_back() {
         let row = layers.rows().iter().find(|row| row.scope == scope).unwrap();
         assert_eq!(row.value.expose(), scope.to_string());
     }
-}
-
-#[tokio::test]
-async fn facts_are_open_or_sealed() {
-    let fixture = Fixture::new().await;
-    let (store, instance) = (&fixture.store, fixture.instance);
-    store.set_fact(instance, "url", Some("https://example.com")).await.unwrap();
-    store.set_secret_fact(instance, "bootstrap", Some(&Secret::new("hidden"))).await.unwrap();
-    let again = fixture.again().await;
-    assert_eq!(again.fact(instance, "url").as_deref(), Some("https://example.com"));
-    assert_eq!(again.secret_fact(instance, "bootstrap").unwrap().expose(), "hidden");
-    assert_eq!(again.fact(instance, "bootstrap"), None, "a secret is not handed out as text");
-    let before = store.facts_revision();
-    store.set_fact(instance, "url", None).await.unwrap();
-    assert_ne!(store.facts_revision(), before);
-    assert_eq!(store.fact(instance, "url"), None);
-    assert_eq!(fixture.again().await.fact(instance, "url"), None);
 }
 
 #[tokio::test]

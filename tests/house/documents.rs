@@ -175,3 +175,58 @@ fn every_test_the_documentation_names_exists() {
     missing.dedup();
     assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
 }
+
+/// Folders at the root of the repository whose files documents name.
+const FOLDERS: &str = "src|crates|templates|vendors|migrations|tests|benches|fixtures|fuzz|docs";
+/// The vendor that docs/vendors.md adds by example. Its files are in `fixtures/vendor-folder`.
+const EXAMPLE: &[&str] = &["vendors/kestrel/", "templates/kestrel/"];
+
+/// Whether a path that a document names is there: a file, a folder, or a module without its `.rs`.
+fn path_exists(named: &str) -> bool {
+    let path = Path::new(named);
+    path.exists() || path.with_extension("rs").exists()
+}
+
+/// Every path that a document names is there. A stranger finds the place of a change by the tables of
+/// `docs/architecture.md`, which name rooms without the leading `src/`.
+#[test]
+fn every_path_the_documentation_names_exists() {
+    let rooted = regex::Regex::new(&format!(r"^(?:{FOLDERS})(?:/[\w.-]+)+/?$")).unwrap();
+    let in_room = regex::Regex::new(r"^[a-z_]+(?:/[a-z0-9_]+)+/?$").unwrap();
+    let quoted = regex::Regex::new("`([^`]+)`").unwrap();
+    let rooms: Vec<String> = fs::read_dir("src")
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(path_exists("src/phone/facets.rs") && path_exists("src/phone/facets") && path_exists("src/phone/"));
+    assert!(!path_exists("src/phone/facetz.rs"));
+    let (mut missing, mut named) = (Vec::new(), 0);
+    let pages = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    for page in pages.chain(["README.md".into(), "CONTRIBUTING.md".into()]) {
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = fs::read_to_string(&page).unwrap();
+        // Line by line, so that the fences of code blocks do not pair with quotes.
+        for found in text.lines().flat_map(|line| quoted.captures_iter(line)) {
+            let path = found[1].to_owned();
+            let room = path.split('/').next().unwrap_or_default();
+            let exists = if rooted.is_match(&path) {
+                EXAMPLE.iter().any(|place| path.starts_with(place)) || path_exists(&path)
+            } else if page.ends_with("architecture.md") && in_room.is_match(&path) && rooms.iter().any(|it| it == room)
+            {
+                path_exists(&format!("src/{path}"))
+            } else {
+                continue;
+            };
+            named += 1;
+            if !exists {
+                missing.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert!(named > 100, "{named} paths were read");
+    assert!(missing.is_empty(), "no such file or folder:\n{}", missing.join("\n"));
+}

@@ -1,26 +1,35 @@
 //! Tests the local socket, by which commands reach the running gateway, and the lock that a command holds without one.
 
 use std::{
+    cell::Cell,
+    future::Future,
     io::{Read, Write},
     os::unix::{fs::symlink, net::UnixStream},
     path::Path,
     process::Output,
     sync::Arc,
+    time::Duration,
 };
 
 use gangway::{
     api::local_socket::{
-        GREETING_BYTES, Greeting, LocalSocketListener, PROTOCOL, PeerPolicy, REPLY_BYTES, SOCKET, SocketDirectory,
-        frame,
+        ExchangeError, GREETING_BYTES, GatewayConnection, Greeting, GreetingError, KEEP_ALIVE, LocalSocketListener,
+        PROTOCOL, PeerPolicy, REPLY_BYTES, SILENCE_LIMIT, SOCKET, SocketDirectory, frame,
     },
     net::egress_policy::EgressPolicy,
-    phone::instance::Instances,
+    phone::{instance::Instances, record::Phone},
     service::command::{CommandCall, CommandReply, CommandRequest, CommandService, ImportReport},
     store::{ServeLock, Store},
 };
-use gangway_base::{clock::SystemClock, tasks::Tasks};
+use gangway_base::{
+    clock::{Clock, ManualClock, SharedClock, SystemClock},
+    periodic::PeriodicStatus,
+    secret::Secret,
+    tasks::Tasks,
+};
 use gangway_sim::devices::DevicesState;
 use serde_json::Value;
+use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 
 use crate::support::{
     bench::Bench,
@@ -56,6 +65,52 @@ fn call(request: CommandRequest) -> CommandCall {
     CommandCall { instance: Some(format!("{DOMAIN}/{INSTANCE}")), request }
 }
 
+/// The connection of a command whose time is `clock`.
+async fn connection(dir: &Path, clock: &ManualClock) -> Result<Option<GatewayConnection>, GreetingError> {
+    let clock: SharedClock = Arc::new(clock.clone());
+    GatewayConnection::open(&SocketDirectory::open(dir).unwrap(), clock).await
+}
+
+fn manual_clock() -> ManualClock {
+    ManualClock::new(jiff::Timestamp::from_second(1_800_000_000).unwrap())
+}
+
+/// Lets the time of `clock` pass until `work` ends, as soon as `may_pass` says so. Everything in this process gets many
+/// turns in each second.
+async fn while_time_passes<T>(clock: &ManualClock, may_pass: impl Fn() -> bool, work: impl Future<Output = T>) -> T {
+    let time = async {
+        loop {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            if may_pass() {
+                clock.advance(Duration::from_secs(1));
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = time => unreachable!("time has no end"),
+    }
+}
+
+/// A listener in this process, without an instance, whose time is `clock`.
+async fn listening(dir: &Path, clock: &ManualClock, tasks: &Tasks, peers: PeerPolicy) -> Store {
+    let store = Store::open(dir, Arc::new(SystemClock), tasks).await.unwrap();
+    let reach = EgressPolicy::public_and(Vec::new());
+    let clock: SharedClock = Arc::new(clock.clone());
+    let service = CommandService::in_process(store.clone(), Instances::new(Vec::new()), None, reach, "".into(), clock);
+    let listener = LocalSocketListener::bind(dir, peers).unwrap();
+    tasks.spawn_local("local socket", listener.serve(service, tasks.clone()));
+    store
+}
+
+/// A request that writes one entry of the audit.
+fn record() -> CommandCall {
+    CommandCall { instance: None, request: CommandRequest::RecordBackup { file: "x".into() } }
+}
+
 #[actix_rt::test]
 async fn a_change_by_a_command_is_in_the_gateway_when_the_command_ends() {
     let bench = Bench::start().await;
@@ -75,16 +130,10 @@ async fn a_change_by_a_command_is_in_the_gateway_when_the_command_ends() {
 #[actix_rt::test]
 async fn only_the_owner_of_the_data_and_root_are_served() {
     let (dir, tasks) = (tempfile::tempdir().unwrap(), Tasks::new());
-    let clock = Arc::new(SystemClock);
-    let store = Store::open(dir.path(), clock.clone(), &tasks).await.unwrap();
-    let reach = EgressPolicy::public_and(Vec::new());
-    let service =
-        CommandService::in_process(store.clone(), Instances::new(Vec::new()), None, reach, "".into(), clock.clone());
     // Peers of another user cannot be had here: the owner is another user instead.
     let me = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap());
     let strangers = PeerPolicy { allowed: vec![me + 1] };
-    let listener = LocalSocketListener::bind(dir.path(), strangers).unwrap();
-    tasks.spawn_local("local socket", listener.serve(service, tasks.clone()));
+    listening(dir.path(), &manual_clock(), &tasks, strangers).await;
 
     let mut socket = connected(dir.path()).await;
     let greeting = greeting(&mut socket).await;
@@ -94,7 +143,7 @@ async fn only_the_owner_of_the_data_and_root_are_served() {
     assert!(PeerPolicy::owner_and_root().allowed.contains(&me) && PeerPolicy::owner_and_root().allowed.contains(&0));
 
     tasks.ask_to_stop();
-    assert_eq!(tasks.finish(std::time::Duration::from_secs(10)).await, 0);
+    assert_eq!(tasks.finish(Duration::from_secs(10)).await, 0);
     assert!(!dir.path().join(SOCKET).exists(), "a gateway that ends takes its socket along");
 }
 
@@ -233,7 +282,7 @@ async fn an_import_reports_its_progress_over_the_socket() {
     let mut progress = Vec::new();
     let report: ImportReport = loop {
         match frame::read(&mut socket, REPLY_BYTES).await.unwrap() {
-            CommandReply::Accepted => {}
+            CommandReply::Accepted | CommandReply::Working => {}
             CommandReply::Progress { done, of } => progress.push((done, of)),
             CommandReply::Done { result } => break serde_json::from_value(result).unwrap(),
             other => panic!("{other:?}"),
@@ -289,7 +338,7 @@ async fn a_command_that_is_greeted_and_not_accepted_is_carried_out_here() {
     let site = Site::new(&Options::default());
     assert!(set(&site, "70").status.success());
     let directory = SocketDirectory::open(&site.data()).unwrap();
-    let listener = tokio::net::UnixListener::from_std(directory.bind().unwrap()).unwrap();
+    let listener = tokio::net::UnixListener::from_std(directory.bind().unwrap().0).unwrap();
     let config = site.config();
     let command = tokio::task::spawn_blocking(move || run(&config, &["settings", "set", SETTING, "75"]));
     let (mut socket, _) = listener.accept().await.unwrap();
@@ -301,6 +350,147 @@ async fn a_command_that_is_greeted_and_not_accepted_is_carried_out_here() {
     let done = command.await.unwrap();
     assert!(done.status.success(), "{}", output_of(&done));
     assert_eq!(got(&site), "75");
+}
+
+#[actix_rt::test]
+async fn a_frozen_gateway_that_does_not_greet_keeps_no_command_waiting() {
+    let site = Site::new(&Options::default());
+    let process = site.serve();
+    let clock = manual_clock();
+    process.freeze();
+
+    let error = while_time_passes(&clock, || true, connection(&site.data(), &clock)).await.err().unwrap();
+
+    assert!(matches!(error, GreetingError::Silent { .. }), "{error:?}");
+    let sentence = error.to_string();
+    assert!(sentence.contains("within 10 s") && sentence.contains("restart it"), "{sentence}");
+    process.thaw();
+    assert!(set(&site, "75").status.success());
+}
+
+#[actix_rt::test]
+async fn a_command_that_a_frozen_gateway_does_not_accept_is_never_carried_out() {
+    let site = Site::new(&Options::default());
+    site.log_everything();
+    let process = site.serve();
+    assert!(set(&site, "70").status.success());
+    let clock = manual_clock();
+    let connection = connection(&site.data(), &clock).await.unwrap().unwrap();
+    process.freeze();
+    let value = Some(Secret::new("75"));
+    let call = call(CommandRequest::SetSetting { name: SETTING.into(), value, scope: "instance".into() });
+
+    let error = while_time_passes(&clock, || true, connection.exchange(&call, &[], |_| ())).await.unwrap_err();
+
+    assert!(matches!(error, ExchangeError::AcceptanceLate), "{error:?}");
+    assert!(error.to_string().contains("Nothing is changed"), "{error}");
+    // The gateway reads the request, and cannot accept it any more.
+    process.thaw();
+    while !process.log().contains("a command ended early") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(got(&site), "70");
+    assert!(set(&site, "76").status.success());
+}
+
+#[actix_rt::test]
+async fn a_gateway_that_freezes_in_the_middle_of_a_command_does_not_keep_it_waiting() {
+    let options = Options::default();
+    let site = Site::new(&options);
+    let records = site.records(&options).await;
+    let phone = Phone::new(records.instance, mac(1), "yealink", "yealink", SystemClock.now());
+    records.store.phones().create(phone, Vec::new()).await.unwrap();
+    let process = site.serve();
+    let clock = manual_clock();
+    let connection = connection(&site.data(), &clock).await.unwrap().unwrap();
+    // Nobody fetches the new credentials, so this waits for a minute.
+    let call = call(CommandRequest::RotateCredentials { mac: mac(1), wait: true });
+    let is_frozen = Cell::new(false);
+    let freeze_once_accepted = |reply| {
+        if reply == CommandReply::Accepted {
+            process.freeze();
+            is_frozen.set(true);
+        }
+    };
+
+    let exchange = connection.exchange(&call, &[], freeze_once_accepted);
+    let error = while_time_passes(&clock, || is_frozen.get(), exchange).await.unwrap_err();
+
+    assert!(matches!(error, ExchangeError::Silent), "{error:?}");
+    assert!(error.to_string().contains("restart it"), "{error}");
+    process.thaw();
+    assert!(set(&site, "75").status.success());
+    assert_eq!(process.terminate().1, Some(0));
+}
+
+#[actix_rt::test]
+async fn a_gateway_that_works_for_long_says_so_and_its_command_waits() {
+    let (dir, tasks, clock) = (tempfile::tempdir().unwrap(), Tasks::new(), manual_clock());
+    let store = listening(dir.path(), &clock, &tasks, PeerPolicy::owner_and_root()).await;
+    store.instance(DOMAIN, INSTANCE).await.unwrap();
+    // Another process writes for long.
+    let mut other = SqliteConnectOptions::new().filename(dir.path().join("gangway.db")).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let connection = connection(dir.path(), &clock).await.unwrap().unwrap();
+    let (started, signs) = (clock.now(), Cell::new(0));
+    let (record, count) = (record(), |reply| signs.set(signs.get() + u32::from(reply == CommandReply::Working)));
+
+    let exchange = connection.exchange(&record, &[], count);
+    let exchange = async { while_time_passes(&clock, || signs.get() < 6, exchange).await.unwrap() };
+    let other_ends = async {
+        while signs.get() < 6 {
+            tokio::task::yield_now().await;
+        }
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    };
+    let (result, ()) = tokio::join!(exchange, other_ends);
+
+    assert_eq!(result, Ok(Value::Null));
+    let passed = Duration::try_from(clock.now().duration_since(started)).unwrap();
+    assert!(passed >= 6 * KEEP_ALIVE && passed > SILENCE_LIMIT, "{passed:?}");
+    tasks.ask_to_stop();
+    assert_eq!(tasks.finish(Duration::from_secs(10)).await, 0);
+}
+
+#[actix_rt::test]
+async fn a_socket_that_is_removed_is_created_again() {
+    let (dir, tasks, clock) = (tempfile::tempdir().unwrap(), Tasks::new(), manual_clock());
+    listening(dir.path(), &clock, &tasks, PeerPolicy::owner_and_root()).await;
+    let (path, system) = (dir.path().join(SOCKET), manual_clock());
+    let reached = async || loop {
+        if let Some(gateway) = connection(dir.path(), &system).await.unwrap() {
+            break gateway;
+        }
+        tokio::task::yield_now().await;
+    };
+    let in_its_place: [&dyn Fn(); 3] =
+        [&|| (), &|| symlink("/nowhere", &path).unwrap(), &|| std::fs::write(&path, "x").unwrap()];
+    for put in in_its_place {
+        std::fs::remove_file(&path).unwrap();
+        put();
+        let gateway = while_time_passes(&clock, || true, reached()).await;
+        assert_eq!(gateway.exchange(&record(), &[], |_| ()).await.unwrap(), Ok(Value::Null));
+        assert_eq!(mode(&path), 0o600);
+    }
+    // What cannot be replaced is reported until it is gone.
+    let watch = || tasks.periodic().into_iter().find(|task| task.name == "watch local socket").unwrap();
+    let reports = async |is_so: fn(&PeriodicStatus) -> bool| {
+        while !is_so(&watch()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    while_time_passes(&clock, || true, reports(|watch| watch.error.is_some())).await;
+    let error = watch().error.unwrap();
+    assert!(error.contains("cannot be created again"), "{error}");
+    std::fs::remove_dir(&path).unwrap();
+    while_time_passes(&clock, || true, reports(|watch| watch.error.is_none())).await;
+    reached().await;
+
+    tasks.ask_to_stop();
+    assert_eq!(tasks.finish(Duration::from_secs(10)).await, 0);
+    assert!(!path.exists(), "a gateway that ends takes its socket along");
 }
 
 #[test]

@@ -31,11 +31,11 @@ use crate::{
 pub struct AppWebsocketContext {
     /// Active sessions of PBXs.
     pub sessions: PbxSessions,
-    /// Accepts provisioning requests and learned facts.
+    /// Accepts provisioning requests and learned values.
     pub provisioning: Provisioning,
     /// The providers.
     pub registry: SharedRegistry,
-    /// Stores learned facts permanently.
+    /// Stores learned values permanently.
     pub store: Store,
     /// The clock.
     pub clock: SharedClock,

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use tokio::{
     io::AsyncReadExt,
     net::{UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
 };
 use zeroize::Zeroizing;
 
 use super::{
-    Greeting, PROTOCOL, REQUEST_BYTES, SocketDirectory,
+    Greeting, KEEP_ALIVE, PROTOCOL, REQUEST_BYTES, SocketDirectory,
     frame::{self, FrameError},
+    lost_socket::WatchLocalSocket,
+    path::SocketFile,
     user_name,
 };
 use crate::service::{
@@ -43,7 +45,8 @@ impl PeerPolicy {
 
 /// The socket of a gateway that holds the serve lock.
 pub struct LocalSocketListener {
-    directory: SocketDirectory,
+    directory: Arc<SocketDirectory>,
+    file: SocketFile,
     listener: std::os::unix::net::UnixListener,
     peers: PeerPolicy,
 }
@@ -54,14 +57,15 @@ impl LocalSocketListener {
     /// # Errors
     /// When the file system cannot create it.
     pub fn bind(dir: &Path, peers: PeerPolicy) -> io::Result<Self> {
-        let directory = SocketDirectory::open(dir)?;
-        let listener = directory.bind()?;
-        Ok(Self { directory, listener, peers })
+        let directory = Arc::new(SocketDirectory::open(dir)?);
+        let (listener, file) = directory.bind()?;
+        Ok(Self { directory, file, listener, peers })
     }
 
-    /// Serves commands on the current runtime until the gateway stops. Then removes the socket.
+    /// Serves commands on the current runtime until the gateway stops. Then removes the socket. If somebody else removes
+    /// it before, the gateway creates it again.
     pub async fn serve(self, service: CommandService, tasks: Tasks) {
-        let listener = match UnixListener::from_std(self.listener) {
+        let mut listener = match UnixListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
                 tracing::error!(%error, "commands cannot reach this gateway: its local socket cannot be used");
@@ -69,9 +73,22 @@ impl LocalSocketListener {
             }
         };
         let (service, turns) = (Arc::new(service), Arc::new(Semaphore::new(CONNECTIONS)));
+        let (listeners, mut replacements) = mpsc::channel(1);
+        let watch = WatchLocalSocket {
+            directory: Arc::clone(&self.directory),
+            file: self.file,
+            listeners,
+            tasks: tasks.clone(),
+            has_failed: false,
+        };
+        tasks.every(watch, &service.clock);
         loop {
             let accepted = tokio::select! {
                 () = tasks.stopping() => break,
+                Some(replacement) = replacements.recv() => {
+                    listener = replacement;
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -127,7 +144,7 @@ impl Connection {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             refusal: user.as_ref().err().cloned(),
         };
-        let deadline = deadline_of(&self.clock);
+        let deadline = after(&self.clock, PATIENCE);
         let request = async {
             frame::write(&mut self.socket, &greeting).await?;
             let Ok(user) = user else { return Ok(None) };
@@ -183,6 +200,7 @@ impl Connection {
                     reply = inbox.recv() => reply,
                     // A command sends nothing after its request, so this is its end.
                     _ = reader.read(&mut byte) => break Err(FrameError::Closed),
+                    () = clock.sleep_until(after(clock, KEEP_ALIVE)) => Some(CommandReply::Working),
                 };
                 let Some(reply) = reply else { break Ok(()) };
                 tokio::select! {
@@ -191,7 +209,7 @@ impl Connection {
                             break written;
                         }
                     }
-                    () = clock.sleep_until(deadline_of(clock)) => break Err(FrameError::Closed),
+                    () = clock.sleep_until(after(clock, PATIENCE)) => break Err(FrameError::Closed),
                 }
             };
             // Work that only waits for an event ends when the command has gone.
@@ -202,6 +220,6 @@ impl Connection {
     }
 }
 
-fn deadline_of(clock: &SharedClock) -> Timestamp {
-    clock.now().saturating_add(PATIENCE).unwrap_or(Timestamp::MAX)
+fn after(clock: &SharedClock, pause: Duration) -> Timestamp {
+    clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX)
 }

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{command_client::CommandClient, output},
-    phone::facet::Wanted,
+    phone::{
+        facet::Wanted,
+        facets::{ACCOUNT_FACETS, PHONE_FACETS},
+    },
     service::{
         command::{CommandRequest, PhoneReport},
         phone_export::{AccountExport, FacetExport, PhoneExport},
@@ -28,24 +31,20 @@ pub(super) async fn list(client: &CommandClient<'_>, removed: bool, as_json: boo
     for row in answer.rows {
         rows.push(cells(&serde_json::from_value(row)?));
     }
-    let head =
-        ["MAC", "User", "Model", "Wanted", "Device Config", "Redirect", "Phone Requests", "PBX flags", "Registered"];
+    let mut head = vec!["MAC", "User", "Model", "Wanted"];
+    head.extend(PHONE_FACETS.map(|row| row.title));
+    head.extend(ACCOUNT_FACETS.map(|row| row.title));
     output::table(&head, &rows);
     Ok(())
 }
 
 fn cells(phone: &PhoneExport) -> Vec<String> {
-    vec![
-        phone.mac.to_string(),
-        users(phone),
-        phone.model.clone().unwrap_or_else(|| phone.vendor.clone()),
-        wanted(phone),
-        phone.device_config.state.clone(),
-        phone.redirect.state.clone(),
-        phone.phone_requests.state.clone(),
-        all(phone, |account| &account.pbx_flags.state),
-        all(phone, |account| &account.registered.state),
-    ]
+    let model = phone.model.clone().unwrap_or_else(|| phone.vendor.clone());
+    let mut cells = vec![phone.mac.to_string(), users(phone), model, wanted(phone)];
+    cells.extend(phone.facets().map(|facet| facet.state.clone()));
+    let accounts: Vec<_> = phone.accounts.iter().map(AccountExport::facets).collect();
+    cells.extend((0..ACCOUNT_FACETS.len()).map(|place| all(accounts.iter().filter_map(|facets| facets.get(place)))));
+    cells
 }
 
 fn wanted(phone: &PhoneExport) -> String {
@@ -63,10 +62,10 @@ fn users(phone: &PhoneExport) -> String {
 }
 
 /// The distinct texts of all accounts; if there are several, each with the number of accounts.
-fn all(phone: &PhoneExport, text: impl Fn(&AccountExport) -> &String) -> String {
+fn all<'f>(facets: impl Iterator<Item = &'f &'f FacetExport>) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
-    for text in phone.accounts.iter().map(text) {
-        match counts.iter_mut().find(|(known, _)| known == text) {
+    for text in facets.map(|facet| facet.state.as_str()) {
+        match counts.iter_mut().find(|(known, _)| *known == text) {
             Some((_, count)) => *count += 1,
             None => counts.push((text, 1)),
         }
@@ -109,9 +108,9 @@ fn print(report: &PhoneReport) {
         output::line(&format!("  {:<16}{problem}", ""));
     }
     print("Wanted", &wanted(phone), phone.created, None);
-    facet("Device Config", &phone.device_config);
-    facet("Redirect", &phone.redirect);
-    facet("Phone Requests", &phone.phone_requests);
+    for (row, export) in PHONE_FACETS.iter().zip(phone.facets()) {
+        facet(row.title, export);
+    }
     for account in &phone.accounts {
         output::line(&format!(
             "  line {}: {} ({}) at {}, hardware id {}",
@@ -123,8 +122,9 @@ fn print(report: &PhoneReport) {
         if let Some(since) = account.withheld_since {
             print("  Withheld", "switched off in the phone's file", since, None);
         }
-        facet("  PBX flags", &account.pbx_flags);
-        facet("  Registered", &account.registered);
+        for (row, export) in ACCOUNT_FACETS.iter().zip(account.facets()) {
+            facet(&format!("  {}", row.title), export);
+        }
     }
     if let (Some(at), Some(address), Some(file)) = (phone.last_request, &phone.address, &report.last_file) {
         output::line(&format!("  last request at {at:.0} from {address}: {file}"));

@@ -24,7 +24,7 @@ pub use self::{
     redirect_check::RedirectCheckRow,
     reply::{CommandError, CommandErrorKind, CommandReply, Replies},
     request::{CommandCall, CommandRequest, PhoneChangeKind},
-    settings::{ChangedSetting, EmptiedSetting},
+    settings::ChangedSetting,
     whole_gateway::{GatewayStatus, KeyRotation},
 };
 use super::{

@@ -15,6 +15,8 @@ const ROW_BYTES: usize = 128 << 10;
 pub enum CommandReply {
     /// The gateway has read the whole request and starts to carry it out. Without this reply nothing was done.
     Accepted,
+    /// The gateway still carries out the request. It says so when it has sent nothing else for a while.
+    Working,
     /// How far the work is.
     Progress {
         /// Parts that are done.

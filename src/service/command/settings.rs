@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::{CommandError, CommandService, Replies};
 use crate::{
-    service::{
-        audit, caller::Caller, settings_check::SettingsCheck, settings_remarks::remarks, settings_write::audit_entries,
-    },
+    base::i18n::Message,
+    service::{caller::Caller, settings_check::SettingsCheck, settings_write, types::EmptiedSecret},
     settings::{Layers, REDIRECT_SETTINGS, Scope, Setting, TABLE, setting, setting_json},
 };
 
@@ -16,18 +15,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedSetting {
     /// Secrets that were emptied because their address changed.
-    pub emptied: Vec<EmptiedSetting>,
+    pub emptied: Vec<EmptiedSecret>,
     /// What is contradictory now and was not before.
     pub remarks: Vec<String>,
-}
-
-/// A secret that was emptied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmptiedSetting {
-    /// Its scope.
-    pub scope: String,
-    /// Its name.
-    pub name: String,
 }
 
 impl CommandService {
@@ -99,19 +89,11 @@ impl CommandService {
             None => None,
         };
         let changes = [(name.to_owned(), value)];
-        let emptied = self.store.settings().emptied_by(instance, &scope, &changes);
-        let before = remarks(&check, &self.store.settings().layers(instance));
-        audit::entry(&self.store, caller, &scope.to_string(), &audit_entries(&changes, &emptied)).await?;
-        let emptied = self
-            .store
-            .settings()
-            .set(instance, &scope, &changes)
+        let written = settings_write::write(&check, caller, &scope, &changes)
             .await
             .map_err(|error| CommandError::caused(format!("{name} is not changed"), &error))?;
-        let after = remarks(&check, &self.store.settings().layers(instance));
-        let emptied = emptied.into_iter().map(|one| EmptiedSetting { scope: one.scope.to_string(), name: one.name });
-        let new = after.iter().filter(|remark| !before.contains(remark)).map(|remark| remark.text.english());
-        Ok(ChangedSetting { emptied: emptied.collect(), remarks: new.collect() })
+        let remarks = written.remarks.iter().map(Message::english);
+        Ok(ChangedSetting { emptied: written.emptied, remarks: remarks.collect() })
     }
 }
 

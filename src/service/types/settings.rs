@@ -95,7 +95,7 @@ pub struct SettingsChange {
 }
 
 /// A stored secret that was emptied: its address has changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EmptiedSecret {
     /// Where it was stored.
     pub scope: String,

@@ -52,7 +52,7 @@ async fn site() -> Site {
         .set_one(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting")))
         .await
         .unwrap();
-    store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
+    store.learned().set_bootstrap_password(instance, Secret::new("the-bootstrap")).await.unwrap();
     store.uploaded_files().save(phone.id, "a.log", b"the-upload").await.unwrap();
     let token = NewToken { name: "a".into(), scope: TokenScope::Read, expires: None, created_by: "x".into() };
     store.api_tokens().create(instance, token).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_backup_comes_back_on_another_host() {
     let key = fs::read_to_string(site.dir.path().join("data").join(KEY)).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("example.com/gangway"), "the search finds what is there");
-    for secret in ["the-password", "the-setting", "the-fact", "the-upload", "the-code", key[2..].trim()] {
+    for secret in ["the-password", "the-setting", "the-bootstrap", "the-upload", "the-code", key[2..].trim()] {
         assert!(!holds(secret), "{secret}");
     }
     assert_eq!(fs::read_dir(site.dir.path()).unwrap().count(), 2, "data and backup");
@@ -109,7 +109,7 @@ async fn a_backup_comes_back_on_another_host() {
     let phone = store.phones().get(site.phone.id).unwrap();
     assert_eq!((&phone.token, &phone.own, &phone.accounts), (&site.phone.token, &site.phone.own, &site.phone.accounts));
     assert_eq!(store.settings().layers(site.instance).get("ldap_password").unwrap().expose(), "the-setting");
-    assert_eq!(store.secret_fact(site.instance, "shared").unwrap().expose(), "the-fact");
+    assert_eq!(store.learned().bootstrap_password(site.instance).unwrap().expose(), "the-bootstrap");
     assert_eq!(store.uploaded_files().content(phone.id, "a.log").await.unwrap().unwrap().as_slice(), b"the-upload");
     // State that may be obsolete is not restored.
     assert!(site.phone.window.is_open(clock().now()) && !phone.window.is_open(clock().now()));

@@ -2,7 +2,6 @@
 
 pub(in crate::store) mod activity;
 pub(in crate::store) mod delivered;
-pub(in crate::store) mod facts;
 pub(in crate::store) mod health;
 pub(in crate::store) mod instances;
 pub(in crate::store) mod learned;
@@ -17,7 +16,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::broadcast;
 
 use self::{
-    delivered::Waiting, facts::FactCache, health::PublishedHealth, instances::InstanceTable, learned::LearnedCache,
+    delivered::Waiting, health::PublishedHealth, instances::InstanceTable, learned::LearnedCache,
     phone_cache::PhoneCache, requests::Requests, settings::SettingsCache, tokens::TokenCache,
 };
 use super::api::{phone::PhoneChanged, recovery::RecoveryResult, restoration::Restoration};
@@ -40,8 +39,6 @@ pub(in crate::store) struct Memory {
     pub(in crate::store) instances: InstanceTable,
     /// The settings of all instances.
     pub(in crate::store) settings: SettingsCache,
-    /// Table `fact`.
-    pub(in crate::store) facts: FactCache,
     /// What the gateway learned or generated once.
     pub(in crate::store) learned: LearnedCache,
     /// The API tokens.
@@ -66,7 +63,6 @@ pub(in crate::store) struct LoadedMemory {
     pub(in crate::store) phones: PhoneCache,
     pub(in crate::store) instances: InstanceTable,
     pub(in crate::store) settings: SettingsCache,
-    pub(in crate::store) facts: FactCache,
     pub(in crate::store) learned: LearnedCache,
     pub(in crate::store) tokens: TokenCache,
     pub(in crate::store) requests: Requests,
@@ -76,12 +72,11 @@ pub(in crate::store) struct LoadedMemory {
 impl Memory {
     /// Memory with what was loaded.
     pub(in crate::store) fn new(loaded: LoadedMemory) -> Self {
-        let LoadedMemory { phones, instances, settings, facts, learned, tokens, requests, restoration } = loaded;
+        let LoadedMemory { phones, instances, settings, learned, tokens, requests, restoration } = loaded;
         Self {
             phones,
             instances,
             settings,
-            facts,
             learned,
             tokens,
             requests,

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{
-    Sqlite, connection, degraded, error_context::ErrorContext, fact, learned, loader, phone, sequence::Seen, setting,
-    token,
+    Sqlite, connection, degraded, error_context::ErrorContext, learned, loader, phone, sequence::Seen, setting, token,
 };
 use crate::store::{
     api::{error::StoreError, health::Health},
@@ -171,9 +170,6 @@ async fn look(store: &Sqlite, connection: &mut SqliteConnection, seen: &mut Seen
     // Before the phones: a receiver of a phone's change must see everything written before it.
     setting::refresh(store, &mut transaction).await?;
     token::refresh(store, &mut transaction).await?;
-    if now.fact != seen.fact {
-        fact::refresh(store).await?;
-    }
     if now.learned != seen.learned {
         learned::refresh(store).await?;
     }
@@ -182,10 +178,7 @@ async fn look(store: &Sqlite, connection: &mut SqliteConnection, seen: &mut Seen
             if store.inner.memory.phones.entry(id).is_some_and(|(_, known)| known >= change) {
                 continue;
             }
-            for loaded in
-                loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default())
-                    .await?
-            {
+            for loaded in loader::phones(&mut transaction, &store.inner.keyring, &(id.0..=id.0)).await? {
                 match loaded {
                     Ok((phone, change)) => {
                         store.inner.memory.publish(phone, change);

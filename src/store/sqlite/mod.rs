@@ -18,7 +18,6 @@ pub(in crate::store) mod device_config;
 pub(in crate::store) mod error_context;
 pub(in crate::store) mod event;
 pub(in crate::store) mod external_changes;
-pub(in crate::store) mod fact;
 #[cfg(feature = "demo")]
 pub(in crate::store) mod fault_injection;
 pub(in crate::store) mod history;
@@ -174,7 +173,6 @@ impl Sqlite {
             phones,
             instances,
             settings: loaded.settings,
-            facts: loaded.facts,
             learned: loaded.learned,
             tokens: loaded.tokens,
             requests: loaded.requests,

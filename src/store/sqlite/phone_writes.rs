@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::SqliteConnection;
 
-use super::{Sqlite, account, activity, delivered, device_config, event, fact, learned, loader, phone, setting};
+use super::{Sqlite, account, activity, delivered, device_config, event, learned, loader, phone, setting};
 use crate::{
     phone::record::{Phone, PhoneId},
     store::api::{
@@ -80,18 +80,16 @@ impl Sqlite {
         }
         // Another process has written the phone. The change computed from it is published before the next check for
         // external changes. Receivers of a phone's change must see everything written before it, so load settings and
-        // facts now.
+        // learned values now.
         let caught_up = async {
             setting::refresh(self, connection).await?;
-            fact::refresh_by(self, connection).await?;
             learned::refresh_by(self, connection).await
         };
         if let Err(error) = caught_up.await {
             // The check for external changes retries; the change itself does not depend on it.
-            tracing::warn!(phone = id.0, %error, "settings and facts of another process are not taken over yet");
+            tracing::warn!(phone = id.0, %error, "settings and learned values of another process are not taken over yet");
         }
-        let mut loaded =
-            loader::phones(connection, &self.inner.keyring, &(id.0..=id.0), &mut loader::Interner::default()).await?;
+        let mut loaded = loader::phones(connection, &self.inner.keyring, &(id.0..=id.0)).await?;
         let (phone, _) = loaded.pop().ok_or(StoreError::NoPhone(id))??;
         Ok(Arc::new(phone))
     }

@@ -1,5 +1,5 @@
 //! Writes a database from memory when the file itself can no longer be read. It starts from the newest copy in
-//! `backups/` and updates it to the phones, settings, facts and tokens in memory. Data that only the file had
+//! `backups/` and updates it to the phones, settings, learned values and tokens in memory. Data that only the file had
 //! (timelines, histories, the audit, uploads, delivered files) is that of the copy.
 
 use std::{
@@ -96,7 +96,6 @@ impl Sqlite {
             self.write_settings(&store, InstanceId(instance.id)).await?;
         }
         self.write_changes(&store).await?;
-        store.take_facts_of(self).await?;
         store.take_learned_of(self).await?;
         store.take_tokens_of(self).await?;
         let mut writing = store.inner.writer.hold().await;

@@ -9,6 +9,12 @@ fn ticket(mac: &str, base: &str) -> BootstrapTicket {
     BootstrapTicket { mac: mac.parse().unwrap(), until: now(), used: false, base: base.to_owned() }
 }
 
+/// A proxy that was found at [`now`].
+pub(super) fn proxy() -> UnlistedProxy {
+    let peer = IpAddr::from([192, 0, 2, 9]);
+    UnlistedProxy { peer, header: "forwarded".into(), is_listed: false, since: now(), last: now() }
+}
+
 /// Writes one value of each kind.
 pub(super) async fn furnish(store: &Store, instance: InstanceId) {
     let learned = store.learned();
@@ -18,9 +24,7 @@ pub(super) async fn furnish(store: &Store, instance: InstanceId) {
     learned.set_grants(instance, "gangway-yealink", "Services").await.unwrap();
     learned.set_frame_hosts(instance, vec!["a.example.com".into(), "b.example.com".into()]).await.unwrap();
     learned.set_pbx_sources(instance, vec![IpAddr::from([192, 0, 2, 1])]).await.unwrap();
-    let peer = IpAddr::from([192, 0, 2, 9]);
-    let proxy = UnlistedProxy { peer, header: "forwarded".into(), is_listed: false, since: now(), last: now() };
-    learned.set_unlisted_proxy(instance, &proxy).await.unwrap();
+    learned.set_unlisted_proxy(instance, &proxy()).await.unwrap();
     learned.set_ticket(instance, "00ff", ticket("805ec0000001", "http://gw/")).await.unwrap();
     learned.set_bootstrap_password(instance, Secret::new("the-bootstrap")).await.unwrap();
     learned.set_server_entry(instance, "yealink", "name", &Secret::new("https://the-entry/")).await.unwrap();
@@ -84,6 +88,28 @@ async fn what_another_process_learns_is_announced() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), taken_over).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_value_that_is_removed_is_gone_for_every_process() {
+    let fixture = Fixture::with_clock(Arc::new(SystemClock)).await;
+    let (store, instance, proxy) = (&fixture.store, fixture.instance, proxy());
+    store.learned().set_unlisted_proxy(instance, &proxy).await.unwrap();
+    let other = fixture.again().await;
+    assert_eq!(other.learned().unlisted_proxies(), [(instance, proxy.clone())]);
+    let (before, mut changes) = (other.learned().revision(), other.learned().changes());
+
+    store.learned().remove_unlisted_proxy(instance, proxy.peer).await.unwrap();
+
+    assert_eq!(store.learned().unlisted_proxies(), []);
+    let taken_over = async {
+        while !other.learned().unlisted_proxies().is_empty() {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), taken_over).await.unwrap();
+    assert_ne!(other.learned().revision(), before);
+    assert_eq!(fixture.again().await.learned().unlisted_proxies(), []);
 }
 
 #[tokio::test]

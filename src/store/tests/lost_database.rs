@@ -120,7 +120,8 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
             .set_one(instance, &Scope::Instance, "ntp_server_2", Some(&text("dropped.example")))
             .await
             .unwrap();
-        store.set_fact(instance, "dropped", Some("1")).await.unwrap();
+        let proxy = super::learned::proxy();
+        store.learned().set_unlisted_proxy(instance, &proxy).await.unwrap();
         // The newest copy has less than memory.
         store.copy_of_the_day(7).await.unwrap();
         serving.count().await.unwrap();
@@ -141,8 +142,8 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
             store.settings().set_one(instance, &Scope::Instance, name, Some(&text(value))).await.unwrap();
         }
         store.settings().set_one(instance, &own, "ldap_password", Some(&text("its-own"))).await.unwrap();
-        store.set_fact(instance, "dropped", None).await.unwrap();
-        store.set_secret_fact(instance, "kept", Some(&text("the-fact"))).await.unwrap();
+        store.learned().remove_unlisted_proxy(instance, proxy.peer).await.unwrap();
+        store.learned().set_bootstrap_password(instance, text("the-bootstrap")).await.unwrap();
         let token = NewToken { name: "x".into(), scope: TokenScope::Read, expires: None, created_by: "root".into() };
         let (shown, _) = store.api_tokens().create(late, token).await.unwrap();
         // Clear SQLite's cache as well.
@@ -169,8 +170,8 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         let layers = again.settings().layers(instance);
         assert_eq!(layers.row(&own, "ldap_password").unwrap().value.expose(), "its-own");
         assert_eq!(layers.binding(&own, "ldap_password").unwrap().text(), r#"{"ldap_server":"ldap.example.com"}"#);
-        assert_eq!(again.fact(instance, "dropped"), None);
-        assert_eq!(again.secret_fact(instance, "kept"), Some(text("the-fact")));
+        assert_eq!(again.learned().unlisted_proxies(), [], "removed after the copy");
+        assert_eq!(again.learned().bootstrap_password(instance), Some(text("the-bootstrap")));
         assert!(matches!(again.api_tokens().check(late, shown.expose()), TokenCheck::Good(_)));
         // Later changes count as newer, in memory and on disk.
         store

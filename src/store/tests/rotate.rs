@@ -26,7 +26,6 @@ async fn furnished() -> (Fixture, Phone) {
         .set_one(instance, &Scope::Instance, "ldap_password", Some(&Secret::new("the-setting")))
         .await
         .unwrap();
-    store.set_secret_fact(instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
     super::learned::furnish(store, instance).await;
     store.uploaded_files().save(phone.id, "a/b c.log", b"the-upload").await.unwrap();
     store.deliveries().note(DeliveredFile {
@@ -37,16 +36,6 @@ async fn furnished() -> (Fixture, Phone) {
         body: "the-file".into(),
     });
     store.deliveries().flush().await.unwrap();
-    // Earlier versions left the files of imports here.
-    let mut transaction = store.database.inner.writer.begin("leave a file").await.unwrap();
-    let sealed = store.database.inner.keyring.seal("handover/the-key", b"the-import").unwrap();
-    sqlx::query("INSERT INTO handover (key, instance_id, at, sealed) VALUES ('the-key', ?, 0, ?)")
-        .bind(instance.0)
-        .bind(sealed)
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
     let phone = Phone::clone(&phone);
     (fixture, phone)
 }
@@ -56,7 +45,6 @@ async fn assert_intact(store: &Store, instance: InstanceId, phone: &Phone) {
     assert_eq!(*store.phones().get(phone.id).unwrap(), *phone);
     assert!(store.phones().by_token(phone.token.expose()).is_some());
     assert_eq!(store.settings().layers(instance).get("ldap_password").unwrap().expose(), "the-setting");
-    assert_eq!(store.secret_fact(instance, "shared").unwrap().expose(), "the-fact");
     for secret in ["the-bootstrap", "the-entry", "the-fingerprint"] {
         assert!(super::learned::everything(store, instance).contains(secret), "{secret}");
     }
@@ -255,7 +243,7 @@ async fn a_credential_of_systemd_is_rotated_by_a_second_line_in_it() {
         async || Store::open_with(dir.path(), Some(credentials.path()), clock.clone(), &Tasks::new()).await.unwrap();
     let store = open().await;
     let instance = store.instance("example.com", "gangway").await.unwrap();
-    store.set_secret_fact(instance, "x", Some(&Secret::new("the-fact"))).await.unwrap();
+    store.learned().set_bootstrap_password(instance, Secret::new("the-bootstrap")).await.unwrap();
     let error = store.rotate_keys(|_| ()).await.unwrap_err();
     assert!(error.to_string().contains("openssl rand -hex 32"), "{error}");
     let second = format!("2 {}\n", "cd".repeat(32));
@@ -264,7 +252,7 @@ async fn a_credential_of_systemd_is_rotated_by_a_second_line_in_it() {
     assert_eq!((rotation.key, rotation.old_key_stays, rotation.resealed), (2, true, 1));
     // The administrator removes the first line.
     fs::write(&file, second).unwrap();
-    assert_eq!(open().await.secret_fact(instance, "x").unwrap().expose(), "the-fact");
+    assert_eq!(open().await.learned().bootstrap_password(instance).unwrap().expose(), "the-bootstrap");
 }
 
 /// A database that uses another key by now is not written with the retired one.

@@ -15,6 +15,11 @@ use crate::store::{
 /// The newest migration of each released schema. A release adds the one it ships.
 pub(super) const RELEASED: [i64; 3] = [1, 2, 30];
 
+/// Tables of earlier schemas that migration 0051 drops. Migration 0050 moves the rows of `fact`.
+const DROPPED_TABLES: [&str; 2] = ["fact", "handover"];
+/// Table and column that migration 0051 drops.
+const DROPPED_COLUMN: (&str, &str) = ("sequence", "fact");
+
 /// The row counts compared before and after.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Counts(Vec<(String, i64)>);
@@ -37,8 +42,7 @@ async fn tables(connection: &mut SqliteConnection, of: &str) -> Vec<String> {
 
 async fn counts(connection: &mut SqliteConnection, tables: &[String]) -> Counts {
     let mut counts = Vec::new();
-    // Migration 0050 moves rows of table `fact`.
-    for table in tables.iter().filter(|table| *table != "fact") {
+    for table in tables {
         let query = format!("SELECT count(*) FROM {table}");
         let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&mut *connection).await.unwrap();
         counts.push((table.clone(), count));
@@ -55,10 +59,12 @@ pub(super) async fn downgraded(from: &Fixture, version: i64, dir: &Path) -> (Vec
     let full = from.dir.path().join(DATABASE);
     sqlx::query("ATTACH ? AS full").bind(full.to_string_lossy().into_owned()).execute(&mut old).await.unwrap();
     sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut old).await.unwrap();
-    let tables = tables(&mut old, "main").await;
+    let mut tables = tables(&mut old, "main").await;
+    tables.retain(|table| !DROPPED_TABLES.contains(&table.as_str()));
     for table in &tables {
         let there: HashSet<String> = columns(&mut old, "full", table).await.into_iter().collect();
-        let columns = columns(&mut old, "main", table).await;
+        let mut columns = columns(&mut old, "main", table).await;
+        columns.retain(|column| (table.as_str(), column.as_str()) != DROPPED_COLUMN);
         assert!(columns.iter().all(|column| there.contains(column)), "{table} lost a column: {columns:?}");
         let columns = columns.join(", ");
         for query in [
@@ -74,8 +80,11 @@ pub(super) async fn downgraded(from: &Fixture, version: i64, dir: &Path) -> (Vec
     (tables, counts)
 }
 
-/// Facts as gateways up to schema 40 stored them, one of each kind.
-async fn facts_of_earlier_schemas(store: &Store, instance: InstanceId) {
+/// Writes what gateways up to schema 40 stored in the tables that are dropped: what they learned, one row of each kind,
+/// a message to a command, and the file of an import.
+async fn fill_dropped_tables(from: &Fixture, version: i64, dir: &Path) {
+    let (mut old, instance) = (database(&dir.join(DATABASE)).await, from.instance.0);
+    let seal = |place: String, value: &str| from.store.database.inner.keyring.seal(&place, value.as_bytes()).unwrap();
     for (key, value) in [
         ("learned_url.yealink", "https://gw.example.com/a/b"),
         ("learned_url_conflict.yealink", "https://one.example.com/ https://two.example.com/"),
@@ -96,18 +105,29 @@ async fn facts_of_earlier_schemas(store: &Store, instance: InstanceId) {
         ("bootstrap.22ff", "805ec0000002 1800000002 fresh http://old.example.com/phone/"),
         ("resync.805ec0000001", "wanted"),
     ] {
-        store.set_fact(instance, key, Some(value)).await.unwrap();
+        let row = sqlx::query("INSERT INTO fact (instance_id, key, value) VALUES (?, ?, ?)").bind(instance);
+        row.bind(key).bind(value).execute(&mut old).await.unwrap();
     }
     for (key, value) in [
         ("bootstrap_password", "the-bootstrap"),
         ("server_entry.yealink", "the-name\nhttps://gw.example.com/entry"),
         ("redirect_tried.snom", "the-fingerprint"),
     ] {
-        store.set_secret_fact(instance, key, Some(&Secret::new(value))).await.unwrap();
+        let row = sqlx::query("INSERT INTO fact (instance_id, key, sealed) VALUES (?, ?, ?)").bind(instance);
+        row.bind(key).bind(seal(format!("fact/{instance}/{key}"), value)).execute(&mut old).await.unwrap();
     }
+    if version >= 27 {
+        sqlx::query("INSERT INTO handover (key, instance_id, at, sealed) VALUES ('the-key', ?, 0, ?)")
+            .bind(instance)
+            .bind(seal("handover/the-key".to_owned(), "the-import"))
+            .execute(&mut old)
+            .await
+            .unwrap();
+    }
+    old.close().await.unwrap();
 }
 
-/// Checks that everything of [`facts_of_earlier_schemas`] is in its table.
+/// Checks that what was learned of [`fill_dropped_tables`] is in its table.
 fn assert_learned(store: &Store, instance: InstanceId) {
     let learned = store.learned();
     let urls = |url: Option<&str>, conflict: &str| NamedUrls {
@@ -147,8 +167,15 @@ fn assert_learned(store: &Store, instance: InstanceId) {
     let (name, url) = learned.server_entry(instance, "yealink").unwrap();
     assert_eq!((name.as_str(), url.expose()), ("the-name", "https://gw.example.com/entry"));
     assert_eq!(learned.tried_account(instance, "snom").unwrap().expose(), "the-fingerprint");
-    let left: Vec<String> = store.facts_of(instance, "").into_iter().map(|(key, _)| key).collect();
-    assert_eq!(left, ["resync.805ec0000001"]);
+}
+
+/// Checks that the tables and the column of earlier schemas are gone.
+async fn assert_dropped(connection: &mut SqliteConnection) {
+    let tables = tables(connection, "main").await;
+    assert!(DROPPED_TABLES.iter().all(|dropped| !tables.iter().any(|table| table == dropped)), "{tables:?}");
+    let (table, column) = DROPPED_COLUMN;
+    let columns = columns(connection, "main", table).await;
+    assert!(!columns.is_empty() && !columns.iter().any(|one| one == column), "{columns:?}");
 }
 
 #[tokio::test]
@@ -170,12 +197,16 @@ async fn each_released_schema_comes_forward_with_every_phone() {
     }
     let secret = Secret::new("the-setting");
     fixture.store.settings().set_one(fixture.instance, &Scope::Instance, "ldap_password", Some(&secret)).await.unwrap();
-    fixture.store.set_secret_fact(fixture.instance, "shared", Some(&Secret::new("the-fact"))).await.unwrap();
-    facts_of_earlier_schemas(&fixture.store, fixture.instance).await;
     fixture.store.uploaded_files().save(PhoneId(1), "a.log", b"the-upload").await.unwrap();
+    learned::furnish(&fixture.store, fixture.instance).await;
+    let known = learned::everything(&fixture.store, fixture.instance);
     for version in RELEASED {
         let dir = tempfile::tempdir().unwrap();
         let (tables, before) = downgraded(&fixture, version, dir.path()).await;
+        let has_fact = version < 50;
+        if has_fact {
+            fill_dropped_tables(&fixture, version, dir.path()).await;
+        }
         let clock = SystemClock;
         let start = clock.now();
 
@@ -190,8 +221,12 @@ async fn each_released_schema_comes_forward_with_every_phone() {
             assert_eq!(*found, *fixture.store.phones().get(phone).unwrap(), "schema {version}");
         }
         assert_eq!(store.settings().layers(fixture.instance).get("ldap_password").unwrap().expose(), "the-setting");
-        assert_eq!(store.secret_fact(fixture.instance, "shared").unwrap().expose(), "the-fact");
-        assert_learned(&store, fixture.instance);
+        if has_fact {
+            assert_learned(&store, fixture.instance);
+        } else {
+            assert_eq!(learned::everything(&store, fixture.instance), known, "schema {version}");
+        }
+        assert_dropped(&mut *store.database.inner.writer.take().await).await;
         assert_eq!(
             store.uploaded_files().content(PhoneId(1), "a.log").await.unwrap().unwrap().as_slice(),
             b"the-upload"

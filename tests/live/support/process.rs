@@ -193,8 +193,7 @@ impl Process {
     /// Sends SIGTERM; returns the time until the process ended and its exit code.
     pub fn terminate(mut self) -> (Duration, Option<i32>) {
         let started = Instant::now();
-        let done = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
+        self.signal("-TERM");
         let status = self.child.wait().unwrap();
         (started.elapsed(), status.code())
     }
@@ -206,7 +205,29 @@ impl Process {
 
     /// Sends SIGHUP, which makes the gateway reload its files.
     pub fn hang_up(&self) {
-        let done = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        self.signal("-HUP");
+    }
+
+    /// Sends SIGSTOP, and waits until no thread of the gateway runs any more.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.child.id()));
+        let stands = |task: &Path| {
+            let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        while !fs::read_dir(&tasks).unwrap().all(|task| stands(&task.unwrap().path())) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends SIGCONT, after which a frozen gateway goes on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
 

@@ -49,11 +49,6 @@ impl Records {
         }
     }
 
-    /// Waits until no fact has this prefix.
-    pub async fn wait_no_facts(&self, prefix: &str) {
-        self.wait_facts(&format!("the facts {prefix}* to go"), |store| store.facts_beginning(prefix).is_empty()).await;
-    }
-
     /// Waits until what the gateway learned meets a condition.
     pub async fn wait_learned(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
         let mut changes = self.store.learned().changes();
@@ -64,19 +59,6 @@ impl Records {
         };
         if tokio::time::timeout(TIMEOUT, search).await.is_err() {
             panic!("waited {TIMEOUT:?} for {what}");
-        }
-    }
-
-    /// Waits until the facts of the store meet a condition.
-    pub async fn wait_facts(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
-        let mut changes = self.store.facts_changes();
-        let search = async {
-            while !is_so(&self.store) {
-                changes.changed().await.expect("the store is there");
-            }
-        };
-        if tokio::time::timeout(TIMEOUT, search).await.is_err() {
-            panic!("waited {TIMEOUT:?} for {what}: {:?}", self.store.facts_beginning(""));
         }
     }
 
