@@ -34,8 +34,12 @@ fn row(number: u32, requested: RequestState) -> Arc<DeviceRow> {
     phone.accounts[0].cn = format!("User {:05}", number.wrapping_mul(7_919) % PHONES);
     phone.accounts[0].username = format!("user.{number}");
     phone.request.state = requested;
-    let facts =
-        DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
+    let facts = DiagnosisInputs {
+        instance_status: &InstanceStatus::default(),
+        request: None,
+        known_model: true,
+        manual_url: None,
+    };
     let now = phone.created;
     Arc::new(DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now))
 }

@@ -39,7 +39,7 @@ pub(super) struct AdminDependencies {
     pub clock: SharedClock,
     pub scanners: Arc<ScanDetector>,
     pub rejected_logins: Arc<RejectedLogins>,
-    pub forwarders: Arc<UnlistedProxies>,
+    pub unlisted_proxies: Arc<UnlistedProxies>,
     pub tasks: Tasks,
     pub shares: DescriptorShares,
 }
@@ -60,7 +60,7 @@ pub(super) async fn open(
         failures,
         clock,
         scanners,
-        forwarders,
+        unlisted_proxies,
         rejected_logins,
         tasks,
         shares,
@@ -94,9 +94,9 @@ pub(super) async fn open(
             let scanners = Arc::clone(&scanners);
             move |instance, address| scanners.thaw(instance, address)
         }),
-        forwarders: Box::new({
+        unlisted_proxies: Box::new({
             let clock = Arc::clone(&clock);
-            move |instance| forwarders.of(instance, clock.now())
+            move |instance| unlisted_proxies.of(instance, clock.now())
         }),
         scanning: Box::new({
             let clock = Arc::clone(&clock);

@@ -35,7 +35,7 @@ impl GaugeSources {
         gauge(Metric::PhonesToMove, &[], open as f64);
         for state in RedirectState::ALL {
             let phones = self.store.phones().all();
-            let is_so = |phone: &&Arc<Phone>| phone.buried.is_none() && phone.redirect.state == *state;
+            let is_so = |phone: &&Arc<Phone>| phone.removed_at.is_none() && phone.redirect.state == *state;
             gauge(Metric::PhonesByRedirect, &[("state", state.as_str())], phones.iter().filter(is_so).count() as f64);
         }
         gauge(Metric::PbxSessions, &[], self.sessions.len() as f64);

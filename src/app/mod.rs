@@ -186,7 +186,7 @@ impl Application {
         let devices = DevicesLinks::default();
         let scanners = Arc::new(ScanDetector::new(&store.derive_key("decoys")));
         let rejected_logins = Arc::<RejectedLogins>::default();
-        let forwarders = Arc::new(UnlistedProxies::default());
+        let unlisted_proxies = Arc::new(UnlistedProxies::default());
         let proxies = Proxies::configured(&config.net);
         let parts = admin::AdminDependencies {
             store: store.clone(),
@@ -199,7 +199,7 @@ impl Application {
             clock: Arc::clone(&clock),
             scanners: Arc::clone(&scanners),
             rejected_logins: Arc::clone(&rejected_logins),
-            forwarders: Arc::clone(&forwarders),
+            unlisted_proxies: Arc::clone(&unlisted_proxies),
             tasks: tasks.clone(),
             shares,
         };
@@ -229,12 +229,12 @@ impl Application {
         tasks.spawn_local("clicks", clicks);
         let record = unlisted_proxies::record(
             store.clone(),
-            Arc::clone(&forwarders),
+            Arc::clone(&unlisted_proxies),
             proxies.clone(),
             clock.now(),
             tasks.clone(),
         );
-        tasks.spawn_local("forwarders", record);
+        tasks.spawn_local("unlisted_proxies", record);
 
         let tls = certificates::open(&config, &registry, &failures)?;
         if let Some(tls) = tls.clone() {
@@ -275,7 +275,7 @@ impl Application {
             nonce_key: store.derive_key("http nonces"),
             passive: !is_active,
             scanners,
-            forwarders: Arc::clone(&forwarders),
+            unlisted_proxies: Arc::clone(&unlisted_proxies),
         })
         .map_err(StartError::Io)?;
         let public = listeners::listen(
@@ -283,7 +283,7 @@ impl Application {
                 http: config.http.listen.clone(),
                 https: config.https.listen.clone(),
                 tls: tls.clone(),
-                patience: Timeouts::default(),
+                timeouts: Timeouts::default(),
                 workers: machine.workers,
                 connections_per_worker: shares.clients_per_worker(),
                 shutdown: SHUTDOWN_TIMEOUT.saturating_sub(Duration::from_secs(2)),
@@ -304,7 +304,7 @@ impl Application {
             store: store.clone(),
             folders: Arc::clone(&folders),
             failures: Arc::clone(&failures),
-            unlisted_proxies: forwarders,
+            unlisted_proxies,
             shares,
             certificates: tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
             clock: Arc::clone(&pnp_clock),

@@ -97,15 +97,15 @@ impl Readiness for LinksReadiness {
         });
         let certificates = self.certificates.iter().flat_map(|certificates| certificates.remarks(now));
         let certificates = certificates.map(|why| NotReady { what: "TLS certificate".to_owned(), why });
-        let mended = self.store.mended().map(|mended| mended.sentence());
-        let mended = mended.map(|why| NotReady { what: "database: its files were lost".to_owned(), why });
+        let recovery = self.store.recovery().map(|recovery| recovery.sentence());
+        let recovery = recovery.map(|why| NotReady { what: "database: its files were lost".to_owned(), why });
         folders
             .chain(moves)
             .chain(refusals(&self.failures))
             .chain(descriptors)
             .chain(proxies)
             .chain(certificates)
-            .chain(mended)
+            .chain(recovery)
             .collect()
     }
 

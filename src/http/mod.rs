@@ -72,7 +72,7 @@ pub struct HttpDependencies {
     /// Detects sources that try one MAC after another; a notice reports them to administrators.
     pub scanners: Arc<ScanDetector>,
     /// Proxies that are not listed in the configuration; a notice names them.
-    pub forwarders: Arc<UnlistedProxies>,
+    pub unlisted_proxies: Arc<UnlistedProxies>,
 }
 
 /// State shared by all workers.
@@ -91,7 +91,7 @@ pub struct AppState {
     used: UsedCredentials,
     strikes: FailureCounter,
     scanners: Arc<ScanDetector>,
-    forwarders: Arc<UnlistedProxies>,
+    unlisted_proxies: Arc<UnlistedProxies>,
     consequences: RecordUpdates,
     response_timer: ResponseTimer,
     meter: Meter,
@@ -121,7 +121,7 @@ impl AppState {
             bootstraps: parts.bootstraps,
             strikes: FailureCounter::default(),
             scanners: parts.scanners,
-            forwarders: parts.forwarders,
+            unlisted_proxies: parts.unlisted_proxies,
             consequences,
             meter: Meter::default(),
             passive: parts.passive,

@@ -107,7 +107,7 @@ pub(super) async fn handle(
     let header = deps.subject_header.as_ref();
     let shown = client_certificate::shown(request, peer.ip(), header, &deps.proxies.trusted, vendor);
     let claim = deps.proxies.claim(peer.ip(), client, request.headers());
-    let origin = deps.forwarders.origin(instance.id, client, claim.as_ref(), now);
+    let origin = deps.unlisted_proxies.origin(instance.id, client, claim.as_ref(), now);
     let mut visit =
         PhoneRequest { deps, memo: &worker.memo, request, instance, known, token, client, origin, now, spent: false };
     let token = match (token, &phone) {
@@ -151,7 +151,7 @@ pub(super) async fn handle(
         (&claim, &phone, decision.access)
         && shows_proxy(proof)
     {
-        deps.forwarders.proved(instance.id, phone.id, claim, now);
+        deps.unlisted_proxies.proved(instance.id, phone.id, claim, now);
     }
     visit.spent = spent;
     visit.note_certificate(&shown, phone.as_deref());

@@ -157,7 +157,13 @@ pub fn recorded(store: &Store, proxies: &Proxies, now: Timestamp) -> Vec<(Instan
 }
 
 /// Loads the stored proxies, then stores new ones until the gateway stops.
-pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Proxies, now: Timestamp, tasks: Tasks) {
+pub async fn record(
+    store: Store,
+    unlisted_proxies: Arc<UnlistedProxies>,
+    proxies: Proxies,
+    now: Timestamp,
+    tasks: Tasks,
+) {
     let recorded = recorded(&store, &proxies, now);
     for (instance, proxy) in store.learned().unlisted_proxies() {
         let peer = proxy.peer;
@@ -167,11 +173,11 @@ pub async fn record(store: Store, forwarders: Arc<UnlistedProxies>, proxies: Pro
             tracing::warn!(%peer, %error, "a proxy that is taken into account by now cannot be forgotten");
         }
     }
-    let mut news = forwarders.news.subscribe();
+    let mut news = unlisted_proxies.news.subscribe();
     let recorded: Vec<_> = recorded.into_iter().map(|(instance, one)| ((instance, one.peer), one)).collect();
-    forwarders.put(&recorded);
+    unlisted_proxies.put(&recorded);
     loop {
-        let found = forwarders.found.load_full();
+        let found = unlisted_proxies.found.load_full();
         for ((instance, peer), forwarder) in found.iter() {
             if let Err(error) = store.learned().set_unlisted_proxy(*instance, forwarder).await {
                 tracing::warn!(%peer, %error, "a proxy that is not listed cannot be written down");
@@ -204,49 +210,49 @@ mod tests {
         ForwardingClaim { peer: peer.into(), client: client.into(), header, is_listed: false }
     }
 
-    fn origin(forwarders: &UnlistedProxies, claim: &ForwardingClaim, now: Timestamp) -> CountedSource {
-        forwarders.origin(HERE, ClientAddress { address: claim.peer, encrypted: false }, Some(claim), now)
+    fn origin(unlisted_proxies: &UnlistedProxies, claim: &ForwardingClaim, now: Timestamp) -> CountedSource {
+        unlisted_proxies.origin(HERE, ClientAddress { address: claim.peer, encrypted: false }, Some(claim), now)
     }
 
     #[test]
     fn two_phones_make_a_proxy_and_a_header_alone_does_not() {
-        let forwarders = UnlistedProxies::default();
+        let unlisted_proxies = UnlistedProxies::default();
         let one = claim([127, 0, 0, 1], [192, 0, 2, 1]);
         let device = CountedSource::source(one.peer);
-        assert_eq!(origin(&forwarders, &one, at(0)), device, "a header alone");
+        assert_eq!(origin(&unlisted_proxies, &one, at(0)), device, "a header alone");
         for second in 0..100 {
-            forwarders.proved(HERE, PhoneId(1), &one, at(second));
+            unlisted_proxies.proved(HERE, PhoneId(1), &one, at(second));
         }
-        assert_eq!(origin(&forwarders, &one, at(100)), device, "one phone, as often as it likes");
-        forwarders.proved(InstanceId(2), PhoneId(9), &one, at(100));
-        assert_eq!(origin(&forwarders, &one, at(100)), device, "a phone of another instance");
-        forwarders.proved(HERE, PhoneId(2), &one, at(101));
-        assert_eq!(origin(&forwarders, &one, at(102)), CountedSource::behind(one.peer, one.client));
+        assert_eq!(origin(&unlisted_proxies, &one, at(100)), device, "one phone, as often as it likes");
+        unlisted_proxies.proved(InstanceId(2), PhoneId(9), &one, at(100));
+        assert_eq!(origin(&unlisted_proxies, &one, at(100)), device, "a phone of another instance");
+        unlisted_proxies.proved(HERE, PhoneId(2), &one, at(101));
+        assert_eq!(origin(&unlisted_proxies, &one, at(102)), CountedSource::behind(one.peer, one.client));
         let stranger = claim([198, 51, 100, 7], [192, 0, 2, 1]);
-        assert_eq!(origin(&forwarders, &stranger, at(102)), CountedSource::source(stranger.peer), "another peer");
-        let bare = forwarders.origin(HERE, ClientAddress { address: one.peer, encrypted: false }, None, at(102));
+        assert_eq!(origin(&unlisted_proxies, &stranger, at(102)), CountedSource::source(stranger.peer), "another peer");
+        let bare = unlisted_proxies.origin(HERE, ClientAddress { address: one.peer, encrypted: false }, None, at(102));
         assert_eq!(bare, device, "a request without header");
-        let found = forwarders.of(HERE, at(102));
+        let found = unlisted_proxies.of(HERE, at(102));
         assert_eq!((found.len(), found[0].since), (1, at(101)));
         let sentence = found[0].message();
         assert!(
             sentence.contains("Add 127.0.0.1 to trusted_proxies only if it is your own reverse proxy"),
             "{sentence}"
         );
-        assert!(forwarders.of(InstanceId(2), at(102)).is_empty());
-        assert!(forwarders.of(HERE, at(8 * 86_400)).is_empty(), "long ago");
+        assert!(unlisted_proxies.of(InstanceId(2), at(102)).is_empty());
+        assert!(unlisted_proxies.of(HERE, at(8 * 86_400)).is_empty(), "long ago");
     }
 
     #[test]
     fn many_proofs_leave_the_tables_bounded() {
-        let forwarders = UnlistedProxies::default();
+        let unlisted_proxies = UnlistedProxies::default();
         for n in 0..2_000_u32 {
             let claim = ForwardingClaim { peer: IpAddr::V4(n.into()), ..claim([0; 4], [192, 0, 2, 1]) };
-            forwarders.proved(HERE, PhoneId(1), &claim, at(i64::from(n)));
-            forwarders.proved(HERE, PhoneId(1 + i64::from(n % 2)), &claim, at(i64::from(n)));
+            unlisted_proxies.proved(HERE, PhoneId(1), &claim, at(i64::from(n)));
+            unlisted_proxies.proved(HERE, PhoneId(1 + i64::from(n % 2)), &claim, at(i64::from(n)));
         }
-        assert!(forwarders.observed.lock().unwrap().len() <= OBSERVED);
-        assert!(forwarders.found.load().len() <= FOUND);
+        assert!(unlisted_proxies.observed.lock().unwrap().len() <= OBSERVED);
+        assert!(unlisted_proxies.found.load().len() <= FOUND);
     }
 
     #[test]

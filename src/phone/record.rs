@@ -52,7 +52,7 @@ pub struct Phone {
     /// The desired state.
     pub wanted: Wanted,
     /// Set when a removed phone has been deleted completely. Only the tombstone is left.
-    pub buried: Option<Timestamp>,
+    pub removed_at: Option<Timestamp>,
     /// When the record was created.
     pub created: Timestamp,
     /// Number of ProvisioningPhone requests. Flags are written once per provisioning.
@@ -167,7 +167,7 @@ impl Phone {
             firmware: None,
             category: None,
             wanted: Wanted::Active,
-            buried: None,
+            removed_at: None,
             created: now,
             provisioning: 0,
             code: None,
@@ -221,7 +221,7 @@ impl Phone {
             firmware: _,
             category,
             wanted,
-            buried: _,
+            removed_at: _,
             created: _,
             provisioning: _,
             code: _,
@@ -315,7 +315,7 @@ mod tests {
         let changes: Vec<Change> = vec![
             ("id", Box::new(|phone| phone.id = PhoneId(9))),
             ("firmware", Box::new(|phone| phone.firmware = Some("1".into()))),
-            ("buried", Box::new(|phone| phone.buried = Some(later()))),
+            ("buried", Box::new(|phone| phone.removed_at = Some(later()))),
             ("created", Box::new(|phone| phone.created = later())),
             ("provisioning", Box::new(|phone| phone.provisioning += 1)),
             ("code", Box::new(|phone| phone.code = Some(Secret::new("code")))),

@@ -33,7 +33,7 @@ fn slot(phone: PhoneId, line: u16, after: Timestamp) -> Timestamp {
 
 /// Whether the audit covers the phone: it is in service, so an account may be removed without a notification.
 fn is_checked(phone: &Phone) -> bool {
-    phone.buried.is_none() && phone.wanted == Wanted::Active
+    phone.removed_at.is_none() && phone.wanted == Wanted::Active
 }
 
 /// The accounts whose slot lies in `(after, until]`, and the time of the first later slot.

@@ -35,7 +35,7 @@ pub async fn want(store: &Store, phone: PhoneId, wanted: Wanted) -> Result<(), S
 }
 
 fn apply_want(phone: &mut Phone, wanted: Wanted, events: &mut Vec<NewEvent>) {
-    if phone.buried.is_some() || phone.wanted == wanted {
+    if phone.removed_at.is_some() || phone.wanted == wanted {
         return;
     }
     phone.wanted = wanted;
@@ -88,7 +88,7 @@ pub async fn allow(
 /// When it is blocked or removed.
 pub fn may_be_allowed(phone: &Phone) -> Result<(), AllowError> {
     match phone.wanted {
-        _ if phone.buried.is_some() => Err(AllowError::Removed(phone.mac)),
+        _ if phone.removed_at.is_some() => Err(AllowError::Removed(phone.mac)),
         Wanted::Blocked => Err(AllowError::Blocked(phone.mac)),
         Wanted::Active | Wanted::Released | Wanted::Removed => Ok(()),
     }
@@ -127,7 +127,7 @@ pub async fn rotate(store: &Store, phone: PhoneId) -> Result<bool, StoreError> {
 }
 
 fn apply_rotate(phone: &mut Phone, events: &mut Vec<NewEvent>) -> bool {
-    if phone.buried.is_some() || phone.former.is_some() {
+    if phone.removed_at.is_some() || phone.former.is_some() {
         return false;
     }
     let fresh = Credentials::generate(phone.mac);
@@ -195,7 +195,7 @@ pub async fn check_redirect(store: &Store, phone: PhoneId, repair: bool, now: Ti
 }
 
 fn apply_check(phone: &mut Phone, repair: bool, now: Timestamp) {
-    if phone.buried.is_some() || phone.wanted != Wanted::Active {
+    if phone.removed_at.is_some() || phone.wanted != Wanted::Active {
         return;
     }
     match phone.redirect.state {
@@ -228,6 +228,6 @@ pub fn is_carried_out(phone: &Phone) -> bool {
     match phone.wanted {
         Wanted::Active | Wanted::Blocked => true,
         Wanted::Released => release_is_delivered(phone),
-        Wanted::Removed => phone.buried.is_some(),
+        Wanted::Removed => phone.removed_at.is_some(),
     }
 }

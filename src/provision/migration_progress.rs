@@ -41,7 +41,7 @@ impl MigrationProgress {
 
 fn is_sent_by_us(phone: &Phone) -> bool {
     phone.wanted == Wanted::Active
-        && phone.buried.is_none()
+        && phone.removed_at.is_none()
         && match phone.redirect.state {
             RedirectState::Redirected => true,
             // Tried but not reached; before the first attempt, the phone does not delay the move.

@@ -168,7 +168,7 @@ impl Provisioning {
                 .phones()
                 .in_instance(instance)
                 .into_iter()
-                .find(|phone| phone.buried.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
+                .find(|phone| phone.removed_at.is_none() && phone.mac.to_string().eq_ignore_ascii_case(&hwid))
             else {
                 return;
             };

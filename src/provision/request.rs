@@ -222,7 +222,7 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         .provider(&request.provider)
         .ok_or_else(|| RequestRejection::UnknownProvider(request.provider.clone()))?;
     let existing = engine.deps.store.phones().by_mac(request.instance, request.mac);
-    let in_service = existing.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
+    let in_service = existing.filter(|phone| phone.removed_at.is_none() && phone.wanted != Wanted::Removed);
     match in_service {
         None => oui_check::check(engine, request, &provider)?,
         Some(phone) if phone.wanted == Wanted::Blocked => return Err(RequestRejection::Blocked(request.mac)),
@@ -305,8 +305,9 @@ fn check_other_instances(
     let Some(own) = account(request.instance) else { return Ok(()) };
     for instance in engine.deps.instances.iter().filter(|instance| instance.id != request.instance) {
         let there = engine.deps.store.phones().by_mac(instance.id, request.mac);
-        let is_in_service = there
-            .is_some_and(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed || phone_has_entry(&phone));
+        let is_in_service = there.is_some_and(|phone| {
+            phone.removed_at.is_none() && phone.wanted != Wanted::Removed || phone_has_entry(&phone)
+        });
         if is_in_service
             && account(instance.id).is_some_and(|theirs| {
                 theirs.protocol == own.protocol && theirs.url == own.url && theirs.user == own.user
@@ -321,7 +322,7 @@ fn check_other_instances(
 }
 
 fn phone_has_entry(phone: &Phone) -> bool {
-    phone.buried.is_none() && phone.redirect_entry.is_some()
+    phone.removed_at.is_none() && phone.redirect_entry.is_some()
 }
 
 /// The user's GUID, if it matters: for a known phone with an account that has a GUID. A renamed user is the same user;

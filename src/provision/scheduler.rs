@@ -109,7 +109,7 @@ fn run_turn(engine: &Arc<Engine>) -> Option<Timestamp> {
 fn decide(engine: &Arc<Engine>, id: PhoneId, now: Timestamp) {
     let Some(phone) = engine.deps.store.phones().get(id) else { return };
     let target = engine.current_spec(id);
-    if phone.buried.is_some() && target.is_none() {
+    if phone.removed_at.is_some() && target.is_none() {
         engine.state().due.set(id, None);
         return;
     }

@@ -69,7 +69,7 @@ pub fn archive(phone: &mut Phone, now: Timestamp, events: &mut Vec<NewEvent>) {
         .as_ref()
         .map(|_| phone.redirect.error.clone().unwrap_or_else(|| timeline_texts::ENTRY_LEFT.english().to_owned()));
     events.push(FacetEvent::Archived { left: left.as_deref() }.into());
-    phone.buried = Some(now);
+    phone.removed_at = Some(now);
     phone.code = None;
     phone.bootstrap = None;
     // Replaced by random texts that are not stored elsewhere, so that neither matches any more.
@@ -105,11 +105,11 @@ mod tests {
         again.window.open(over, 7);
         close_window(&mut again, over, &mut events);
         archive(&mut again, over, &mut events);
-        assert_eq!((again.window.closed, again.buried, events.len()), (None, None, 0));
+        assert_eq!((again.window.closed, again.removed_at, events.len()), (None, None, 0));
 
         close_window(&mut phone, over, &mut events);
         phone.wanted = Wanted::Removed;
         archive(&mut phone, over, &mut events);
-        assert_eq!((phone.window.closed, phone.buried, events.len()), (Some(over), Some(over), 2));
+        assert_eq!((phone.window.closed, phone.removed_at, events.len()), (Some(over), Some(over), 2));
     }
 }

@@ -155,7 +155,7 @@ fn mark(
 /// Formats the origin as `vendor:yealink, beats default tls`. Lists are described by their length.
 fn whence(setting: &Setting, origin: &ValueOrigin) -> String {
     let mut text = origin.layer.to_string();
-    for (layer, value) in &origin.beaten {
+    for (layer, value) in &origin.overridden {
         let shown = match setting.kind {
             _ if value.is_empty() => "(empty)".to_owned(),
             ValueKind::LineKeys => LineKeys::read(value).unwrap_or_default().count(),

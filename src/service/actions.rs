@@ -54,7 +54,7 @@ pub async fn act(
 ) -> Result<Accepted, ServiceError> {
     deps.require_active()?;
     let phone = find(deps, person.instance.id, typed_mac)?;
-    if phone.buried.is_some() {
+    if phone.removed_at.is_some() {
         return Err(ServiceError::PhoneIsGone(phone.mac));
     }
     let (store, now) = (&deps.store, deps.clock.now());

@@ -64,7 +64,7 @@ pub fn rows(inner: &Inner, instance: InstanceId) -> Vec<Connection> {
         });
     }
     let phones = inner.index.rows(instance);
-    let alive: Vec<_> = phones.iter().filter(|row| row.phone.buried.is_none()).collect();
+    let alive: Vec<_> = phones.iter().filter(|row| row.phone.removed_at.is_none()).collect();
     let up = alive.iter().filter(|row| row.phone.devices.state == DevicesState::Received).count();
     let state = if up == alive.len() { "up" } else { "partly" };
     rows.push(connection("sysclients", "sysclients", state, format!("{up} of {}", alive.len())));

@@ -102,7 +102,7 @@ impl DeviceIndex {
     pub fn row(&self, phone: Arc<Phone>, instance_status: &InstanceStatus, now: Timestamp) -> Arc<DeviceRow> {
         let last = self.deps.store.requests().last(phone.id);
         let known_model = knows_model(&self.deps, &phone);
-        let facts = DiagnosisInputs { around: instance_status, request: last.as_ref(), known_model, manual_url: None };
+        let facts = DiagnosisInputs { instance_status, request: last.as_ref(), known_model, manual_url: None };
         let firmware = FirmwareState::of_phone(&self.deps.store.settings().layers(phone.instance), &phone);
         let row = DeviceRow::new(phone, last.clone(), firmware, &facts, now);
         Arc::new(row)

@@ -107,7 +107,7 @@ impl DeviceRow {
             users: users.collect(),
             user_count: u64::try_from(phone.accounts.len()).unwrap_or(u64::MAX),
             wanted: phone.wanted.as_str().to_owned(),
-            removed: phone.buried.map(Into::into),
+            removed: phone.removed_at.map(Into::into),
             stage: self.stage.as_str().to_owned(),
             stuck: self.stage == ProvisioningStage::Stuck,
             cause: self.cause.as_str().to_owned(),
@@ -241,8 +241,12 @@ mod tests {
             outcome: "delivered".into(),
             requests: 1,
         };
-        let facts =
-            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
+        let facts = DiagnosisInputs {
+            instance_status: &InstanceStatus::default(),
+            request: None,
+            known_model: true,
+            manual_url: None,
+        };
         let now = phone.created;
         let firmware =
             FirmwareState { wanted: Some("108.87.0.5".into()), reported: phone.firmware.clone(), current: Some(false) };
@@ -287,8 +291,12 @@ mod tests {
         (account.cn, account.username, account.hwid, account.dns) = (long.clone(), long.clone(), long.clone(), long);
         account.user_object.error = Some("x".repeat(5_000));
         phone.accounts = vec![account; 300];
-        let facts =
-            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
+        let facts = DiagnosisInputs {
+            instance_status: &InstanceStatus::default(),
+            request: None,
+            known_model: true,
+            manual_url: None,
+        };
         let now = phone.created;
         let row = DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, now);
         let json = serde_json::to_value(row.info()).unwrap();

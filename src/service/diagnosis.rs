@@ -76,7 +76,7 @@ fn leaving(phone: &Phone) -> Option<Cause> {
         Wanted::Blocked => Cause::Blocked,
         Wanted::Released if crate::provision::flow::release_is_delivered(phone) => Cause::Released,
         Wanted::Released => Cause::Releasing,
-        Wanted::Removed if phone.buried.is_none() => Cause::Removing,
+        Wanted::Removed if phone.removed_at.is_none() => Cause::Removing,
         Wanted::Removed if phone.redirect_entry.is_some() => Cause::RemovedWithLeftovers,
         Wanted::Removed => Cause::Removed,
     })
@@ -90,7 +90,7 @@ fn reset(facts: &DiagnosisInputs<'_>) -> Option<Cause> {
 }
 
 fn devices(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Option<Cause> {
-    let instance_status = facts.around;
+    let instance_status = facts.instance_status;
     Some(match phone.devices.state {
         DevicesState::NotInDomain if phone.sysclient.password.is_some() => Cause::RemovedInDevices,
         DevicesState::NotInDomain => Cause::CodeRefused,
@@ -115,7 +115,9 @@ fn asking(phone: &Phone, facts: &DiagnosisInputs<'_>, now: Timestamp) -> Option<
         RequestState::NotYet if crate::provision::flow::unused(phone, now) => Cause::WindowExpired,
         RequestState::NotYet => match phone.redirect.state {
             // Neither a redirect service nor an administrator can direct the phone to the gateway.
-            RedirectState::Pending | RedirectState::NotConfigured if !facts.around.urls.is_known(&phone.provider) => {
+            RedirectState::Pending | RedirectState::NotConfigured
+                if !facts.instance_status.urls.is_known(&phone.provider) =>
+            {
                 Cause::NoOwnUrl
             }
             RedirectState::NotConfigured => Cause::RedirectNotConfigured,

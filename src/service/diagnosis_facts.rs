@@ -38,7 +38,7 @@ pub struct InstanceStatus {
 #[derive(Debug, Clone, Copy)]
 pub struct DiagnosisInputs<'a> {
     /// The status of the instance.
-    pub around: &'a InstanceStatus,
+    pub instance_status: &'a InstanceStatus,
     /// Its last request.
     pub request: Option<&'a RequestFacts>,
     /// Whether the vendor's folder contains its model. True if the model is unknown.

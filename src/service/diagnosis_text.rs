@@ -94,7 +94,7 @@ fn with_params(text: Message, cause: Cause, phone: &Phone, facts: &DiagnosisInpu
         Cause::Rejected => text.with("rule", diagnosis::rule(phone).map_or("", Reason::as_str)),
         Cause::WindowClosed => text.with("address", facts.request.map(|last| last.address.clone()).unwrap_or_default()),
         Cause::FlagsNotPermitted => {
-            let lacking = &facts.around.without_admin;
+            let lacking = &facts.instance_status.without_admin;
             let own = format!("gangway-{}", phone.provider);
             text.with("object", if lacking.is_empty() { own } else { lacking.join(", ") })
         }
@@ -157,7 +157,7 @@ fn since(cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Timestamp 
             .map(|orphaned| orphaned.since)
             .max()
             .unwrap_or(phone.created),
-        Cause::Removed | Cause::RemovedWithLeftovers => phone.buried.unwrap_or(phone.created),
+        Cause::Removed | Cause::RemovedWithLeftovers => phone.removed_at.unwrap_or(phone.created),
         Cause::ChangePending
         | Cause::AskedBeforeConfig
         | Cause::Rejected

@@ -285,7 +285,7 @@ impl Fields<'_> {
         let user = self.needed("user")?.to_owned();
         let (provider, vendor) = context.provider(self.get("vendor")?, mac).map_err(|text| ("vendor", text))?;
         let phone = context.deps.store.phones().by_mac(context.instance, mac);
-        let phone = phone.filter(|phone| phone.buried.is_none() && phone.wanted != Wanted::Removed);
+        let phone = phone.filter(|phone| phone.removed_at.is_none() && phone.wanted != Wanted::Removed);
         if let Some(phone) = &phone {
             if phone.vendor != vendor {
                 return Err(("vendor", Message::new("import.other-vendor").with("vendor", phone.vendor.clone())));
@@ -347,7 +347,7 @@ impl Fields<'_> {
 #[must_use]
 pub fn changes_nothing(line: &ImportLine, phone: &Phone) -> bool {
     phone.wanted == Wanted::Active
-        && phone.buried.is_none()
+        && phone.removed_at.is_none()
         && phone.devices.state != DevicesState::NotInDomain
         && phone.accounts.iter().any(|account| {
             account.username.eq_ignore_ascii_case(&line.user)

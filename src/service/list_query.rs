@@ -115,7 +115,7 @@ impl Query {
         let facet = |(key, list): (&str, &[String])| {
             list.is_empty() || among(list, facet_of(phone, key).map_or("", |facet| facet.state))
         };
-        (params.removed || phone.buried.is_none())
+        (params.removed || phone.removed_at.is_none())
             && (!params.stuck || row.stage == ProvisioningStage::Stuck)
             && (!params.overdue || row.stage == ProvisioningStage::Overdue)
             && self.stages.as_ref().is_none_or(|stages| stages.contains(&row.stage))
@@ -329,7 +329,8 @@ mod tests {
             urls: expected_urls(),
             ..InstanceStatus::default()
         };
-        let facts = DiagnosisInputs { around: &instance_status, request: None, known_model: true, manual_url: None };
+        let facts =
+            DiagnosisInputs { instance_status: &instance_status, request: None, known_model: true, manual_url: None };
         DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH)
     }
 
@@ -340,7 +341,7 @@ mod tests {
             row(1, |phone| phone.wanted = Wanted::Blocked),
             row(2, |_| {}),
             row(3, stuck),
-            row(4, |phone| (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH))),
+            row(4, |phone| (phone.wanted, phone.removed_at) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH))),
             row(5, stuck),
         ];
         let order = |descending| {

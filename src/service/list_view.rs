@@ -210,10 +210,14 @@ mod tests {
         phone.mac = Mac::new([0x80, 0x5e, 0xc0, 0, 0, number]).unwrap();
         phone.accounts[0].cn = format!("User {}", name % 7);
         if removed {
-            (phone.wanted, phone.buried) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH));
+            (phone.wanted, phone.removed_at) = (Wanted::Removed, Some(Timestamp::UNIX_EPOCH));
         }
-        let facts =
-            DiagnosisInputs { around: &InstanceStatus::default(), request: None, known_model: true, manual_url: None };
+        let facts = DiagnosisInputs {
+            instance_status: &InstanceStatus::default(),
+            request: None,
+            known_model: true,
+            manual_url: None,
+        };
         Arc::new(DeviceRow::new(Arc::new(phone), None, FirmwareState::default(), &facts, Timestamp::UNIX_EPOCH))
     }
 

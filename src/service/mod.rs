@@ -151,7 +151,7 @@ pub struct ServiceDependencies {
     /// Ends the freeze of the source with this address. Returns false if there is none.
     pub thaw: Box<dyn Fn(InstanceId, IpAddr) -> bool + Send + Sync>,
     /// The proxies in front of the gateway that the configuration does not take into account.
-    pub forwarders: Box<dyn Fn(InstanceId) -> Vec<UnlistedProxy> + Send + Sync>,
+    pub unlisted_proxies: Box<dyn Fn(InstanceId) -> Vec<UnlistedProxy> + Send + Sync>,
     /// The clock.
     pub clock: SharedClock,
     /// Runs the tasks of sessions.

@@ -108,7 +108,7 @@ pub fn notices(inner: &Inner, instance: InstanceId) -> Vec<types::Notice> {
     urls_and_schemes(deps, instance, &mut all);
     of_settings(deps, instance, &mut all);
     all.extend(scanning(&(deps.scanning)(instance)));
-    all.extend((deps.forwarders)(instance).iter().map(forwarder));
+    all.extend((deps.unlisted_proxies)(instance).iter().map(forwarder));
     sip_trust(inner, instance, &mut all);
     if let Some(lack) = deps.shares.lack(deps.store.phones().len()) {
         all.push(descriptors(lack));
@@ -164,7 +164,7 @@ fn database(deps: &ServiceDependencies, all: &mut Vec<Notice>) {
             all.push(notice("database", "error", text));
         }
     }
-    if let Some(recovery) = deps.store.mended() {
+    if let Some(recovery) = deps.store.recovery() {
         let key = if recovery.is_from_memory { "notice.database-remembered" } else { "notice.database-mended" };
         let text = Message::new(key)
             .with("copy", recovery.copy.display().to_string())

@@ -161,7 +161,7 @@ impl PhoneExport {
             firmware_current: firmware.current,
             category: phone.category.clone(),
             wanted: phone.wanted.as_str().to_owned(),
-            removed_at: phone.buried,
+            removed_at: phone.removed_at,
             created: phone.created,
             credentials_changing: phone.former.is_some(),
             window_until: phone.window.until.filter(|_| phone.window.closed.is_none()),

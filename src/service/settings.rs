@@ -121,7 +121,7 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -
             let hidden = |value: &str| if setting.secret { String::new() } else { value.to_owned() };
             let (effective, origin, beats) = match traced.origin(setting.name) {
                 Some(origin) if name == setting.name => {
-                    let beats = origin.beaten.iter();
+                    let beats = origin.overridden.iter();
                     let beats = beats.map(|(layer, value)| Beaten { origin: layer.to_string(), value: value.clone() });
                     (hidden(traced.text(setting.name)), origin.layer.to_string(), beats.collect::<Vec<_>>())
                 }
@@ -201,7 +201,7 @@ pub async fn pending(
     let (mut phones, mut outdated) = (0_u64, 0_u64);
     let begun = Instant::now();
     for some in deps.store.phones().in_instance(instance).chunks(AT_ONCE) {
-        for phone in some.iter().filter(|phone| phone.buried.is_none()) {
+        for phone in some.iter().filter(|phone| phone.removed_at.is_none()) {
             if let Some(current) = render_preview::holds_current(deps, phone) {
                 phones += 1;
                 if current {

@@ -44,7 +44,7 @@ pub fn ports(registry: &Registry, store: &Store, instance: InstanceId, configure
     let layers = store.settings().layers(instance);
     let mut found = Ports::new();
     for phone in store.phones().in_instance(instance) {
-        if phone.wanted != Wish::Active || phone.buried.is_some() {
+        if phone.wanted != Wish::Active || phone.removed_at.is_some() {
             continue;
         }
         let names = ["sip_transport", "registrar", "outbound_proxy"];

@@ -54,7 +54,7 @@ pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>
     let manual_url = urls.base(&phone.provider, scheme).ok();
     let known_model = knows_model(deps, phone);
     let facts = DiagnosisInputs {
-        around: &instance_status,
+        instance_status: &instance_status,
         request: row.last.as_ref(),
         known_model,
         manual_url: manual_url.as_deref(),

@@ -50,7 +50,7 @@ fn newest(all: Vec<FailedHandshake>, hosts: &BTreeSet<String>, since: Timestamp)
 /// phone's. A phone whose address is unknown may be the cause of any rejection.
 #[must_use]
 pub fn of<'a>(phone: &Phone, facts: &DiagnosisInputs<'a>, waits_since: Timestamp) -> Option<(&'a TlsRejection, bool)> {
-    let recent = || facts.around.refusals.iter().filter(|refusal| refusal.at >= waits_since);
+    let recent = || facts.instance_status.refusals.iter().filter(|refusal| refusal.at >= waits_since);
     let known = addresses(phone, facts);
     if known.is_empty() {
         return recent().next().map(|refusal| (refusal, false));
@@ -125,8 +125,12 @@ mod tests {
             requests: 1,
         };
         let since = phone.created;
-        let facts =
-            |request| DiagnosisInputs { around: &instance_status, request, known_model: true, manual_url: None };
+        let facts = |request| DiagnosisInputs {
+            instance_status: &instance_status,
+            request,
+            known_model: true,
+            manual_url: None,
+        };
         assert_eq!(of(&phone, &facts(Some(&seen)), since), Some((&instance_status.refusals[1], true)));
         assert_eq!(
             of(&phone, &facts(None), since),

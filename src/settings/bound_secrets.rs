@@ -57,7 +57,7 @@ mod tests {
         SettingRow { scope: scope.parse().unwrap(), name: name.to_owned(), value: Secret::new(value) }
     }
 
-    fn belongings(vendor: &str, model: Option<&str>, category: Option<&str>) -> LayerMembership {
+    fn membership(vendor: &str, model: Option<&str>, category: Option<&str>) -> LayerMembership {
         LayerMembership {
             vendor: vendor.to_owned(),
             model: model.map(str::to_owned),
@@ -79,7 +79,7 @@ mod tests {
             ]
         };
         let layers = Layers::new(shared(), 1);
-        let set_for = belongings("yealink", None, None);
+        let set_for = membership("yealink", None, None);
         let binding = layers.binding_with(&PHONE.parse().unwrap(), "ldap_password", &[], Some(&set_for)).unwrap();
         let mut rows = shared();
         rows.push(row(PHONE, &SecretBinding::row_name("ldap_password"), &binding.text()));
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_phones_secret_alone_is_bound_and_to_what_holds_with_the_change() {
         let layers = Layers::new(vec![row("vendor:yealink", "ldap_server", "ldap.example.com")], 1);
-        let known = belongings("yealink", Some("T46U"), None);
+        let known = membership("yealink", Some("T46U"), None);
         let bound = |scope: &str, secret: &str, changes: &Changes| {
             layers.binding_with(&scope.parse().unwrap(), secret, changes, Some(&known)).map(|binding| binding.text())
         };

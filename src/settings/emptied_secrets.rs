@@ -78,17 +78,17 @@ fn is_moved(
     addresses: &[String],
     phone: &impl Fn(Mac) -> Option<LayerMembership>,
 ) -> bool {
-    let belongings = match stored {
+    let membership = match stored {
         Scope::Phone(mac) => phone(*mac),
         _ => None,
     };
     // The vendors of a category's phones are unknown, and so is the kind of a phone that does not exist yet.
     let may_lie_below = match stored {
         Scope::Category(_) => matches!(changed, Scope::Vendor(_) | Scope::Model(_)),
-        Scope::Phone(_) => belongings.is_none() && !matches!(changed, Scope::Phone(_)),
+        Scope::Phone(_) => membership.is_none() && !matches!(changed, Scope::Phone(_)),
         _ => false,
     };
-    let chain = chain(stored, belongings.as_ref());
+    let chain = chain(stored, membership.as_ref());
     if !may_lie_below && !chain.contains(changed) {
         return false;
     }

@@ -127,7 +127,7 @@ pub struct ValueOrigin {
     /// The layer with the effective value.
     pub layer: Layer,
     /// The overridden layers, nearest first, with their values (`***` for secrets).
-    pub beaten: Vec<(Layer, String)>,
+    pub overridden: Vec<(Layer, String)>,
 }
 
 impl Layers {
@@ -305,7 +305,7 @@ impl Layers {
         let layer = found.pop().map_or(Layer::Default, |(layer, _)| layer);
         ValueOrigin {
             layer,
-            beaten: found.into_iter().rev().map(|(layer, value)| (layer, setting.shown(&value))).collect(),
+            overridden: found.into_iter().rev().map(|(layer, value)| (layer, setting.shown(&value))).collect(),
         }
     }
 }
@@ -424,9 +424,9 @@ mod tests {
         let layers = Layers::new(rows, 3);
         let own = layers.traced(&lookup("805ec0aabbcc", Some("Lab")), Some(&devices));
         assert_eq!(own.text("ntp_server_1"), "phone");
-        let beaten: Vec<_> =
-            own.origin("ntp_server_1").unwrap().beaten.iter().map(|(_, value)| value.as_str()).collect();
-        assert_eq!(beaten, ["devices", "category", "model", "vendor", "instance", ""]);
+        let overridden: Vec<_> =
+            own.origin("ntp_server_1").unwrap().overridden.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(overridden, ["devices", "category", "model", "vendor", "instance", ""]);
         let other = layers.traced(&lookup("805ec0aabbcd", Some("Lab")), Some(&devices));
         assert_eq!(other.text("ntp_server_1"), "devices");
         assert_eq!(other.origin("ntp_server_1").unwrap().layer, Layer::Devices);
@@ -454,14 +454,15 @@ mod tests {
                 effective.text("ldap_number_filter")
             );
             let origin = effective.origin("ldap_number_filter").unwrap();
-            let beaten: Vec<String> = origin.beaten.iter().map(|(layer, value)| format!("{layer} {value}")).collect();
-            (effective.text("ldap_number_filter").to_owned(), origin.layer.to_string(), beaten)
+            let overridden: Vec<String> =
+                origin.overridden.iter().map(|(layer, value)| format!("{layer} {value}")).collect();
+            (effective.text("ldap_number_filter").to_owned(), origin.layer.to_string(), overridden)
         };
         let own = (String::from("dn=%"), String::from("manifest"), vec![String::from("default (e164=%)")]);
         assert_eq!(shown(&Layers::default()), own);
-        let (value, layer, beaten) = shown(&Layers::new(vec![row("instance", "ldap_number_filter", "(x=%)")], 1));
+        let (value, layer, overridden) = shown(&Layers::new(vec![row("instance", "ldap_number_filter", "(x=%)")], 1));
         assert_eq!((value.as_str(), layer.as_str()), ("(x=%)", "instance"));
-        assert_eq!(beaten, ["manifest dn=%", "default (e164=%)"]);
+        assert_eq!(overridden, ["manifest dn=%", "default (e164=%)"]);
     }
 
     #[test]
@@ -471,7 +472,7 @@ mod tests {
             1,
         );
         let effective = layers.traced(&Lookup { vendor: Some("yealink"), ..Lookup::instance() }, None);
-        assert_eq!(effective.origin("ldap_password").unwrap().beaten[0].1, "***");
+        assert_eq!(effective.origin("ldap_password").unwrap().overridden[0].1, "***");
         assert!(!format!("{effective:?}").contains("hunter2"));
     }
 

@@ -173,7 +173,7 @@ impl NotifyResult {
 }
 
 async fn tell(store: &Store, clock: &SharedClock, phone: &Phone) -> NotifyResult {
-    if phone.wanted != Wanted::Active || phone.buried.is_some() {
+    if phone.wanted != Wanted::Active || phone.removed_at.is_some() {
         return NotifyResult::NotActive;
     }
     let facts = store.requests().last(phone.id);

@@ -77,7 +77,7 @@ impl PnpLookup {
 fn is_expected(phone: &Phone, source: IpAddr, now: Timestamp) -> bool {
     let window = &phone.window;
     phone.wanted == Wanted::Active
-        && phone.buried.is_none()
+        && phone.removed_at.is_none()
         && window.is_open(now)
         && window.bound.as_ref().is_none_or(|bound| bound.source == source)
 }

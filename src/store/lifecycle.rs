@@ -127,7 +127,7 @@ impl Store {
 
     /// The last loss that the gateway repaired since its start.
     #[must_use]
-    pub fn mended(&self) -> Option<RecoveryResult> {
+    pub fn recovery(&self) -> Option<RecoveryResult> {
         self.database.memory().recovery.load().as_deref().cloned()
     }
 }

@@ -90,7 +90,7 @@ fn full(mut phone: Phone) -> Phone {
     phone.model = Some("T46U".into());
     phone.firmware = Some("108.86.0.20".into());
     phone.category = Some("Réception".into());
-    phone.buried = Some(now());
+    phone.removed_at = Some(now());
     phone.provisioning = 3;
     phone.code = Some(secret("the-code"));
     phone.bootstrap = Some(Credentials { user: "boot".into(), password: secret("the-boot"), proven: Some(now()) });

@@ -20,7 +20,7 @@ pub fn all(configured: &InstanceConfig, id: InstanceId, offered: &[Offered], sto
     let urls = public_url::read(store, &crate::app::instance(id, configured));
     let phones = store.phones().in_instance(id);
     let with_phones: BTreeSet<&str> =
-        phones.iter().filter(|phone| phone.buried.is_none()).map(|phone| phone.provider.as_str()).collect();
+        phones.iter().filter(|phone| phone.removed_at.is_none()).map(|phone| phone.provider.as_str()).collect();
     let mut findings = Vec::new();
     let mut checked = false;
     for vendor in offered {

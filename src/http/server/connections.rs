@@ -51,7 +51,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    fn pauses(self) -> StallLimits {
+    fn stall_limits(self) -> StallLimits {
         StallLimits { head: self.request, stall: self.stall }
     }
 }
@@ -78,7 +78,7 @@ pub(crate) type CloseReporter = actix_server::GracefulShutdownSignal;
 
 fn settings<T, S>(
     shutdown: CloseReporter,
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
 where
     S: ServiceFactory<Request, Config = ()>,
@@ -92,7 +92,7 @@ where
             async move { shutdown.notified().await }
         })
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(patience.request)
+        .client_request_timeout(timeouts.request)
         .client_disconnect_timeout(SLOW_GOODBYE)
         .tcp_nodelay(true)
 }
@@ -128,23 +128,23 @@ pub(crate) fn plain(
     deps: Arc<AppState>,
     shutdown: CloseReporter,
     admission: PlainConnectionFilter,
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
-    let served: H1Service<StallTimeoutStream<TcpStream>, _, _, _, _> = settings(shutdown, patience)
+    let served: H1Service<StallTimeoutStream<TcpStream>, _, _, _, _> = settings(shutdown, timeouts)
         .on_connect_ext(|io: &StallTimeoutStream<TcpStream>, data: &mut Extensions| {
-            data.insert(io.pace());
+            data.insert(io.stall_timer());
         })
         .h1(application!(deps));
     let accepted = fn_service(move |io: TcpStream| {
         // Without a peer address the connection is already closed.
         let admitted = io.peer_addr().map_err(|_gone| None).and_then(|peer| {
-            let places = admission.admit(peer.ip()).map_err(|why| {
+            let permits = admission.admit(peer.ip()).map_err(|why| {
                 why.note(peer.ip());
                 None
             })?;
             // Responses are small.
             let _ = io.set_nodelay(true);
-            Ok((StallTimeoutStream::new(io, patience.pauses(), places), Some(peer)))
+            Ok((StallTimeoutStream::new(io, timeouts.stall_limits(), permits), Some(peer)))
         });
         std::future::ready(admitted)
     });
@@ -157,19 +157,19 @@ pub(crate) fn over_tls(
     shutdown: CloseReporter,
     handshakes: PhoneTlsAcceptor,
     issuers: Arc<ClientCaStore>,
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = Option<DispatchError>, InitError = ()> {
     let clock = Arc::clone(&handshakes.clock);
-    let served: H1Service<StallTimeoutStream<Secured>, _, _, _, _> = settings(shutdown, patience)
+    let served: H1Service<StallTimeoutStream<Secured>, _, _, _, _> = settings(shutdown, timeouts)
         .on_connect_ext(move |io: &StallTimeoutStream<Secured>, data: &mut Extensions| {
             let chain = io.get_ref().session().peer_certificates().unwrap_or_default();
             data.insert(OverTls { certificate: issuers.verify(chain, clock.now()) });
-            data.insert(io.pace());
+            data.insert(io.stall_timer());
         })
         .h1(application!(deps));
     let paced = handshakes.map_err(|_: HandshakeEnd| None).map(move |(mut io, peer): (Secured, _)| {
-        let places = ConnectionPermits { unfinished: None, share_permit: io.take_permit() };
-        (StallTimeoutStream::new(io, patience.pauses(), places), peer)
+        let permits = ConnectionPermits { unfinished: None, share_permit: io.take_permit() };
+        (StallTimeoutStream::new(io, timeouts.stall_limits(), permits), peer)
     });
     paced.and_then(served.map_err(Some))
 }

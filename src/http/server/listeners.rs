@@ -65,7 +65,7 @@ pub struct ListenAddresses {
     /// Settings of the TLS listeners. Required if `https` is not empty.
     pub tls: Option<TlsSettings>,
     /// Time limits for clients.
-    pub patience: Timeouts,
+    pub timeouts: Timeouts,
     /// Worker threads.
     pub workers: usize,
     /// Maximum number of open connections per worker. Further connections wait until one closes.
@@ -98,12 +98,12 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
         capacity: SourceShares::new(most, proxies.clone()),
     };
     let shutdown = server.graceful_shutdown_signal();
-    let (mut http, mut https, patience) = (Vec::new(), Vec::new(), addresses.patience);
+    let (mut http, mut https, timeouts) = (Vec::new(), Vec::new(), addresses.timeouts);
     for address in &addresses.http {
         let section = "[http] listen";
         let socket = bind(address, section, &mut http)?;
         let (deps, shutdown, admission) = (deps.clone(), shutdown.clone(), admission.clone());
-        let service = move || connections::plain(deps.clone(), shutdown.clone(), admission.clone(), patience);
+        let service = move || connections::plain(deps.clone(), shutdown.clone(), admission.clone(), timeouts);
         server = server.listen(format!("http {address}"), socket, service).map_err(failed(address, section))?;
     }
     if !addresses.https.is_empty() {
@@ -118,7 +118,7 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
             capacity: Arc::clone(&admission.capacity),
             failures: Arc::clone(&tls.failures),
             clock: Arc::clone(&deps.clock),
-            patience: patience.handshake,
+            handshake_timeout: timeouts.handshake,
         };
         for address in &addresses.https {
             let section = "[https] listen";
@@ -126,7 +126,7 @@ pub fn listen(addresses: &ListenAddresses, deps: &Arc<AppState>) -> Result<Liste
             let (deps, shutdown) = (deps.clone(), shutdown.clone());
             let (handshakes, issuers) = (handshakes.clone(), Arc::clone(&tls.issuers));
             let service = move || {
-                connections::over_tls(deps.clone(), shutdown.clone(), handshakes.clone(), issuers.clone(), patience)
+                connections::over_tls(deps.clone(), shutdown.clone(), handshakes.clone(), issuers.clone(), timeouts)
             };
             server = server.listen(format!("https {address}"), socket, service).map_err(failed(address, section))?;
         }

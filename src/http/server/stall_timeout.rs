@@ -58,37 +58,37 @@ pub struct StallTimer(Rc<Connection>);
 
 #[derive(Debug)]
 struct Connection {
-    doing: Cell<ConnectionState>,
-    pauses: StallLimits,
-    places: RefCell<ConnectionPermits>,
+    state: Cell<ConnectionState>,
+    limits: StallLimits,
+    permits: RefCell<ConnectionPermits>,
 }
 
 impl StallTimer {
     /// Creates the timer of a new connection.
     #[must_use]
-    pub fn new(pauses: StallLimits, places: ConnectionPermits) -> Self {
-        Self(Rc::new(Connection { doing: Cell::new(ConnectionState::Begins), pauses, places: RefCell::new(places) }))
+    pub fn new(limits: StallLimits, permits: ConnectionPermits) -> Self {
+        Self(Rc::new(Connection { state: Cell::new(ConnectionState::Begins), limits, permits: RefCell::new(permits) }))
     }
 
-    fn now(&self, doing: ConnectionState) {
-        self.0.doing.set(doing);
+    fn now(&self, state: ConnectionState) {
+        self.0.state.set(state);
     }
 
     /// A request has arrived. There is no deadline until it is answered.
     pub fn serves(&self) {
         self.now(ConnectionState::Serves);
-        self.0.places.borrow_mut().unfinished = None;
+        self.0.permits.borrow_mut().unfinished = None;
     }
 
     /// The request has been answered.
     pub fn answered(&self, now: Instant) {
-        self.now(ConnectionState::Rests { until: now + self.0.pauses.stall });
+        self.now(ConnectionState::Rests { until: now + self.0.limits.stall });
     }
 
     /// The connection no longer uses HTTP. Its new protocol has separate deadlines and limits.
     pub fn leaves_http(&self) {
         self.now(ConnectionState::Other);
-        if let Some(share_permit) = &mut self.0.places.borrow_mut().share_permit {
+        if let Some(share_permit) = &mut self.0.permits.borrow_mut().share_permit {
             share_permit.leave_source();
         }
     }
@@ -96,23 +96,23 @@ impl StallTimer {
     /// Whether slots are scarce, so that the connection must be closed after its response.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.0.places.borrow().share_permit.as_ref().is_some_and(SharePermit::is_crowded)
+        self.0.permits.borrow().share_permit.as_ref().is_some_and(SharePermit::is_crowded)
     }
 
-    fn heard(&self, now: Instant) {
-        if let ConnectionState::Rests { until } = self.0.doing.get() {
-            self.now(ConnectionState::Asks { until: until.min(now + self.0.pauses.head) });
+    fn received(&self, now: Instant) {
+        if let ConnectionState::Rests { until } = self.0.state.get() {
+            self.now(ConnectionState::Asks { until: until.min(now + self.0.limits.head) });
         }
     }
 
-    fn took(&self, now: Instant) {
-        if let ConnectionState::Rests { .. } = self.0.doing.get() {
+    fn sent(&self, now: Instant) {
+        if let ConnectionState::Rests { .. } = self.0.state.get() {
             self.answered(now);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.0.doing.get() {
+        match self.0.state.get() {
             ConnectionState::Rests { until } | ConnectionState::Asks { until } => Some(until),
             ConnectionState::Begins | ConnectionState::Serves | ConnectionState::Other => None,
         }
@@ -123,7 +123,7 @@ impl StallTimer {
 /// requests is still being processed.
 pub struct StallTimeoutStream<T> {
     io: T,
-    pace: StallTimer,
+    stall_timer: StallTimer,
     timer: Option<Pin<Box<Sleep>>>,
     /// Time since which the client has read nothing.
     full_since: Option<Instant>,
@@ -132,8 +132,8 @@ pub struct StallTimeoutStream<T> {
 impl<T> StallTimeoutStream<T> {
     /// Wraps a connection.
     #[must_use]
-    pub fn new(io: T, pauses: StallLimits, places: ConnectionPermits) -> Self {
-        Self { io, pace: StallTimer::new(pauses, places), timer: None, full_since: None }
+    pub fn new(io: T, limits: StallLimits, permits: ConnectionPermits) -> Self {
+        Self { io, stall_timer: StallTimer::new(limits, permits), timer: None, full_since: None }
     }
 
     /// Returns the connection.
@@ -144,16 +144,16 @@ impl<T> StallTimeoutStream<T> {
 
     /// Returns the timer, for the requests of the connection.
     #[must_use]
-    pub fn pace(&self) -> StallTimer {
-        self.pace.clone()
+    pub fn stall_timer(&self) -> StallTimer {
+        self.stall_timer.clone()
     }
 
     /// A connection that no longer uses HTTP has separate deadlines. But they cannot end a connection that accepts no
     /// data, not even the closing message, so a deadline for writes applies here.
     fn deadline(&self) -> Option<Instant> {
-        match self.pace.0.doing.get() {
-            ConnectionState::Other => self.full_since.map(|since| since + self.pace.0.pauses.stall),
-            _ => self.pace.deadline(),
+        match self.stall_timer.0.state.get() {
+            ConnectionState::Other => self.full_since.map(|since| since + self.stall_timer.0.limits.stall),
+            _ => self.stall_timer.deadline(),
         }
     }
 
@@ -178,7 +178,7 @@ impl<T> StallTimeoutStream<T> {
 
 impl<T> Drop for StallTimeoutStream<T> {
     fn drop(&mut self) {
-        self.pace.0.places.take();
+        self.stall_timer.0.permits.take();
     }
 }
 
@@ -194,7 +194,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallTimeoutStream<T> {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buf);
         if buf.filled().len() > before {
-            this.pace.heard(Instant::now());
+            this.stall_timer.received(Instant::now());
         }
         read
     }
@@ -203,7 +203,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallTimeoutStream<T> {
 impl<T> StallTimeoutStream<T> {
     fn noted(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(1..)) = written {
-            self.pace.took(Instant::now());
+            self.stall_timer.sent(Instant::now());
         }
         self.full(written, cx)
     }
@@ -257,31 +257,31 @@ mod tests {
 
     #[test]
     fn only_a_client_that_owes_us_something_has_a_deadline() {
-        let (pace, began) = (StallTimer::new(PAUSES, ConnectionPermits::default()), Instant::now());
+        let (stall_timer, began) = (StallTimer::new(PAUSES, ConnectionPermits::default()), Instant::now());
         let after = |seconds| began + Duration::from_secs(seconds);
-        pace.heard(began);
-        assert_eq!(pace.deadline(), None, "the first head");
-        pace.serves();
-        pace.heard(began);
-        pace.took(began);
-        assert_eq!(pace.deadline(), None, "a body, and the beginning of an answer");
-        pace.answered(began);
-        assert_eq!(pace.deadline(), Some(after(40)));
-        pace.took(after(30));
-        assert_eq!(pace.deadline(), Some(after(70)), "a slow line that goes on");
-        pace.heard(after(31));
-        assert_eq!(pace.deadline(), Some(after(41)), "a head that has begun");
-        pace.heard(after(40));
-        pace.took(after(40));
-        assert_eq!(pace.deadline(), Some(after(41)), "a byte now and then gains nothing");
-        pace.serves();
-        pace.answered(after(60));
-        pace.heard(after(99));
-        assert_eq!(pace.deadline(), Some(after(100)));
-        pace.leaves_http();
-        pace.heard(after(99));
-        pace.took(after(99));
-        assert_eq!(pace.deadline(), None);
+        stall_timer.received(began);
+        assert_eq!(stall_timer.deadline(), None, "the first head");
+        stall_timer.serves();
+        stall_timer.received(began);
+        stall_timer.sent(began);
+        assert_eq!(stall_timer.deadline(), None, "a body, and the beginning of an answer");
+        stall_timer.answered(began);
+        assert_eq!(stall_timer.deadline(), Some(after(40)));
+        stall_timer.sent(after(30));
+        assert_eq!(stall_timer.deadline(), Some(after(70)), "a slow line that goes on");
+        stall_timer.received(after(31));
+        assert_eq!(stall_timer.deadline(), Some(after(41)), "a head that has begun");
+        stall_timer.received(after(40));
+        stall_timer.sent(after(40));
+        assert_eq!(stall_timer.deadline(), Some(after(41)), "a byte now and then gains nothing");
+        stall_timer.serves();
+        stall_timer.answered(after(60));
+        stall_timer.received(after(99));
+        assert_eq!(stall_timer.deadline(), Some(after(100)));
+        stall_timer.leaves_http();
+        stall_timer.received(after(99));
+        stall_timer.sent(after(99));
+        assert_eq!(stall_timer.deadline(), None);
     }
 
     /// Accepts four bytes, then blocks.
@@ -317,9 +317,9 @@ mod tests {
     async fn who_takes_no_answer_is_cut_off_and_who_is_silent_is_as_good_as_gone() {
         use std::future::poll_fn;
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let pauses = StallLimits { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
-        let mut clogged = StallTimeoutStream::new(Clogged(4), pauses, ConnectionPermits::default());
-        clogged.pace().answered(Instant::now());
+        let limits = StallLimits { head: Duration::from_millis(20), stall: Duration::from_millis(20) };
+        let mut clogged = StallTimeoutStream::new(Clogged(4), limits, ConnectionPermits::default());
+        clogged.stall_timer().answered(Instant::now());
         assert_eq!(clogged.write(b"abcdef").await.unwrap(), 4);
         poll_fn(|cx| {
             // The deadline may have passed already.
@@ -329,12 +329,12 @@ mod tests {
         .await;
         let mut byte = [0; 1];
         assert_eq!(clogged.read(&mut byte).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let mut other = StallTimeoutStream::new(Clogged(4), pauses, ConnectionPermits::default());
-        other.pace().leaves_http();
+        let mut other = StallTimeoutStream::new(Clogged(4), limits, ConnectionPermits::default());
+        other.stall_timer().leaves_http();
         assert_eq!(other.write(b"abcd").await.unwrap(), 4);
         assert_eq!(other.write(b"a").await.unwrap_err().kind(), io::ErrorKind::TimedOut, "no HTTP any more");
-        let mut silent = StallTimeoutStream::new(Clogged(0), pauses, ConnectionPermits::default());
-        silent.pace().answered(Instant::now());
+        let mut silent = StallTimeoutStream::new(Clogged(0), limits, ConnectionPermits::default());
+        silent.stall_timer().answered(Instant::now());
         assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
     }
 }

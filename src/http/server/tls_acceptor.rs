@@ -131,7 +131,7 @@ pub struct PhoneTlsAcceptor {
     /// The clock.
     pub clock: SharedClock,
     /// Time limit for a handshake.
-    pub patience: Duration,
+    pub handshake_timeout: Duration,
 }
 
 /// Why a connection does not get to its first request. It has been logged and counted by then.
@@ -186,7 +186,7 @@ impl Service<TcpStream> for TlsAccept {
             let _ = io.set_nodelay(true);
             let first = First::default();
             let accept = acceptor.accept(RecordedStream { io, first: Some(Rc::clone(&first)) });
-            let error = match tokio::time::timeout(parts.patience, accept).await {
+            let error = match tokio::time::timeout(parts.handshake_timeout, accept).await {
                 Ok(Ok(mut stream)) => {
                     stream.get_mut().0.first = None;
                     let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);

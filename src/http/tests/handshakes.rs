@@ -118,13 +118,13 @@ pub async fn get(stream: &mut tokio_rustls::client::TlsStream<TcpStream>) -> Str
 
 async fn house(
     tls: impl FnOnce(&mut TlsSettings),
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) -> (House, Arc<FailedHandshakes>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut all = over_tls(Certificates::load(vec![pair(dir.path(), "ec", P256)]).unwrap());
     tls(&mut all);
     let failures = Arc::clone(&all.failures);
-    (House::with_tls(Some(all), patience).await, failures, dir)
+    (House::with_tls(Some(all), timeouts).await, failures, dir)
 }
 
 /// Returns the newest failure, once there are `count`.
@@ -187,9 +187,9 @@ async fn plain_http_at_the_tls_port_is_said_to_be_that() {
 #[actix_web::test]
 async fn a_slow_handshake_and_a_slow_head_are_cut_off_and_others_are_served_meanwhile() {
     // actix checks its clock twice a second, so a shorter time limit for heads could be over before it starts.
-    let patience =
+    let timeouts =
         Timeouts { handshake: Duration::from_millis(300), request: Duration::from_secs(1), ..Timeouts::default() };
-    let (house, failures, _dir) = house(|_| {}, patience).await;
+    let (house, failures, _dir) = house(|_| {}, timeouts).await;
     let mut idle = Vec::new();
     // More than the number of concurrent handshakes that actix-tls allows.
     for _ in 0..300 {

@@ -336,13 +336,13 @@ impl House {
         Self::with_tls(certificates.map(over_tls), Timeouts::default()).await
     }
 
-    pub async fn with_tls(tls: Option<TlsSettings>, patience: Timeouts) -> Self {
-        Self::built(tls, patience, (1, 10_000), "127.0.0.1:0").await
+    pub async fn with_tls(tls: Option<TlsSettings>, timeouts: Timeouts) -> Self {
+        Self::built(tls, timeouts, (1, 10_000), "127.0.0.1:0").await
     }
 
     async fn built(
         tls: Option<TlsSettings>,
-        patience: Timeouts,
+        timeouts: Timeouts,
         (workers, connections_per_worker): (usize, usize),
         http: &str,
     ) -> Self {
@@ -368,14 +368,14 @@ impl House {
             nonce_key: [7; 32],
             passive: false,
             scanners: Arc::new(ScanDetector::new(&[7; 32])),
-            forwarders: Arc::default(),
+            unlisted_proxies: Arc::default(),
         })
         .unwrap();
         let addresses = ListenAddresses {
             http: vec![http.to_owned()],
             https: tls.iter().map(|_| "127.0.0.1:0".to_owned()).collect(),
             tls,
-            patience,
+            timeouts,
             workers,
             connections_per_worker,
             shutdown: Duration::from_secs(1),

@@ -74,14 +74,14 @@ async fn a_yealink_phone_gets_its_file_from_the_store() {
         nonce_key: store.derive_key("http nonces"),
         passive: false,
         scanners: Arc::new(crate::http::auth::scan_detector::ScanDetector::new(&store.derive_key("decoys"))),
-        forwarders: Arc::default(),
+        unlisted_proxies: Arc::default(),
     })
     .unwrap();
     let addresses = ListenAddresses {
         http: vec!["127.0.0.1:0".to_owned()],
         https: Vec::new(),
         tls: None,
-        patience: Default::default(),
+        timeouts: Default::default(),
         workers: 1,
         connections_per_worker: 10_000,
         shutdown: Duration::from_secs(1),

@@ -84,7 +84,7 @@ pub fn release_is_delivered(phone: &Phone) -> bool {
 
 /// Deletes a removed phone (tombstone) once its other tasks are complete.
 pub(super) fn end(phone: &Phone, context: &FlowContext) -> NextStep {
-    if phone.wanted != Wanted::Removed || phone.buried.is_some() {
+    if phone.wanted != Wanted::Removed || phone.removed_at.is_some() {
         return NextStep::Settled;
     }
     let entry_is_gone = phone.redirect_entry.is_none()

@@ -51,7 +51,7 @@ pub(super) struct Terms<'a> {
 impl Terms<'_> {
     pub(super) fn apply(&self, phone: &mut Phone, events: &mut Vec<NewEvent>) -> Applied {
         let user = &self.request.username;
-        if phone.accounts.is_empty() || phone.buried.is_some() || phone.wanted == Wanted::Removed {
+        if phone.accounts.is_empty() || phone.removed_at.is_some() || phone.wanted == Wanted::Removed {
             self.begin(phone);
             events.push(FacetEvent::Requested { user, repeated: false }.into());
             return Applied::New;

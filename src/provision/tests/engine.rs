@@ -139,7 +139,7 @@ async fn removal_undoes_everything_and_leaves_a_tombstone() {
     bench.provisioned().await;
     let id = bench.record().id;
     commands::want(&bench.store, id, Wanted::Removed).await.unwrap();
-    bench.until("buried", |phone| phone.buried.is_some()).await;
+    bench.until("buried", |phone| phone.removed_at.is_some()).await;
     assert_eq!(bench.peers.deregistrations(), 1);
     assert_eq!(*bench.peers.drops.lock().unwrap(), [id]);
     let phone = bench.record();

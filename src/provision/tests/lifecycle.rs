@@ -145,7 +145,7 @@ impl LifecycleDriver {
     /// Removes the phone until only the tombstone is left.
     pub async fn remove(&mut self, bench: &mut Bench) {
         commands::want(&bench.store, bench.record().id, Wanted::Removed).await.unwrap();
-        reach(bench, "buried", |phone| phone.buried.is_some()).await;
+        reach(bench, "buried", |phone| phone.removed_at.is_some()).await;
     }
 
     /// Runs the whole lifecycle, from the current state of the record.

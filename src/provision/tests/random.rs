@@ -206,7 +206,7 @@ impl Life {
                     match commands::allow(&self.bench.store, phone.id, FirstContact::Refused, now).await {
                         Ok(()) => assert_ne!(phone.wanted, Wanted::Blocked),
                         Err(commands::AllowError::Blocked(_)) => assert_eq!(phone.wanted, Wanted::Blocked),
-                        Err(commands::AllowError::Removed(_)) => assert!(phone.buried.is_some()),
+                        Err(commands::AllowError::Removed(_)) => assert!(phone.removed_at.is_some()),
                         Err(error) => panic!("{error}"),
                     }
                 }
@@ -284,7 +284,7 @@ impl Life {
         let AccessDecision::Personal(proof) = decision.access else { return };
         assert!(proof == Proof::Own || window_admits(&phone.window, now), "{}", self.log);
         assert!(!matches!(phone.wanted, Wanted::Blocked | Wanted::Removed), "{}", self.log);
-        assert!(phone.buried.is_none(), "{}", self.log);
+        assert!(phone.removed_at.is_none(), "{}", self.log);
         let delivery = Delivery {
             at: now,
             revision: phone.revision,
@@ -319,7 +319,7 @@ impl Life {
             let url = phone.redirect_entry.as_ref().map(|entry| entry.url.expose().to_owned());
             assert_eq!(entries.get(&phone.mac), url.as_ref(), "the record says where the phone is sent:\n{log}");
         }
-        if phone.buried.is_some() {
+        if phone.removed_at.is_some() {
             assert!(phone.sysclient.password.is_none() && phone.code.is_none(), "a tombstone keeps no secret:\n{log}");
             assert!(phone.accounts.iter().all(|account| account.password.is_empty()), "{log}");
             return;
@@ -371,7 +371,7 @@ impl Life {
         format!(
             "{:?} buried {} provisioned {} devices {:?} redirect {:?} request {:?} delivered {:?} {accounts:?} entries {}",
             phone.wanted,
-            phone.buried.is_some(),
+            phone.removed_at.is_some(),
             phone.provisioning,
             phone.devices.state,
             phone.redirect.state,

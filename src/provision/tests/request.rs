@@ -124,9 +124,9 @@ async fn a_spent_code_stays_spent_when_the_phone_is_removed() {
     let removed =
         |phone: &mut crate::phone::record::Phone, _: &mut Vec<_>| phone.wanted = crate::phone::facet::Wanted::Removed;
     bench.store.phones().change(bench.record().id, removed).await.unwrap();
-    bench.until("the tombstone", |phone| phone.buried.is_some()).await;
+    bench.until("the tombstone", |phone| phone.removed_at.is_some()).await;
     let _again = bench.request(bench.request_for("anna", "1"));
-    bench.until("provisioned again", |phone| phone.buried.is_none()).await;
+    bench.until("provisioned again", |phone| phone.removed_at.is_none()).await;
     assert_eq!(bench.record().code, None);
     bench.stop().await;
 }
@@ -266,7 +266,7 @@ async fn a_mac_in_service_elsewhere_on_the_same_account_is_refused() {
     let there = bench.store.phones().by_mac(neighbour, MAC.parse().unwrap()).unwrap();
     let removed = |phone: &mut Phone, _: &mut Vec<_>| phone.wanted = Wanted::Removed;
     bench.store.phones().change(there.id, removed).await.unwrap();
-    let is_buried = || bench.store.phones().get(there.id).is_some_and(|phone| phone.buried.is_some());
+    let is_buried = || bench.store.phones().get(there.id).is_some_and(|phone| phone.removed_at.is_some());
     until("their phone is removed", is_buried).await;
     let _open = bench.request(bench.request_for("bert", "2"));
     until("ours is in service", || bench.phone().is_some()).await;

@@ -74,7 +74,7 @@ impl CommandService {
         replies: &Replies,
     ) -> Result<usize, CommandError> {
         let mut phones = self.store.phones().in_instance(caller.instance.id);
-        phones.retain(|phone| removed || phone.buried.is_none());
+        phones.retain(|phone| removed || phone.removed_at.is_none());
         phones.sort_by_key(|phone| phone.mac);
         replies.rows(phones.iter().map(|phone| json!(self.export(phone)))).await;
         self.note_migration(caller, replies).await;
@@ -122,7 +122,7 @@ impl CommandService {
         if first_contact.is_some() {
             commands::may_be_allowed(&phone).map_err(|error| CommandError::rejected(error.to_string()))?;
         }
-        if change == PhoneChangeKind::Activate && (phone.wanted == Wanted::Removed || phone.buried.is_some()) {
+        if change == PhoneChangeKind::Activate && (phone.wanted == Wanted::Removed || phone.removed_at.is_some()) {
             let sentence = format!("{} has been removed: provision it again in Profile or UsersAdmin", phone.mac);
             return Err(CommandError::rejected(sentence));
         }
@@ -220,7 +220,7 @@ impl CommandService {
     ) -> Result<(), CommandError> {
         const COME: &str = "`gangway phones resync` has it come now.";
         let phone = self.find(caller, mac)?;
-        if phone.buried.is_some() {
+        if phone.removed_at.is_some() {
             let sentence = format!("{mac} has been removed: it has no credentials. Provision it again");
             return Err(CommandError::rejected(sentence));
         }

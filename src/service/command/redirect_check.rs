@@ -82,12 +82,12 @@ impl CommandService {
         let Some(mac) = mac else {
             let mut phones = self.store.phones().in_instance(caller.instance.id);
             phones.sort_by_key(|phone| phone.mac);
-            phones.retain(|phone| phone.buried.is_none() && phone.wanted == Wanted::Active);
+            phones.retain(|phone| phone.removed_at.is_none() && phone.wanted == Wanted::Active);
             return Ok(phones);
         };
         let label = caller.instance.label();
         let phone = self.find(caller, mac)?;
-        if phone.buried.is_some() {
+        if phone.removed_at.is_some() {
             return Err(CommandError::rejected(format!(
                 "no phone {mac} in {label}: `gangway phones list` shows what there is"
             )));

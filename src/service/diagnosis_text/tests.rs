@@ -19,7 +19,7 @@ use crate::{
 /// A phone that has completed all steps, in an instance without problems.
 struct Case {
     phone: Phone,
-    around: InstanceStatus,
+    instance_status: InstanceStatus,
     request: Option<RequestFacts>,
     known_model: bool,
     now: Timestamp,
@@ -37,9 +37,9 @@ fn working() -> Case {
     phone.delivery = Some(Delivery { at: now, revision: phone.revision, provisioning: 1, etag: "\"a\"".into() });
     phone.accounts[0].user_object.reach(UserObjectState::Applied, now);
     phone.accounts[0].registration.reach(RegistrationState::Registered, now);
-    let around =
+    let instance_status =
         InstanceStatus { pbx: true, services: true, devices: true, urls: expected_urls(), ..InstanceStatus::default() };
-    Case { phone, around, request: None, known_model: true, now }
+    Case { phone, instance_status, request: None, known_model: true, now }
 }
 
 /// A phone that is redirected and has not sent a request yet.
@@ -92,7 +92,7 @@ const ROWS: &[Row] = &[
         redirected,
         |case| {
             case.request = asked("missing-credentials", case.now);
-            case.around.refusals = refused(case.now);
+            case.instance_status.refusals = refused(case.now);
         },
         "The phone at 192.0.2.7 refuses the certificate of gangway (alert unknown_ca",
     ),
@@ -100,7 +100,7 @@ const ROWS: &[Row] = &[
         Cause::CertificatePerhapsRefused,
         None,
         redirected,
-        |case| case.around.refusals = refused(case.now),
+        |case| case.instance_status.refusals = refused(case.now),
         "a device at 192.0.2.7 refuses the certificate of gangway (alert unknown_ca",
     ),
     (
@@ -146,7 +146,7 @@ const ROWS: &[Row] = &[
         None,
         working,
         |case| {
-            case.around.without_admin = vec!["gangway-yealink".into()];
+            case.instance_status.without_admin = vec!["gangway-yealink".into()];
             case.phone.accounts[0].user_object.fail(UserObjectState::NotPermitted, "x", None, case.now);
         },
         "Tick Admin at the app object gangway-yealink",
@@ -165,9 +165,9 @@ const ROWS: &[Row] = &[
         |case| case.phone.accounts[0].user_object.fail(UserObjectState::DeviceNotFound, "x", None, case.now),
         "Add the hardware id 805ec0123456",
     ),
-    (Cause::PbxAway, None, fresh, |case| case.around = InstanceStatus::default(), "Websocket"),
-    (Cause::ServicesNotGranted, None, fresh, |case| case.around.services = false, "Tick Services"),
-    (Cause::DevicesNotAnnounced, None, fresh, |case| case.around.devices = false, "Tick the Devices API"),
+    (Cause::PbxAway, None, fresh, |case| case.instance_status = InstanceStatus::default(), "Websocket"),
+    (Cause::ServicesNotGranted, None, fresh, |case| case.instance_status.services = false, "Tick Services"),
+    (Cause::DevicesNotAnnounced, None, fresh, |case| case.instance_status.devices = false, "Tick the Devices API"),
     (
         Cause::DevicesAway,
         None,
@@ -217,7 +217,7 @@ const ROWS: &[Row] = &[
         redirected,
         |case| {
             case.phone.redirect.reach(RedirectState::Pending, case.now);
-            case.around.urls = Default::default();
+            case.instance_status.urls = Default::default();
         },
         "public_url",
     ),
@@ -318,7 +318,7 @@ const ROWS: &[Row] = &[
         working,
         |case| {
             case.phone.wanted = Wanted::Removed;
-            case.phone.buried = Some(case.now);
+            case.phone.removed_at = Some(case.now);
             case.phone.redirect_entry = None;
         },
         "Provision it again",
@@ -329,7 +329,7 @@ const ROWS: &[Row] = &[
         working,
         |case| {
             case.phone.wanted = Wanted::Removed;
-            case.phone.buried = Some(case.now);
+            case.phone.removed_at = Some(case.now);
             case.phone.redirect.fail(RedirectState::Refused, "no rights", None, case.now);
         },
         "Delete 805ec0123456 there by hand",
@@ -342,7 +342,7 @@ fn every_cause_is_found_said_and_has_its_button() {
         let mut case = from();
         change(&mut case);
         let facts = DiagnosisInputs {
-            around: &case.around,
+            instance_status: &case.instance_status,
             request: case.request.as_ref(),
             known_model: case.known_model,
             manual_url: Some("https://gw.example.com/phone/"),

@@ -11,7 +11,7 @@ pub const RESTORED: MessageKey = MessageKey("happened.restored");
 
 /// Invalidates such parts of one record and adds an event to its timeline.
 pub(super) fn quieten(phone: &mut Phone, made: Timestamp, now: Timestamp, events: &mut Vec<NewEvent>) {
-    if phone.buried.is_some() {
+    if phone.removed_at.is_some() {
         return;
     }
     if phone.window.is_open(now) {

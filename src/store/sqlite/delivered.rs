@@ -89,7 +89,7 @@ impl Sqlite {
         let mut transaction = self.inner.writer.begin("keep the delivered files").await?;
         for (small, file) in ready {
             // The phone was deleted in the meantime; do not bring its data back.
-            if self.inner.memory.phones.get(file.phone).is_none_or(|phone| phone.buried.is_some()) {
+            if self.inner.memory.phones.get(file.phone).is_none_or(|phone| phone.removed_at.is_some()) {
                 continue;
             }
             let sealed = self.inner.keyring.seal(&place(file.phone, &file.name), &small)?;

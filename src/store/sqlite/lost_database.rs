@@ -122,11 +122,11 @@ impl Sqlite {
             match self.put_back(&mut writing, loss, &copy, now).await {
                 Ok(aside) => {
                     let is_from_memory = lasting.is_from_memory;
-                    let mended = RecoveryResult { at: since, loss, copy, aside, is_from_memory };
+                    let recovery = RecoveryResult { at: since, loss, copy, aside, is_from_memory };
                     // The request facts in the copy may be older than memory.
                     self.inner.memory.requests.write_all_again();
-                    tracing::error!("{}", mended.sentence());
-                    self.inner.memory.recovery.store(Some(Arc::new(mended)));
+                    tracing::error!("{}", recovery.sentence());
+                    self.inner.memory.recovery.store(Some(Arc::new(recovery)));
                     self.inner.memory.health.set(&Health::Healthy);
                     *lasting = OpenConnectionCopy::default();
                     return;

@@ -192,7 +192,7 @@ impl PhoneRow {
             firmware: self.firmware,
             category: self.category,
             wanted: Wanted::parse(&self.wanted).ok_or_else(|| bad("wanted", &self.wanted))?,
-            buried: time_opt(self.buried),
+            removed_at: time_opt(self.buried),
             created: time(self.created),
             provisioning: small(self.provisioning),
             code: secrets.code,
@@ -278,7 +278,7 @@ pub(in crate::store) async fn write(
     let secrets = keyring.seal(&place(phone.instance.0, &mac), Secrets::bundle(phone).bytes())?;
     let token_index = tokens.of(phone.token.expose()).to_vec();
     let wanted = phone.wanted.as_str();
-    let (buried, created) = (ms_opt(phone.buried), ms(phone.created));
+    let (buried, created) = (ms_opt(phone.removed_at), ms(phone.created));
     let (provisioning, revision) = (i64::from(phone.provisioning), signed(phone.revision));
     let bootstrap_user = phone.bootstrap.as_ref().map(|credentials| &credentials.user);
     let bootstrap_proven = ms_opt(phone.bootstrap.as_ref().and_then(|credentials| credentials.proven));

@@ -114,7 +114,7 @@ impl Sqlite {
         if before.is_none_or(|before| before.provisioning < phone.provisioning) {
             activity::provisioned(connection, phone.instance, now).await?;
         }
-        if phone.buried.is_some() && before.is_some_and(|before| before.buried.is_none()) {
+        if phone.removed_at.is_some() && before.is_some_and(|before| before.removed_at.is_none()) {
             delivered::forget(connection, phone.id).await?;
         }
         event::add(connection, phone.id, now, events).await

@@ -44,7 +44,7 @@ async fn the_file_fetched_last_is_kept_sealed_and_goes_with_the_phone() {
         assert!(!contains(&fs::read(entry.unwrap().path()).unwrap(), "-secret"));
     }
 
-    fixture.store.phones().change(phone.id, |phone, _| phone.buried = Some(now())).await.unwrap();
+    fixture.store.phones().change(phone.id, |phone, _| phone.removed_at = Some(now())).await.unwrap();
     assert_eq!(held(&fixture.store, phone.id).await, None);
     keep("d.cfg", 9, "late");
     fixture.store.deliveries().flush().await.unwrap();

@@ -28,7 +28,7 @@ async fn furnished(fixture: &Fixture) {
         let mut phone = fixture.phone(&format!("805ec00000{number:02x}"));
         if number > 1 {
             phone = full(phone);
-            phone.buried = None;
+            phone.removed_at = None;
             // A gateway started with this database must not call another host.
             phone.sysclient.url = Some("wss://127.0.0.1:9/sysclients".into());
         }

@@ -37,10 +37,10 @@ impl Serving {
     }
 
     /// Waits until the gateway has repaired a loss, and returns the result.
-    async fn mended(&self) -> RecoveryResult {
-        until("the loss is mended", &self.clock, || self.store().mended().is_some()).await;
+    async fn recovery(&self) -> RecoveryResult {
+        until("the loss is recovery", &self.clock, || self.store().recovery().is_some()).await;
         assert_eq!(self.store().condition(), Health::Healthy);
-        self.store().mended().unwrap()
+        self.store().recovery().unwrap()
     }
 
     async fn lost(&self) -> (Loss, PathBuf) {
@@ -84,12 +84,12 @@ async fn files_that_go_are_replaced_by_what_the_gateway_still_sees() {
         for _ in 0..2 {
             serving.count().await.unwrap();
         }
-        let mended = serving.mended().await;
-        assert_eq!(mended.loss, loss, "{way}");
+        let recovery = serving.recovery().await;
+        assert_eq!(recovery.loss, loss, "{way}");
         assert_eq!(serving.count().await.unwrap(), expected, "{way}");
         assert_eq!(serving.on_disk().await, expected, "{way}");
-        assert!(mended.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || mended.copy.exists(), "{mended:?}");
-        assert!(mended.sentence().contains("Nothing was lost"), "{}", mended.sentence());
+        assert!(recovery.copy.ends_with("2027-01-15T08-00-02Z-rescue.db") || recovery.copy.exists(), "{recovery:?}");
+        assert!(recovery.sentence().contains("Nothing was lost"), "{}", recovery.sentence());
         // Readers use the copy too, and it is a separate file.
         serving.store().phones().events(serving.phone, 10).await.unwrap();
         serving.store().look_for_damage(Duration::from_secs(60)).await.unwrap();
@@ -152,8 +152,8 @@ async fn a_file_that_cannot_be_read_any_more_is_written_from_memory() {
         }
         fs::File::options().write(true).open(serving.path("gangway.db")).unwrap().set_len(cut).unwrap();
 
-        let mended = serving.mended().await;
-        assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true), "{cut}");
+        let recovery = serving.recovery().await;
+        assert_eq!((recovery.loss, recovery.is_from_memory), (Loss::Truncated, true), "{cut}");
         serving.count().await.unwrap();
         let again = serving.fixture.again().await;
         assert_eq!(again.phones().get(serving.phone).unwrap().provisioning, 5);
@@ -219,7 +219,7 @@ async fn another_file_in_its_place_is_left_alone_and_nothing_is_written_until_it
 
     // The other file is removed again: the copy is put in its place.
     fs::remove_file(&path).unwrap();
-    serving.mended().await;
+    serving.recovery().await;
     assert_eq!(serving.count().await.unwrap(), 5);
     assert_eq!(serving.on_disk().await, 5);
 }
@@ -242,8 +242,8 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
     std::os::unix::fs::FileExt::write_all_at(&file, &earlier, 0).unwrap();
     drop(file);
 
-    let mended = serving.mended().await;
-    assert_eq!((mended.loss, mended.is_from_memory), (Loss::Truncated, true));
+    let recovery = serving.recovery().await;
+    assert_eq!((recovery.loss, recovery.is_from_memory), (Loss::Truncated, true));
     assert_eq!(serving.count().await.unwrap(), 5);
     assert_eq!(serving.on_disk().await, 5);
     let found = serving.fixture.again().await.phones().get(second.id).unwrap().provisioning;
@@ -255,7 +255,7 @@ async fn an_earlier_database_written_over_the_file_in_place_is_noticed_and_what_
             tokio::task::yield_now().await;
         }
     }
-    assert_eq!(serving.store().mended(), Some(mended));
+    assert_eq!(serving.store().recovery(), Some(recovery));
     assert_eq!(serving.store().condition(), Health::Healthy);
 }
 
@@ -277,8 +277,8 @@ async fn odd_files_among_the_copies_do_not_keep_memory_from_being_written() {
     // None of the copies is usable.
     fs::write(&copy, "no database").unwrap();
     fs::File::create(serving.path("gangway.db")).unwrap();
-    let mended = serving.mended().await;
-    assert!(mended.is_from_memory);
+    let recovery = serving.recovery().await;
+    assert!(recovery.is_from_memory);
     assert_eq!(serving.on_disk().await, 4);
 }
 
@@ -318,7 +318,7 @@ async fn the_very_files_put_back_are_gone_on_with() {
     fs::rename(&there, &dir).unwrap();
     until("it goes on", &serving.clock, || serving.store().condition() == Health::Healthy).await;
     assert_eq!(serving.count().await.unwrap(), 4);
-    assert_eq!(serving.store().mended(), None);
+    assert_eq!(serving.store().recovery(), None);
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn what_sqlite_does_to_its_files_is_no_loss() {
             assert_eq!(serving.store().database.inner.identity.look(), Ok(()), "{statement}");
         }
     }
-    assert_eq!((serving.store().condition(), serving.store().mended()), (Health::Healthy, None));
+    assert_eq!((serving.store().condition(), serving.store().recovery()), (Health::Healthy, None));
 }
 
 /// A disk that rejects writes is reported as soon as a write is due, and only as long as the problem lasts.

@@ -14,7 +14,7 @@ use crate::store::{
 async fn furnished() -> (Fixture, Phone) {
     let fixture = Fixture::new().await;
     // A deleted phone keeps no file.
-    let first = Phone { buried: None, ..full(fixture.phone("805ec0000001")) };
+    let first = Phone { removed_at: None, ..full(fixture.phone("805ec0000001")) };
     let phone = fixture.store.phones().create(first, Vec::new()).await.unwrap();
     for number in 2..=20 {
         let mac = format!("805ec00000{number:02x}");
