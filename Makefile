@@ -2,6 +2,7 @@
 
 .DEFAULT_GOAL := help
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST_VERSION := 0.9.143
 FUZZ_VERSION := 0.13.2
 DENY_VERSION := 0.20.2
@@ -24,10 +25,14 @@ lint: tools
 	$(CARGO) fetch --locked
 	$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
 
-release: ## build the program as packages ship it
+# The symbols stand beside the program: gdb and perf find them by its debug link.
+release: ## build the program as packages ship it: package/gangway in the target directory, its symbols beside it
 	$(CARGO) build --release --locked --bin gangway
+	mkdir -p $(TARGET)/package
+	objcopy --only-keep-debug $(TARGET)/release/gangway $(TARGET)/package/gangway.debug
+	cd $(TARGET)/package && objcopy --strip-all --add-gnu-debuglink=gangway.debug ../release/gangway gangway
 
-bench: bench-tools tools ## measure; the table of docs/performance.md
+bench: bench-tools tools release ## measure; the table of docs/performance.md
 	benches/run.sh
 
 fuzz: ## every target for ten minutes (SECONDS_EACH=60 for a look)
