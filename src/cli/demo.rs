@@ -244,7 +244,7 @@ fn report(simulation: &Simulation, store: &Store, started: Instant, registered: 
     }
     for phone in store.phones().all() {
         let line = |title: &str, facet: FacetView<'_>| {
-            output::line(&format!("{}  {title:<16}{}  {}", phone.mac, facet.text, facet.error.unwrap_or("")));
+            output::line(&format!("{}  {title:<16}{}  {}", phone.mac, facet.text(), facet.error.unwrap_or("")));
         };
         for row in PHONE_FACETS {
             line(row.title, (row.view)(&phone));

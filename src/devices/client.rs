@@ -136,7 +136,8 @@ impl DevicesLinks {
     }
 }
 
-/// Starts a link supervisor for every announced service and stops those whose service is no longer announced.
+/// Starts a link supervisor for every announced service. Stops the supervisors of services that the PBX no longer
+/// announces.
 async fn supervise(shared: Arc<Shared>) {
     let mut changes = shared.sessions.changes();
     let supervisors: Mutex<HashMap<(InstanceId, String), CancellationToken>> = Mutex::default();

@@ -63,9 +63,6 @@ pub trait FacetState: Copy + 'static {
     /// The stable name of the state.
     fn name(self) -> &'static str;
 
-    /// The state in English.
-    fn text(self) -> &'static str;
-
     /// How bad the state is, from 0. A list shows the account with the worst state of a facet.
     fn severity(self) -> u8;
 }
@@ -86,10 +83,6 @@ macro_rules! facet_state {
 
             fn name(self) -> &'static str {
                 self.as_str()
-            }
-
-            fn text(self) -> &'static str {
-                Self::text(self)
             }
 
             fn severity(self) -> u8 {

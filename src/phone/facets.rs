@@ -7,18 +7,19 @@ use super::{
     facet::{DevicesState, Facet, FacetState, RedirectState, RegistrationState, RequestState, UserObjectState},
     record::{Account, Phone},
 };
+use crate::base::i18n::english;
 
 /// One facet as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FacetView<'f> {
+    /// The key of the facet ([`FacetRow::key`]).
+    pub key: &'static str,
     /// The stable name of the state.
     pub state: &'static str,
     /// The position of the state among all states of the facet, in the order a phone usually passes them.
     pub rank: usize,
     /// How bad the state is, from 0. Of several accounts a list shows the worst.
     pub severity: u8,
-    /// The state in English.
-    pub text: &'static str,
     /// When the state was reached.
     pub since: Timestamp,
     /// The last error, as a sentence that says what to do.
@@ -32,14 +33,22 @@ impl<S: FacetState + PartialEq> Facet<S> {
     #[must_use]
     pub fn view(&self) -> FacetView<'_> {
         FacetView {
+            key: S::KEY,
             state: self.state.name(),
             rank: S::states().iter().position(|state| *state == self.state).unwrap_or(0),
             severity: self.state.severity(),
-            text: self.state.text(),
             since: self.since,
             error: self.error.as_deref(),
             next_attempt: self.next_attempt,
         }
+    }
+}
+
+impl FacetView<'_> {
+    /// The state in English. Looked up here, because lists filter and sort by states and never need it.
+    #[must_use]
+    pub fn text(&self) -> &'static str {
+        english(&format!("state.{}.{}", self.key, self.state)).unwrap_or(self.state)
     }
 }
 
@@ -119,7 +128,6 @@ fn names<S: FacetState>() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::i18n::english;
 
     #[test]
     fn every_state_of_every_facet_has_a_text() {
@@ -139,7 +147,10 @@ mod tests {
         phone.redirect.fail(RedirectState::Refused, "why", None, phone.created);
         let [_, redirect, _] = PHONE_FACETS;
         let view = (redirect.view)(&phone);
-        assert_eq!((redirect.key, view.state, view.text, view.error), ("redirect", "refused", "Refused", Some("why")));
+        assert_eq!(
+            (redirect.key, view.state, view.text(), view.error),
+            ("redirect", "refused", "Refused", Some("why"))
+        );
         let account = phone.accounts.first().unwrap();
         let shown = ACCOUNT_FACETS.map(|row| (row.view)(account).state);
         assert_eq!(shown, [account.user_object.state.as_str(), account.registration.state.as_str()]);

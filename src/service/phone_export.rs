@@ -110,7 +110,7 @@ pub struct OrphanedExport {
 impl FacetExport {
     fn of(facet: FacetView<'_>) -> Self {
         Self {
-            state: facet.text.to_owned(),
+            state: facet.text().to_owned(),
             since: facet.since,
             error: facet.error.map(str::to_owned),
             next_attempt: facet.next_attempt,
@@ -209,12 +209,12 @@ mod tests {
         let json = json!(export);
         for (row, facet) in PHONE_FACETS.iter().zip(export.facets()) {
             assert_eq!(json[row.command_key], json!(facet), "{}", row.title);
-            assert_eq!(facet.state, (row.view)(&phone).text);
+            assert_eq!(facet.state, (row.view)(&phone).text());
         }
         let (account, export) = (phone.accounts.first().unwrap(), export.accounts.first().unwrap());
         for (row, facet) in ACCOUNT_FACETS.iter().zip(export.facets()) {
             assert_eq!(json["accounts"][0][row.command_key], json!(facet), "{}", row.title);
-            assert_eq!(facet.state, (row.view)(account).text);
+            assert_eq!(facet.state, (row.view)(account).text());
         }
     }
 }

@@ -71,12 +71,6 @@ pub async fn set(
     if changes.is_empty() {
         return Ok(SettingsChanged { emptied: Vec::new(), remarks: Vec::new() });
     }
-    if let Scope::Phone(mac) = &scope
-        && let Some(phone) = deps.store.phones().by_mac(person.instance.id, *mac)
-    {
-        let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
-        audit::event(&deps.store, person, phone.id, &audit_texts::CHANGE.with("names", names.join(", "))).await?;
-    }
     let written = write(&judge, person, &scope, &changes).await?;
     Ok(SettingsChanged { emptied: written.emptied, remarks: written.remarks.iter().map(Into::into).collect() })
 }
@@ -89,7 +83,8 @@ pub struct WrittenSettings {
     pub remarks: Vec<Message>,
 }
 
-/// Writes values that were checked: first the entry of the audit, then all values or none.
+/// Writes values that were checked: first the entries of the audit and of the phone's time line, then all values or
+/// none.
 ///
 /// # Errors
 /// When the store cannot be written. No value is changed then.
@@ -102,6 +97,12 @@ pub async fn write(
     let (store, instance) = (check.store, check.instance);
     let deed = audit_entries(changes, &store.settings().emptied_by(instance, scope, changes));
     audit::entry(store, caller, &scope.to_string(), &deed).await?;
+    if let Scope::Phone(mac) = scope
+        && let Some(phone) = store.phones().by_mac(instance, *mac)
+    {
+        let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+        audit::event(store, caller, phone.id, &audit_texts::CHANGE.with("names", names.join(", "))).await?;
+    }
     let before = remarks(check, &store.settings().layers(instance));
     let emptied = store.settings().set(instance, scope, changes).await?;
     let after = remarks(check, &store.settings().layers(instance));

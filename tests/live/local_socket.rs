@@ -403,7 +403,7 @@ async fn a_gateway_that_freezes_in_the_middle_of_a_command_does_not_keep_it_wait
     let process = site.serve();
     let clock = manual_clock();
     let connection = connection(&site.data(), &clock).await.unwrap().unwrap();
-    // Nobody fetches the new credentials, so this waits for a minute.
+    // The phone does not fetch the new credentials, so the command waits for a minute.
     let call = call(CommandRequest::RotateCredentials { mac: mac(1), wait: true });
     let is_frozen = Cell::new(false);
     let freeze_once_accepted = |reply| {

@@ -207,6 +207,8 @@ async fn a_gate_holds_one_answer_and_lets_the_others_pass() {
     simulation.pbx.gates().arm("SubscribeServices");
     simulation.pbx.restart();
     simulation.pbx.gates().wait_until_held("SubscribeServices").await.unwrap();
+    // The gate holds one of the two links. The other one may still be on its way.
+    seen.wait("two more logins", |seen| (seen.logins.len() >= 4).then_some(())).await.unwrap();
     simulation.pbx.restart();
     seen.wait("the first connections to end", |seen| (seen.ended >= 4).then_some(())).await.unwrap();
 }

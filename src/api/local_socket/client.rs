@@ -30,7 +30,7 @@ pub enum GreetingError {
         /// Why.
         source: io::Error,
     },
-    /// Whatever listens there sends something else than a greeting.
+    /// The process that listens there sends no greeting of a gateway.
     #[error("no gateway answers at {socket}")]
     Odd {
         /// The socket.

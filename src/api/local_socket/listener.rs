@@ -62,8 +62,8 @@ impl LocalSocketListener {
         Ok(Self { directory, file, listener, peers })
     }
 
-    /// Serves commands on the current runtime until the gateway stops. Then removes the socket. If somebody else removes
-    /// it before, the gateway creates it again.
+    /// Serves commands on the current runtime until the gateway stops. Then removes the socket. A socket that is
+    /// removed before is created again.
     pub async fn serve(self, service: CommandService, tasks: Tasks) {
         let mut listener = match UnixListener::from_std(self.listener) {
             Ok(listener) => listener,

@@ -1,5 +1,4 @@
-//! Notices that the socket was removed from the data directory, for example by a person who cleans up, and creates it
-//! again.
+//! Detects that an administrator or a script removed the socket from the data directory, and creates it again.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -70,24 +70,24 @@ impl StallTimer {
         Self(Rc::new(Connection { state: Cell::new(ConnectionState::Begins), limits, permits: RefCell::new(permits) }))
     }
 
-    fn now(&self, state: ConnectionState) {
+    fn enter(&self, state: ConnectionState) {
         self.0.state.set(state);
     }
 
     /// A request has arrived. There is no deadline until it is answered.
     pub fn serves(&self) {
-        self.now(ConnectionState::Serves);
+        self.enter(ConnectionState::Serves);
         self.0.permits.borrow_mut().unfinished = None;
     }
 
     /// The request has been answered.
     pub fn answered(&self, now: Instant) {
-        self.now(ConnectionState::Rests { until: now + self.0.limits.stall });
+        self.enter(ConnectionState::Rests { until: now + self.0.limits.stall });
     }
 
     /// The connection no longer uses HTTP. Its new protocol has separate deadlines and limits.
     pub fn leaves_http(&self) {
-        self.now(ConnectionState::Other);
+        self.enter(ConnectionState::Other);
         if let Some(share_permit) = &mut self.0.permits.borrow_mut().share_permit {
             share_permit.leave_source();
         }
@@ -101,7 +101,7 @@ impl StallTimer {
 
     fn received(&self, now: Instant) {
         if let ConnectionState::Rests { until } = self.0.state.get() {
-            self.now(ConnectionState::Asks { until: until.min(now + self.0.limits.head) });
+            self.enter(ConnectionState::Asks { until: until.min(now + self.0.limits.head) });
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
         listeners::TlsSettings,
     },
     handshakes::{P256, pair, s_client},
-    support::{FILE, House, over_tls, with_token},
+    support::{FILE, TestServer, over_tls, with_token},
 };
 use crate::{catalog::Registry, phone::admission::tests::at};
 
@@ -72,18 +72,18 @@ fn believing(dir: &Path, ca: &Ca) -> TlsSettings {
 }
 
 /// Fetches the phone's file over TLS, without a token.
-async fn fetch(house: &House, arguments: &[&str]) -> (u16, usize) {
-    let url = format!("https://{}/example.com/gw/phone/{FILE}", house.https.unwrap());
+async fn fetch(server: &TestServer, arguments: &[&str]) -> (u16, usize) {
+    let url = format!("https://{}/example.com/gw/phone/{FILE}", server.https.unwrap());
     let mut all = vec!["--insecure"];
     all.extend(arguments);
     all.push(&url);
-    let (status, body) = house.curl(&all).await;
+    let (status, body) = server.curl(&all).await;
     (status, body.len())
 }
 
-async fn happened(house: &House, kind: &str, part: &str) -> bool {
+async fn happened(server: &TestServer, kind: &str, part: &str) -> bool {
     let is_there = || {
-        let events = house.memory.happenings.lock().unwrap();
+        let events = server.memory.happenings.lock().unwrap();
         events.iter().any(|event| event.kind == kind && event.text.contains(part))
     };
     let search = async {
@@ -98,9 +98,9 @@ async fn happened(house: &House, kind: &str, part: &str) -> bool {
 async fn a_phone_that_proves_its_factory_certificate_is_let_in_without_a_window() {
     let dir = tempfile::tempdir().unwrap();
     let ca = Ca::new("Equipment Issuing CA");
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
-    house.memory.edit(|phone| phone.window.closed = Some(at(0)));
-    assert_eq!(fetch(&house, &[]).await.0, 401, "without one its window counts, and that is closed");
+    let server = TestServer::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
+    server.memory.edit(|phone| phone.window.closed = Some(at(0)));
+    assert_eq!(fetch(&server, &[]).await.0, 401, "without one its window counts, and that is closed");
     for (name, common_name, kind) in [
         ("ec", MAC, &rcgen::PKCS_ECDSA_P256_SHA256),
         ("rsa", "80:5E:C0:12:34:56", &rcgen::PKCS_RSA_SHA256),
@@ -109,18 +109,18 @@ async fn a_phone_that_proves_its_factory_certificate_is_let_in_without_a_window(
         let files = ca.issue(dir.path(), name, common_name, 2090, kind);
         for version in VERSIONS {
             let arguments = [files.arguments().as_slice(), version].concat();
-            assert_eq!(fetch(&house, &arguments).await, (200, 16 * 1024), "{name} {version:?}");
+            assert_eq!(fetch(&server, &arguments).await, (200, 16 * 1024), "{name} {version:?}");
         }
     }
-    assert!(happened(&house, "certificate", "proved its factory certificate (yealink, 805ec0123456)").await);
-    house.close().await;
+    assert!(happened(&server, "certificate", "proved its factory certificate (yealink, 805ec0123456)").await);
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn whatever_is_wrong_with_a_certificate_the_phone_is_answered_by_the_weaker_rules() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, stranger) = (Ca::new("Equipment Issuing CA"), Ca::new("Somebody's CA"));
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
+    let server = TestServer::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
     let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
     let made = |name: &str, options: &[&str]| {
         let (chain, key) = pair(dir.path(), name, options);
@@ -145,14 +145,14 @@ async fn whatever_is_wrong_with_a_certificate_the_phone_is_answered_by_the_weake
         for version in ["-tls1_2", "-tls1_3"] {
             // Current OpenSSL versions do not present old keys and signatures by default.
             let arguments = [&own[..], &[version, "-ign_eof", "-cipher", "DEFAULT@SECLEVEL=0"]].concat();
-            let told = s_client(&house, &arguments, &get).await;
+            let told = s_client(&server, &arguments, &get).await;
             assert!(told.contains("HTTP/1.1 200"), "{name} {version}: the token and the window let it in: {told}");
         }
     }
     for said in ["only valid until 2001-12-31", "of the issuer 'CN=Somebody's CA'", "does not name a MAC address"] {
-        assert!(happened(&house, "certificate", said).await, "{said}");
+        assert!(happened(&server, "certificate", said).await, "{said}");
     }
-    house.close().await;
+    server.close().await;
 }
 
 /// The log of this process.
@@ -178,9 +178,9 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
     let level = tracing_subscriber::filter::LevelFilter::DEBUG;
     tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || writer.clone()).init();
     let (ca, stranger) = (Ca::new("Equipment Issuing CA"), Ca::new("Somebody's CA"));
-    let house = House::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
-    house.memory.policy.lock().unwrap().require_certificate = true;
-    house.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let server = TestServer::with_tls(Some(believing(dir.path(), &ca)), Timeouts::default()).await;
+    server.memory.policy.lock().unwrap().require_certificate = true;
+    server.memory.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let p256 = &rcgen::PKCS_ECDSA_P256_SHA256;
     let rows = [
         ("certificate-required", None),
@@ -189,22 +189,22 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
         ("other-certificate", Some(ca.issue(dir.path(), "other", "805ec0123457", 2090, p256))),
         ("admitted", Some(ca.issue(dir.path(), "good", MAC, 2090, p256))),
     ];
-    let url = format!("https://{}{}", house.https.unwrap(), with_token(FILE));
+    let url = format!("https://{}{}", server.https.unwrap(), with_token(FILE));
     for (word, files) in &rows {
-        house.memory.seen.lock().unwrap().clear();
+        server.memory.seen.lock().unwrap().clear();
         let own = files.as_ref().map(Files::arguments);
         let arguments = [own.as_ref().map_or(&[][..], |own| own.as_slice()), &["--insecure", url.as_str()]].concat();
-        let (status, body) = house.curl(&arguments).await;
+        let (status, body) = server.curl(&arguments).await;
         if *word == "admitted" {
             assert_eq!((status, body.len()), (200, 16 * 1024));
             continue;
         }
         assert_eq!((status, body.len()), (401, 0), "{word}");
-        let seen = house.memory.seen.lock().unwrap().last().unwrap().outcome;
+        let seen = server.memory.seen.lock().unwrap().last().unwrap().outcome;
         assert!(format!("{seen:?}").contains("Refused"), "{word}: {seen:?}");
         let super::super::interfaces::RequestOutcome::Refused(reason) = seen else { panic!("{seen:?}") };
         assert_eq!(reason.as_str(), *word);
-        assert!(happened(&house, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.text()).await, "{word}");
+        assert!(happened(&server, if reason.is_alarm() { "alarm" } else { "withheld" }, reason.text()).await, "{word}");
     }
     let (metrics, log) = (crate::base::telemetry::metrics_text(), log.0.lock().unwrap().clone());
     let log = String::from_utf8(log).unwrap();
@@ -213,7 +213,7 @@ async fn where_a_certificate_is_required_each_of_four_outcomes_has_its_own_reaso
         assert!(metrics.contains(&counted), "{word}: {metrics}");
         assert_eq!(log.matches(&format!("certificate=\"{word}\"")).count(), 1, "{word}: {log}");
     }
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
@@ -222,8 +222,8 @@ async fn a_resumed_session_carries_its_certificate_and_is_judged_anew() {
     let ca = Ca::new("Equipment Issuing CA");
     let tls = believing(dir.path(), &ca);
     let issuers = Arc::clone(&tls.issuers);
-    let house = House::with_tls(Some(tls), Timeouts::default()).await;
-    house.memory.edit(|phone| phone.window.closed = Some(at(0)));
+    let server = TestServer::with_tls(Some(tls), Timeouts::default()).await;
+    server.memory.edit(|phone| phone.window.closed = Some(at(0)));
     let files = ca.issue(dir.path(), "good", MAC, 2090, &rcgen::PKCS_ECDSA_P256_SHA256);
     let own = ["-cert", files.chain.to_str().unwrap(), "-key", files.key.to_str().unwrap()];
     let get = format!(
@@ -233,18 +233,18 @@ async fn a_resumed_session_carries_its_certificate_and_is_judged_anew() {
     for version in ["-tls1_2", "-tls1_3"] {
         let session = dir.path().join(version);
         let session = session.to_str().unwrap();
-        let first = s_client(&house, &[&own[..], &[version, "-ign_eof", "-sess_out", session]].concat(), &get).await;
+        let first = s_client(&server, &[&own[..], &[version, "-ign_eof", "-sess_out", session]].concat(), &get).await;
         assert!(first.contains("New, TLSv1") && first.contains("HTTP/1.1 200"), "{first}");
-        let again = s_client(&house, &[version, "-ign_eof", "-sess_in", session], &get).await;
+        let again = s_client(&server, &[version, "-ign_eof", "-sess_in", session], &get).await;
         assert!(again.contains("Reused, TLSv1") && again.contains("HTTP/1.1 200"), "{again}");
     }
     // Once the CA is removed, its certificates are no longer trusted, in resumed sessions either.
     fs::write(dir.path().join("client_ca/yealink/factory.pem"), Ca::new("Another CA").pem).unwrap();
     assert!(issuers.reload().is_empty());
     let session = dir.path().join("-tls1_2");
-    let again = s_client(&house, &["-tls1_2", "-ign_eof", "-sess_in", session.to_str().unwrap()], &get).await;
+    let again = s_client(&server, &["-tls1_2", "-ign_eof", "-sess_in", session.to_str().unwrap()], &get).await;
     assert!(again.contains("Reused, TLSv1") && again.contains("HTTP/1.1 401"), "{again}");
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
@@ -253,24 +253,24 @@ async fn a_copied_certificate_without_its_key_ends_in_a_failed_handshake() {
     let ca = Ca::new("Equipment Issuing CA");
     let tls = believing(dir.path(), &ca);
     let failures = Arc::clone(&tls.failures);
-    let house = House::with_tls(Some(tls), Timeouts::default()).await;
+    let server = TestServer::with_tls(Some(tls), Timeouts::default()).await;
     let files = ca.issue(dir.path(), "good", MAC, 2090, &rcgen::PKCS_ECDSA_P256_SHA256);
-    super::handshakes::thief(&house, &fs::read(&files.chain).unwrap()).await;
+    super::handshakes::thief(&server, &fs::read(&files.chain).unwrap()).await;
     let failed = super::handshakes::newest(&failures, 1).await;
     assert_eq!(failed.failure.as_str(), "client-certificate", "{failed:?}");
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn a_subject_counts_from_a_trusted_proxy_only() {
-    let house = House::open().await;
-    house.memory.edit(|phone| phone.window.closed = Some(at(0)));
+    let server = TestServer::open().await;
+    server.memory.edit(|phone| phone.window.closed = Some(at(0)));
     let headers = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Subject: CN=805ec0123456,O=Yealink\r\n";
     let path = format!("/example.com/gw/phone/{FILE}");
-    let proxied = house.request_from("127.0.0.9", "GET", &path, headers).await;
+    let proxied = server.request_from("127.0.0.9", "GET", &path, headers).await;
     assert_eq!((proxied.status, proxied.body.len()), (200, 16 * 1024));
-    assert_eq!(house.request_from("127.0.0.1", "GET", &path, headers).await.status, 401, "anybody can write a header");
-    house.close().await;
+    assert_eq!(server.request_from("127.0.0.1", "GET", &path, headers).await.status, 401, "anybody can write a header");
+    server.close().await;
 }
 
 #[test]

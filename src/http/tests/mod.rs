@@ -7,6 +7,7 @@ mod load;
 mod refusals;
 #[cfg(debug_assertions)]
 mod remarks;
+mod response;
 mod serving;
 mod slow;
 pub(super) mod support;

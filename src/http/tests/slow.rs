@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     handshakes::{P256, pair},
-    support::{House, UA, over_tls, path},
+    support::{TestServer, UA, over_tls, path},
 };
 use crate::http::server::{certificates::Certificates, connections::Timeouts};
 
@@ -37,8 +37,8 @@ async fn cut_off(mut stream: TcpStream, what: &str) -> String {
 
 #[actix_web::test]
 async fn who_begins_a_second_request_and_does_not_end_it_is_cut_off() {
-    let house = House::with_tls(None, PATIENCE).await;
-    let mut websocket = house.connect("127.0.0.1").await;
+    let server = TestServer::with_tls(None, PATIENCE).await;
+    let mut websocket = server.connect("127.0.0.1").await;
     let upgrade = "GET /example.com/gw HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     websocket.write_all(upgrade.as_bytes()).await.unwrap();
@@ -55,7 +55,7 @@ async fn who_begins_a_second_request_and_does_not_end_it_is_cut_off() {
         ("a chunk nobody reads", body("Transfer-Encoding: chunked\r\n"), "ff\r\nabc"),
         ("a body nobody reads", body("Content-Length: 1000\r\n"), "abc"),
     ] {
-        let mut stream = house.connect("127.0.0.1").await;
+        let mut stream = server.connect("127.0.0.1").await;
         stream.write_all(first.as_bytes()).await.unwrap();
         assert!(until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"), "{what}");
         // The connection may be closed already.
@@ -66,14 +66,14 @@ async fn who_begins_a_second_request_and_does_not_end_it_is_cut_off() {
     websocket.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
     let mut frame = [0; 2];
     websocket.read_exact(&mut frame).await.unwrap();
-    house.close().await;
+    server.close().await;
 }
 
 /// A byte now and then does not count as progress.
 #[actix_web::test]
 async fn a_byte_now_and_then_keeps_no_connection() {
-    let house = House::with_tls(None, PATIENCE).await;
-    let mut stream = house.connect("127.0.0.1").await;
+    let server = TestServer::with_tls(None, PATIENCE).await;
+    let mut stream = server.connect("127.0.0.1").await;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
     until(&mut stream, "ok\n").await;
     let (mut reading, mut writing) = stream.into_split();
@@ -92,14 +92,14 @@ async fn a_byte_now_and_then_keeps_no_connection() {
         () = trickle => {}
         () = tokio::time::sleep(LONG) => panic!("the connection is kept for ever"),
     }
-    house.close().await;
+    server.close().await;
 }
 
 /// A request that arrives in pieces is answered.
 #[actix_web::test]
 async fn requests_in_pieces_on_one_connection_are_answered() {
-    let house = House::open().await;
-    let mut stream = house.connect("127.0.0.1").await;
+    let server = TestServer::open().await;
+    let mut stream = server.connect("127.0.0.1").await;
     stream.set_nodelay(true).unwrap();
     for _ in 0..5 {
         for piece in ["GET /hea", "lthz HTT", "P/1.1\r\nHost", ": gw\r\n\r", "\n"] {
@@ -108,19 +108,19 @@ async fn requests_in_pieces_on_one_connection_are_answered() {
         }
         assert!(until(&mut stream, "ok\n").await.starts_with("HTTP/1.1 200"));
     }
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn a_second_request_over_tls_that_does_not_end_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let tls = over_tls(Certificates::load(vec![pair(dir.path(), "ec", P256)]).unwrap());
-    let house = House::with_tls(Some(tls), PATIENCE).await;
-    let mut stream = super::handshakes::connect(&house).await;
+    let server = TestServer::with_tls(Some(tls), PATIENCE).await;
+    let mut stream = super::handshakes::connect(&server).await;
     assert!(super::handshakes::get(&mut stream).await.starts_with("HTTP/1.1 200"));
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the connection is kept for ever");
-    house.close().await;
+    server.close().await;
 }

@@ -35,6 +35,7 @@ use super::super::{
         listeners::{ListenAddresses, TlsSettings, listen},
     },
 };
+use super::response::Response;
 use crate::{
     catalog::{FileKind, Recognition},
     phone::{
@@ -272,7 +273,7 @@ impl Pages for Teapot {
 }
 
 /// A running listener.
-pub struct House {
+pub struct TestServer {
     pub memory: Arc<Memory>,
     pub clock: ManualClock,
     pub http: SocketAddr,
@@ -310,7 +311,7 @@ pub fn instance() -> Instance {
     }
 }
 
-impl House {
+impl TestServer {
     pub async fn open() -> Self {
         Self::with(None).await
     }
@@ -327,9 +328,9 @@ impl House {
 
     /// Listens on an IPv6 address that also accepts IPv4, as `[::]:8080` does.
     pub async fn dual_stack() -> Self {
-        let mut house = Self::built(None, Timeouts::default(), (1, 10_000), "[::]:0").await;
-        house.http = SocketAddr::from(([127, 0, 0, 1], house.http.port()));
-        house
+        let mut server = Self::built(None, Timeouts::default(), (1, 10_000), "[::]:0").await;
+        server.http = SocketAddr::from(([127, 0, 0, 1], server.http.port()));
+        server
     }
 
     pub async fn with(certificates: Option<Arc<Certificates>>) -> Self {
@@ -394,7 +395,7 @@ impl House {
     }
 
     /// Sends a request from `source`, byte for byte, and reads the complete response.
-    pub async fn send(&self, source: &str, request: &str, body: &[u8]) -> Answer {
+    pub async fn send(&self, source: &str, request: &str, body: &[u8]) -> Response {
         let mut stream = self.connect(source).await;
         stream.write_all(request.as_bytes()).await.unwrap();
         // A server that has rejected the request may close the connection during the write.
@@ -403,12 +404,12 @@ impl House {
         let bodiless = request.starts_with("HEAD");
         // Stop when the response is complete: a connection whose request was not read completely stays open for a
         // while.
-        while !Answer::is_whole(&bytes, bodiless) {
+        while !Response::is_whole(&bytes, bodiless) {
             if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
                 break;
             }
         }
-        Answer::parse(&bytes)
+        Response::parse(&bytes)
     }
 
     pub async fn connect(&self, source: &str) -> TcpStream {
@@ -417,15 +418,15 @@ impl House {
         socket.connect(self.http).await.unwrap()
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.request("GET", path, "").await
     }
 
-    pub async fn request(&self, method: &str, path: &str, headers: &str) -> Answer {
+    pub async fn request(&self, method: &str, path: &str, headers: &str) -> Response {
         self.request_from("127.0.0.1", method, path, headers).await
     }
 
-    pub async fn request_from(&self, source: &str, method: &str, path: &str, headers: &str) -> Answer {
+    pub async fn request_from(&self, source: &str, method: &str, path: &str, headers: &str) -> Response {
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: gw\r\nUser-Agent: {UA}\r\nConnection: close\r\n{headers}\r\n");
         self.send(source, &request, b"").await
@@ -455,51 +456,4 @@ pub fn path(file: &str) -> String {
 
 pub fn with_token(file: &str) -> String {
     path(&format!("{TOKEN}/{file}"))
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    /// Lower-case names, sorted, without `Date`.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    fn is_whole(bytes: &[u8], bodiless: bool) -> bool {
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-        let answer = Self::parse(&bytes[..end + 4]);
-        let length = answer.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
-        bodiless || matches!(answer.status, 204 | 304) || bytes.len() >= end + 4 + length
-    }
-
-    fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
-        let head = std::str::from_utf8(&bytes[..end]).unwrap();
-        let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let mut headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(": ").unwrap())
-            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            .filter(|(name, _)| name != "date")
-            .collect();
-        headers.sort();
-        Self { status, headers, body: bytes[end + 4..].to_vec() }
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Returns the response without the parts that differ in every challenge.
-    pub fn shape(mut self) -> Self {
-        for (name, value) in &mut self.headers {
-            if name == "www-authenticate" {
-                let start = value.find("nonce=\"").unwrap() + 7;
-                let length = value[start..].find('"').unwrap();
-                value.replace_range(start..start + length, &"n".repeat(length));
-            }
-        }
-        self
-    }
 }

@@ -6,7 +6,7 @@ use gangway_base::clock::{Clock, SystemClock};
 
 use super::{
     handshakes::{P256, pair, s_client},
-    support::House,
+    support::TestServer,
 };
 use crate::http::server::certificates::{CertificateError, CertificatePaths, Certificates};
 
@@ -17,37 +17,37 @@ fn now() -> jiff::Timestamp {
 }
 
 /// Returns the output of `openssl s_client` for a handshake.
-async fn handshake(house: &House, arguments: &[&str]) -> String {
-    s_client(house, arguments, "").await
+async fn handshake(server: &TestServer, arguments: &[&str]) -> String {
+    s_client(server, arguments, "").await
 }
 
-async fn house(files: Vec<CertificatePaths>) -> (House, Arc<Certificates>) {
+async fn server(files: Vec<CertificatePaths>) -> (TestServer, Arc<Certificates>) {
     let certificates = Certificates::load(files).unwrap();
-    (House::with(Some(certificates.clone())).await, certificates)
+    (TestServer::with(Some(certificates.clone())).await, certificates)
 }
 
 #[actix_web::test]
 async fn http_1_1_is_all_that_is_offered() {
     let dir = tempfile::tempdir().unwrap();
-    let (house, _) = house(vec![pair(dir.path(), "ec", P256)]).await;
+    let (server, _) = server(vec![pair(dir.path(), "ec", P256)]).await;
     for (offer, agreed) in [("h2,http/1.1", "ALPN protocol: http/1.1"), ("http/1.1", "ALPN protocol: http/1.1")] {
-        let told = handshake(&house, &["-alpn", offer]).await;
+        let told = handshake(&server, &["-alpn", offer]).await;
         assert!(told.contains(agreed), "{offer}: {told}");
     }
-    let none = handshake(&house, &[]).await;
+    let none = handshake(&server, &[]).await;
     assert!(none.contains("No ALPN negotiated") && none.contains("BEGIN CERTIFICATE"), "{none}");
-    let only_h2 = handshake(&house, &["-alpn", "h2"]).await;
+    let only_h2 = handshake(&server, &["-alpn", "h2"]).await;
     assert!(only_h2.contains("no application protocol"), "{only_h2}");
-    let url = format!("https://{}/healthz", house.https.unwrap());
-    let (status, body) = house.curl(&["--insecure", "--http2", &url]).await;
+    let url = format!("https://{}/healthz", server.https.unwrap());
+    let (status, body) = server.curl(&["--insecure", "--http2", &url]).await;
     assert_eq!((status, body.as_slice()), (200, b"ok\n".as_slice()));
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn the_pair_is_chosen_by_what_the_client_can_verify() {
     let dir = tempfile::tempdir().unwrap();
-    let (house, _) = house(vec![pair(dir.path(), "ec", P256), pair(dir.path(), "rsa", RSA)]).await;
+    let (server, _) = server(vec![pair(dir.path(), "ec", P256), pair(dir.path(), "rsa", RSA)]).await;
     let (ec, rsa) = ("id-ecPublicKey", "rsaEncryption");
     for (arguments, kind) in [
         (vec!["-sigalgs", "ECDSA+SHA256:RSA-PSS+SHA256"], ec),
@@ -56,7 +56,7 @@ async fn the_pair_is_chosen_by_what_the_client_can_verify() {
         (vec!["-tls1_2", "-sigalgs", "RSA+SHA256"], rsa),
         (vec!["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"], rsa),
     ] {
-        let told = handshake(&house, &arguments).await;
+        let told = handshake(&server, &arguments).await;
         let from = told.find("-----BEGIN CERTIFICATE-----").unwrap_or_else(|| panic!("{arguments:?}: {told}"));
         let file = dir.path().join("shown.pem");
         std::fs::write(&file, &told[from..]).unwrap();
@@ -64,28 +64,28 @@ async fn the_pair_is_chosen_by_what_the_client_can_verify() {
         let text = String::from_utf8_lossy(&text.stdout).into_owned();
         assert!(text.contains(kind), "{arguments:?} gets {text}");
     }
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn a_renewed_pair_is_shown_without_a_restart_and_half_a_renewal_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let (chain, key) = pair(dir.path(), "ec", P256);
-    let (house, certificates) = house(vec![(chain.clone(), key.clone())]).await;
-    let shown = async |house: &House| {
-        let told = handshake(house, &[]).await;
+    let (server, certificates) = server(vec![(chain.clone(), key.clone())]).await;
+    let shown = async |server: &TestServer| {
+        let told = handshake(server, &[]).await;
         told.split_once("-----BEGIN CERTIFICATE-----").unwrap().1.split_once("-----END").unwrap().0.to_owned()
     };
-    let first = shown(&house).await;
+    let first = shown(&server).await;
     assert!(!certificates.reload(now()).unwrap(), "nothing is new");
     let (new_chain, new_key) = pair(dir.path(), "new", P256);
     std::fs::copy(new_chain, &chain).unwrap();
     assert!(certificates.reload(now()).is_err(), "the key is still the old one");
-    assert_eq!(shown(&house).await, first);
+    assert_eq!(shown(&server).await, first);
     std::fs::copy(new_key, &key).unwrap();
     assert!(certificates.reload(now()).unwrap());
-    assert_ne!(shown(&house).await, first);
-    house.close().await;
+    assert_ne!(shown(&server).await, first);
+    server.close().await;
 }
 
 /// Files that would not work after the next start are reported before it.
@@ -145,7 +145,7 @@ async fn of_several_names_the_one_the_client_asks_for_is_shown_and_without_one_t
         named("two-ec", "*.two.example.com", P256),
         named("two-rsa", "*.two.example.com", RSA),
     ];
-    let (house, _) = house(pairs).await;
+    let (server, _) = server(pairs).await;
     for (arguments, subject) in [
         (vec!["-servername", "one.example.com"], "CN = one-ec"),
         (vec!["-servername", "GW.two.example.com"], "CN = two-ec"),
@@ -154,25 +154,25 @@ async fn of_several_names_the_one_the_client_asks_for_is_shown_and_without_one_t
         (vec!["-noservername"], "CN = one-ec"),
         (vec!["-noservername", "-sigalgs", "RSA-PSS+SHA256:RSA+SHA256"], "CN = one-rsa"),
     ] {
-        let told = handshake(&house, &arguments).await;
+        let told = handshake(&server, &arguments).await;
         assert!(told.contains(&format!("subject={subject}\n")), "{arguments:?}: {told}");
     }
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn a_renewed_pair_leaves_open_connections_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (chain, key) = pair(dir.path(), "ec", P256);
-    let (house, certificates) = house(vec![(chain.clone(), key.clone())]).await;
-    let mut connection = super::handshakes::connect(&house).await;
+    let (server, certificates) = server(vec![(chain.clone(), key.clone())]).await;
+    let mut connection = super::handshakes::connect(&server).await;
     assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"));
     let (new_chain, new_key) = pair(dir.path(), "new", P256);
     std::fs::copy(new_chain, &chain).unwrap();
     std::fs::copy(new_key, &key).unwrap();
     assert!(certificates.reload(now()).unwrap());
     assert!(super::handshakes::get(&mut connection).await.starts_with("HTTP/1.1 200"), "the same connection serves on");
-    house.close().await;
+    server.close().await;
 }
 
 /// Features that attackers have used against other servers are disabled: renegotiation, which changes the identity
@@ -180,34 +180,34 @@ async fn a_renewed_pair_leaves_open_connections_alone() {
 #[actix_web::test]
 async fn there_is_no_renegotiation_and_no_early_data() {
     let dir = tempfile::tempdir().unwrap();
-    let (house, _) = house(vec![pair(dir.path(), "ec", P256)]).await;
-    let told = s_client(&house, &["-tls1_2"], "R\nGET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await;
+    let (server, _) = server(vec![pair(dir.path(), "ec", P256)]).await;
+    let told = s_client(&server, &["-tls1_2"], "R\nGET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n").await;
     assert!(told.contains("RENEGOTIATING"), "{told}");
     assert!(!told.contains("HTTP/1.1 200"), "{told}");
     let (session, early) = (dir.path().join("session"), dir.path().join("early"));
     std::fs::write(&early, "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n").unwrap();
     let get = "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n";
     let session = session.to_str().unwrap();
-    let first = s_client(&house, &["-tls1_3", "-ign_eof", "-sess_out", session], get).await;
+    let first = s_client(&server, &["-tls1_3", "-ign_eof", "-sess_out", session], get).await;
     assert!(first.contains("HTTP/1.1 200") && first.contains("Max Early Data: 0"), "{first}");
     let again =
-        s_client(&house, &["-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early.to_str().unwrap()], get)
+        s_client(&server, &["-tls1_3", "-ign_eof", "-sess_in", session, "-early_data", early.to_str().unwrap()], get)
             .await;
     assert!(again.contains("Early data was not sent"), "{again}");
     assert_eq!(again.matches("HTTP/1.1 200").count(), 1, "{again}");
-    house.close().await;
+    server.close().await;
 }
 
 #[actix_web::test]
 async fn a_session_is_resumed_under_its_own_name_only() {
     let dir = tempfile::tempdir().unwrap();
-    let (house, _) = house(vec![pair(dir.path(), "ec", P256)]).await;
+    let (server, _) = server(vec![pair(dir.path(), "ec", P256)]).await;
     let get = "GET /healthz HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n";
     for version in ["-tls1_2", "-tls1_3"] {
         let session = dir.path().join(version);
         let session = session.to_str().unwrap();
         let ask = async |name: &str, kept: &str| {
-            s_client(&house, &[version, "-ign_eof", "-servername", name, kept, session], get).await
+            s_client(&server, &[version, "-ign_eof", "-servername", name, kept, session], get).await
         };
         let first = ask("one.example.com", "-sess_out").await;
         assert!(first.contains("New, TLSv1") && first.contains("HTTP/1.1 200"), "{first}");
@@ -216,5 +216,5 @@ async fn a_session_is_resumed_under_its_own_name_only() {
         let same = ask("one.example.com", "-sess_in").await;
         assert!(same.contains("Reused, TLSv1") && same.contains("HTTP/1.1 200"), "{version}: {same}");
     }
-    house.close().await;
+    server.close().await;
 }

@@ -184,7 +184,7 @@ impl Bench {
         };
         let (mut before, mut quiet) = (look(), 0);
         for _ in 0..2_000 {
-            // Queues behind all pending writes. There is no entry that old, so it changes nothing.
+            // The store carries this out after all pending writes. No entry is that old, so it changes nothing.
             self.store.redirect_history().prune(self.instance, u32::MAX).await.unwrap();
             for _ in 0..20 {
                 tokio::task::yield_now().await;

@@ -104,7 +104,7 @@ pub(in crate::store) async fn everything(
 
 /// Puts all phones into the cache. Returns the error of the last row that is damaged; such phones are left out.
 ///
-/// While one chunk is unsealed on another thread, the next one is read: each of them takes half of the time.
+/// While one chunk is unsealed on another thread, the next one is read.
 async fn load_phones(
     connection: &mut SqliteConnection,
     keyring: &Arc<Keyring>,

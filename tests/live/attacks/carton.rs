@@ -307,7 +307,7 @@ async fn a_proxy_that_is_not_listed_is_named_and_not_frozen_as_one_device() {
     assert_eq!([fetched("198.51.100.66"), fetched("198.51.100.8")], [401, 200]);
     drop(page);
 
-    // After the proxy is listed in `trusted_proxies`, it is no longer reported, and its record is deleted.
+    // The gateway stops reporting a proxy that is listed in `trusted_proxies`, and deletes its record.
     let options = Options { trusted_proxies: "127.0.0.1/32".into(), ..bench.gateway.options().clone() };
     bench.gateway.restart_with(options).await;
     let is_forgotten = |store: &gangway::store::Store| store.learned().unlisted_proxies().is_empty();
