@@ -14,9 +14,6 @@ use crate::store::{api::error::StoreError, sealing::keyring::Keyring};
 const BUSY: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent readers. They serve pages and commands, never a phone.
 const READERS: u32 = 2;
-/// Number of rows that SQLite's thread reads ahead of the caller. With fewer the threads wait for each other while all
-/// phones are loaded.
-const ROWS_AHEAD: usize = 256;
 /// The plaintext that is sealed to prove that a key belongs to the database.
 const PROOF: &[u8] = b"gangway";
 
@@ -33,7 +30,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", "-512")
         .pragma("trusted_schema", "OFF")
         .statement_cache_capacity(64)
-        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }
 
