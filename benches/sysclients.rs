@@ -17,7 +17,9 @@ use std::{
 };
 
 use gangway::{
-    devices::sysclients::{Credential, PoolDependencies, Status, SysclientEventKind, SysclientPool, SysclientSpec},
+    devices::sysclients::{
+        Credential, PoolDependencies, Status, SysclientEventKind, SysclientIdentity, SysclientPool, SysclientSpec,
+    },
     net::tls,
     phone::{instance::InstanceId, record::PhoneId},
 };
@@ -140,8 +142,12 @@ fn measure(with_tls: bool) {
                 instance: InstanceId(1),
                 url: url.clone(),
                 mac: format!("805ec0{id:06x}").parse().unwrap(),
-                product: "T46U".to_owned(),
-                version: "108.86.0.20".to_owned(),
+                identity: SysclientIdentity {
+                    product: "T46U".to_owned(),
+                    version: "108.86.0.20".to_owned(),
+                    name: None,
+                },
+                silence_limit: gangway_wire::sysclient::SILENCE,
                 credential: Credential::Code(format!("c{id}").into()),
             });
         }

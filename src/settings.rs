@@ -28,7 +28,7 @@ pub use emptied_secrets::EmptiedSecretSetting;
 pub use help::{scopes, setting_json, settings_json, settings_markdown, settings_text};
 pub use layers::{Defaults, Effective, Layer, Layers, Lookup, SettingRow, ValueOrigin};
 pub use redirect_protocols::{Capabilities, NO_PROTOCOL, REDIRECT_PROTOCOLS, RedirectProtocolInfo, redirect_protocol};
-pub use scope::{Scope, ScopeError};
+pub use scope::{PhoneCategory, Scope, ScopeError};
 pub use table::{
     EffectTime, FROM_DEVICES, REDIRECT_SETTINGS, Setting, TABLE, ValueKind, family_may_default, possible, setting,
 };

@@ -1,10 +1,10 @@
 // Measures the time from the login to the first rows with an empty cache, and the transferred bytes.
 
-import { newPage, folder, given, story, perform } from "../../tests/browser/stories/browser.mjs";
+import { newPage, folder, given, scenario, perform } from "../../tests/browser/scenarios/browser.mjs";
 
 const ROUNDS = 15;
 
-await story(async (browser) => {
+await scenario(async (browser) => {
   const took = [];
   let bytes = 0;
   for (let round = 0; round <= ROUNDS; round += 1) {

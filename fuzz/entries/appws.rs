@@ -112,7 +112,7 @@ fn read(line: &str) {
     let _ = pbx_admin::update_object_result(&message);
     let _ = pbx_admin::get_regs_result(&message);
     if let Some(Ok(object)) = pbx_admin::GetObjectResult::parse(&message) {
-        for hwid in object.devices.hwids() {
+        for (hwid, _) in object.devices.names() {
             let flags = object.devices.flags(hwid).expect("a device that is listed has flags");
             assert!(object.devices.with_flags(hwid, flags).is_some());
         }

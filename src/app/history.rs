@@ -155,7 +155,13 @@ mod tests {
         for _ in 0..10 {
             clock.advance(STORE_PAUSE);
             // Queues behind the pending attempt.
-            assert!(store.learned().set_devices_address(instance, "wss://devices.example.com/").await.is_err());
+            assert!(
+                store
+                    .learned()
+                    .set_devices_addresses(instance, vec!["wss://devices.example.com/".to_owned()])
+                    .await
+                    .is_err()
+            );
             actix_rt::task::yield_now().await;
         }
         assert_eq!(commands(&store, instance).await, Vec::<String>::new());

@@ -30,6 +30,7 @@ pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
         public_url: configured.public_url.parse().ok(),
         phone_url: configured.phone_url.parse().ok(),
         devices_ca: text(&configured.devices_ca),
+        devices_url: configured.devices_url.parse().ok(),
         devices_pin: text(&configured.devices_pin),
         admin_password_login: configured.admin_password_login,
         admin_from: configured.admin_from.clone(),

@@ -3,6 +3,7 @@
 //! automatically: it discovers the service, logs in, gets a new session key and loads the lists again.
 
 mod codes;
+mod membership;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-pub use codes::{DevicesError, DevicesStatus};
+pub use codes::{DevicesCategory, DevicesCode, DevicesError, DevicesStatus};
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 use gangway_wire::appws::{
     Envelope, Login,
@@ -20,12 +21,14 @@ use gangway_wire::appws::{
     services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
 };
 use jiff::Timestamp;
+pub use membership::Membership;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
     net::{
+        NetError,
         appwebsocket::{Link, LinkDriver, LinkError, link},
         backoff::Backoff,
         websocket::{self, CloseCode, WsConn, WsFrame, WsLimits},
@@ -36,6 +39,10 @@ use crate::{
 
 /// How long a link that is no longer needed may take to close.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// How often the categories of devices are read again. Devices does not tell that a device got another one.
+const REFRESH: Duration = Duration::from_secs(60 * 60);
+/// Time for more devices to appear or move before the categories are read again.
+const SOON: Duration = Duration::from_secs(10);
 
 /// An event from a Devices app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +56,12 @@ pub enum DevicesEvent {
         /// The device's hardware ID.
         hw_id: String,
     },
-    /// A device appeared, changed or used its provisioning code.
-    Changed {
+    /// Domain and category of devices were read, or may have changed.
+    Memberships {
         /// The tenant.
         instance: InstanceId,
-        /// The device.
-        device: Device,
+        /// Where the devices belong.
+        memberships: Vec<Membership>,
     },
 }
 
@@ -67,12 +74,20 @@ pub struct DevicesState {
     pub error: Option<String>,
     /// The link for requests while it is up.
     pub link: Option<Link>,
+    /// The sysclient URL of this Devices app.
+    pub sysclients: Option<String>,
     /// Whether the login administers all domains.
     pub admin: bool,
     /// Domains by id.
     pub domains: BTreeMap<u64, Domain>,
     /// Devices by hardware ID in lower case.
     pub devices: HashMap<String, Device>,
+    /// Names of the categories of devices by hardware ID in lower case, as far as they are known.
+    pub categories: HashMap<String, String>,
+    /// The lists of this connection have been loaded.
+    pub is_listed: bool,
+    /// When the categories are read again because a device appeared or moved.
+    refresh_from: Option<Timestamp>,
 }
 
 /// Limits of devices per service, and of the total text length of one device in bytes.
@@ -189,12 +204,19 @@ struct LinkSupervisor {
 
 impl LinkSupervisor {
     async fn keep(self) {
-        let Some(url) = self.service.websocket() else { return };
+        let addresses = self.service.addresses();
+        if addresses.is_empty() {
+            return;
+        }
+        let sysclients = self.service.sysclients().map(String::from);
+        self.state(|state| state.sysclients = sysclients);
+        let mut form = 0;
         let Ok(backoff) = Backoff::new(Duration::from_secs(1), Duration::from_secs(60)) else { return };
         let mut attempt = 0;
         loop {
+            let Some(url) = addresses.get(form % addresses.len()) else { return };
             let end = {
-                let mut connection = std::pin::pin!(self.connect(&url));
+                let mut connection = std::pin::pin!(self.connect(url));
                 tokio::select! {
                     biased;
                     end = &mut connection => end,
@@ -205,10 +227,19 @@ impl LinkSupervisor {
                     }
                 }
             };
-            // After a link was up, retry with the shortest pause.
-            attempt = if self.state(|state| state.up.take().is_some()) { 0 } else { attempt + 1 };
+            // After a link has worked, retry with the shortest pause.
+            let (was_up, has_worked) =
+                self.state(|state| (state.up.take().is_some(), std::mem::take(&mut state.is_listed)));
+            attempt = if has_worked { 0 } else { attempt + 1 };
             tracing::info!(service = %self.service.name, url = %url, reason = %end, "link to Devices down");
-            self.state(|state| (state.error, state.link) = (Some(end), None));
+            self.state(|state| (state.error, state.link) = (Some(end.text), None));
+            if end.is_refused_upgrade && !was_up {
+                // Another form of the address may be the right one. Each is tried once before the pause.
+                form += 1;
+                if form % addresses.len() != 0 {
+                    continue;
+                }
+            }
             let pause = backoff.pause(attempt, rand::random());
             let again = self.shared.clock.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
@@ -237,14 +268,21 @@ impl LinkSupervisor {
     }
 
     /// Runs one connection from opening to its end. Returns why it ended.
-    async fn connect(&self, url: &Url) -> String {
-        let mut socket = match websocket::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
-            Ok(socket) => socket,
-            Err(error) => return error.to_string(),
-        };
+    async fn connect(&self, url: &Url) -> LinkEnd {
+        match websocket::connect((self.shared.tls)(self.instance), url, WsLimits::default()).await {
+            Ok(socket) => LinkEnd { text: self.talk(socket).await, is_refused_upgrade: false },
+            Err(error) => {
+                let is_refused_upgrade = matches!(error, NetError::Status { .. } | NetError::Redirected { .. });
+                LinkEnd { text: error.to_string(), is_refused_upgrade }
+            }
+        }
+    }
+
+    async fn talk(&self, mut socket: WsConn) -> String {
         let (mut session, actions) = Session::open(self.shared.clock.now());
         let (handle, mut end) = link();
         let mut loader = None;
+        let mut refresh = self.shared.clock.now().saturating_add(REFRESH).unwrap_or(Timestamp::MAX);
         if let Err(reason) = self.act(actions, &mut session, &mut socket, &mut end, &handle, &mut loader).await {
             return reason;
         }
@@ -276,6 +314,13 @@ impl LinkSupervisor {
                     return "it is not wanted any more".to_owned();
                 }
                 () = self.shared.clock.sleep_until(timer) => session.on_timer(self.shared.clock.now()),
+                () = self.shared.clock.sleep_until(self.refresh_at(refresh)), if loader.is_none() => {
+                    refresh = self.shared.clock.now().saturating_add(REFRESH).unwrap_or(Timestamp::MAX);
+                    self.state(|state| state.refresh_from = None);
+                    let refreshing = handle.clone();
+                    loader = Some(Box::pin(async move { self.load_categories(&refreshing).await }) as Loader<'_>);
+                    Vec::new()
+                }
                 loaded = async { match &mut loader { Some(loader) => loader.await, None => std::future::pending().await } } => {
                     loader = None;
                     match loaded {
@@ -350,15 +395,44 @@ impl LinkSupervisor {
         }
     }
 
-    /// Loads rights, domains and devices. Devices reports later changes unasked.
+    /// The time at which the categories are read again: soon after a device appeared or moved, else `latest`.
+    fn refresh_at(&self, latest: Timestamp) -> Timestamp {
+        self.state(|state| state.refresh_from).map_or(latest, |from| from.min(latest))
+    }
+
+    /// Loads rights, domains and devices. Devices reports later changes unasked. A Devices app that does not tell our
+    /// rights is used all the same.
     async fn load(&self, link: Link) -> Result<(), LinkError> {
+        let (rights, lists) = futures_util::future::join(self.load_rights(&link), self.load_lists(&link)).await;
+        rights?;
+        lists?;
+        self.state(|state| state.is_listed = true);
+        let _ = self.shared.events.send(DevicesEvent::Listed(self.instance)).await;
+        self.publish_memberships().await;
+        self.load_categories(&link).await
+    }
+
+    async fn load_rights(&self, link: &Link) -> Result<(), LinkError> {
         let rights = match link.request("GetUserInfo", get_user_info).await {
-            Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await?,
-            other => other?,
+            Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await,
+            other => other,
         };
-        if let Some(DevicesMessage::UserInfo { admin, .. }) = DevicesMessage::parse(&rights) {
-            self.state(|state| state.admin = admin);
+        match rights {
+            Ok(rights) => {
+                if let Some(DevicesMessage::UserInfo { admin, .. }) = DevicesMessage::parse(&rights) {
+                    self.state(|state| state.admin = admin);
+                }
+                Ok(())
+            }
+            Err(error @ (LinkError::Timeout | LinkError::Refused(_))) => {
+                tracing::info!(service = %self.service.name, %error, "Devices does not tell which rights its login has");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    async fn load_lists(&self, link: &Link) -> Result<(), LinkError> {
         let domains = link.request_list("GetDomains", |src| get_domains(src, true)).await?;
         let devices = link.request_list("GetDevices", |src| get_devices(src, true, &[])).await?;
         self.state(|state| {
@@ -376,24 +450,75 @@ impl LinkSupervisor {
                 }
             }
         });
-        let _ = self.shared.events.send(DevicesEvent::Listed(self.instance)).await;
         Ok(())
+    }
+
+    /// Reads the categories of the devices. They are of use, but not needed: a Devices app that does not answer keeps its
+    /// link.
+    async fn load_categories(&self, link: &Link) -> Result<(), LinkError> {
+        let domains: Vec<u64> = self.state(|state| state.domains.keys().copied().collect());
+        match membership::categories(link, &domains).await {
+            Ok(categories) => self.state(|state| state.categories = categories),
+            Err(error @ (LinkError::Closed | LinkError::Busy)) => return Err(error),
+            Err(error) => {
+                tracing::info!(service = %self.service.name, %error, "Devices does not tell the categories of devices");
+            }
+        }
+        self.publish_memberships().await;
+        Ok(())
+    }
+
+    async fn publish_memberships(&self) {
+        let memberships = self.state(|state| state.memberships());
+        let _ = self.shared.events.send(DevicesEvent::Memberships { instance: self.instance, memberships }).await;
     }
 
     async fn indication(&self, message: &Envelope) {
         let instance = self.instance;
-        let event = match DevicesMessage::parse(message) {
+        match DevicesMessage::parse(message) {
             Some(DevicesMessage::DeviceRemoved(device)) => {
                 self.state(|state| state.devices.remove(&device.hw_id.to_ascii_lowercase()));
-                DevicesEvent::Removed { instance, hw_id: device.hw_id }
+                let _ = self.shared.events.send(DevicesEvent::Removed { instance, hw_id: device.hw_id }).await;
             }
             Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
-                self.state(|state| state.keep(device.clone()));
-                DevicesEvent::Changed { instance, device }
+                let soon = self.shared.clock.now().saturating_add(SOON).unwrap_or(Timestamp::MAX);
+                let membership = self.state(|state| {
+                    let known = state.devices.get(&device.hw_id.to_ascii_lowercase());
+                    // A change of the category changes nothing that the message shows.
+                    if known.is_none_or(|known| known.domain_id != device.domain_id || *known == device) {
+                        state.refresh_from.get_or_insert(soon);
+                    }
+                    state.keep(device.clone());
+                    state.membership(&device)
+                });
+                if let Some(membership) = membership {
+                    let memberships = vec![membership];
+                    let _ = self.shared.events.send(DevicesEvent::Memberships { instance, memberships }).await;
+                }
             }
-            _ => return,
-        };
-        let _ = self.shared.events.send(event).await;
+            Some(DevicesMessage::DomainChanged(domain)) => {
+                self.state(|state| state.domains.insert(domain.id, domain));
+                self.publish_memberships().await;
+            }
+            Some(DevicesMessage::DomainRemoved(id)) => {
+                self.state(|state| state.domains.remove(&id));
+                self.publish_memberships().await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Why a connection ended.
+struct LinkEnd {
+    text: String,
+    /// The peer answered the upgrade with another HTTP status.
+    is_refused_upgrade: bool,
+}
+
+impl std::fmt::Display for LinkEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -7,21 +7,17 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use gangway_wire::appws::{
-    pbx_admin::{
-        API, AdminError, DeviceFlags, GetObjectResult, Guid, ObjectKey, ReadBack, Registration, get_object, get_regs,
-        get_regs_result, update_devices, update_object_result,
-    },
-    services::DEVICES_API,
+use gangway_wire::appws::pbx_admin::{
+    API, AdminError, DeviceFlags, GetObjectResult, Guid, ObjectKey, ReadBack, Registration, get_object, get_regs,
+    get_regs_result, update_devices, update_object_result,
 };
-use url::Url;
 
-use super::devices_address;
+use super::devices_address::{self, GrantedDevices};
 use crate::{
     net::appwebsocket::LinkError,
     pbx::{
         sessions::{PbxSession, PbxSessions},
-        user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserKey},
+        user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserDevice, UserKey},
     },
     phone::{instance::InstanceId, record::Flags},
     store::Store,
@@ -223,10 +219,8 @@ fn refused(text: String) -> PbxError {
 }
 
 impl Pbx for ConnectedPbxs {
-    fn devices_url(&self, instance: InstanceId) -> Option<Url> {
-        let announced = self.sessions.services(instance, DEVICES_API);
-        let now = announced.iter().find_map(|(service, _)| service.sysclients());
-        now.or_else(|| devices_address::stored(&self.store, instance))
+    fn devices(&self, instance: InstanceId) -> Vec<GrantedDevices> {
+        devices_address::granted(&self.sessions, &self.store, instance)
     }
 
     fn user(&self, instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>> {
@@ -235,7 +229,11 @@ impl Pbx for ConnectedPbxs {
             let (_, object) = this.find(instance, &key).await?;
             Ok(PbxUser {
                 guid: object.guid.as_str().to_owned(),
-                hwids: object.devices.hwids().map(str::to_owned).collect(),
+                devices: object
+                    .devices
+                    .names()
+                    .map(|(hwid, name)| UserDevice { hwid: hwid.to_owned(), name: name.to_owned() })
+                    .collect(),
                 h323: object.h323,
                 cn: object.cn,
             })

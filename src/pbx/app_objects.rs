@@ -116,6 +116,7 @@ mod tests {
             public_url: None,
             phone_url: None,
             devices_ca: None,
+            devices_url: None,
             devices_pin: None,
             admin_password_login,
             admin_from: admin_from.iter().map(|net| net.parse().unwrap()).collect(),

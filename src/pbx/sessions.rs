@@ -132,6 +132,24 @@ impl PbxSessions {
         found
     }
 
+    /// The services that offer `api` to this instance, one per URL in the order of their announcement, each with the
+    /// apps whose app objects are granted it.
+    #[must_use]
+    pub fn service_apps(&self, instance: InstanceId, api: &str) -> Vec<(Service, Vec<String>)> {
+        let mut found: Vec<(Service, Vec<String>)> = Vec::new();
+        for entry in self.lock().iter().filter(|entry| entry.session.identity.instance == instance) {
+            let app = &entry.session.identity.app;
+            for service in entry.services.iter().filter(|service| service.model(api).is_some()) {
+                match found.iter_mut().find(|(known, _)| known.url == service.url) {
+                    Some((_, apps)) if apps.contains(app) => {}
+                    Some((_, apps)) => apps.push(app.clone()),
+                    None => found.push((service.clone(), vec![app.clone()])),
+                }
+            }
+        }
+        found
+    }
+
     /// The number of sessions.
     #[must_use]
     pub fn len(&self) -> usize {

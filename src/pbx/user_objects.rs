@@ -2,8 +2,8 @@
 //! registration.
 
 use futures_util::future::BoxFuture;
-use url::Url;
 
+use super::devices_address::GrantedDevices;
 use crate::phone::{instance::InstanceId, record::Flags};
 
 /// How a user is found: by GUID if known (it never changes), else by H.323 name.
@@ -24,8 +24,25 @@ pub struct PbxUser {
     pub h323: String,
     /// Long name.
     pub cn: String,
-    /// HW-IDs of its devices.
-    pub hwids: Vec<String>,
+    /// Its devices.
+    pub devices: Vec<UserDevice>,
+}
+
+/// A device of a user object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDevice {
+    /// HW-ID.
+    pub hwid: String,
+    /// Name that a user or an administrator entered; empty if there is none.
+    pub name: String,
+}
+
+impl PbxUser {
+    /// The device with this HW-ID.
+    #[must_use]
+    pub fn device(&self, hwid: &str) -> Option<&UserDevice> {
+        self.devices.iter().find(|device| device.hwid.eq_ignore_ascii_case(hwid))
+    }
 }
 
 /// The result of writing flags.
@@ -68,8 +85,8 @@ pub enum PbxError {
 /// The PBXs and services of an instance for provisioning. All connected PBXs of the instance are asked; the one that
 /// owns the user answers.
 pub trait Pbx: Send + Sync {
-    /// The sysclient websocket URL (`.../sysclients`) of the Devices app that a PBX announced last.
-    fn devices_url(&self, instance: InstanceId) -> Option<Url>;
+    /// The Devices apps that PBXs announce, or announced last.
+    fn devices(&self, instance: InstanceId) -> Vec<GrantedDevices>;
     /// The user object, from the PBX that owns it.
     fn user(&self, instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>>;
     /// Sets the flags on the device `hwid` of the user (read-modify-write, then read back).

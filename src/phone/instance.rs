@@ -29,6 +29,8 @@ pub struct Instance {
     pub phone_url: Option<Url>,
     /// PEM file with an extra CA for Devices and PBX connections.
     pub devices_ca: Option<String>,
+    /// Address of Devices that overrides the announced one.
+    pub devices_url: Option<Url>,
     /// `sha256:...` of a certificate's public key that is trusted for Devices.
     pub devices_pin: Option<String>,
     /// Whether logging in to `gangway-admin` by password, without a PBX, is allowed.

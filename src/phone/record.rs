@@ -47,7 +47,9 @@ pub struct Phone {
     pub model: Option<String>,
     /// Firmware last reported by the phone.
     pub firmware: Option<String>,
-    /// The Devices category, if known. It is a layer of the settings.
+    /// The name of the Devices domain it belongs to, if known.
+    pub devices_domain: Option<String>,
+    /// The name of its Devices category, if known; unique only within its domain. It is a layer of the settings.
     pub category: Option<String>,
     /// The desired state.
     pub wanted: Wanted,
@@ -59,6 +61,8 @@ pub struct Phone {
     pub provisioning: u32,
     /// The Devices provisioning code of the current provisioning. Removed when used; a used code is never sent again.
     pub code: Option<Secret>,
+    /// Which Devices apps the code may belong to.
+    pub code_origin: CodeOrigin,
     /// Token of the redirect URL: 128 random bits, base32 lower case. Used for bootstrap only.
     pub token: Secret,
     /// Credentials in the redirect entry in addition to the token, if the service supports them.
@@ -89,10 +93,22 @@ pub struct Phone {
     pub accounts: Vec<Account>,
 }
 
+/// What is known of where the provisioning code comes from. Several Devices apps may be granted; a code is valid only at
+/// the one that made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodeOrigin {
+    /// The sysclient URL of the Devices app that made the code; `None` if the code came from Users.
+    pub made_at: Option<String>,
+    /// When the code expires, if Devices told.
+    pub valid_until: Option<Timestamp>,
+    /// The sysclient URLs at which the code was not accepted. It is not sent there again.
+    pub refused_at: Vec<String>,
+}
+
 /// State the sysclient needs to reconnect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SysclientState {
-    /// The websocket URL that issued the password.
+    /// The websocket URL that issued the password, or was tried last.
     pub url: Option<String>,
     /// The sysclient password that Devices issued.
     pub password: Option<Secret>,
@@ -100,6 +116,8 @@ pub struct SysclientState {
     pub product: String,
     /// `version` of the last identification; part of the digest.
     pub version: String,
+    /// `name` of the last identification; empty if there was none.
+    pub name: String,
     /// The provisioning codes that a repeated request must not send again. Written in one transaction with the results
     /// of the code.
     pub spent: SpentCodes,
@@ -165,12 +183,14 @@ impl Phone {
             vendor: vendor.to_owned(),
             model: None,
             firmware: None,
+            devices_domain: None,
             category: None,
             wanted: Wanted::Active,
             removed_at: None,
             created: now,
             provisioning: 0,
             code: None,
+            code_origin: CodeOrigin::default(),
             token: new_token(),
             bootstrap: None,
             own: Credentials::generate(mac),
@@ -219,12 +239,14 @@ impl Phone {
             vendor,
             model,
             firmware: _,
+            devices_domain,
             category,
             wanted,
             removed_at: _,
             created: _,
             provisioning: _,
             code: _,
+            code_origin: _,
             token,
             bootstrap,
             own,
@@ -246,6 +268,7 @@ impl Phone {
             || *provider != other.provider
             || *vendor != other.vendor
             || *model != other.model
+            || *devices_domain != other.devices_domain
             || *category != other.category
             || *wanted != other.wanted
             || *token != other.token
@@ -287,6 +310,7 @@ mod tests {
             ("provider", Box::new(|phone| phone.provider = "other".into())),
             ("vendor", Box::new(|phone| phone.vendor = "other".into())),
             ("model", Box::new(|phone| phone.model = None)),
+            ("domain of Devices", Box::new(|phone| phone.devices_domain = Some("example.com".into()))),
             ("category", Box::new(|phone| phone.category = Some("Desk".into()))),
             ("wanted", Box::new(|phone| phone.wanted = Wanted::Released)),
             ("token", Box::new(|phone| phone.token = new_token())),
@@ -319,6 +343,7 @@ mod tests {
             ("created", Box::new(|phone| phone.created = later())),
             ("provisioning", Box::new(|phone| phone.provisioning += 1)),
             ("code", Box::new(|phone| phone.code = Some(Secret::new("code")))),
+            ("origin of the code", Box::new(|phone| phone.code_origin.refused_at.push("wss://a/".into()))),
             ("former", Box::new(|phone| phone.former = Some(Secret::new("former")))),
             ("own proven", Box::new(|phone| phone.own.proven = Some(later()))),
             ("window", Box::new(|phone| phone.window.closed = Some(later()))),

@@ -85,12 +85,13 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
     let Some(phone) = engine.deps.store.phones().get(id).filter(|phone| is_checked(phone)) else { return Ok(()) };
     let Some(account) = phone.account(line) else { return Ok(()) };
     let key = UserKey { guid: account.user_guid.clone(), h323: account.username.clone() };
-    let (guid, gone) = match engine.deps.pbx.user(phone.instance, key).await {
+    let (guid, name, gone) = match engine.deps.pbx.user(phone.instance, key).await {
         Ok(user) => {
-            let has_device = user.hwids.iter().any(|hwid| hwid.eq_ignore_ascii_case(&account.hwid));
-            (user.guid, (!has_device).then_some(Gone::Entry))
+            let name = user.device(&account.hwid).map(|device| device.name.clone());
+            let gone = name.is_none().then_some(Gone::Entry);
+            (user.guid, name, gone)
         }
-        Err(PbxError::UserNotFound) => (String::new(), Some(Gone::User)),
+        Err(PbxError::UserNotFound) => (String::new(), None, Some(Gone::User)),
         // Treat errors as unknown; retry at the next daily check.
         Err(error) => {
             tracing::debug!(mac = %phone.mac, line, "the PBX cannot tell whether the account is still there: {error}");
@@ -100,6 +101,7 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
     failpoint(Failpoint::PresenceAnswered).await;
     let is_news = match gone {
         Some(gone) => account.orphaned.is_none_or(|orphaned| orphaned.gone != gone),
+        None if name != account.device_name => true,
         None => account.user_guid.is_none() || account.orphaned.is_some_and(|known| known.gone != Gone::Device),
     };
     if !is_news {
@@ -119,6 +121,10 @@ async fn check(engine: &Engine, id: PhoneId, line: u16) -> Result<(), StoreError
             // The account may have been provisioned again in the meantime.
             if !phone.account(line).is_some_and(same) {
                 return;
+            }
+            if let (Some(name), Some(current)) = (name, phone.accounts.iter_mut().find(|current| current.line == line))
+            {
+                current.device_name = Some(name);
             }
             match gone {
                 Some(gone) => transitions::absent(phone, line, gone, now, events),

@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
+use url::Url;
 
 use super::ports::{ProviderCatalog, ProviderFacts, RedirectService, Sysclients};
 use crate::{
@@ -29,6 +30,10 @@ impl Sysclients for SysclientPool {
 
     fn drop_phone(&self, phone: PhoneId) {
         Self::drop_phone(self, phone);
+    }
+
+    fn is_away(&self, url: &Url) -> bool {
+        Self::is_away(self, url)
     }
 }
 

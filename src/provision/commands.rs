@@ -9,7 +9,7 @@ use crate::{
     base::failpoint::{Failpoint, failpoint},
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
-        record::{Account, Credentials, FirstContact, Phone, PhoneId},
+        record::{Account, CodeOrigin, Credentials, FirstContact, Phone, PhoneId},
     },
     store::{NewEvent, Store, StoreError},
 };
@@ -171,13 +171,46 @@ pub async fn release_or_remove(store: &Store, phone: PhoneId, user: &str) -> Res
     .await?
 }
 
+/// What is known of a provisioning code that the gateway fetched from Devices.
+#[derive(Debug, Clone)]
+pub struct CodeFacts {
+    /// The sysclient URL of the Devices app that made it.
+    pub made_at: Option<String>,
+    /// When it expires.
+    pub valid_until: Option<Timestamp>,
+    /// The domain it leads to.
+    pub domain: Option<String>,
+    /// The category it leads to.
+    pub category: String,
+}
+
+impl CodeFacts {
+    /// Records where the phone's code comes from. The phone will be in the domain and category of the code.
+    pub fn note(&self, phone: &mut Phone) {
+        let Self { made_at, valid_until, domain, category } = self.clone();
+        phone.code_origin = CodeOrigin { made_at, valid_until, refused_at: Vec::new() };
+        phone.devices_domain = domain.or(phone.devices_domain.take());
+        phone.category = Some(category);
+    }
+}
+
+/// A provisioning code that the gateway fetched from Devices.
+#[derive(Debug, Clone)]
+pub struct FetchedCode {
+    /// The code.
+    pub code: Secret,
+    /// What is known of it.
+    pub facts: CodeFacts,
+}
+
 /// Gives the phone a new Devices code.
 ///
 /// # Errors
 /// When the store cannot write it.
-pub async fn new_code(store: &Store, phone: PhoneId, code: Secret, now: Timestamp) -> Result<(), StoreError> {
+pub async fn new_code(store: &Store, phone: PhoneId, code: FetchedCode, now: Timestamp) -> Result<(), StoreError> {
     write(store, phone, |phone, _| {
-        phone.code = Some(code);
+        phone.code = Some(code.code);
+        code.facts.note(phone);
         if phone.devices.state == DevicesState::NotInDomain {
             phone.devices.reach(DevicesState::Connecting, now);
         }

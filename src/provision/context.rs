@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use gangway_base::{clock::SharedClock, secret::Secret};
 use jiff::Timestamp;
+use url::Url;
 
 use super::{
     bootstrap_account,
-    flow::{FlowContext, RedirectContext, ServerReadiness, SysclientTarget},
+    flow::{DevicesCandidate, FlowContext, RedirectContext, ServerReadiness, SysclientTarget},
     ports::ProviderCatalog,
     public_url::PublicUrlsOf,
 };
 use crate::{
-    pbx::user_objects::Pbx,
+    devices::sysclients::SysclientIdentity,
+    pbx::{app_objects::PROVIDER_PREFIX, user_objects::Pbx},
     phone::{
         instance::{InstanceId, Instances},
         public_url::{Scheme, UrlError, shared_bootstrap_url},
@@ -117,19 +119,67 @@ impl InstanceContext {
         Some(AccountFacts { account, server })
     }
 
-    /// The context of one phone. The engine passes what it knows of the endpoint.
+    /// The sysclient URLs of the Devices apps of this phone in the order in which a code is tried: those granted to the
+    /// app object of its provider, those where phones of its PBX domain are, the others.
+    pub(super) fn devices(&self, phone: &Phone) -> Vec<Url> {
+        let mut granted = self.pbx.devices(phone.instance);
+        if granted.len() > 1 {
+            let app = format!("{PROVIDER_PREFIX}{}", phone.provider);
+            let homes = if phone.code.is_some() { self.homes(phone) } else { Vec::new() };
+            // The sort is stable.
+            granted.sort_by_key(|devices| {
+                let is_granted = devices.apps.iter().any(|granted| *granted == app);
+                (!is_granted, !homes.iter().any(|home| home == devices.url.as_str()))
+            });
+        }
+        granted.into_iter().map(|devices| devices.url).collect()
+    }
+
+    /// The sysclient URLs at which other phones of the phone's PBX domain have their passwords from.
+    fn homes(&self, phone: &Phone) -> Vec<String> {
+        let domain = phone.accounts.first().map(|account| account.domain.as_str()).unwrap_or_default();
+        let mut homes: Vec<String> = Vec::new();
+        for other in self.store.phones().in_instance(phone.instance) {
+            let Some(url) = other.sysclient.url.as_ref().filter(|_| other.sysclient.password.is_some()) else {
+                continue;
+            };
+            let is_of_domain = other.accounts.iter().any(|account| account.domain.eq_ignore_ascii_case(domain));
+            if is_of_domain && other.id != phone.id && !homes.contains(url) {
+                homes.push(url.clone());
+            }
+        }
+        homes
+    }
+
+    /// What the phone tells Devices about itself: model and firmware as the phone reported them, and the name that was
+    /// entered at the user object.
+    pub(super) fn identity(&self, phone: &Phone) -> SysclientIdentity {
+        let provider = self.providers.provider(&phone.provider);
+        let vendor = provider.map_or_else(|| phone.vendor.clone(), |provider| provider.title);
+        let name =
+            phone.accounts.iter().filter_map(|account| account.device_name.as_deref()).find(|name| !name.is_empty());
+        SysclientIdentity {
+            product: phone.model.as_ref().map_or_else(|| vendor.clone(), |model| format!("{vendor} {model}")),
+            version: phone.firmware.clone().unwrap_or_else(|| "unknown".to_owned()),
+            name: name.map(str::to_owned),
+        }
+    }
+
+    /// The context of one phone. The engine passes what it knows of the endpoints.
     pub(super) fn context(
         &self,
         phone: &Phone,
         facts: Option<&AccountFacts>,
         target: Option<SysclientTarget>,
+        devices: Vec<DevicesCandidate>,
         away_until: Option<Timestamp>,
         server: ServerReadiness,
     ) -> FlowContext {
         let settings = self.settings(phone);
         let url = (self.urls)(phone.instance).of_phone(phone, settings.scheme());
         FlowContext {
-            devices_url: self.pbx.devices_url(phone.instance),
+            devices,
+            identity: self.identity(phone),
             target,
             redirect: RedirectContext { configured: facts.is_some(), url, away_until, server },
             flags: Flags {

@@ -17,7 +17,7 @@ use super::{
     context::{AccountFacts, InstanceContext},
     deadlines::Deadlines,
     endpoint_queue::{EndpointHealth, EndpointKey, EndpointQueues, WaitQueue},
-    flow::{self, Action, FacetTask, NextStep, ServerReadiness, SysclientTarget},
+    flow::{self, Action, DevicesCandidate, FacetTask, NextStep, ServerReadiness, SysclientTarget},
     ports::{RedirectService, Sysclients},
     public_url::UrlObservers,
     redirect_accounts::ServerEntryStates,
@@ -216,7 +216,9 @@ impl Engine {
             let server = facts.map_or(ServerReadiness::Pending, |facts| state.accounts.readiness(facts));
             (away, server)
         };
-        self.deps.context(phone, facts, target, away, server)
+        let devices = self.deps.devices(phone).into_iter();
+        let devices = devices.map(|url| DevicesCandidate { is_away: self.fleet.is_away(&url), url }).collect();
+        self.deps.context(phone, facts, target, devices, away, server)
     }
 
     /// Decides again with the current facts. Returns nothing if the record no longer requires the action.

@@ -18,13 +18,13 @@ use url::Url;
 
 pub use self::{
     account::{FLAGS_SLOWLY, GRACE_AFTER_DELIVERY, flags_written, registration_pause},
-    devices::{credential, in_back_off, sysclient_target},
+    devices::{credential, has_untried, in_back_off, sysclient_target},
     lifecycle::{AFTER_FIRST_DELIVERY, ends_window, overdue_at, release_is_delivered, unused},
     redirect::{CHECKED_EVERY, needs_moving},
     server::{ServerContext, ServerDecision, ServerEntryProgress, server_entry},
 };
 use crate::{
-    devices::sysclients::Credential,
+    devices::sysclients::{Credential, SysclientIdentity},
     phone::{
         facet::Wanted,
         public_url::UrlError,
@@ -143,20 +143,33 @@ pub enum Action {
     DisableAccount,
 }
 
-/// The URL and the credential of a sysclient to hold.
+/// A sysclient to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysclientTarget {
     /// `.../sysclients`.
     pub url: Url,
     /// The credential that it identifies with.
     pub credential: Credential,
+    /// What the phone is, as far as it is known.
+    pub identity: SysclientIdentity,
+}
+
+/// A Devices app that may know the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DevicesCandidate {
+    /// Its sysclient URL.
+    pub url: Url,
+    /// It could not be reached at the last attempt.
+    pub is_away: bool,
 }
 
 /// The facts outside the record that decisions depend on.
 #[derive(Debug, Clone)]
 pub struct FlowContext {
-    /// The Devices URL that a PBX announced last.
-    pub devices_url: Option<Url>,
+    /// The Devices apps that the PBXs grant, in the order in which a code is tried there.
+    pub devices: Vec<DevicesCandidate>,
+    /// What the phone tells Devices about itself.
+    pub identity: SysclientIdentity,
     /// The sysclient that the pool holds for this phone.
     pub target: Option<SysclientTarget>,
     /// The redirect service of this phone.

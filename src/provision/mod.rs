@@ -34,6 +34,7 @@ pub mod transitions;
 
 pub use self::{
     adapters::Manifests,
+    commands::{CodeFacts, FetchedCode},
     provisioning::{Provisioning, ProvisioningDependencies},
     public_url::{PublicUrlsOf, UrlOf, public_urls, token_urls},
     request::{DEADLINE, ProvisionRequest},

@@ -3,6 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use gangway_base::mac::Mac;
+use url::Url;
 
 use crate::{
     catalog::ReprovisionPolicy,
@@ -17,6 +18,8 @@ pub trait Sysclients: Send + Sync {
     fn hold(&self, hold: SysclientSpec);
     /// Closes the phone's sysclient.
     fn drop_phone(&self, phone: PhoneId);
+    /// Whether the host of this URL could not be reached at the last attempt.
+    fn is_away(&self, url: &Url) -> bool;
 }
 
 /// Carries operations out at redirect services.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::failpoint::{Failpoint, failpoint},
-    devices::sysclients::SysclientEvent,
+    devices::{client::Membership, sysclients::SysclientEvent},
     pbx::user_objects::Pbx,
     phone::{
         facet::{RequestState, UserObjectState},
@@ -27,7 +27,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     redirect::{Operation, RedirectResult},
-    store::Store,
+    store::{NewEvent, Store},
 };
 
 /// The dependencies of provisioning.
@@ -155,6 +155,28 @@ impl Provisioning {
         self.engine.wake_instance(instance);
     }
 
+    /// Domain and category of devices were read from Devices.
+    pub fn memberships_read(&self, instance: InstanceId, memberships: Vec<Membership>) {
+        let engine = Arc::clone(&self.engine);
+        self.spawn("memberships", async move {
+            let roster = engine.deps.store.phones();
+            for membership in memberships {
+                let Some(phone) = membership.hw_id.parse().ok().and_then(|mac| roster.by_mac(instance, mac)) else {
+                    continue;
+                };
+                let mut after = Phone::clone(&phone);
+                transitions::member(&mut after, &membership);
+                if after == *phone {
+                    continue;
+                }
+                let change = move |phone: &mut Phone, _: &mut Vec<NewEvent>| transitions::member(phone, &membership);
+                if let Err(error) = roster.change_later(phone.id, Box::new(change)).await {
+                    tracing::error!(mac = %phone.mac, "its domain and category cannot be stored: {error}");
+                }
+            }
+        });
+    }
+
     /// A device was removed in Devices: marks its accounts as orphaned. The sysclient reports the rest.
     pub fn device_removed(&self, instance: InstanceId, hwid: impl Into<String>) {
         let hwid = hwid.into();
@@ -213,7 +235,7 @@ impl Provisioning {
         &self,
         phone: PhoneId,
         is_news: impl Fn(&Phone) -> bool,
-        change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<crate::store::NewEvent>) + Send + 'static,
+        change: impl FnOnce(&mut Phone, jiff::Timestamp, &mut Vec<NewEvent>) + Send + 'static,
     ) {
         if !self.engine.deps.store.phones().get(phone).is_some_and(|phone| is_news(&phone)) {
             return;

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 pub(super) use self::apply::Applied;
 use super::{
+    commands::CodeFacts,
     context::AccountFacts,
     engine::Engine,
     ports::ProviderFacts,
@@ -46,6 +47,8 @@ pub struct ProvisionRequest {
     pub mac: Mac,
     /// The Devices provisioning code.
     pub code: Secret,
+    /// What is known of the code, if the gateway fetched it.
+    pub code_facts: Option<CodeFacts>,
     /// HW-ID of the device on the user object.
     pub hwid: String,
     /// H.323 name of the user.

@@ -1,9 +1,10 @@
 //! Carries out actions, one function per action. An intended call is on disk before it is sent, and its result is
 //! written right after it; each is a single change of the record.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gangway_base::secret::Secret;
+use gangway_wire::sysclient::SILENCE;
 use jiff::Timestamp;
 
 use super::{
@@ -26,6 +27,11 @@ use crate::{
     redirect::{Operation, RedirectFailure, RedirectResult, ServerEntry},
     store::{NewEvent, StoreError},
 };
+
+/// How long each of several Devices apps may take to accept a code. Users waits 30 s for the result.
+const SILENCE_OF_SEVERAL: Duration = Duration::from_secs(8);
+/// How long a connection to Devices waits for the PBX to tell the device's name.
+const NAME_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn execute(
     engine: &Arc<Engine>,
@@ -116,38 +122,68 @@ fn apply(
 }
 
 /// Opens or replaces the sysclient. Product and version are written first, because they are part of the digest.
-async fn hold(engine: &Engine, phone: &Phone, hold: SysclientTarget) -> Result<(), StoreError> {
+async fn hold(engine: &Engine, phone: &Phone, mut hold: SysclientTarget) -> Result<(), StoreError> {
+    if let Some(named) = learn_device_names(engine, phone).await? {
+        hold.identity.name = engine.deps.identity(&named).name;
+    }
     let now = engine.deps.now();
-    let provider = engine.deps.providers.provider(&phone.provider);
-    let vendor = provider.map_or_else(|| phone.vendor.clone(), |provider| provider.title);
-    let product = phone.model.as_ref().map_or_else(|| vendor.clone(), |model| format!("{vendor} {model}"));
-    let version = phone.firmware.clone().unwrap_or_else(|| "unknown".to_owned());
+    let has_code = hold.credential.code().is_some();
+    let connecting =
+        |phone: &mut Phone| transitions::connecting(phone, &hold.identity, hold.url.as_str(), has_code, now);
     let mut after = phone.clone();
-    transitions::connecting(&mut after, &product, &version, hold.url.as_str(), now);
+    connecting(&mut after);
     if after != *phone {
-        engine
-            .deps
-            .store
-            .phones()
-            .change(phone.id, |phone, _| {
-                transitions::connecting(phone, &product, &version, hold.url.as_str(), now);
-            })
-            .await?;
+        engine.deps.store.phones().change(phone.id, |phone, _| connecting(phone)).await?;
     }
     failpoint(Failpoint::HoldWritten).await;
     engine.set_current_spec(phone.id, Some(hold.clone()));
-    let SysclientTarget { url, credential } = hold;
+    // A code may belong to another Devices app, which is to be tried before Users stops waiting.
+    let is_one_of_several = has_code && phone.code_origin.made_at.is_none() && engine.deps.devices(phone).len() > 1;
+    let SysclientTarget { url, credential, identity } = hold;
     engine.fleet.hold(SysclientSpec {
         phone: phone.id,
         instance: phone.instance,
         url,
         mac: phone.mac,
-        product,
-        version,
+        identity,
+        silence_limit: if is_one_of_several { SILENCE_OF_SEVERAL } else { SILENCE },
         credential,
     });
     failpoint(Failpoint::Held).await;
     Ok(())
+}
+
+/// Asks a PBX for the names that the devices of the phone's users have there, once for each provisioning. Returns the
+/// changed record. A PBX that does not answer in time is asked at the next connection or daily audit.
+async fn learn_device_names(engine: &Engine, phone: &Phone) -> Result<Option<Phone>, StoreError> {
+    let unnamed = phone.accounts.iter().filter(|account| account.device_name.is_none());
+    let until = engine.deps.now().saturating_add(NAME_PATIENCE).unwrap_or(Timestamp::MAX);
+    let mut named = Vec::new();
+    for account in unnamed {
+        let user = tokio::select! {
+            user = engine.deps.pbx.user(phone.instance, key_of(account)) => user,
+            () = engine.deps.clock.sleep_until(until) => break,
+        };
+        let Ok(user) = user else { break };
+        let name = user.device(&account.hwid).map(|device| device.name.clone()).unwrap_or_default();
+        named.push((account.clone(), name));
+    }
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let (changed, ()) = engine
+        .deps
+        .store
+        .phones()
+        .change(phone.id, |phone, _| {
+            for (account, name) in &named {
+                if let Some(current) = phone.accounts.iter_mut().find(|current| is_same(current, account)) {
+                    current.device_name = Some(name.clone());
+                }
+            }
+        })
+        .await?;
+    Ok(Some(Phone::clone(&changed)))
 }
 
 /// Registers the phone at the redirect service.

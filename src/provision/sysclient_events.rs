@@ -11,6 +11,7 @@ use gangway_base::secret::Secret;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use url::Url;
 
 use super::{
     engine::Engine,
@@ -24,7 +25,7 @@ use crate::{
         facet::DevicesState,
         record::{Phone, PhoneId},
     },
-    store::StoreError,
+    store::{NewEvent, StoreError},
 };
 
 /// Time without further items before a single item is written.
@@ -139,12 +140,12 @@ impl SysclientEventWriter {
             }
             SysclientEventKind::Item(item) => self.item(id, item, now),
             SysclientEventKind::Last { opened_with } => return self.last(id, target, opened_with, now).await,
-            SysclientEventKind::Silence { sent } => return self.silence(id, sent, now).await,
+            SysclientEventKind::Silence { sent } => return self.silence(id, &target.url, sent, now).await,
             SysclientEventKind::Closed { reason } => {
                 self.bursts.remove(&id);
                 if self.unanswered_codes.get(&id).is_some_and(|count| *count >= HANG_UPS) {
                     self.unanswered_codes.remove(&id);
-                    self.silence(id, target.credential.code().cloned(), now).await?;
+                    self.silence(id, &target.url, target.credential.code().cloned(), now).await?;
                 }
                 if let Some(phone) = store.phones().get(id)
                     && phone.devices.state == DevicesState::NotInDomain
@@ -187,7 +188,9 @@ impl SysclientEventWriter {
         failpoint(Failpoint::PasswordCame).await;
         let (phone, ()) = store
             .phones()
-            .change(id, |phone, events| transitions::password(phone, password, sent.as_ref(), now, events))
+            .change(id, |phone, events| {
+                transitions::password(phone, password, target.url.as_str(), sent.as_ref(), now, events);
+            })
             .await?;
         failpoint(Failpoint::PasswordWritten).await;
         // A code that arrived in the meantime has not been sent; because of it, the record requires another connection.
@@ -266,10 +269,14 @@ impl SysclientEventWriter {
         Ok(())
     }
 
-    async fn silence(&self, id: PhoneId, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
-        let store = &self.engine.deps.store;
+    async fn silence(&self, id: PhoneId, url: &Url, sent: Option<Secret>, now: Timestamp) -> Result<(), StoreError> {
+        let deps = &self.engine.deps;
         failpoint(Failpoint::LineNewsCame).await;
-        store.phones().change(id, |phone, events| transitions::silence(phone, sent.as_ref(), now, events)).await?;
+        let change = |phone: &mut Phone, events: &mut Vec<NewEvent>| {
+            let others = deps.devices(phone);
+            transitions::silence(phone, sent.as_ref(), url, &others, now, events);
+        };
+        deps.store.phones().change(id, change).await?;
         failpoint(Failpoint::LineNewsWritten).await;
         Ok(())
     }

@@ -8,6 +8,7 @@ mod comparison;
 #[cfg(debug_assertions)]
 mod crash;
 mod engine;
+mod identity;
 mod late;
 mod lifecycle;
 mod load;
@@ -17,5 +18,6 @@ mod power_loss;
 mod random;
 mod request;
 mod restart;
+mod several_devices;
 #[cfg(feature = "demo")]
 mod store_failures;

@@ -17,7 +17,7 @@ pub use self::{
         withhold,
     },
     devices::{
-        add_item, away, burst, closed, connected, connecting, device_removed, items_changed, no_credential,
+        add_item, away, burst, closed, connected, connecting, device_removed, items_changed, member, no_credential,
         no_descriptor, no_devices, password, silence,
     },
     redirect::{deregistered, no_url, registered, registering, server_refused, service_away, unconfigured},

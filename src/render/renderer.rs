@@ -21,7 +21,7 @@ use crate::{
         record::{DeviceConfig, Phone},
     },
     phone_config::{self, ConfigInputs, Login, PhoneConfig},
-    settings::{Defaults, Effective, Layers, Lookup},
+    settings::{Defaults, Effective, Layers, Lookup, PhoneCategory},
 };
 
 /// How much of a file may be delivered.
@@ -233,7 +233,7 @@ pub(super) fn prepare<'a>(
     let lookup = Lookup {
         vendor: Some(&vendor.name),
         model: model.as_deref(),
-        category: phone.and_then(|phone| phone.category.as_deref()),
+        category: phone.and_then(PhoneCategory::of),
         mac: phone.map(|phone| phone.mac),
         defaults: Defaults::Family(&family.settings),
     };

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     base::i18n::{Message, MessageKey},
+    devices::client::DevicesCategory,
     phone::{
         facet::{DevicesState, RedirectState, Wanted},
         instance::InstanceId,
@@ -166,14 +167,18 @@ async fn new_code(
     if matches!(phone.devices.state, DevicesState::Received | DevicesState::Lost) {
         return Err(ServiceError::CodeNotNeeded);
     }
-    let category =
-        provisioning_codes::choose(deps, phone.instance, options.category.as_deref(), phone.category.as_deref())
-            .await?;
+    let category = provisioning_codes::choose(
+        deps,
+        phone.instance,
+        options.category.as_deref(),
+        provisioning_codes::category_of(phone).as_deref(),
+    )
+    .await?;
     let sip = phone.accounts.first().map(|account| account.username.as_str());
     audit::note(&deps.store, person, phone.id, &audit_texts::NEW_CODE.message()).await?;
     let code = provisioning_codes::fetch(deps, phone.instance, &category, sip, options.rollout).await?;
     commands::new_code(&deps.store, phone.id, code, deps.clock.now()).await?;
-    Ok(Message::new("will.new-code").with("category", category.name))
+    Ok(Message::new("will.new-code").with("category", category.category.name))
 }
 
 /// Returns the categories of Devices that phones can be provisioned into.
@@ -182,12 +187,12 @@ async fn new_code(
 /// If Devices cannot be asked.
 pub async fn categories(deps: &ServiceDependencies, instance: InstanceId) -> Result<Categories, ServiceError> {
     let found = provisioning_codes::categories(deps, instance).await?;
-    let domains = deps.devices.domain_names(instance);
-    let categories = found.into_iter().filter(|category| category.config).map(|category| Category {
-        domain: category.domain_id.and_then(|id| domains.get(&id).cloned()),
+    let usable = found.into_iter().filter(|found| found.category.config);
+    let categories = usable.map(|DevicesCategory { domain, category, .. }| Category {
         id: category.id,
         name: category.name,
         domain_id: category.domain_id,
+        domain,
     });
     Ok(Categories { categories: categories.collect() })
 }

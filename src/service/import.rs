@@ -7,7 +7,6 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use gangway_wire::appws::devices::Category;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -24,9 +23,10 @@ use crate::{
         failpoint::{Failpoint, failpoint},
         i18n::Message,
     },
+    devices::client::DevicesCategory,
     pbx::user_objects::{PbxError, UserKey},
     phone::instance::InstanceId,
-    provision::ProvisionRequest,
+    provision::{FetchedCode, ProvisionRequest},
 };
 
 /// Maximum size of a file, in bytes.
@@ -187,7 +187,7 @@ struct Work {
     service: AdminService,
     person: Caller,
     options: ImportOptions,
-    categories: Vec<Category>,
+    categories: Vec<DevicesCategory>,
 }
 
 impl Work {
@@ -218,10 +218,10 @@ impl Work {
         if known.as_ref().is_some_and(|phone| changes_nothing(line, phone)) {
             return Ok(false);
         }
-        let own = known.as_ref().and_then(|phone| phone.category.as_deref());
+        let own = known.as_ref().and_then(|phone| provisioning_codes::category_of(phone));
         let chosen = line.category.as_deref().or(self.options.category.as_deref());
         let refused = |error: ServiceError| error.message();
-        let category = provisioning_codes::pick(&self.categories, chosen, own).map_err(refused)?;
+        let category = provisioning_codes::pick(&self.categories, chosen, own.as_deref()).map_err(refused)?;
         // Do not use a code for a user that does not exist. Other problems at the PBX are recorded in the phone's
         // record.
         let key = UserKey { guid: None, h323: line.user.clone() };
@@ -230,11 +230,13 @@ impl Work {
         }
         let code = provisioning_codes::fetch(deps, instance, &category, Some(&line.user), self.options.rollout).await;
         failpoint(Failpoint::ImportCodeCame).await;
+        let FetchedCode { code, facts } = code.map_err(refused)?;
         let request = ProvisionRequest {
             instance,
             provider: line.provider.clone(),
             mac: line.mac,
-            code: code.map_err(refused)?,
+            code,
+            code_facts: Some(facts),
             hwid: line.hwid.clone(),
             username: line.user.clone(),
             cn: line.name.clone(),

@@ -15,7 +15,7 @@ use crate::{
     base::i18n::Message,
     phone::{instance::InstanceId, record::Phone},
     service::caller::Caller,
-    settings::{Defaults, Layer, Layers, Lookup, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
+    settings::{Defaults, Layer, Layers, Lookup, PhoneCategory, REDIRECT_SETTINGS, Scope, Setting, TABLE, ValueKind},
 };
 
 /// Number of phones processed before yielding to other tasks.
@@ -100,8 +100,8 @@ pub fn settings(deps: &ServiceDependencies, instance: InstanceId, typed: &str) -
         }
     };
     let category = match &scope {
-        Scope::Category(name) => Some(name.as_str()),
-        _ => phone.as_ref().and_then(|phone| phone.category.as_deref()),
+        Scope::Category(name) => Some(PhoneCategory::parse(name)),
+        _ => phone.as_ref().and_then(|phone| PhoneCategory::of(phone)),
     };
     let mac = match &scope {
         Scope::Phone(mac) => Some(*mac),
@@ -226,7 +226,7 @@ fn is_of(phone: &Phone, scope: &Scope) -> bool {
         Scope::Instance => true,
         Scope::Vendor(vendor) => *vendor == phone.vendor,
         Scope::Model(name) => phone.model.as_deref().is_some_and(|model| *name == format!("{}/{model}", phone.vendor)),
-        Scope::Category(name) => phone.category.as_ref() == Some(name),
+        Scope::Category(name) => PhoneCategory::of(phone).is_some_and(|category| category.is_in(name)),
         Scope::Phone(mac) => *mac == phone.mac,
     }
 }

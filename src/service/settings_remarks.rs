@@ -10,7 +10,7 @@ use super::settings_check::SettingsCheck;
 use crate::{
     base::i18n::Message,
     phone::public_url::Scheme,
-    settings::{FROM_DEVICES, LayerMembership, Layers, Lookup, Scope, setting},
+    settings::{FROM_DEVICES, LayerMembership, Layers, Lookup, PhoneCategory, Scope, setting},
 };
 
 /// Maximum number of values listed individually.
@@ -76,9 +76,17 @@ fn impossible(check: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
             Scope::Vendor(vendor) => LayerMembership { vendor: vendor.clone(), ..LayerMembership::default() },
             Scope::Model(name) => {
                 let (vendor, model) = name.split_once('/').unwrap_or_default();
-                LayerMembership { vendor: vendor.to_owned(), model: Some(model.to_owned()), category: None }
+                LayerMembership {
+                    vendor: vendor.to_owned(),
+                    model: Some(model.to_owned()),
+                    ..LayerMembership::default()
+                }
             }
-            Scope::Category(name) => LayerMembership { category: Some(name.clone()), ..LayerMembership::default() },
+            Scope::Category(name) => {
+                let PhoneCategory { domain, name } = PhoneCategory::parse(name);
+                let domain = domain.map(str::to_owned);
+                LayerMembership { domain, category: Some(name.to_owned()), ..LayerMembership::default() }
+            }
             Scope::Phone(mac) => {
                 check.store.phones().by_mac(check.instance, *mac).map(|phone| (&*phone).into()).unwrap_or_default()
             }
@@ -87,7 +95,7 @@ fn impossible(check: &SettingsCheck<'_>, layers: &Layers) -> Option<Remark> {
         let lookup = Lookup {
             vendor: Some(belongings.vendor.as_str()).filter(|vendor| !vendor.is_empty()),
             model: belongings.model.as_deref(),
-            category: belongings.category.as_deref(),
+            category: belongings.category(),
             mac: match scope {
                 Scope::Phone(mac) => Some(*mac),
                 _ => None,

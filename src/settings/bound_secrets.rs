@@ -49,7 +49,7 @@ mod tests {
     use gangway_base::secret::Secret;
 
     use super::*;
-    use crate::settings::{Defaults, Lookup, SettingRow, setting};
+    use crate::settings::{Defaults, Lookup, PhoneCategory, SettingRow, setting};
 
     const PHONE: &str = "phone:805ec0aabbcc";
 
@@ -61,6 +61,7 @@ mod tests {
         LayerMembership {
             vendor: vendor.to_owned(),
             model: model.map(str::to_owned),
+            domain: None,
             category: category.map(str::to_owned),
         }
     }
@@ -88,6 +89,7 @@ mod tests {
 
         let password = |vendor: &str, model: Option<&str>, category: Option<&str>| {
             let mac = Some("805ec0aabbcc".parse().unwrap());
+            let category = category.map(PhoneCategory::parse);
             let lookup = Lookup { vendor: Some(vendor), model, category, mac, defaults: Defaults::Table };
             let (quick, traced) = (layers.effective(&lookup, None), layers.traced(&lookup, None));
             assert_eq!(quick.secret("ldap_password"), traced.secret("ldap_password"));

@@ -2,7 +2,10 @@
 
 use gangway_base::secret::Secret;
 
-use super::{layers::Layers, scope::Scope};
+use super::{
+    layers::Layers,
+    scope::{PhoneCategory, Scope},
+};
 use crate::phone::record::Phone;
 
 /// Values to set or to remove in one scope.
@@ -15,13 +18,28 @@ pub struct LayerMembership {
     pub vendor: String,
     /// Model without the vendor.
     pub model: Option<String>,
+    /// Name of the domain of the Devices category.
+    pub domain: Option<String>,
     /// Devices category.
     pub category: Option<String>,
 }
 
+impl LayerMembership {
+    /// The category, if known.
+    #[must_use]
+    pub fn category(&self) -> Option<PhoneCategory<'_>> {
+        Some(PhoneCategory { domain: self.domain.as_deref(), name: self.category.as_deref()? })
+    }
+}
+
 impl From<&Phone> for LayerMembership {
     fn from(phone: &Phone) -> Self {
-        Self { vendor: phone.vendor.clone(), model: phone.model.clone(), category: phone.category.clone() }
+        Self {
+            vendor: phone.vendor.clone(),
+            model: phone.model.clone(),
+            domain: phone.devices_domain.clone(),
+            category: phone.category.clone(),
+        }
     }
 }
 
@@ -59,13 +77,17 @@ pub(super) fn chain(scope: &Scope, phone: Option<&LayerMembership>) -> Vec<Scope
             chain.extend(name.split_once('/').map(|(vendor, _)| Scope::Vendor(vendor.to_owned())));
         }
         Scope::Phone(_) => {
-            if let Some(LayerMembership { vendor, model, category }) = phone {
+            if let Some(of @ LayerMembership { vendor, model, .. }) = phone {
                 chain.push(Scope::Vendor(vendor.clone()));
                 chain.extend(model.as_ref().map(|model| Scope::Model(format!("{vendor}/{model}"))));
-                chain.extend(category.clone().map(Scope::Category));
+                chain.extend(of.category().into_iter().flat_map(PhoneCategory::scopes));
             }
         }
-        Scope::Vendor(_) | Scope::Category(_) => {}
+        Scope::Category(text) => {
+            let category = PhoneCategory::parse(text);
+            chain.extend(category.domain.map(|_| Scope::Category(category.name.to_owned())));
+        }
+        Scope::Vendor(_) => {}
     }
     chain.push(scope.clone());
     chain

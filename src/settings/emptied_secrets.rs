@@ -123,7 +123,11 @@ mod tests {
     const PHONE: &str = "phone:805ec0aabbcc";
 
     fn known(_: Mac) -> Option<LayerMembership> {
-        Some(LayerMembership { vendor: "yealink".to_owned(), model: Some("T46U".to_owned()), category: None })
+        Some(LayerMembership {
+            vendor: "yealink".to_owned(),
+            model: Some("T46U".to_owned()),
+            ..LayerMembership::default()
+        })
     }
 
     fn emptied(layers: &Layers, scope: &str, changes: &[(&str, Option<&str>)]) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::{
     addresses,
     binding::{Bindings, SecretBinding},
     devices,
-    scope::Scope,
+    scope::{PhoneCategory, Scope},
     table::{Setting, TABLE, setting},
 };
 use crate::phone::{
@@ -59,7 +59,7 @@ pub struct Lookup<'a> {
     /// Model without the vendor.
     pub model: Option<&'a str>,
     /// Devices category.
-    pub category: Option<&'a str>,
+    pub category: Option<PhoneCategory<'a>>,
     /// MAC address of the phone.
     pub mac: Option<Mac>,
     /// Defaults from the vendor's manifest that replace those of the table.
@@ -79,7 +79,7 @@ impl<'a> Lookup<'a> {
         Self {
             vendor: Some(&phone.vendor),
             model: phone.model.as_deref(),
-            category: phone.category.as_deref(),
+            category: PhoneCategory::of(phone),
             mac: Some(phone.mac),
             defaults,
         }
@@ -277,7 +277,7 @@ impl Layers {
                 scopes.push(Scope::Model(format!("{vendor}/{model}")));
             }
         }
-        scopes.extend(phone.category.map(|category| Scope::Category(category.to_owned())));
+        scopes.extend(phone.category.into_iter().flat_map(PhoneCategory::scopes));
         let layer = |scope: &Scope| self.places.get_key_value(scope);
         Sources {
             shared: scopes.iter().filter_map(layer).collect(),
@@ -414,10 +414,10 @@ mod tests {
         ];
         let mut devices = DeviceConfig::default();
         devices.items.insert("NTP".to_owned(), json!({"type": "NTP", "ntp1": "devices"}));
-        let lookup = |mac: &str, category| Lookup {
+        let lookup = |mac: &str, category: Option<&'static str>| Lookup {
             vendor: Some("yealink"),
             model: Some("T46U"),
-            category,
+            category: category.map(PhoneCategory::parse),
             mac: Some(mac.parse().unwrap()),
             defaults: Defaults::Table,
         };

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use gangway_base::mac::{Mac, MacError};
 
+use crate::phone::record::Phone;
+
 /// The scope of a value. Later variants override earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -13,10 +15,60 @@ pub enum Scope {
     Vendor(String),
     /// A model, `vendor/model`.
     Model(String),
-    /// A Devices category.
+    /// A Devices category: its name, for every domain that has such a category, or `DOMAIN/NAME`.
     Category(String),
     /// One phone.
     Phone(Mac),
+}
+
+/// The Devices category of a phone. Its name is unique only within its domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhoneCategory<'a> {
+    /// The name of the domain, if known.
+    pub domain: Option<&'a str>,
+    /// The name of the category.
+    pub name: &'a str,
+}
+
+impl<'a> PhoneCategory<'a> {
+    /// The category of a phone, if known.
+    #[must_use]
+    pub fn of(phone: &'a Phone) -> Option<Self> {
+        Some(Self { domain: phone.devices_domain.as_deref(), name: phone.category.as_deref()? })
+    }
+
+    /// Reads `NAME` or `DOMAIN/NAME`.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        match text.split_once('/') {
+            Some((domain, name)) if !domain.is_empty() && !name.is_empty() => Self { domain: Some(domain), name },
+            _ => Self { domain: None, name: text },
+        }
+    }
+
+    /// The scopes that apply to it, widest first.
+    pub fn scopes(self) -> impl Iterator<Item = Scope> {
+        let qualified = self.domain.map(|domain| Scope::Category(format!("{domain}/{}", self.name)));
+        std::iter::once(Scope::Category(self.name.to_owned())).chain(qualified)
+    }
+
+    /// Whether the scope of a category applies to it.
+    #[must_use]
+    pub fn is_in(self, scope: &str) -> bool {
+        scope == self.name
+            || self.domain.is_some_and(|domain| {
+                scope.strip_prefix(domain).and_then(|rest| rest.strip_prefix('/')) == Some(self.name)
+            })
+    }
+}
+
+impl fmt::Display for PhoneCategory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.domain {
+            Some(domain) => write!(f, "{domain}/{}", self.name),
+            None => f.write_str(self.name),
+        }
+    }
 }
 
 /// Why a text is not a scope.

@@ -79,21 +79,21 @@ impl LearnedRecords<'_> {
         self.write(instance, LearnedValue::Urls(provider.to_owned(), urls)).await
     }
 
-    /// The websocket URL of Devices that the PBX announced last.
+    /// The websocket URLs of the Devices apps that the PBXs announced last.
     #[must_use]
-    pub fn devices_address(self, instance: InstanceId) -> Option<String> {
-        self.read(|values| values.devices_addresses.get(&instance).cloned())
+    pub fn devices_addresses(self, instance: InstanceId) -> Vec<String> {
+        self.read(|values| values.devices_addresses.get(&instance).cloned().unwrap_or_default())
     }
 
-    /// Stores the websocket URL of Devices. Writes nothing when it is unchanged.
+    /// Replaces the websocket URLs of Devices. Writes nothing when they are unchanged.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn set_devices_address(self, instance: InstanceId, url: &str) -> Result<(), StoreError> {
-        if self.devices_address(instance).as_deref() == Some(url) {
+    pub async fn set_devices_addresses(self, instance: InstanceId, urls: Vec<String>) -> Result<(), StoreError> {
+        if self.devices_addresses(instance) == urls {
             return Ok(());
         }
-        self.write(instance, LearnedValue::DevicesAddress(url.to_owned())).await
+        self.write(instance, LearnedValue::DevicesAddresses(urls)).await
     }
 
     /// The APIs that the PBX granted to each app object at its last connection, separated by blanks.

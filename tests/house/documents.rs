@@ -230,3 +230,41 @@ fn every_path_the_documentation_names_exists() {
     assert!(named > 100, "{named} paths were read");
     assert!(missing.is_empty(), "no such file or folder:\n{}", missing.join("\n"));
 }
+
+/// Every name that a script of the tests and benchmarks imports from another one exists there. Node notices it only when
+/// the script runs.
+#[test]
+fn every_name_a_script_imports_exists() {
+    let import = regex::Regex::new(r#"import \{([^}]+)\} from "(\.[^"]+)""#).unwrap();
+    let mut folders = vec![std::path::PathBuf::from("tests/browser"), "benches".into()];
+    let (mut missing, mut names) = (Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != "mjs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for found in import.captures_iter(&text) {
+                let exporting = fs::read_to_string(folder.join(&found[2])).unwrap_or_default();
+                let exported = |name: &str| {
+                    let pattern = format!(
+                        r"(?m)^export (?:(?:async )?function|const|class|let) {name}\b|^export \{{[^}}]*\b{name}\b"
+                    );
+                    regex::Regex::new(&pattern).unwrap().is_match(&exporting)
+                };
+                for name in found[1].split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                    names += 1;
+                    if !exported(name) {
+                        missing.push(format!("{}: {name} of {}", path.display(), &found[2]));
+                    }
+                }
+            }
+        }
+    }
+    assert!(names > 50, "{names} names were read");
+    assert!(missing.is_empty(), "not exported:\n{}", missing.join("\n"));
+}

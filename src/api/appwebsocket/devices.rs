@@ -15,8 +15,9 @@ pub async fn watch(mut events: mpsc::Receiver<DevicesEvent>, apis: AppWebsocketC
         match event {
             Some(DevicesEvent::Removed { instance, hw_id }) => apis.provisioning.device_removed(instance, hw_id),
             Some(DevicesEvent::Listed(instance)) => apis.provisioning.devices_changed(instance),
-            // Categories and codes are used by the admin app. A phone's own state arrives over its sysclient.
-            Some(DevicesEvent::Changed { .. }) => {}
+            Some(DevicesEvent::Memberships { instance, memberships }) => {
+                apis.provisioning.memberships_read(instance, memberships);
+            }
             None => return,
         }
     }

@@ -40,6 +40,7 @@ pub async fn answer(
                 provider,
                 mac: phone.mac,
                 code: phone.code,
+                code_facts: None,
                 hwid: phone.hwid,
                 username: phone.username,
                 cn: phone.cn,

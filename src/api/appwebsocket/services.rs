@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gangway_wire::appws::services::{self, DEVICES_API, ServicesInfo};
+use gangway_wire::appws::services::{self, DEVICES_API, Service, ServicesInfo};
 
 use super::AppWebsocketContext;
 use crate::{net::appwebsocket::Link, pbx::devices_address, phone::instance::Instance};
@@ -19,20 +19,22 @@ pub fn subscribe(link: Link, instance: &Arc<Instance>, apis: &AppWebsocketContex
 
 /// Handles the PBX's announcement of its services.
 pub fn announced(link: &Link, instance: &Arc<Instance>, info: ServicesInfo, apis: &AppWebsocketContext) {
-    let sysclients = info.find(DEVICES_API).and_then(services::Service::sysclients);
-    match &sysclients {
-        Some(url) => {
-            tracing::info!(instance = %instance.label(), url = %url, "Devices announced");
-            let (store, id, url) = (apis.store.clone(), instance.id, url.to_string());
-            apis.tasks.spawn_local("remember-devices", async move {
-                if let Err(error) = devices_address::store_announced(&store, id, &url).await {
-                    tracing::error!(%error, "the address of Devices could not be stored");
-                }
-            });
-        }
-        None => {
-            tracing::warn!(instance = %instance.label(), services = info.services.len(), "the PBX announces no Devices service: tick the Devices API object in the Apps tab of our app object");
-        }
+    let mut services = info.services;
+    if let Some(configured) = &instance.devices_url {
+        devices_address::override_addresses(&mut services, configured);
     }
-    apis.sessions.announce(link.id(), info.services);
+    let of_devices = services.iter().filter(|service| service.model(DEVICES_API).is_some());
+    let urls: Vec<String> = of_devices.filter_map(Service::sysclients).map(String::from).collect();
+    if urls.is_empty() {
+        tracing::warn!(instance = %instance.label(), services = services.len(), "the PBX announces no Devices service: tick the Devices API object in the Apps tab of our app object");
+    } else {
+        tracing::info!(instance = %instance.label(), urls = urls.join(" "), "Devices announced");
+    }
+    apis.sessions.announce(link.id(), services);
+    let (sessions, store, id) = (apis.sessions.clone(), apis.store.clone(), instance.id);
+    apis.tasks.spawn_local("store-devices", async move {
+        if let Err(error) = devices_address::store_announced(&sessions, &store, id).await {
+            tracing::error!(%error, "the addresses of Devices could not be stored");
+        }
+    });
 }

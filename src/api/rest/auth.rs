@@ -122,6 +122,7 @@ mod tests {
             public_url: None,
             phone_url: None,
             devices_ca: None,
+            devices_url: None,
             devices_pin: None,
             admin_password_login: false,
             admin_from: Vec::new(),

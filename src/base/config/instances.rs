@@ -31,6 +31,9 @@ pub struct InstanceConfig {
     pub phone_url: String,
     /// PEM file with an extra CA for Devices and PBX connections.
     pub devices_ca: String,
+    /// Address of Devices that overrides the one the PBX announces (split DNS): `https://host[:port]`, or the whole
+    /// address of the instance of Devices.
+    pub devices_url: String,
     /// `sha256:...` of a certificate's public key: trusts a self-signed App Platform.
     pub devices_pin: String,
     /// Whether administrators may log in to `gangway-admin` with the password, without a PBX.

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     core::PoolState,
-    event::{SysclientEvent, SysclientEventKind},
+    event::{SysclientEvent, SysclientEventKind, SysclientIdentity},
     handle_state::Status,
     schedule::{ConnectionEnd, Open},
 };
@@ -36,8 +36,8 @@ pub(super) struct Job {
     pub(super) open: Open,
     pub(super) url: Url,
     pub(super) mac: Mac,
-    pub(super) product: String,
-    pub(super) version: String,
+    pub(super) identity: SysclientIdentity,
+    pub(super) silence_limit: Duration,
     pub(super) code: Option<Secret>,
     pub(super) password: Option<Secret>,
     pub(super) connector: WsConnector,
@@ -86,6 +86,7 @@ pub(super) async fn run(job: Job, mut close: oneshot::Receiver<()>, stop: Cancel
         Box::pin(async move {
             let connected = connector.connect(&url).await;
             if connected.is_ok() {
+                core.borrow().shared.set_away(&host_label(&url), false);
                 core.borrow_mut().opened(open);
             }
             connected
@@ -130,7 +131,10 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
         let kind = if matches!(error, NetError::NoDescriptor { .. }) {
             SysclientEventKind::NoDescriptor
         } else if error.is_endpoint_away() {
-            SysclientEventKind::EndpointAway { endpoint: host_label(&self.job.url), reason }
+            let endpoint = host_label(&self.job.url);
+            // Before the event: the phone may be moved to another Devices app because of it.
+            self.job.core.borrow().shared.set_away(&endpoint, true);
+            SysclientEventKind::EndpointAway { endpoint, reason }
         } else {
             SysclientEventKind::Closed { reason }
         };
@@ -160,17 +164,13 @@ impl<T: Future<Output = ()> + Unpin> Line<T> {
 
     async fn talk(&mut self, ws: &mut WsConn) -> Result<std::convert::Infallible, ClosedBy> {
         let job = &mut self.job;
-        let device = DeviceIdentity {
-            id: job.mac.to_string(),
-            product: std::mem::take(&mut job.product),
-            version: std::mem::take(&mut job.version),
-            name: None,
-        };
+        let SysclientIdentity { product, version, name } = std::mem::take(&mut job.identity);
+        let device = DeviceIdentity { id: job.mac.to_string(), product, version, name };
         let credentials = Credentials { code: job.code.take(), password: job.password.take() };
         self.sent.clone_from(&credentials.code);
         self.opened_with.clone_from(&credentials.code);
         let clock = SharedClock::clone(&job.clock);
-        let (session, hello) = Session::open(device, credentials, PAGE, clock.now());
+        let (session, hello) = Session::open_with_silence(device, credentials, PAGE, job.silence_limit, clock.now());
         let mut session = Box::new(session);
         self.carry_out(hello, ws, &mut session).await?;
         self.publish(SysclientEventKind::Connected).await?;

@@ -34,6 +34,7 @@ impl OpenSysclient {
         self.spec.url == spec.url
             && self.spec.mac == spec.mac
             && self.spec.instance == spec.instance
+            && self.spec.identity == spec.identity
             && spec.credential.code().is_none_or(known)
             && password.is_none_or(|password| self.spec.credential.password() == Some(password))
     }
@@ -72,13 +73,13 @@ impl PoolState {
         let mut spent = None;
         if let Some(sysclient) = self.open_sysclients.get_mut(&phone) {
             if sysclient.covers(&spec) {
-                sysclient.spec.product = spec.product;
-                sysclient.spec.version = spec.version;
                 return;
             }
-            spent = sysclient.spent.take();
+            let is_same_devices = spec.url == sysclient.spec.url;
+            spent = sysclient.spent.take().filter(|_| is_same_devices);
             // Devices may already know the phone and challenge it, so keep the password to answer the challenge.
             if spec.mac == sysclient.spec.mac
+                && is_same_devices
                 && let Credential::Code(code) = &spec.credential
                 && let Some(password) = sysclient.spec.credential.password()
             {

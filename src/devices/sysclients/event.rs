@@ -1,6 +1,6 @@
 //! The requests to and the events from the sysclient pool.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use gangway_base::{mac::Mac, secret::Secret};
 use serde_json::Value;
@@ -20,12 +20,23 @@ pub struct SysclientSpec {
     pub url: Url,
     /// The hardware ID.
     pub mac: Mac,
+    /// What the phone tells Devices about itself.
+    pub identity: SysclientIdentity,
+    /// How long Devices may take to answer an identify before the phone counts as not in any domain.
+    pub silence_limit: Duration,
+    /// What the phone authenticates with.
+    pub credential: Credential,
+}
+
+/// What Devices shows of a phone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SysclientIdentity {
     /// Model; part of the digest.
     pub product: String,
     /// Firmware; part of the digest.
     pub version: String,
-    /// What the phone authenticates with.
-    pub credential: Credential,
+    /// Name; `None` lets Devices choose it.
+    pub name: Option<String>,
 }
 
 /// What a phone authenticates with at Devices.
@@ -100,7 +111,7 @@ pub enum SysclientEventKind {
         /// code is not needed any more.
         opened_with: Option<Secret>,
     },
-    /// Devices sent nothing for 20 s: the phone is in no domain. The socket stays open, because an administrator may
+    /// Devices sent nothing within the limit: the phone is in no domain. The socket stays open, because an administrator may
     /// still add the phone.
     Silence {
         /// The provisioning code that this connection sent, if it did.

@@ -1,7 +1,7 @@
 //! The state shared between the pool's thread and the handles: the pending requests, and the status of every phone.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,6 +54,8 @@ pub(super) struct HandleState {
     /// older one.
     requests: Mutex<HashMap<PhoneId, Option<SysclientSpec>>>,
     statuses: Mutex<HashMap<PhoneId, Status>>,
+    /// The hosts that could not be reached at the last attempt.
+    away: Mutex<HashSet<String>>,
     pub(super) wake: Notify,
 }
 
@@ -77,6 +79,19 @@ impl HandleState {
 
     pub(super) fn status(&self, phone: PhoneId) -> Option<Status> {
         lock(&self.statuses).get(&phone).copied()
+    }
+
+    pub(super) fn set_away(&self, host: &str, is_away: bool) {
+        let mut away = lock(&self.away);
+        if is_away {
+            away.insert(host.to_owned());
+        } else {
+            away.remove(host);
+        }
+    }
+
+    pub(super) fn is_away(&self, host: &str) -> bool {
+        lock(&self.away).contains(host)
     }
 
     pub(super) fn counts(&self) -> SysclientCounts {

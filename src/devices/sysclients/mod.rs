@@ -10,7 +10,7 @@ mod handle_state;
 mod pool;
 pub mod schedule;
 
-pub use event::{Credential, SysclientEvent, SysclientEventKind, SysclientSpec};
+pub use event::{Credential, SysclientEvent, SysclientEventKind, SysclientIdentity, SysclientSpec};
 pub use handle_state::{Status, SysclientCounts};
 pub use pool::{InstanceTrust, PoolDependencies, SysclientPool};
 

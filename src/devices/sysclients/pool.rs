@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
+use url::Url;
 
 use super::{
     connection::{self, Job},
@@ -14,7 +15,10 @@ use super::{
     schedule::Schedule,
 };
 use crate::{
-    net::websocket::{WsConnector, WsLimits},
+    net::{
+        error::host_label,
+        websocket::{WsConnector, WsLimits},
+    },
     phone::{instance::InstanceId, record::PhoneId},
 };
 
@@ -68,8 +72,7 @@ impl SysclientPool {
     }
 
     /// Holds a socket for a phone: opens one, or replaces the existing one when the address or the credential changed.
-    /// Repeating a request has no effect. A new `product` or `version` applies from the next connection on. Does not
-    /// block.
+    /// Repeating a request has no effect. Does not block.
     pub fn hold(&self, spec: SysclientSpec) {
         self.shared.push_request(spec.phone, Some(spec));
     }
@@ -83,6 +86,12 @@ impl SysclientPool {
     #[must_use]
     pub fn status(&self, phone: PhoneId) -> Option<Status> {
         self.shared.status(phone)
+    }
+
+    /// Whether the host of this URL could not be reached at the last attempt.
+    #[must_use]
+    pub fn is_away(&self, url: &Url) -> bool {
+        self.shared.is_away(&host_label(url))
     }
 
     /// Number of phones by status.
@@ -160,8 +169,8 @@ fn step(
             open,
             url: sysclient.spec.url.clone(),
             mac: sysclient.spec.mac,
-            product: sysclient.spec.product.clone(),
-            version: sysclient.spec.version.clone(),
+            identity: sysclient.spec.identity.clone(),
+            silence_limit: sysclient.spec.silence_limit,
             code: unspent,
             password: sysclient.spec.credential.password().cloned(),
             connector,

@@ -103,8 +103,8 @@ fn spec(id: i64, double: &SysclientServer, credential: Credential) -> SysclientS
         instance: InstanceId(1),
         url: format!("ws://{}/example.com/devices/sysclients", double.address).parse().unwrap(),
         mac: format!("805ec0{id:06x}").parse().unwrap(),
-        product: "T46U".into(),
-        version: "108.86".into(),
+        identity: SysclientIdentity { product: "T46U".into(), version: "108.86".into(), name: None },
+        silence_limit: gangway_wire::sysclient::SILENCE,
         credential,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     provision::{PublicUrlsOf, bootstrap_account::shared_account},
     render::{FileRequest, Renderer, Stage},
-    settings::{Defaults, Lookup},
+    settings::{Defaults, Lookup, PhoneCategory},
     store::Store,
 };
 
@@ -69,7 +69,7 @@ impl FileService for RenderedFiles {
         let lookup = Lookup {
             vendor: Some(vendor).filter(|name| !name.is_empty()),
             model: phone.and_then(|phone| phone.model.as_deref()).or(recognised.model.as_deref()),
-            category: phone.and_then(|phone| phone.category.as_deref()),
+            category: phone.and_then(PhoneCategory::of),
             mac: phone.map(|phone| phone.mac),
             defaults: Defaults::Table,
         };

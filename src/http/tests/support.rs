@@ -303,6 +303,7 @@ pub fn instance() -> Instance {
         public_url: None,
         phone_url: None,
         devices_ca: None,
+        devices_url: None,
         devices_pin: None,
         admin_password: None,
         admin_password_login: false,

@@ -12,6 +12,7 @@ fn instance(public: &str, phone: &str) -> Instance {
         public_url: Url::parse(public).ok(),
         phone_url: Url::parse(phone).ok(),
         devices_ca: None,
+        devices_url: None,
         devices_pin: None,
         admin_password: None,
         admin_password_login: false,

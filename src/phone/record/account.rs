@@ -21,6 +21,9 @@ pub struct Account {
     pub username: String,
     /// Long name.
     pub cn: String,
+    /// Name of the device, which the user or an administrator entered at the user object; empty if it has none, `None`
+    /// until a PBX was asked.
+    pub device_name: Option<String>,
     /// The user's PBX password. Empty when it was dropped because the phone never fetched its file.
     pub password: Secret,
     /// PBX domain.
@@ -107,6 +110,7 @@ impl Account {
             user_guid: None,
             username: user.username,
             cn: user.cn,
+            device_name: None,
             password: user.password,
             domain: user.domain,
             dns: user.dns,
@@ -158,6 +162,7 @@ impl Account {
             user_guid: _,
             username,
             cn,
+            device_name: _,
             password,
             domain,
             dns,

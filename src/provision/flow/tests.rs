@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    devices::sysclients::Credential,
+    devices::sysclients::{Credential, SysclientIdentity},
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState},
         record::{Delivery, Gone, RedirectEntry},
@@ -12,9 +12,14 @@ use crate::{
     provision::sample,
 };
 
+fn candidate(url: &str) -> DevicesCandidate {
+    DevicesCandidate { url: url.parse().unwrap(), is_away: false }
+}
+
 fn context() -> FlowContext {
     FlowContext {
-        devices_url: Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap()),
+        devices: vec![candidate("wss://ap.example.com/example.com/devices/sysclients")],
+        identity: SysclientIdentity::default(),
         target: None,
         redirect: RedirectContext {
             configured: true,
@@ -73,7 +78,7 @@ fn devices_that_moved_are_followed() {
     assert_eq!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::WaitFor(WaitReason::Devices));
     phone.sysclient.password = Some("p".into());
     phone.code = None;
-    context.devices_url = Some("wss://new.example.com/sysclients".parse().unwrap());
+    context.devices = vec![candidate("wss://new.example.com/sysclients")];
     let NextStep::Act(Action::Connect(hold)) = one(FacetTask::Devices, &phone, &context, at(0)) else { panic!() };
     assert_eq!(hold.url.host_str(), Some("new.example.com"));
     assert_eq!(hold.credential, Credential::Password("p".into()));
@@ -85,7 +90,7 @@ fn phones_come_back_before_any_pbx_does() {
     phone.code = None;
     phone.sysclient.password = Some("p".into());
     phone.sysclient.url = Some("wss://ap.example.com/sysclients".into());
-    let context = FlowContext { devices_url: None, ..context() };
+    let context = FlowContext { devices: Vec::new(), ..context() };
     assert!(matches!(one(FacetTask::Devices, &phone, &context, at(0)), NextStep::Act(Action::Connect(_))));
 }
 

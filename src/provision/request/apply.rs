@@ -10,7 +10,7 @@ use crate::{
     catalog::ReprovisionPolicy,
     phone::{
         facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
-        record::{Account, AccountUser, Credentials, Phone, new_token},
+        record::{Account, AccountUser, CodeOrigin, Credentials, Phone, new_token},
     },
     provision::{events::FacetEvent, flow::credential, ports::ProviderFacts},
     store::NewEvent,
@@ -127,6 +127,10 @@ impl Terms<'_> {
             return;
         }
         phone.code = Some(self.request.code.clone());
+        phone.code_origin = CodeOrigin::default();
+        if let Some(facts) = &self.request.code_facts {
+            facts.note(phone);
+        }
         if phone.devices.state == DevicesState::NotInDomain && credential(phone).is_some() {
             phone.devices.reach(DevicesState::Connecting, self.now);
         }
@@ -169,6 +173,7 @@ impl Terms<'_> {
         let provisioning = phone.provisioning;
         let Some(account) = phone.accounts.get_mut(index) else { return };
         account.describe(self.user());
+        account.device_name = None;
         account.provisioning = provisioning;
         if let Some(guid) = self.guid {
             account.user_guid = Some(guid.to_owned());

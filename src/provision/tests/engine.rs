@@ -4,7 +4,7 @@ use gangway_base::mac::Mac;
 
 use super::{
     bench::{Bench, rest, until},
-    peer_errors::Peers,
+    peer_errors::{Peers, granted},
 };
 use crate::{
     devices::sysclients::{Credential, SysclientEventKind},
@@ -24,7 +24,7 @@ async fn the_happy_path_ends_registered() {
     let answer = bench.request(bench.request_for("anna", "1"));
     let hold = bench.held(0).await;
     assert_eq!(hold.credential, Credential::Code("1".into()));
-    assert_eq!(hold.product, "Yealink");
+    assert_eq!(hold.identity.product, "Yealink");
     bench.devices_accepts().await;
     assert_eq!(answer.await.unwrap(), Ok(()));
     let phone = bench.record();
@@ -277,7 +277,7 @@ async fn a_service_that_is_away_is_probed_and_heals() {
 async fn devices_that_moved_are_followed() {
     let mut bench = Bench::new().await;
     bench.provisioned().await;
-    *bench.peers.devices_url.lock().unwrap() = Some("wss://other.example.com/sysclients".parse().unwrap());
+    *bench.peers.devices.lock().unwrap() = vec![granted("wss://other.example.com/sysclients", &[])];
     bench.provisioning.devices_changed(bench.instance);
     let hold = bench.held(1).await;
     assert_eq!(hold.url.host_str(), Some("other.example.com"));

@@ -12,7 +12,10 @@ use url::Url;
 use crate::{
     catalog::ReprovisionPolicy,
     devices::sysclients::SysclientSpec,
-    pbx::user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserKey},
+    pbx::{
+        devices_address::GrantedDevices,
+        user_objects::{FlagsWritten, Pbx, PbxError, PbxUser, UserDevice, UserKey},
+    },
     phone::{
         instance::InstanceId,
         record::{Flags, PhoneId},
@@ -23,7 +26,10 @@ use crate::{
 
 /// The behaviour of the peers, and the calls they received.
 pub struct Peers {
-    pub devices_url: Mutex<Option<Url>>,
+    /// The Devices apps that the PBX grants.
+    pub devices: Mutex<Vec<GrantedDevices>>,
+    /// The hosts of Devices that cannot be reached.
+    pub away: Mutex<HashSet<String>>,
     pub grant: Mutex<Result<(), PbxError>>,
     pub flags: Mutex<Vec<(String, Flags)>>,
     pub registered: Mutex<Option<String>>,
@@ -55,7 +61,8 @@ impl Default for Peers {
             ProviderFacts { vendor: "yealink".into(), title: "Yealink".into(), same_mac: ReprovisionPolicy::Replace };
         let base = ProviderFacts { same_mac: ReprovisionPolicy::Add, title: "Yealink DECT".into(), ..provider.clone() };
         Self {
-            devices_url: Mutex::new(Some("wss://ap.example.com/example.com/devices/sysclients".parse().unwrap())),
+            devices: Mutex::new(vec![granted("wss://ap.example.com/example.com/devices/sysclients", &[])]),
+            away: Mutex::default(),
             grant: Mutex::new(Ok(())),
             flags: Mutex::default(),
             registered: Mutex::new(Some("192.0.2.7".into())),
@@ -107,18 +114,23 @@ impl Peers {
     }
 }
 
+/// A Devices app that these app objects are granted.
+pub fn granted(url: &str, apps: &[&str]) -> GrantedDevices {
+    GrantedDevices { url: url.parse().unwrap(), apps: apps.iter().map(|app| (*app).to_owned()).collect() }
+}
+
 /// A user with the usual device.
 pub fn user(h323: &str) -> PbxUser {
-    let hwids = vec![format!("hw-{h323}")];
-    PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), hwids }
+    let device = UserDevice { hwid: format!("hw-{h323}"), name: String::new() };
+    PbxUser { guid: format!("guid-of-{h323}"), h323: h323.into(), cn: String::new(), devices: vec![device] }
 }
 
 /// The ports, implemented by the simulated peers.
 pub struct Fake(pub Arc<Peers>);
 
 impl Pbx for Fake {
-    fn devices_url(&self, _instance: InstanceId) -> Option<Url> {
-        self.0.devices_url.lock().unwrap().clone()
+    fn devices(&self, _instance: InstanceId) -> Vec<GrantedDevices> {
+        self.0.devices.lock().unwrap().clone()
     }
 
     fn user(&self, _instance: InstanceId, key: UserKey) -> BoxFuture<'static, Result<PbxUser, PbxError>> {
@@ -163,6 +175,10 @@ impl Sysclients for Fake {
     fn drop_phone(&self, phone: PhoneId) {
         self.0.held.lock().unwrap().remove(&phone);
         self.0.drops.lock().unwrap().push(phone);
+    }
+
+    fn is_away(&self, url: &Url) -> bool {
+        url.host_str().is_some_and(|host| self.0.away.lock().unwrap().contains(host))
     }
 }
 

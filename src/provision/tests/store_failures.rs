@@ -59,7 +59,7 @@ impl LifecycleDriver {
 
     /// All peers work again and have announced themselves.
     pub fn calm(&self, bench: &Bench) {
-        *self.peers.devices_url.lock().unwrap() = Peers::default().devices_url.into_inner().unwrap();
+        *self.peers.devices.lock().unwrap() = Peers::default().devices.into_inner().unwrap();
         *self.peers.grant.lock().unwrap() = Ok(());
         self.service_says(RedirectResult::Ok(Done::default()));
         self.pbx_says(Ok(()));
@@ -88,7 +88,7 @@ impl LifecycleDriver {
     }
 
     async fn nobody_is_there(&mut self, bench: &mut Bench) {
-        *self.peers.devices_url.lock().unwrap() = None;
+        self.peers.devices.lock().unwrap().clear();
         self.service_says(Peers::away());
         devices_changed(bench);
         if bench.phone().is_none() {
@@ -96,7 +96,7 @@ impl LifecycleDriver {
         }
         let knows = |phone: &Phone| phone.devices.error.is_some() || phone.sysclient.url.is_some();
         reach(bench, "told that there is no Devices", knows).await;
-        *self.peers.devices_url.lock().unwrap() = Peers::default().devices_url.into_inner().unwrap();
+        *self.peers.devices.lock().unwrap() = Peers::default().devices.into_inner().unwrap();
         devices_changed(bench);
         self.provision(bench).await;
         reach(bench, "told that the service is away", |phone| phone.redirect.error.is_some() || is_redirected(phone))

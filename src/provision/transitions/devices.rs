@@ -5,15 +5,18 @@ use std::{collections::BTreeMap, time::Duration};
 use gangway_base::secret::Secret;
 use jiff::Timestamp;
 use serde_json::Value;
+use url::Url;
 
 use super::later;
 use crate::{
+    devices::{client::Membership, sysclients::SysclientIdentity},
     phone::{
         facet::DevicesState,
-        record::{Gone, Phone},
+        record::{CodeOrigin, Gone, Phone},
     },
     provision::{
         events::FacetEvent,
+        flow::has_untried,
         timeline_texts::{CODE_REFUSED, FORGOTTEN, NO_CREDENTIAL, NO_DESCRIPTOR, NO_DEVICES},
     },
     store::NewEvent,
@@ -26,11 +29,13 @@ const MOST_ITEMS: usize = 64;
 /// Limit of the items of one phone as text, in bytes; real ones have some kilobytes.
 const ITEMS_BYTES: usize = 64 * 1024;
 
-/// The sysclient is being opened.
-pub fn connecting(phone: &mut Phone, product: &str, version: &str, url: &str, now: Timestamp) {
-    product.clone_into(&mut phone.sysclient.product);
-    version.clone_into(&mut phone.sysclient.version);
-    if phone.sysclient.url.as_deref() != Some(url) {
+/// The sysclient is being opened. While a code is tried, the URL of an existing password is kept.
+pub fn connecting(phone: &mut Phone, identity: &SysclientIdentity, url: &str, has_code: bool, now: Timestamp) {
+    identity.product.clone_into(&mut phone.sysclient.product);
+    identity.version.clone_into(&mut phone.sysclient.version);
+    identity.name.as_deref().unwrap_or_default().clone_into(&mut phone.sysclient.name);
+    let keeps_url = has_code && phone.sysclient.password.is_some() && phone.sysclient.url.is_some();
+    if !keeps_url && phone.sysclient.url.as_deref() != Some(url) {
         phone.sysclient.url = Some(url.to_owned());
     }
     if phone.device_config.received.is_none() && phone.devices.error.is_none() {
@@ -45,15 +50,22 @@ pub fn connected(phone: &mut Phone, now: Timestamp) {
     }
 }
 
-/// Devices sent a password. `sent`, the code that the connection identified with, is spent.
+/// The Devices app at `url` sent a password. `sent`, the code that the connection identified with, is spent.
 pub fn password(
     phone: &mut Phone,
     password: Secret,
+    url: &str,
     sent: Option<&Secret>,
     now: Timestamp,
     events: &mut Vec<NewEvent>,
 ) {
     phone.sysclient.password = Some(password);
+    if phone.sysclient.url.as_deref() != Some(url) {
+        phone.sysclient.url = Some(url.to_owned());
+        // Domain and category are those of the other Devices app.
+        phone.devices_domain = None;
+        phone.category.take_if(|_| phone.code_origin.made_at.is_none());
+    }
     spend(phone, sent);
     if phone.devices.state != DevicesState::Received {
         phone.devices.reach(DevicesState::Connecting, now);
@@ -66,6 +78,24 @@ fn spend(phone: &mut Phone, sent: Option<&Secret>) {
     let Some(sent) = sent else { return };
     phone.code.take_if(|code| code == sent);
     phone.sysclient.spent.add(sent.clone());
+    if phone.code.is_none() {
+        phone.code_origin = CodeOrigin::default();
+    }
+}
+
+/// Devices told where the phone belongs. Another Devices app than the phone's own may have an old entry of it. A domain or
+/// category that is not told is kept.
+pub fn member(phone: &mut Phone, membership: &Membership) {
+    let is_other = |url: &String| phone.sysclient.password.is_some() && *url != membership.sysclients;
+    if phone.removed_at.is_some() || phone.sysclient.url.as_ref().is_some_and(is_other) {
+        return;
+    }
+    for (told, known) in [(&membership.domain, &mut phone.devices_domain), (&membership.category, &mut phone.category)]
+    {
+        if told.is_some() {
+            known.clone_from(told);
+        }
+    }
 }
 
 /// Adds an item, or replaces the one of its kind. Returns false if the phone would exceed the limits.
@@ -99,6 +129,9 @@ pub fn burst(
     // after the connection began may lead to another domain or category, so it gets its own connection.
     if phone.sysclient.password.is_some() {
         phone.code.take_if(|code| Some(&*code) == opened_with);
+        if phone.code.is_none() {
+            phone.code_origin = CodeOrigin::default();
+        }
     }
     phone.devices.reach(DevicesState::Received, now);
     // Devices knows the phone again, because an administrator added it.
@@ -122,9 +155,26 @@ pub fn items_changed(phone: &mut Phone, items: BTreeMap<String, Value>, events: 
     }
 }
 
-/// Devices sent nothing within 20 s after the phone identified itself. `sent` is the code that the sysclient identified
-/// with.
-pub fn silence(phone: &mut Phone, sent: Option<&Secret>, now: Timestamp, events: &mut Vec<NewEvent>) {
+/// The Devices app at `url` sent nothing in time after the phone identified itself. `sent` is the code that the sysclient
+/// identified with, `others` are all Devices apps of the phone. As long as one is left that may have made the code, the
+/// phone is not rejected.
+pub fn silence(
+    phone: &mut Phone,
+    sent: Option<&Secret>,
+    url: &Url,
+    others: &[Url],
+    now: Timestamp,
+    events: &mut Vec<NewEvent>,
+) {
+    if sent.is_some() && phone.code.as_ref() == sent && others.len() > 1 {
+        let refused = &mut phone.code_origin.refused_at;
+        if !refused.iter().any(|known| known == url.as_str()) {
+            refused.push(url.to_string());
+        }
+        if has_untried(&phone.code_origin, others.iter()) {
+            return;
+        }
+    }
     spend(phone, sent);
     if phone.code.is_some() {
         // A new code arrived in the meantime; it gets its own attempt.

@@ -213,7 +213,8 @@ fn learned(store: &Store, instance: InstanceId) -> Vec<(String, String)> {
         all.extend(conflict.map(|urls| (format!("learned_url_conflict.{provider}"), urls)));
     }
     all.extend(learned.grants(instance).into_iter().map(|(app, apis)| (format!("grants.{app}"), apis)));
-    all.extend(learned.devices_address(instance).map(|url| ("devices.sysclients".to_owned(), url)));
+    let devices = learned.devices_addresses(instance);
+    all.extend((!devices.is_empty()).then(|| ("devices.sysclients".to_owned(), devices.join(" "))));
     let hosts = learned.frame_hosts(instance);
     all.extend((!hosts.is_empty()).then(|| ("frame.hosts".to_owned(), hosts.join(" "))));
     all

@@ -35,8 +35,8 @@ pub struct BootstrapTicket {
 pub(in crate::store) struct LearnedValues {
     /// By provider.
     pub(in crate::store) urls: BTreeMap<(InstanceId, String), NamedUrls>,
-    /// The websocket URL of Devices.
-    pub(in crate::store) devices_addresses: BTreeMap<InstanceId, String>,
+    /// The websocket URLs of the announced Devices apps.
+    pub(in crate::store) devices_addresses: BTreeMap<InstanceId, Vec<String>>,
     /// By app object: the granted APIs, separated by blanks.
     pub(in crate::store) grants: BTreeMap<(InstanceId, String), String>,
     /// Hosts whose pages may frame the admin page, the latest last.
@@ -59,8 +59,8 @@ pub(in crate::store) struct LearnedValues {
 pub(in crate::store) enum LearnedValue {
     /// The URLs named for a provider.
     Urls(String, NamedUrls),
-    /// The websocket URL of Devices.
-    DevicesAddress(String),
+    /// The websocket URLs of all announced Devices apps.
+    DevicesAddresses(Vec<String>),
     /// The APIs granted to an app object.
     Grants(String, String),
     /// All hosts whose pages may frame the admin page.
@@ -86,7 +86,7 @@ impl LearnedValues {
     pub(in crate::store) fn put(&mut self, instance: InstanceId, value: LearnedValue) {
         match value {
             LearnedValue::Urls(provider, urls) => drop(self.urls.insert((instance, provider), urls)),
-            LearnedValue::DevicesAddress(url) => drop(self.devices_addresses.insert(instance, url)),
+            LearnedValue::DevicesAddresses(urls) => drop(self.devices_addresses.insert(instance, urls)),
             LearnedValue::Grants(app, apis) => drop(self.grants.insert((instance, app), apis)),
             LearnedValue::FrameHosts(hosts) => drop(self.frame_hosts.insert(instance, hosts)),
             LearnedValue::PbxSources(sources) => drop(self.pbx_sources.insert(instance, sources)),
@@ -115,7 +115,7 @@ impl LearnedValues {
     pub(in crate::store) fn into_each(self) -> Vec<(InstanceId, LearnedValue)> {
         let mut all = Vec::new();
         all.extend(self.urls.into_iter().map(|((id, provider), urls)| (id, LearnedValue::Urls(provider, urls))));
-        all.extend(self.devices_addresses.into_iter().map(|(id, url)| (id, LearnedValue::DevicesAddress(url))));
+        all.extend(self.devices_addresses.into_iter().map(|(id, urls)| (id, LearnedValue::DevicesAddresses(urls))));
         all.extend(self.grants.into_iter().map(|((id, app), apis)| (id, LearnedValue::Grants(app, apis))));
         all.extend(self.frame_hosts.into_iter().map(|(id, hosts)| (id, LearnedValue::FrameHosts(hosts))));
         all.extend(self.pbx_sources.into_iter().map(|(id, sources)| (id, LearnedValue::PbxSources(sources))));

@@ -25,6 +25,7 @@ pub(in crate::store) struct AccountRow {
     user_guid: Option<String>,
     username: String,
     cn: String,
+    device_name: Option<String>,
     secrets: Vec<u8>,
     domain: String,
     dns: String,
@@ -57,8 +58,9 @@ pub(in crate::store) async fn read(
     let (first, last) = (phones.start(), phones.end());
     sqlx::query_as!(
         AccountRow,
-        "SELECT phone_id, line, hwid, user_guid, username, cn, secrets, domain, dns, flag_media_relay, flag_tls_only,
-            flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned, orphaned_by, withheld,
+        "SELECT phone_id, line, hwid, user_guid, username, cn, device_name, secrets, domain, dns, flag_media_relay,
+            flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
+            orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts
         FROM account WHERE phone_id BETWEEN ? AND ? ORDER BY phone_id, line",
@@ -99,6 +101,7 @@ impl AccountRow {
             user_guid: self.user_guid,
             username: self.username,
             cn: self.cn,
+            device_name: self.device_name,
             password: password.unwrap_or_default(),
             domain: self.domain,
             dns: self.dns,
@@ -170,15 +173,15 @@ async fn write_one(
     let since = [user_object.since, registration.since].map(ms);
     let next = [user_object.next_attempt, registration.next_attempt].map(ms_opt);
     sqlx::query!(
-        "INSERT INTO account (phone_id, line, hwid, user_guid, username, cn, secrets, domain, dns, flag_media_relay,
-            flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
+        "INSERT INTO account (phone_id, line, hwid, user_guid, username, cn, device_name, secrets, domain, dns,
+            flag_media_relay, flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
             orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (phone_id, line) DO UPDATE SET
             hwid = excluded.hwid, user_guid = excluded.user_guid, username = excluded.username, cn = excluded.cn,
-            secrets = excluded.secrets, domain = excluded.domain, dns = excluded.dns,
+            device_name = excluded.device_name, secrets = excluded.secrets, domain = excluded.domain, dns = excluded.dns,
             flag_media_relay = excluded.flag_media_relay, flag_tls_only = excluded.flag_tls_only,
             flag_reverse_proxy = excluded.flag_reverse_proxy, flags_provisioning = excluded.flags_provisioning,
             registered_address = excluded.registered_address, provisioning = excluded.provisioning,
@@ -195,6 +198,7 @@ async fn write_one(
         account.user_guid,
         account.username,
         account.cn,
+        account.device_name,
         secrets,
         account.domain,
         account.dns,

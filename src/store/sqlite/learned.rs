@@ -1,4 +1,4 @@
-//! The tables of learned values: `learned_url`, `devices_address`, `app_grant`, `frame_host`, `pbx_source`,
+//! The tables of learned values: `learned_url`, `devices_addresses`, `app_grant`, `frame_host`, `pbx_source`,
 //! `unlisted_proxy`, `bootstrap_ticket`, `bootstrap_account`, `server_entry`, `tried_account`.
 
 use gangway_base::{mac::Mac, secret::Secret};
@@ -37,9 +37,9 @@ async fn read(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<Le
         let urls = NamedUrls { url: row.url, conflict: row.conflict };
         values.urls.insert((InstanceId(row.instance_id), row.provider), urls);
     }
-    let rows = sqlx::query!("SELECT instance_id, url FROM devices_address");
+    let rows = sqlx::query!("SELECT instance_id, url FROM devices_addresses ORDER BY instance_id, position");
     for row in rows.fetch_all(&mut *connection).await.attempt(READ)? {
-        values.devices_addresses.insert(InstanceId(row.instance_id), row.url);
+        values.devices_addresses.entry(InstanceId(row.instance_id)).or_default().push(row.url);
     }
     let rows = sqlx::query!("SELECT instance_id, app, apis FROM app_grant");
     for row in rows.fetch_all(&mut *connection).await.attempt(READ)? {
@@ -163,7 +163,7 @@ impl Sqlite {
         let mut transaction = self.inner.writer.begin(WRITE).await?;
         for table in [
             "DELETE FROM learned_url",
-            "DELETE FROM devices_address",
+            "DELETE FROM devices_addresses",
             "DELETE FROM app_grant",
             "DELETE FROM frame_host",
             "DELETE FROM pbx_source",
@@ -210,16 +210,7 @@ async fn write(
             .execute(connection)
             .await
         }
-        LearnedValue::DevicesAddress(url) => {
-            sqlx::query!(
-                "INSERT INTO devices_address (instance_id, url) VALUES (?, ?)
-                ON CONFLICT (instance_id) DO UPDATE SET url = excluded.url",
-                id,
-                url
-            )
-            .execute(connection)
-            .await
-        }
+        LearnedValue::DevicesAddresses(urls) => return write_devices(connection, id, urls).await,
         LearnedValue::Grants(app, apis) => {
             sqlx::query!(
                 "INSERT INTO app_grant (instance_id, app, apis) VALUES (?, ?, ?)
@@ -284,6 +275,25 @@ async fn write(
     }
     .attempt(WRITE)
     .map(drop)
+}
+
+async fn write_devices(connection: &mut SqliteConnection, instance: i64, urls: &[String]) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM devices_addresses WHERE instance_id = ?", instance)
+        .execute(&mut *connection)
+        .await
+        .attempt(WRITE)?;
+    for (position, url) in (0_i64..).zip(urls) {
+        sqlx::query!(
+            "INSERT INTO devices_addresses (instance_id, position, url) VALUES (?, ?, ?)",
+            instance,
+            position,
+            url
+        )
+        .execute(&mut *connection)
+        .await
+        .attempt(WRITE)?;
+    }
+    Ok(())
 }
 
 async fn write_hosts(connection: &mut SqliteConnection, id: i64, hosts: &[String]) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use crate::{
         facet::Wanted,
         instance::InstanceId,
         record::{
-            BootstrapWindow, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId, RedirectEntry,
-            SysclientState, WindowBinding,
+            BootstrapWindow, CodeOrigin, Credentials, Delivery, DeviceConfig, FirstContact, Phone, PhoneId,
+            RedirectEntry, SysclientState, WindowBinding,
         },
     },
     store::{
@@ -35,7 +35,11 @@ pub(in crate::store) struct PhoneRow {
     vendor: String,
     model: Option<String>,
     firmware: Option<String>,
+    devices_domain: Option<String>,
     category: Option<String>,
+    code_made_at: Option<String>,
+    code_valid_until: Option<i64>,
+    code_refused_at: String,
     wanted: String,
     buried: Option<i64>,
     created: i64,
@@ -56,6 +60,7 @@ pub(in crate::store) struct PhoneRow {
     sysclient_url: Option<String>,
     sysclient_product: String,
     sysclient_version: String,
+    sysclient_name: String,
     config_received: Option<i64>,
     redirect_server_name: Option<String>,
     redirect_at: Option<i64>,
@@ -88,12 +93,12 @@ pub(in crate::store) async fn read(
     let (first, last) = (ids.start(), ids.end());
     sqlx::query_as!(
         PhoneRow,
-        r#"SELECT id AS "id!", instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
-            created, provisioning, revision, secrets, bootstrap_user, bootstrap_proven, own_user, own_proven,
+        r#"SELECT id AS "id!", instance_id, mac, change, provider, vendor, model, firmware, devices_domain,
+            category, code_made_at, code_valid_until, code_refused_at, wanted, buried, created, provisioning, revision, secrets, bootstrap_user, bootstrap_proven, own_user, own_proven,
             window_opened, window_until, window_first_delivery, window_source, window_family, window_closed,
-            window_first_contact, sysclient_url, sysclient_product, sysclient_version, config_received,
-            redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
-            devices_state, devices_since, devices_error, devices_next, devices_attempts,
+            window_first_contact, sysclient_url, sysclient_product, sysclient_version, sysclient_name,
+            config_received, redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning,
+            delivery_etag, devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
             request_state, request_since, request_error, request_next, request_attempts
         FROM phone WHERE id BETWEEN ? AND ? ORDER BY id"#,
@@ -190,12 +195,18 @@ impl PhoneRow {
             vendor: self.vendor,
             model: self.model,
             firmware: self.firmware,
+            devices_domain: self.devices_domain,
             category: self.category,
             wanted: Wanted::parse(&self.wanted).ok_or_else(|| bad("wanted", &self.wanted))?,
             removed_at: time_opt(self.buried),
             created: time(self.created),
             provisioning: small(self.provisioning),
             code: secrets.code,
+            code_origin: CodeOrigin {
+                made_at: self.code_made_at,
+                valid_until: time_opt(self.code_valid_until),
+                refused_at: self.code_refused_at.lines().map(str::to_owned).collect(),
+            },
             token: secrets.token,
             bootstrap: self.bootstrap_user.map(|user| Credentials {
                 user,
@@ -217,6 +228,7 @@ impl PhoneRow {
                 password: secrets.sysclient,
                 product: self.sysclient_product,
                 version: self.sysclient_version,
+                name: self.sysclient_name,
                 spent: secrets.spent.into_iter().collect(),
             },
             device_config: DeviceConfig {
@@ -277,6 +289,9 @@ pub(in crate::store) async fn write(
     let mac = phone.mac.to_string();
     let secrets = keyring.seal(&place(phone.instance.0, &mac), Secrets::bundle(phone).bytes())?;
     let token_index = tokens.of(phone.token.expose()).to_vec();
+    let code_valid_until = ms_opt(phone.code_origin.valid_until);
+    // A URL contains no line break.
+    let code_refused_at = phone.code_origin.refused_at.join("\n");
     let wanted = phone.wanted.as_str();
     let (buried, created) = (ms_opt(phone.removed_at), ms(phone.created));
     let (provisioning, revision) = (i64::from(phone.provisioning), signed(phone.revision));
@@ -306,19 +321,21 @@ pub(in crate::store) async fn write(
     let since = [devices.since, redirect.since, request.since].map(ms);
     let next = [devices.next_attempt, redirect.next_attempt, request.next_attempt].map(ms_opt);
     let row = sqlx::query!(
-        r#"INSERT INTO phone (id, instance_id, mac, change, provider, vendor, model, firmware, category, wanted, buried,
-            created, provisioning, revision, token_index, secrets, bootstrap_user, bootstrap_proven, own_user,
+        r#"INSERT INTO phone (id, instance_id, mac, change, provider, vendor, model, firmware, devices_domain,
+            category, code_made_at, code_valid_until, code_refused_at, wanted, buried, created, provisioning, revision, token_index, secrets, bootstrap_user, bootstrap_proven, own_user,
             own_proven, window_opened, window_until, window_first_delivery, window_source, window_family,
-            window_closed, window_first_contact, sysclient_url, sysclient_product, sysclient_version, config_received,
-            redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
+            window_closed, window_first_contact, sysclient_url, sysclient_product, sysclient_version, sysclient_name,
+            config_received, redirect_server_name, redirect_at, delivery_at, delivery_revision, delivery_provisioning, delivery_etag,
             devices_state, devices_since, devices_error, devices_next, devices_attempts,
             redirect_state, redirect_since, redirect_error, redirect_next, redirect_attempts,
             request_state, request_since, request_error, request_next, request_attempts)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
             change = excluded.change, provider = excluded.provider, vendor = excluded.vendor, model = excluded.model,
-            firmware = excluded.firmware, category = excluded.category, wanted = excluded.wanted,
+            firmware = excluded.firmware, devices_domain = excluded.devices_domain, category = excluded.category,
+            code_made_at = excluded.code_made_at, code_valid_until = excluded.code_valid_until,
+            code_refused_at = excluded.code_refused_at, wanted = excluded.wanted,
             buried = excluded.buried, created = excluded.created, provisioning = excluded.provisioning,
             revision = excluded.revision, token_index = excluded.token_index, secrets = excluded.secrets,
             bootstrap_user = excluded.bootstrap_user, bootstrap_proven = excluded.bootstrap_proven,
@@ -328,6 +345,7 @@ pub(in crate::store) async fn write(
             window_closed = excluded.window_closed, window_first_contact = excluded.window_first_contact,
             sysclient_url = excluded.sysclient_url,
             sysclient_product = excluded.sysclient_product, sysclient_version = excluded.sysclient_version,
+            sysclient_name = excluded.sysclient_name,
             config_received = excluded.config_received, redirect_server_name = excluded.redirect_server_name,
             redirect_at = excluded.redirect_at, delivery_at = excluded.delivery_at,
             delivery_revision = excluded.delivery_revision, delivery_provisioning = excluded.delivery_provisioning,
@@ -350,7 +368,11 @@ pub(in crate::store) async fn write(
         phone.vendor,
         phone.model,
         phone.firmware,
+        phone.devices_domain,
         phone.category,
+        phone.code_origin.made_at,
+        code_valid_until,
+        code_refused_at,
         wanted,
         buried,
         created,
@@ -372,6 +394,7 @@ pub(in crate::store) async fn write(
         phone.sysclient.url,
         phone.sysclient.product,
         phone.sysclient.version,
+        phone.sysclient.name,
         config_received,
         server_name,
         redirect_at,

@@ -20,7 +20,7 @@ pub(super) async fn furnish(store: &Store, instance: InstanceId) {
     let learned = store.learned();
     let urls = NamedUrls { url: Some("https://gw.example.com/".into()), conflict: None };
     learned.set_urls(instance, "yealink", urls).await.unwrap();
-    learned.set_devices_address(instance, "wss://devices.example.com/").await.unwrap();
+    learned.set_devices_addresses(instance, vec!["wss://devices.example.com/".to_owned()]).await.unwrap();
     learned.set_grants(instance, "gangway-yealink", "Services").await.unwrap();
     learned.set_frame_hosts(instance, vec!["a.example.com".into(), "b.example.com".into()]).await.unwrap();
     learned.set_pbx_sources(instance, vec![IpAddr::from([192, 0, 2, 1])]).await.unwrap();
@@ -39,7 +39,7 @@ pub(super) fn everything(store: &Store, instance: InstanceId) -> String {
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {entry:?}",
         learned.urls(instance),
-        learned.devices_address(instance),
+        learned.devices_addresses(instance),
         learned.grants(instance),
         learned.frame_hosts(instance),
         learned.pbx_sources(instance),
@@ -71,7 +71,7 @@ async fn what_was_learned_is_there_after_a_restart_and_its_secrets_are_sealed() 
         assert!(!holds(secret), "{secret}");
     }
     let unchanged = store.learned().revision();
-    store.learned().set_devices_address(instance, "wss://devices.example.com/").await.unwrap();
+    store.learned().set_devices_addresses(instance, vec!["wss://devices.example.com/".to_owned()]).await.unwrap();
     assert_eq!(store.learned().revision(), unchanged, "nothing is written");
 }
 

@@ -13,10 +13,10 @@ async fn a_change_of_ours_brings_in_what_another_process_wrote_before() {
     let language = Secret::new("de");
     for (word, at_once) in [("first", true), ("second", false)] {
         let mut changes = store.phones().changes();
-        other.learned().set_devices_address(instance, word).await.unwrap();
+        other.learned().set_devices_addresses(instance, vec![word.to_owned()]).await.unwrap();
         other.settings().set_one(instance, &Scope::Instance, "language", Some(&language)).await.unwrap();
         other.phones().change(phone.id, |phone, _| phone.category = Some(word.to_owned())).await.unwrap();
-        assert_ne!(store.learned().devices_address(instance).as_deref(), Some(word), "not looked yet");
+        assert_ne!(store.learned().devices_addresses(instance), [word], "not looked yet");
         if at_once {
             store.phones().change(phone.id, |phone, _| phone.firmware = Some(word.to_owned())).await.unwrap();
         } else {
@@ -25,7 +25,7 @@ async fn a_change_of_ours_brings_in_what_another_process_wrote_before() {
         }
         changes.recv().await.unwrap();
         assert_eq!(store.phones().get(phone.id).unwrap().category.as_deref(), Some(word));
-        assert_eq!(store.learned().devices_address(instance).as_deref(), Some(word), "written before the phone");
+        assert_eq!(store.learned().devices_addresses(instance), [word], "written before the phone");
         assert!(store.settings().layers(instance).get("language").is_some());
         let number = store.phones().change_number(phone.id);
         assert!(number > other.phones().change_number(phone.id), "the change of this process came last");
@@ -42,10 +42,10 @@ async fn whenever_two_processes_write_a_change_is_heard_after_what_was_written_b
     let mut late = 0;
     for round in 0..100 {
         let word = round.to_string();
-        other.learned().set_devices_address(instance, &word).await.unwrap();
+        other.learned().set_devices_addresses(instance, vec![word.clone()]).await.unwrap();
         other.phones().change(phone.id, |phone, _| phone.category = Some(word.clone())).await.unwrap();
         store.phones().change(phone.id, |phone, _| phone.firmware = Some(word.clone())).await.unwrap();
-        late += u32::from(store.learned().devices_address(instance).as_ref() != Some(&word));
+        late += u32::from(store.learned().devices_addresses(instance) != [word]);
     }
     assert_eq!(late, 0, "of 100");
 }

@@ -144,7 +144,7 @@ fn assert_learned(store: &Store, instance: InstanceId) {
             ),
         ]
     );
-    assert_eq!(learned.devices_address(instance).as_deref(), Some("wss://devices.example.com/sysclients"));
+    assert_eq!(learned.devices_addresses(instance), ["wss://devices.example.com/sysclients"]);
     assert_eq!(learned.grants(instance), [("gangway-yealink".to_owned(), "PbxAdminApi Services".to_owned())]);
     assert_eq!(learned.frame_hosts(instance), ["pbx.example.com", "10.0.0.1"]);
     let sources = ["192.0.2.1", "2001:db8::"].map(|source| source.parse::<std::net::IpAddr>().unwrap());

@@ -35,6 +35,12 @@ pub fn get_devices(src: &str, updates: bool, domains: &[u64]) -> Outgoing {
         .maybe("domainIds", (!list.is_empty()).then_some(list))
 }
 
+/// Requests the devices of one category of a domain. No document says how `categories` is written; it follows
+/// `domainIds`, which is a list of ids.
+pub fn get_devices_of_category(src: &str, domain: u64, category: &str) -> Outgoing {
+    Outgoing::request(None, "GetDevices", src).field("domainIds", domain.to_string()).field("categories", category)
+}
+
 /// Requests the categories suitable for phones. Without a domain, Devices uses the domain our login belongs to.
 pub fn get_provisioning_categories(src: &str, domain: Option<u64>) -> Outgoing {
     Outgoing::request(None, "GetProvisioningCategories", src).maybe("domainId", domain).field("type", "PHONE")
@@ -154,7 +160,11 @@ pub enum DevicesMessage {
     DeviceChanged(Device),
     /// Indication: a device was removed.
     DeviceRemoved(Device),
-    /// Indication: domains or configurations changed.
+    /// Indication: a domain was added or changed.
+    DomainChanged(Domain),
+    /// Indication: the domain with this id was removed.
+    DomainRemoved(u64),
+    /// Indication: a configuration changed.
     OtherChange,
     /// A request failed.
     Error(String),
@@ -192,12 +202,11 @@ impl DevicesMessage {
             "DeviceProvisioned" => Self::DeviceProvisioned(device(body)),
             "DeviceAdded" | "DeviceUpdate" | "DeviceUpdated" | "DeviceEdited" => Self::DeviceChanged(device(body)?),
             "DeviceRemoved" | "DeviceDeleted" => Self::DeviceRemoved(device(body)?),
-            "DomainAdded"
-            | "DomainEdited"
-            | "DomainDeleted"
-            | "DeviceConfigAdded"
-            | "DeviceConfigEdited"
-            | "DeviceConfigDeleted" => Self::OtherChange,
+            "DomainAdded" | "DomainEdited" => {
+                Self::DomainChanged(lenient_json::rows(body, "domain").first().and_then(Domain::read)?)
+            }
+            "DomainDeleted" => Self::DomainRemoved(domain_id(body)?),
+            "DeviceConfigAdded" | "DeviceConfigEdited" | "DeviceConfigDeleted" => Self::OtherChange,
             _ => return None,
         })
     }
@@ -215,6 +224,8 @@ impl fmt::Debug for DevicesMessage {
             Self::DeviceProvisioned(_) => "DeviceProvisioned",
             Self::DeviceChanged(_) => "DeviceChanged",
             Self::DeviceRemoved(_) => "DeviceRemoved",
+            Self::DomainChanged(_) => "DomainChanged",
+            Self::DomainRemoved(_) => "DomainRemoved",
             Self::OtherChange => "OtherChange",
             Self::Error(_) => "Error",
         })
@@ -231,6 +242,12 @@ fn read<T>(body: &Value, name: &str, row: impl Fn(&Value) -> Option<T>) -> Optio
 
 fn device(body: &Value) -> Option<Device> {
     lenient_json::rows(body, "device").first().and_then(Device::read)
+}
+
+/// The id of a removed domain; an object is accepted too.
+fn domain_id(body: &Value) -> Option<u64> {
+    let of_object = || lenient_json::number(lenient_json::rows(body, "domain").first()?, "id");
+    lenient_json::number(body, "id").or_else(of_object)
 }
 
 impl Domain {
@@ -350,7 +367,20 @@ mod tests {
             parse(r#"{"mt":"DeviceRemoved","device":{"hwId":"a"}}"#),
             Some(DevicesMessage::DeviceRemoved(_))
         ));
-        assert_eq!(parse(r#"{"mt":"DomainDeleted","id":1}"#), Some(DevicesMessage::OtherChange));
+        assert_eq!(parse(r#"{"mt":"DeviceConfigDeleted","id":1}"#), Some(DevicesMessage::OtherChange));
+    }
+
+    #[test]
+    fn changes_of_domains_are_read() {
+        for name in ["DomainAdded", "DomainEdited"] {
+            let text = format!(r#"{{"mt":"{name}","domain":{{"id":7,"name":"b.example"}}}}"#);
+            let Some(DevicesMessage::DomainChanged(domain)) = parse(&text) else { panic!("{text}") };
+            assert_eq!((domain.id, domain.name.as_str()), (7, "b.example"));
+        }
+        for text in [r#"{"mt":"DomainDeleted","id":"7"}"#, r#"{"mt":"DomainDeleted","domain":[{"id":7}]}"#] {
+            assert_eq!(parse(text), Some(DevicesMessage::DomainRemoved(7)), "{text}");
+        }
+        assert_eq!(parse(r#"{"mt":"DomainDeleted"}"#), None);
     }
 
     #[test]
@@ -366,6 +396,10 @@ mod tests {
         assert_eq!(
             get_provisioning_categories("5", Some(2)).text(),
             r#"{"mt":"GetProvisioningCategories","src":"5","domainId":2,"type":"PHONE"}"#
+        );
+        assert_eq!(
+            get_devices_of_category("6", 2, "41").text(),
+            r#"{"mt":"GetDevices","src":"6","domainIds":"2","categories":"41"}"#
         );
     }
 

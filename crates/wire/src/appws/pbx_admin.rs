@@ -213,9 +213,12 @@ impl Devices {
             .map(Self)
     }
 
-    /// The HW-IDs in order.
-    pub fn hwids(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|device| device.get("hw")?.as_str())
+    /// The HW-ID and the name (`text`; empty if there is none) of each device, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|device| {
+            let name = device.get("text").and_then(Value::as_str).unwrap_or_default();
+            Some((device.get("hw")?.as_str()?, name))
+        })
     }
 
     /// The flags of the device `hwid` (compared case-insensitively); `None` if there is no such device. A missing flag
@@ -315,7 +318,7 @@ mod tests {
         assert_eq!(after.compare("A1B2", off), ReadBack::Stuck);
         assert_eq!(after.compare("A1B2", ON), ReadBack::DidNotStick(vec!["TLS only", "Reverse Proxy"]));
         assert_eq!(after.compare("gone", ON), ReadBack::DeviceMissing);
-        assert_eq!(after.hwids().collect::<Vec<_>>(), ["other", "A1B2"]);
+        assert_eq!(after.names().map(|(hwid, _)| hwid).collect::<Vec<_>>(), ["other", "A1B2"]);
     }
 
     #[test]

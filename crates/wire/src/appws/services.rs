@@ -86,6 +86,26 @@ impl Service {
         websocket_base(&self.url)
     }
 
+    /// The forms of its AppWebsocket address, in the order in which they are tried. Software of the vendor connects to the
+    /// instance with and without `/` at the end; some services accept the address of the app only.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Url> {
+        let Some(base) = self.websocket() else { return Vec::new() };
+        let mut bare = base.clone();
+        bare.set_path(base.path().trim_end_matches('/'));
+        let mut app = base.clone();
+        if let Ok(announced) = Url::parse(self.url.trim()) {
+            app.set_path(announced.path());
+        }
+        let mut forms = vec![base];
+        for form in [bare, app] {
+            if !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+
     /// Its sysclient URL: the same plus `sysclients`.
     #[must_use]
     pub fn sysclients(&self) -> Option<Url> {

@@ -11,4 +11,4 @@ pub mod tunnel;
 pub use config::ConfigItem;
 pub use frame::{AdminKind, Frame, FrameError};
 pub use identify::{DeviceIdentity, digest};
-pub use session::{Action, CloseReason, Credentials, Event, Ignored, Session};
+pub use session::{Action, CloseReason, Credentials, Event, Ignored, SILENCE, Session};

@@ -19,7 +19,7 @@ use super::{
 use crate::{inno_encrypt, lenient_json};
 
 /// Time without a response after an identify after which the device counts as not in any domain (code unknown or
-/// expired, device removed). Devices has no message for that.
+/// expired, device removed), unless the caller sets another. Devices has no message for that.
 pub const SILENCE: Duration = Duration::from_secs(20);
 /// Interval between websocket pings.
 pub const PING: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ pub enum Event {
     Item(ConfigItem),
     /// The first burst is complete. It may occur again after later changes.
     Last,
-    /// Nothing was received for 20 s after identify. The socket stays open: an administrator may still add the device
+    /// Nothing was received within the limit after identify. The socket stays open: an administrator may still add the device
     /// to a domain.
     NotInDomain,
     /// A frame was ignored; count it.
@@ -139,6 +139,7 @@ pub struct Session {
     held_bytes: usize,
     /// Waiting messages with their lengths.
     hidden: VecDeque<(usize, Hidden)>,
+    silence_limit: Duration,
     silence: Option<Timestamp>,
     ping: Timestamp,
     last_received: Timestamp,
@@ -156,9 +157,21 @@ enum Hidden {
 
 impl Session {
     /// Creates the session of a newly opened socket and returns the first actions. `page` is the text shown to a
-    /// browser that connects to the device through Devices.
+    /// browser that connects to the device through Devices. [`SILENCE`] is the limit of the wait for an answer.
     #[must_use]
     pub fn open(device: DeviceIdentity, credentials: Credentials, page: &str, now: Timestamp) -> (Self, Vec<Action>) {
+        Self::open_with_silence(device, credentials, page, SILENCE, now)
+    }
+
+    /// Like [`Self::open`], with another limit of the wait for an answer to an identify.
+    #[must_use]
+    pub fn open_with_silence(
+        device: DeviceIdentity,
+        credentials: Credentials,
+        page: &str,
+        silence_limit: Duration,
+        now: Timestamp,
+    ) -> (Self, Vec<Action>) {
         let Credentials { code, password } = credentials;
         let mut session = Self {
             device,
@@ -170,6 +183,7 @@ impl Session {
             held_frames: VecDeque::new(),
             held_bytes: 0,
             hidden: VecDeque::new(),
+            silence_limit,
             silence: None,
             ping: later(now, PING),
             last_received: now,
@@ -378,7 +392,7 @@ impl Session {
     }
 
     fn identify(&mut self, proof: &Proof<'_>, now: Timestamp) -> Action {
-        self.silence = Some(later(now, SILENCE));
+        self.silence = Some(later(now, self.silence_limit));
         self.sent_code = matches!(proof, Proof::Code(_));
         Action::Send(identify::frame(&self.device, proof))
     }

@@ -189,6 +189,12 @@ impl InstanceConfig {
                 wrong(key(name), format!("'{value}' is no base URL: write https://host[:port][/path]"));
             }
         }
+        if !self.devices_url.is_empty() && !is_base_url(&self.devices_url) {
+            wrong(
+                key("devices_url"),
+                format!("'{}' is no address of Devices: write https://host[:port][/domain/instance]", self.devices_url),
+            );
+        }
         if !self.devices_pin.is_empty() && !is_pin(&self.devices_pin) {
             wrong(key("devices_pin"), PIN.to_owned());
         }
