@@ -10,6 +10,11 @@ pub fn enter(data: &[u8]) {
     for record in &read {
         assert!((1..=lines).contains(&record.line), "line {} of {lines}", record.line);
         let fields: Vec<&str> = record.fields.iter().map(String::as_str).collect();
+        // What fills the record is in a field beyond the limit; empty records are not read.
+        if fields.iter().all(|field| field.is_empty()) {
+            assert!(record.count > fields.len(), "an empty record is read");
+            continue;
+        }
         let mut written = String::new();
         write(&mut written, &fields);
         let Ok(again) = records(&written, ',') else { panic!("what we write is not read: {written:?}") };

@@ -42,7 +42,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How often the categories of devices are read again. Devices does not tell that a device got another one.
 const REFRESH: Duration = Duration::from_secs(60 * 60);
 /// Time for more devices to appear or move before the categories are read again.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(3);
 
 /// An event from a Devices app.
 #[derive(Debug, Clone, PartialEq, Eq)]

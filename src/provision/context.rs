@@ -128,7 +128,7 @@ impl InstanceContext {
             let homes = if phone.code.is_some() { self.homes(phone) } else { Vec::new() };
             // The sort is stable.
             granted.sort_by_key(|devices| {
-                let is_granted = devices.apps.iter().any(|granted| *granted == app);
+                let is_granted = devices.apps.contains(&app);
                 (!is_granted, !homes.iter().any(|home| home == devices.url.as_str()))
             });
         }

@@ -154,8 +154,9 @@ impl RedirectResult {
             Self::Ok(done) => done.sentence(),
             Self::AlreadyMine => "The phone is registered to our account at the redirect service.".to_owned(),
             Self::SentElsewhere(found) => format!(
-                "The phone is registered to our account at the redirect service but sent to another place ({found}): \
-                 somebody changed it there."
+                "The phone is registered to our account at the redirect service but sent to another place ({}): \
+                 somebody changed it there.",
+                shortened(found)
             ),
             Self::OwnedByOther => {
                 "The phone is registered to another account at the redirect service: have its former \
@@ -166,18 +167,21 @@ impl RedirectResult {
                  the phone, and the phone with the vendor."
                 .to_owned(),
             Self::InvalidUrl(text) => format!(
-                "The redirect service does not accept the provisioning URL ({text}): check public_url and phone_url."
+                "The redirect service does not accept the provisioning URL ({}): check public_url and phone_url.",
+                shortened(text)
             ),
             Self::InvalidServerName(text) => format!(
-                "The redirect service does not accept the server name ({text}): set another one, at most 24 characters \
-                 out of A-Z a-z 0-9 - _ . and blank."
+                "The redirect service does not accept the server name ({}): set another one, at most 24 characters \
+                 out of A-Z a-z 0-9 - _ . and blank.",
+                shortened(text)
             ),
             Self::ServerNameTaken { name, foreign: false } => {
-                format!("The server entry '{name}' exists already at the redirect service.")
+                format!("The server entry '{}' exists already at the redirect service.", shortened(name))
             }
             Self::ServerNameTaken { name, foreign: true } => format!(
-                "The server name '{name}' belongs to another customer of the vendor: set another server name for this \
-                 redirect service."
+                "The server name '{}' belongs to another customer of the vendor: set another server name for this \
+                 redirect service.",
+                shortened(name)
             ),
             Self::NotFound => "The phone is not registered to our account at the redirect service.".to_owned(),
             Self::NeedsSerial(SerialTrouble::Missing) => "The redirect service wants the serial number of the phone \
@@ -207,7 +211,7 @@ impl RedirectResult {
             Self::Unknown(text) => {
                 format!("The redirect service answered something unknown: \"{}\".", shortened(text))
             }
-            Self::NotConfigured(what) => format!("The redirect service is not configured: {what}."),
+            Self::NotConfigured(what) => format!("The redirect service is not configured: {}.", shortened(what)),
         }
     }
 
@@ -339,14 +343,16 @@ impl RedirectFailure {
                 format!("The redirect service is out of order (status {status}); it is tried again later.")
             }
             Self::NotTheProtocol(start) => format!(
-                "The redirect service answered with something else than its protocol (\"{start}\"): it is out of order, \
-                 or the address in the settings (redirect.<vendor>.url) is not that of its interface."
+                "The redirect service answered with something else than its protocol (\"{}\"): it is out of order, \
+                 or the address in the settings (redirect.<vendor>.url) is not that of its interface.",
+                shortened(start)
             ),
-            Self::HalfAnswer(why) => {
-                format!("The redirect service sent only a part of an answer ({why}); it is tried again later.")
-            }
+            Self::HalfAnswer(why) => format!(
+                "The redirect service sent only a part of an answer ({}); it is tried again later.",
+                shortened(why)
+            ),
             Self::OutOfOrder(text) => {
-                format!("The redirect service cannot do it now ({text}); it is tried again later.")
+                format!("The redirect service cannot do it now ({}); it is tried again later.", shortened(text))
             }
             Self::TokenExpired => "The token for the redirect service has expired; a new one is fetched.".to_owned(),
             Self::TokenRefused => {
@@ -366,8 +372,9 @@ impl RedirectFailure {
                  (redirect.<vendor>.url) and what stands in between, such as a proxy."
             ),
             Self::LinkElsewhere(origin) => format!(
-                "The redirect service leads to another host ({origin}), which was not asked: signed calls go only to the \
-                 address in the settings (redirect.<vendor>.url). Correct it if the service has moved."
+                "The redirect service leads to another host ({}), which was not asked: signed calls go only to the \
+                 address in the settings (redirect.<vendor>.url). Correct it if the service has moved.",
+                shortened(origin)
             ),
             Self::Stopping => "The gateway is stopping; it goes on after the next start.".to_owned(),
         }
@@ -389,9 +396,9 @@ mod tests {
         );
     }
 
-    #[test]
-    fn every_sentence_has_a_translation() {
-        let text = || "some text (of the service)".to_owned();
+    /// A result of each kind, with this text of the service.
+    fn one_of_each(text: &str) -> impl Iterator<Item = RedirectResult> {
+        let text = || text.to_owned();
         let done = |entry, renamed: Option<&str>, confirmation| {
             RedirectResult::Ok(Done { entry, renamed: renamed.map(str::to_owned), confirmation })
         };
@@ -433,10 +440,22 @@ mod tests {
             RedirectFailure::LinkElsewhere(text()),
             RedirectFailure::Stopping,
         ];
-        for result in results.into_iter().chain(failures.map(RedirectResult::Transport)) {
+        results.into_iter().chain(failures.map(RedirectResult::Transport))
+    }
+
+    #[test]
+    fn every_sentence_has_a_translation() {
+        for result in one_of_each("some text (of the service)") {
             let message = message_of(&result.sentence());
             assert!(message.stored().is_some(), "{}", result.sentence());
             assert_eq!(message.english(), result.sentence());
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_service_makes_a_sentence_long() {
+        for result in one_of_each(&"\u{e4}".repeat(10_000)) {
+            assert!(result.sentence().len() < 2_000, "{}", result.label());
         }
     }
 }

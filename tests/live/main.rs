@@ -52,6 +52,7 @@ mod rotation;
 mod scanning;
 mod schemathesis;
 mod secrecy;
+mod several_devices;
 mod shutdown;
 mod snom;
 mod two_pbxs;

@@ -9,7 +9,7 @@ use crate::{
     pbx::user_objects::{PbxError, PbxUser},
     phone::{
         facet::{DevicesState, RedirectState, RegistrationState, UserObjectState},
-        record::Gone,
+        record::{Account, Gone},
     },
     provision::{ProvisionRequest, commands},
     redirect::RedirectResult,

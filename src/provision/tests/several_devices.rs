@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gangway_base::secret::Secret;
+
 use super::{
     bench::{Bench, rest},
     peer_errors::granted,
@@ -27,7 +29,7 @@ async fn two() -> Bench {
 }
 
 fn place(hold: &SysclientSpec) -> (&str, Option<&str>) {
-    (hold.url.as_str(), hold.credential.code().map(|code| code.expose()))
+    (hold.url.as_str(), hold.credential.code().map(Secret::expose))
 }
 
 async fn silent(bench: &mut Bench, code: &str) {

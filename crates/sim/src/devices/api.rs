@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{Device, DevicesState};
+use super::state::{CategoryFilter, Device, DevicesState};
 use crate::crypt;
 
 impl DevicesState {
@@ -11,6 +11,7 @@ impl DevicesState {
         let mt = message["mt"].as_str().unwrap_or_default();
         let content = match mt {
             "GetUserInfo" if self.switches.only_login_info => return Vec::new(),
+            "GetUserInfo" | "GetLoginInfo" if self.switches.no_user_info => return Vec::new(),
             "GetUserInfo" | "GetLoginInfo" => json!({ "key": crypt::guid(), "admin": true }),
             "GetProvisioningCategories" => self.categories_result(message),
             "GetProvisioningCode" => self.code_result(message),
@@ -21,15 +22,8 @@ impl DevicesState {
                 super::without_nulls(json!({ "device": device, "code": code }))
             }
             "GetDomains" => {
-                let first = self.domains.first().map(|domain| domain.id);
-                let describe = |domain: &super::Domain| {
-                    json!({
-                        "id": domain.id, "name": domain.name, "hasRentalProducts": false,
-                        "deployAdminPasswords": self.admin_password.is_some(),
-                        "isInstanceDomain": Some(domain.id) == first, "categories": [],
-                    })
-                };
-                json!({ "domains": self.domains.iter().map(describe).collect::<Vec<_>>(), "last": true })
+                let domains: Vec<Value> = self.domains.iter().map(|domain| self.describe_domain(domain)).collect();
+                json!({ "domains": domains, "last": true })
             }
             "GetDevices" | "GetFilteredDevices" => return self.device_results(message),
             _ => return Vec::new(),
@@ -76,9 +70,20 @@ impl DevicesState {
         let domain = message["domainId"].as_u64();
         let domains: Option<Vec<u64>> =
             message["domainIds"].as_str().map(|text| text.split(',').filter_map(|id| id.trim().parse().ok()).collect());
+        let categories: Option<Vec<&str>> =
+            message["categories"].as_str().map(|text| text.split(',').map(str::trim).collect());
+        let is_in = |device: &Device, listed: &[&str]| match self.switches.category_filter {
+            CategoryFilter::Ids => listed.iter().any(|id| id.parse() == Ok(device.category)),
+            CategoryFilter::Names => self
+                .categories
+                .iter()
+                .any(|category| category.id == device.category && listed.contains(&category.name.as_str())),
+            CategoryFilter::Ignored => true,
+        };
         let wanted = |device: &&Device| {
             domain.is_none_or(|id| id == device.domain)
                 && domains.as_ref().is_none_or(|ids| ids.contains(&device.domain))
+                && categories.as_ref().is_none_or(|listed| is_in(device, listed))
         };
         let devices: Vec<Value> = self.devices.values().filter(wanted).map(Device::describe).collect();
         let mut pieces: Vec<Value> =

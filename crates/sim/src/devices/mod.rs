@@ -16,7 +16,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use gangway_base::clock::SharedClock;
 use serde_json::{Value, json};
 pub use state::{
-    Category, ConfigItem, Connection, Device, DevicesState, DevicesSwitches, Domain, Station, SysclientRecord,
+    AddressForm, Category, CategoryFilter, ConfigItem, Connection, Device, DevicesState, DevicesSwitches, Domain,
+    Station, SysclientRecord,
 };
 pub use tunnel::TunnelError;
 
@@ -39,6 +40,7 @@ pub struct Devices {
     gates: Gates,
     server: SimServer,
     path: String,
+    app: String,
 }
 
 /// State shared by the websocket handlers.
@@ -49,8 +51,20 @@ pub(super) struct Inside {
 }
 
 impl Devices {
-    /// Starts a Devices service for `domain` (id 1, the instance domain) with the given instance password.
+    /// Starts a Devices service for `domain` (id 1, the instance domain) with the given instance password. The SIP name
+    /// of its app object is `devices-api`.
     pub async fn start(host: &HostHandle, domain: &str, password: &str, clock: SharedClock) -> io::Result<Self> {
+        Self::start_named(host, domain, password, clock, "devices-api").await
+    }
+
+    /// Starts a Devices service whose app object has another SIP name: a PBX may grant several.
+    pub async fn start_named(
+        host: &HostHandle,
+        domain: &str,
+        password: &str,
+        clock: SharedClock,
+        app: &str,
+    ) -> io::Result<Self> {
         let board = Board::new(DevicesState::new(domain, password, clock));
         let gates = Gates::default();
         let inside = Inside { board: board.clone(), gates: gates.clone() };
@@ -63,7 +77,7 @@ impl Devices {
             services.default_service(web::to(open));
         })
         .await?;
-        Ok(Self { board, gates, server, path: format!("{domain}/devices") })
+        Ok(Self { board, gates, server, path: format!("{domain}/devices"), app: app.to_owned() })
     }
 
     /// The service's state and records. Tests can read it and wait for changes.
@@ -133,6 +147,16 @@ impl Devices {
             state.categories.push(Category { id, domain, name: name.into(), config });
             id
         })
+    }
+
+    /// Renames a domain.
+    pub fn rename_domain(&self, id: u64, name: &str) {
+        self.board.change(|state| state.rename_domain(id, name));
+    }
+
+    /// Moves a device to another category of its domain.
+    pub fn move_to_category(&self, hw_id: &str, category: u64) {
+        self.board.change(|state| state.move_to_category(hw_id, category));
     }
 
     /// Creates a provisioning code for a category (by id), valid 15 minutes or, with `rollout`, 7 days.
@@ -230,7 +254,7 @@ impl Devices {
     #[must_use]
     pub fn app_object(&self) -> crate::pbx::AppObject {
         let password = self.board.read(|state| state.password.clone());
-        let mut app = crate::pbx::AppObject::new("devices-api", &self.app_url(), &password);
+        let mut app = crate::pbx::AppObject::new(&self.app, &self.app_url(), &password);
         app.dn = "Devices API".into();
         app.service_info = Some(json!({ "apis": { "com.innovaphone.devices": {} } }));
         app
@@ -243,6 +267,16 @@ fn accept(inside: &Inside, request: &HttpRequest, body: web::Payload) -> actix_w
     let elsewhere =
         inside.board.read(|state| state.only_path.as_ref().is_some_and(|only| !path.starts_with(only.as_str())));
     if elsewhere || path.matches('/').count() < 2 {
+        return Ok(HttpResponse::NotFound().finish());
+    }
+    let form = inside.board.read(|state| state.switches.address);
+    let is_served = match form {
+        _ if path.ends_with("/sysclients") => true,
+        AddressForm::Any => true,
+        AddressForm::Bare => !request.path().ends_with('/') && path.matches('/').count() == 2,
+        AddressForm::App => path.ends_with("/innovaphone-devices-api"),
+    };
+    if !is_served {
         return Ok(HttpResponse::NotFound().finish());
     }
     let (response, session, stream) = actix_ws::handle(request, body)?;

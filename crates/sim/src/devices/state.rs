@@ -60,6 +60,8 @@ pub struct Device {
     pub product: String,
     /// Version from identify.
     pub version: String,
+    /// Name from identify; empty if there was none.
+    pub name: String,
     /// `platform.type` from identify.
     pub kind: String,
     /// True for devices of other vendors.
@@ -73,11 +75,12 @@ pub struct Device {
 impl Device {
     /// Returns the `device` object of the AppWebsocket API.
     pub(super) fn describe(&self) -> Value {
-        json!({
-            "id": self.id, "hwId": self.hw_id, "domainId": self.domain, "product": self.product,
+        let name = (!self.name.is_empty()).then_some(&self.name);
+        without_nulls(json!({
+            "id": self.id, "hwId": self.hw_id, "name": name, "domainId": self.domain, "product": self.product,
             "version": self.version, "type": self.kind, "pbxActive": false, "online": self.online,
             "other": self.other, "ethIfs": [],
-        })
+        }))
     }
 }
 
@@ -162,6 +165,38 @@ pub struct DevicesSwitches {
     pub bare_last: bool,
     /// Sysclient connections are accepted but never answered.
     pub never_answers: bool,
+    /// Neither GetUserInfo nor GetLoginInfo is answered.
+    pub no_user_info: bool,
+    /// How GetDevices understands `categories`, which no document explains.
+    pub category_filter: CategoryFilter,
+    /// DeviceUpdate is sent when a device gets another category.
+    pub tells_category_changes: bool,
+    /// AppWebsockets are accepted only at addresses of this form.
+    pub address: AddressForm,
+}
+
+/// How a list of categories in GetDevices is understood.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CategoryFilter {
+    /// Ids, like the list of domains.
+    #[default]
+    Ids,
+    /// Names.
+    Names,
+    /// Not at all: the filter is ignored.
+    Ignored,
+}
+
+/// The forms of the address of an AppWebsocket that clients of the vendor use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AddressForm {
+    /// All of them, as observed.
+    #[default]
+    Any,
+    /// The instance without a slash at the end.
+    Bare,
+    /// The app.
+    App,
 }
 
 /// State and records of the service.
@@ -344,6 +379,7 @@ impl DevicesState {
             category,
             product: text(&identify["product"]),
             version: text(&identify["version"]),
+            name: text(&identify["name"]),
             kind: text(&identify["platform"]["type"]),
             other: identify["other"] == true,
             password: sysclient_password(),
@@ -389,6 +425,33 @@ impl DevicesState {
         let seed = crypt::digits(16);
         let pwd = crypt::encrypt(&seed, &device.password, self.admin_password.as_deref()?);
         Some(json!({ "seed": seed, "pwd": pwd }))
+    }
+
+    pub(super) fn rename_domain(&mut self, id: u64, name: &str) {
+        if let Some(domain) = self.domains.iter_mut().find(|domain| domain.id == id) {
+            domain.name = name.to_owned();
+        }
+        let domain = self.domains.iter().find(|domain| domain.id == id).map(|domain| self.describe_domain(domain));
+        self.indicate("DomainEdited", &json!({ "domain": domain }));
+    }
+
+    /// The `domain` object of the AppWebsocket API.
+    pub(super) fn describe_domain(&self, domain: &Domain) -> Value {
+        let first = self.domains.first().map(|domain| domain.id);
+        json!({
+            "id": domain.id, "name": domain.name, "hasRentalProducts": false,
+            "deployAdminPasswords": self.admin_password.is_some(),
+            "isInstanceDomain": Some(domain.id) == first, "categories": [],
+        })
+    }
+
+    pub(super) fn move_to_category(&mut self, hw_id: &str, category: u64) {
+        let Some(device) = self.devices.get_mut(hw_id) else { return };
+        device.category = category;
+        let device = device.describe();
+        if self.switches.tells_category_changes {
+            self.indicate("DeviceUpdate", &json!({ "device": device }));
+        }
     }
 
     /// Notifies all subscribers of updates.

@@ -166,6 +166,9 @@ fn identify(state: &mut DevicesState, connection: u64, content: &Value) -> Step 
     device.online = true;
     device.product = product.into();
     device.version = version.into();
+    if let Some(name) = content["name"].as_str() {
+        device.name = name.into();
+    }
     let device = device.clone();
     state.indicate("DeviceUpdate", &json!({ "device": device.describe() }));
     Step::Configure(device, false)
