@@ -102,6 +102,7 @@ impl DeviceRow {
             firmware: phone.firmware.clone(),
             firmware_wanted: self.firmware.wanted.clone(),
             firmware_current: self.firmware.current,
+            devices_domain: phone.devices_domain.clone(),
             category: phone.category.clone(),
             name: self.name(),
             users: users.collect(),
@@ -153,10 +154,11 @@ fn searched(phone: &Phone, last: Option<&RequestFacts>, firmware: &FirmwareState
     };
     for account in &phone.accounts {
         [&account.username, &account.cn, &account.hwid].into_iter().for_each(|part| add(part));
+        add(account.device_name.as_deref().unwrap_or_default());
         add(account.registered_address.as_deref().unwrap_or_default());
     }
     add(&phone.vendor);
-    for part in [&phone.model, &phone.firmware, &firmware.wanted, &phone.category] {
+    for part in [&phone.model, &phone.firmware, &firmware.wanted, &phone.devices_domain, &phone.category] {
         add(part.as_deref().unwrap_or_default());
     }
     add(last.map(|last| last.address.as_str()).unwrap_or_default());

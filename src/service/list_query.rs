@@ -166,6 +166,7 @@ columns! {
     Model "model";
     Firmware "firmware";
     Address "address";
+    DevicesDomain "devicesDomain";
     Category "category";
     Stage "stage";
     DeviceConfig "deviceConfig";
@@ -214,6 +215,7 @@ impl Sort {
             By::Model => (0, phone.model.as_deref().unwrap_or_default().to_lowercase()),
             By::Firmware => (0, numbered(phone.firmware.as_deref().unwrap_or_default())),
             By::Address => (0, numbered(row.last.as_ref().map(|last| last.address.as_str()).unwrap_or_default())),
+            By::DevicesDomain => (0, phone.devices_domain.as_deref().unwrap_or_default().to_lowercase()),
             By::Category => (0, phone.category.as_deref().unwrap_or_default().to_lowercase()),
             By::Stage => (place(ProvisioningStage::ALL.iter().position(|stage| *stage == row.stage)), nothing()),
             By::DeviceConfig | By::Redirect | By::Requests | By::Flags | By::Registered => {

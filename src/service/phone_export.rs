@@ -30,8 +30,12 @@ pub struct PhoneExport {
     pub firmware_wanted: Option<String>,
     /// Whether both are equal.
     pub firmware_current: Option<bool>,
+    /// Its domain in Devices.
+    pub devices_domain: Option<String>,
     /// Its category in Devices.
     pub category: Option<String>,
+    /// When its unused provisioning code expires, if Devices told.
+    pub code_valid_until: Option<Timestamp>,
     /// What administrators want of it, as stored.
     pub wanted: String,
     /// When it was removed.
@@ -82,6 +86,8 @@ pub struct AccountExport {
     pub user: String,
     /// The user's long name.
     pub name: String,
+    /// The name of the device at the user object.
+    pub device_name: Option<String>,
     /// The host name of the PBX.
     pub pbx: String,
     /// The facet "PBX flags".
@@ -125,6 +131,7 @@ impl AccountExport {
             hwid: account.hwid.clone(),
             user: account.username.clone(),
             name: account.cn.clone(),
+            device_name: account.device_name.clone().filter(|name| !name.is_empty()),
             pbx: account.dns.clone(),
             pbx_flags: FacetExport::of(account.user_object.view()),
             registered: FacetExport::of(account.registration.view()),
@@ -159,7 +166,9 @@ impl PhoneExport {
             firmware: phone.firmware.clone(),
             firmware_wanted: firmware.wanted.clone(),
             firmware_current: firmware.current,
+            devices_domain: phone.devices_domain.clone(),
             category: phone.category.clone(),
+            code_valid_until: phone.code_origin.valid_until,
             wanted: phone.wanted.as_str().to_owned(),
             removed_at: phone.removed_at,
             created: phone.created,

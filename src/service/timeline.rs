@@ -14,8 +14,8 @@ use super::{
     error::ServiceError,
     render_preview,
     types::{
-        AccountInfo, Detail, FirstContactInfo, LastRequest, PhoneDetails, PhoneShown, RedirectEntryInfo, SysclientInfo,
-        Timeline, TimelineEntry, TranslatableEntry, WindowInfo,
+        AccountInfo, CodeInfo, Detail, FirstContactInfo, LastRequest, PhoneDetails, PhoneShown, RedirectEntryInfo,
+        SysclientInfo, Timeline, TimelineEntry, TranslatableEntry, WindowInfo,
     },
 };
 use crate::{
@@ -74,7 +74,16 @@ pub fn shown(deps: &ServiceDependencies, index: &DeviceIndex, phone: &Arc<Phone>
             .as_ref()
             .map(|entry| RedirectEntryInfo { at: entry.at.into(), server_name: entry.server_name.clone() }),
         config_received: phone.device_config.received.map(Into::into),
-        sysclient: SysclientInfo { product: phone.sysclient.product.clone(), version: phone.sysclient.version.clone() },
+        sysclient: SysclientInfo {
+            product: phone.sysclient.product.clone(),
+            version: phone.sysclient.version.clone(),
+            name: Some(phone.sysclient.name.clone()).filter(|name| !name.is_empty()),
+            url: phone.sysclient.url.clone(),
+        },
+        code: phone.code.as_ref().map(|_| CodeInfo {
+            valid_until: phone.code_origin.valid_until.map(Into::into),
+            refused_at: phone.code_origin.refused_at.clone(),
+        }),
         request: row.last.as_ref().map(last_request),
         manual_url,
         url_problem: urls.problem(&phone.provider, scheme),
@@ -90,6 +99,7 @@ fn account(account: &Account) -> AccountInfo {
         user: account.username.clone(),
         name: account.cn.clone(),
         hwid: account.hwid.clone(),
+        device_name: account.device_name.clone().filter(|name| !name.is_empty()),
         pbx: account.dns.clone(),
         domain: account.domain.clone(),
         flags: facet_info(account.user_object.view()),

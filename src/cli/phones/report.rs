@@ -103,6 +103,15 @@ fn print(report: &PhoneReport) {
     };
     let facet = |name: &str, facet: &FacetExport| print(name, &facet.state, facet.since, facet.error.as_deref());
     output::line(&format!("  {:<16}{}", "Firmware", phone.firmware_state().text()));
+    let category = phone.category.as_deref().map(|name| match &phone.devices_domain {
+        Some(domain) => format!("{domain}/{name}"),
+        None => name.to_owned(),
+    });
+    let place = category.or_else(|| phone.devices_domain.clone()).unwrap_or_else(|| "not known".to_owned());
+    output::line(&format!("  {:<16}{place}", "Devices"));
+    if let Some(until) = phone.code_valid_until {
+        output::line(&format!("  {:<16}a new code, valid until {until:.0}", ""));
+    }
     output::line(&format!("  {:<16}{}", "Comes to", report.url.as_deref().unwrap_or("not known")));
     if let Some(problem) = &report.url_problem {
         output::line(&format!("  {:<16}{problem}", ""));
@@ -113,8 +122,13 @@ fn print(report: &PhoneReport) {
     }
     for account in &phone.accounts {
         output::line(&format!(
-            "  line {}: {} ({}) at {}, hardware id {}",
-            account.line, account.name, account.user, account.pbx, account.hwid
+            "  line {}: {} ({}) at {}, hardware id {}{}",
+            account.line,
+            account.name,
+            account.user,
+            account.pbx,
+            account.hwid,
+            account.device_name.as_ref().map(|name| format!(" \"{name}\"")).unwrap_or_default()
         ));
         if let Some(orphaned) = &account.orphaned {
             print("  Orphaned", &orphaned.gone, orphaned.since, Some(&orphaned.sentence));

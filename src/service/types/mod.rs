@@ -29,9 +29,9 @@ pub use self::{
     import::{ImportCheck, ImportInfo, ImportOptions, ImportStarted, LineProblem},
     phone_files::{ConfigDiff, DiffLine, HeldFile, RevealedLogin},
     phones::{
-        Accepted, AccountInfo, ActionInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo, LastRequest,
-        PhoneActions, PhoneDetails, PhoneInfo, PhoneList, PhoneShown, RedirectEntryInfo, ResyncRequest, ResyncResult,
-        SentenceInfo, SysclientInfo, Timeline, TimelineEntry, TranslatableEntry, User, WindowInfo,
+        Accepted, AccountInfo, ActionInfo, CodeInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo,
+        LastRequest, PhoneActions, PhoneDetails, PhoneInfo, PhoneList, PhoneShown, RedirectEntryInfo, ResyncRequest,
+        ResyncResult, SentenceInfo, SysclientInfo, Timeline, TimelineEntry, TranslatableEntry, User, WindowInfo,
     },
     settings::{
         Beaten, EmptiedSecret, LineKeyCheck, LineKeyProblem, LineKeyType, Pending, PendingByField, SettingInfo,

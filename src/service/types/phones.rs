@@ -57,7 +57,9 @@ pub struct PhoneInfo {
     pub firmware_wanted: Option<String>,
     /// Whether it does.
     pub firmware_current: Option<bool>,
-    /// Category in Devices.
+    /// Its domain in Devices.
+    pub devices_domain: Option<String>,
+    /// Category in Devices; unique only within its domain.
     pub category: Option<String>,
     /// Names of its users.
     pub name: String,
@@ -129,6 +131,8 @@ pub struct AccountInfo {
     pub name: String,
     /// Hardware id of the device at the PBX's user object.
     pub hwid: String,
+    /// Name of that device, as a user or an administrator entered it.
+    pub device_name: Option<String>,
     /// Address of the PBX.
     pub pbx: String,
     /// Domain of the PBX.
@@ -185,6 +189,21 @@ pub struct SysclientInfo {
     pub product: String,
     /// Version.
     pub version: String,
+    /// Name.
+    pub name: Option<String>,
+    /// The address of its Devices app.
+    pub url: Option<String>,
+}
+
+/// A provisioning code that has not been used yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProvisioningCode)]
+pub struct CodeInfo {
+    /// When it expires; null if that is not known because Users fetched it (15 minutes, or 7 days).
+    pub valid_until: Option<Rfc3339Time>,
+    /// The addresses of the Devices apps that did not accept it.
+    pub refused_at: Vec<String>,
 }
 
 /// The last request.
@@ -232,6 +251,8 @@ pub struct PhoneDetails {
     pub config_received: Option<Rfc3339Time>,
     /// How it shows up in Devices.
     pub sysclient: SysclientInfo,
+    /// The provisioning code that is waiting to be used.
+    pub code: Option<CodeInfo>,
     /// The last request, whole.
     pub request: Option<LastRequest>,
     /// Where it can be sent by DHCP or by hand.
@@ -354,7 +375,7 @@ pub struct PhoneActions {
     /// `allow`: also without the redirect URL, from anywhere or from this network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_contact: Option<FirstContactInfo>,
-    /// `new-code`: id or name of the category in Devices.
+    /// `new-code`: id, name or `DOMAIN/NAME` of the category in Devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// `new-code`: the code is valid for 7 days instead of 15 minutes.

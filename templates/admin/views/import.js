@@ -4,7 +4,7 @@
 import { html, render, nothing } from "../lit/lit-html.js";
 import { errors, progress } from "./import/progress.js";
 import { checkFile, decodeFile, csvOf } from "./import/upload.js";
-import { categoryLabel } from "./parts/category.js";
+import { categoryLabel, categoryReference } from "./parts/category.js";
 import { parseMac } from "./parts/mac.js";
 import { confirmDialog } from "./parts/dialog.js";
 import { errorText, messageText } from "./parts/message.js";
@@ -197,7 +197,7 @@ class Import {
         <label><span>${app.t("import.category")}</span><select name="category" @change=${(event) => {
           this.category = event.target.value;
         }}>
-          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${one.id} ?selected=${one.id === this.category}>${categoryLabel(this.categories, one)}</option>`)}</select></label>
+          <option value="">${app.t("import.category.own")}</option>${this.categories.map((one) => html`<option value=${categoryReference(this.categories, one)} ?selected=${categoryReference(this.categories, one) === this.category}>${categoryLabel(this.categories, one)}</option>`)}</select></label>
         <label class="check"><input type="checkbox" name="rollout" .checked=${this.rollout} @change=${(event) => {
           this.rollout = event.target.checked;
         }}> ${app.t("import.rollout")}</label>

@@ -39,6 +39,8 @@ function firmware(row) {
   const tone = current === null ? "calm" : current ? "good" : "bad";
   return html`<span class="tone ${tone}" title=${both}>${reported ?? "–"} / ${wanted}</span>`;
 }
+/** The category, with its domain as the title: two domains may have categories of the same name. */
+const category = (row) => html`<span title=${[row.devicesDomain, row.category].filter(Boolean).join(" / ")}>${row.category ?? row.devicesDomain ?? "–"}</span>`;
 const plainCell = (value) => html`<span title=${value || ""}>${value || "–"}</span>`;
 
 /** `name` is the cell's class, `by` the gateway's sort key. With `descends` the first click sorts in descending order. */
@@ -56,6 +58,6 @@ export const COLUMNS = [
   { name: "last", by: "lastRequest", cell: (row) => html`<time datetime=${row.lastRequest ?? ""} title=${moment(row.lastRequest, true)}>${moment(row.lastRequest)}</time>` },
   { name: "firmware", by: "firmware", cell: firmware },
   { name: "address", by: "address", cell: (row) => plainCell(row.address) },
-  { name: "category", by: "category", cell: (row) => plainCell(row.category) },
+  { name: "category", by: "category", cell: category },
   { name: "pbx", by: null, cell: (row) => plainCell([...new Set(row.users.map((user) => user.pbx).filter(Boolean))].join(", ")) },
 ];

@@ -2,11 +2,18 @@
 
 /** The label of a category in a list. */
 export function categoryLabel(all, one) {
-  const isAmbiguous = all.some((other) => other.id !== one.id && other.name === one.name);
+  const isAmbiguous = all.some((other) => other !== one && other.name === one.name);
   return isAmbiguous ? `${one.name} (${one.domain ?? one.domainId ?? one.id})` : one.name;
 }
 
-/** The distinct names. Settings of a category are stored by name. */
+/** The names in scopes of settings: `DOMAIN/NAME` where several domains have a category of this name. */
 export function categoryNames(all) {
-  return [...new Set(all.map((one) => one.name))];
+  const isShared = (one) => all.some((other) => other.name === one.name && other.domain !== one.domain);
+  return [...new Set(all.map((one) => (one.domain && isShared(one) ? `${one.domain}/${one.name}` : one.name)))];
+}
+
+/** What a request for a code calls it. Two Devices apps may have categories of the same id. */
+export function categoryReference(all, one) {
+  const isUnique = all.filter((other) => other.id === one.id).length === 1;
+  return isUnique || !one.domain ? one.id : `${one.domain}/${one.name}`;
 }

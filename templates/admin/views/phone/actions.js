@@ -2,7 +2,7 @@
 
 import { html, nothing } from "../../lit/lit-html.js";
 import { address } from "../../shell/routes.js";
-import { categoryLabel } from "../parts/category.js";
+import { categoryLabel, categoryReference } from "../parts/category.js";
 import { confirmDialog } from "../parts/dialog.js";
 import { errorText, messageText } from "../parts/message.js";
 
@@ -39,7 +39,7 @@ async function fields(app, action) {
     const list = await categories(app);
     return html`<label>${app.t("act.new-code.category")}
       <select name="category"><option value="">${app.t("act.new-code.own")}</option>
-        ${list.map((one) => html`<option value=${one.id}>${categoryLabel(list, one)}</option>`)}</select></label>
+        ${list.map((one) => html`<option value=${categoryReference(list, one)}>${categoryLabel(list, one)}</option>`)}</select></label>
       <label class="check"><input type="checkbox" name="rollout" value="yes"> ${app.t("act.new-code.rollout")}</label>`;
   }
   return nothing;

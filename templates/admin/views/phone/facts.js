@@ -37,7 +37,7 @@ export function accounts(app, phone) {
       <thead><tr>${head.map((name) => html`<th scope="col">${app.t(`phone.account.${name}`)}</th>`)}</tr></thead>
       <tbody>${phone.accounts.map(
         (account) => html`<tr>
-          <td class="number">${account.line}</td><td>${account.name}</td><td>${account.user}</td><td class="mono">${account.hwid}</td><td>${account.pbx}</td>
+          <td class="number">${account.line}</td><td>${account.name}</td><td>${account.user}</td><td><span class="mono">${account.hwid}</span> ${account.deviceName ?? nothing}</td><td>${account.pbx}</td>
           <td>${state(app, "flags", account.flags)}</td>
           <td>${state(app, "registered", account.registered)} ${account.registeredAddress ?? nothing}
             ${account.orphanedSince ? html`<small>${app.t("phone.account.orphaned")} ${timeElement(account.orphanedSince)}</small>` : nothing}</td>
@@ -45,6 +45,11 @@ export function accounts(app, phone) {
       )}</tbody></table></div>
     ${phone.accountCount > phone.accounts.length ? html`<p class="hint">${app.t("phone.accounts.more", { count: phone.accountCount - phone.accounts.length })}</p>` : nothing}
   </section>`;
+}
+
+/** How long the provisioning code that waits to be used is valid. Users does not tell it of the codes that it fetches. */
+function code(app, { validUntil }) {
+  return validUntil ? html`${app.t("phone.code.until")} ${timeElement(validUntil)}` : app.t("phone.code.of-users");
 }
 
 /** The other details. */
@@ -57,7 +62,9 @@ export function facts(app, phone) {
   const rows = {
     vendor: `${phone.vendor} ${phone.model ?? ""}${phone.knownModel === false && phone.model ? ` (${app.t("phone.unknown-model")})` : ""}`,
     firmware,
+    domain: phone.devicesDomain ?? "–",
     category: phone.category ?? "–",
+    ...(phone.code ? { code: code(app, phone.code) } : {}),
     address: last ? html`<span class="mono">${last.address}</span>` : "–",
     agent: last?.userAgent ?? "–",
     "last-request": last ? html`${timeElement(last.at)}, ${last.file}, ${last.outcome} <small>(${last.requests})</small>` : "–",
@@ -65,7 +72,7 @@ export function facts(app, phone) {
       ? html`${timeElement(phone.delivered)} ${phone.holdsCurrentFile === false ? html`<span class="outcome busy">${app.t("phone.file.old")}</span>` : nothing}`
       : "–",
     window: open ? html`${app.t("phone.window.open")} ${timeElement(phone.window.until)}` : app.t("phone.window.closed"),
-    sysclient: [phone.sysclient?.product, phone.sysclient?.version].filter(Boolean).join(" ") || "–",
+    sysclient: [phone.sysclient?.name, phone.sysclient?.product, phone.sysclient?.version].filter(Boolean).join(" · ") || "–",
     url: html`${phone.manualUrl ? html`<span class="mono">${phone.manualUrl}</span>` : "–"} ${phone.urlProblem ? html`<small class="why" lang="en">${phone.urlProblem}</small>` : nothing}`,
     provisionings: phone.provisionings,
     created: timeElement(phone.created),
