@@ -6,6 +6,8 @@ ALTER TABLE phone ADD COLUMN code_valid_until INTEGER;
 ALTER TABLE phone ADD COLUMN code_refused_at TEXT NOT NULL DEFAULT '';
 ALTER TABLE phone ADD COLUMN sysclient_name TEXT NOT NULL DEFAULT '';
 ALTER TABLE account ADD COLUMN device_name TEXT;
+-- A user may have no PBX password.
+ALTER TABLE account ADD COLUMN has_no_password INTEGER NOT NULL DEFAULT 0;
 
 -- The websocket URLs of all Devices apps that the PBXs announced last, in the order of their announcement.
 CREATE TABLE devices_addresses (

@@ -3,6 +3,7 @@
 //! automatically: it discovers the service, logs in, gets a new session key and loads the lists again.
 
 mod codes;
+mod lists;
 mod membership;
 
 use std::{
@@ -15,9 +16,9 @@ use std::{
 pub use codes::{DevicesCategory, DevicesCode, DevicesError, DevicesStatus};
 use gangway_base::{clock::SharedClock, tasks::Tasks};
 use gangway_wire::appws::{
-    Envelope, Login,
+    Login,
     client::{Action, Session},
-    devices::{Device, DevicesMessage, Domain, get_devices, get_domains, get_login_info, get_user_info},
+    devices::{Device, Domain},
     services::{DEVICES_API, GetServiceLoginResult, Service, get_service_login},
 };
 use jiff::Timestamp;
@@ -41,8 +42,6 @@ use crate::{
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How often the categories of devices are read again. Devices does not tell that a device got another one.
 const REFRESH: Duration = Duration::from_secs(60 * 60);
-/// Time for more devices to appear or move before the categories are read again.
-const SOON: Duration = Duration::from_secs(3);
 
 /// An event from a Devices app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -392,119 +391,6 @@ impl LinkSupervisor {
             Some(Ok(login)) => Ok(Login::forward(&login)),
             Some(Err(error)) => Err(format!("the PBX gave no login for Devices: {error}")),
             None => Err("the PBX answered GetServiceLogin with something else".to_owned()),
-        }
-    }
-
-    /// The time at which the categories are read again: soon after a device appeared or moved, else `latest`.
-    fn refresh_at(&self, latest: Timestamp) -> Timestamp {
-        self.state(|state| state.refresh_from).map_or(latest, |from| from.min(latest))
-    }
-
-    /// Loads rights, domains and devices. Devices reports later changes unasked. A Devices app that does not tell our
-    /// rights is used all the same.
-    async fn load(&self, link: Link) -> Result<(), LinkError> {
-        let (rights, lists) = futures_util::future::join(self.load_rights(&link), self.load_lists(&link)).await;
-        rights?;
-        lists?;
-        self.state(|state| state.is_listed = true);
-        let _ = self.shared.events.send(DevicesEvent::Listed(self.instance)).await;
-        self.publish_memberships().await;
-        self.load_categories(&link).await
-    }
-
-    async fn load_rights(&self, link: &Link) -> Result<(), LinkError> {
-        let rights = match link.request("GetUserInfo", get_user_info).await {
-            Err(LinkError::Timeout | LinkError::Refused(_)) => link.request("GetLoginInfo", get_login_info).await,
-            other => other,
-        };
-        match rights {
-            Ok(rights) => {
-                if let Some(DevicesMessage::UserInfo { admin, .. }) = DevicesMessage::parse(&rights) {
-                    self.state(|state| state.admin = admin);
-                }
-                Ok(())
-            }
-            Err(error @ (LinkError::Timeout | LinkError::Refused(_))) => {
-                tracing::info!(service = %self.service.name, %error, "Devices does not tell which rights its login has");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn load_lists(&self, link: &Link) -> Result<(), LinkError> {
-        let domains = link.request_list("GetDomains", |src| get_domains(src, true)).await?;
-        let devices = link.request_list("GetDevices", |src| get_devices(src, true, &[])).await?;
-        self.state(|state| {
-            state.domains.clear();
-            state.devices.clear();
-            for message in domains.iter().chain(&devices).filter_map(DevicesMessage::parse) {
-                match message {
-                    DevicesMessage::Domains { domains, .. } => {
-                        state.domains.extend(domains.into_iter().map(|domain| (domain.id, domain)));
-                    }
-                    DevicesMessage::Devices { devices, .. } => {
-                        devices.into_iter().for_each(|device| state.keep(device));
-                    }
-                    _ => {}
-                }
-            }
-        });
-        Ok(())
-    }
-
-    /// Reads the categories of the devices. They are of use, but not needed: a Devices app that does not answer keeps its
-    /// link.
-    async fn load_categories(&self, link: &Link) -> Result<(), LinkError> {
-        let domains: Vec<u64> = self.state(|state| state.domains.keys().copied().collect());
-        match membership::categories(link, &domains).await {
-            Ok(categories) => self.state(|state| state.categories = categories),
-            Err(error @ (LinkError::Closed | LinkError::Busy)) => return Err(error),
-            Err(error) => {
-                tracing::info!(service = %self.service.name, %error, "Devices does not tell the categories of devices");
-            }
-        }
-        self.publish_memberships().await;
-        Ok(())
-    }
-
-    async fn publish_memberships(&self) {
-        let memberships = self.state(|state| state.memberships());
-        let _ = self.shared.events.send(DevicesEvent::Memberships { instance: self.instance, memberships }).await;
-    }
-
-    async fn indication(&self, message: &Envelope) {
-        let instance = self.instance;
-        match DevicesMessage::parse(message) {
-            Some(DevicesMessage::DeviceRemoved(device)) => {
-                self.state(|state| state.devices.remove(&device.hw_id.to_ascii_lowercase()));
-                let _ = self.shared.events.send(DevicesEvent::Removed { instance, hw_id: device.hw_id }).await;
-            }
-            Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
-                let soon = self.shared.clock.now().saturating_add(SOON).unwrap_or(Timestamp::MAX);
-                let membership = self.state(|state| {
-                    let known = state.devices.get(&device.hw_id.to_ascii_lowercase());
-                    // A change of the category changes nothing that the message shows.
-                    if known.is_none_or(|known| known.domain_id != device.domain_id || *known == device) {
-                        state.refresh_from.get_or_insert(soon);
-                    }
-                    state.keep(device.clone());
-                    state.membership(&device)
-                });
-                if let Some(membership) = membership {
-                    let memberships = vec![membership];
-                    let _ = self.shared.events.send(DevicesEvent::Memberships { instance, memberships }).await;
-                }
-            }
-            Some(DevicesMessage::DomainChanged(domain)) => {
-                self.state(|state| state.domains.insert(domain.id, domain));
-                self.publish_memberships().await;
-            }
-            Some(DevicesMessage::DomainRemoved(id)) => {
-                self.state(|state| state.domains.remove(&id));
-                self.publish_memberships().await;
-            }
-            _ => {}
         }
     }
 }

@@ -176,10 +176,12 @@ labelled_enum! {
         Registered = "registered";
         /// A PBX was queried and reports no registration.
         NotRegistered = "not-registered";
+        /// The same may be expected: the user has no PBX password to register with.
+        NoPassword = "no-password";
     }
 }
 facet_state!(RegistrationState, "registered", |state| match state {
-    RegistrationState::NotRegistered => 2,
+    RegistrationState::NotRegistered | RegistrationState::NoPassword => 2,
     RegistrationState::Unknown => 1,
     RegistrationState::Registered => 0,
 });

@@ -325,6 +325,7 @@ mod tests {
             ("username", Box::new(|phone| phone.accounts[0].username = "other".into())),
             ("cn", Box::new(|phone| phone.accounts[0].cn = "other".into())),
             ("password", Box::new(|phone| phone.accounts[0].password = Secret::new("other"))),
+            ("no password", Box::new(|phone| phone.accounts[0].has_no_password = true)),
             ("domain", Box::new(|phone| phone.accounts[0].domain = "other".into())),
             ("dns", Box::new(|phone| phone.accounts[0].dns = "other".into())),
             ("withheld", Box::new(|phone| phone.accounts[0].withheld = Some(later()))),

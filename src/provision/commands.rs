@@ -98,7 +98,7 @@ pub fn may_be_allowed(phone: &Phone) -> Result<(), AllowError> {
 /// window expired unused. Then it must be provisioned again.
 #[must_use]
 pub fn lacks_passwords(phone: &Phone) -> bool {
-    phone.accounts.iter().any(|account| account.password.is_empty())
+    phone.accounts.iter().any(Account::lacks_password)
 }
 
 fn apply_allow(

@@ -129,6 +129,11 @@ pub enum FacetEvent<'a> {
         /// The user's name.
         user: &'a str,
     },
+    /// A PBX does not see the account as registered any more.
+    RegistrationLost {
+        /// The user's name.
+        user: &'a str,
+    },
     /// The phone proved that it has the current file.
     Held {
         /// The address of the phone.
@@ -220,6 +225,7 @@ impl FacetEvent<'_> {
             Self::FlagsFailed { .. } => "flags-failed",
             Self::Registered { .. } => "registered",
             Self::NotRegistered { .. } => "not-registered",
+            Self::RegistrationLost { .. } => "registration-lost",
             Self::FirstDelivery { .. } => "first-delivery",
             Self::Delivered { .. } => "delivered",
             Self::Held { .. } => "unchanged",
@@ -276,6 +282,7 @@ impl FacetEvent<'_> {
                 timeline_texts::REGISTERED.with("user", *user).with("address", *address)
             }
             Self::NotRegistered { user } => timeline_texts::NOT_REGISTERED.with("user", *user),
+            Self::RegistrationLost { user } => timeline_texts::REGISTRATION_LOST.with("user", *user),
             Self::Held { source } => timeline_texts::UNCHANGED.with("source", *source),
             Self::FirstDelivery { source, family } => {
                 timeline_texts::FIRST_DELIVERY.with("source", source.to_string()).with("family", *family)

@@ -2,6 +2,7 @@
 //! requests of Users (`request`), and records what administrators request (`commands`).
 
 mod account_audit;
+mod account_slots;
 pub mod adapters;
 pub mod bootstrap;
 pub mod bootstrap_account;
@@ -17,6 +18,7 @@ pub mod ports;
 mod provisioning;
 pub mod public_url;
 mod redirect_accounts;
+mod registration_audit;
 mod request;
 pub mod request_status;
 mod retry_on_config_change;

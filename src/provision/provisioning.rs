@@ -12,6 +12,7 @@ use super::{
     engine::Engine,
     ports::{ProviderCatalog, RedirectService, Sysclients},
     public_url::public_urls,
+    registration_audit,
     request::{self, MacLocks, ProvisionRequest},
     scheduler,
     sysclient_events::SysclientEventWriter,
@@ -85,6 +86,7 @@ impl Provisioning {
         if passive.is_none() {
             tasks.spawn("provision", scheduler::run(Arc::clone(&engine)));
             tasks.spawn("presence", account_audit::run(Arc::clone(&engine)));
+            tasks.spawn("registrations", registration_audit::run(Arc::clone(&engine)));
             tasks.spawn("provision inbox", SysclientEventWriter::new(Arc::clone(&engine)).run(sysclient_events));
         }
         Self {

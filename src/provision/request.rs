@@ -29,6 +29,7 @@ use crate::{
         record::{Phone, PhoneId},
     },
     redirect::RedirectAccount,
+    settings::Lookup,
     store::StoreError,
 };
 
@@ -55,11 +56,11 @@ pub struct ProvisionRequest {
     pub username: String,
     /// Long name.
     pub cn: String,
-    /// The user's PBX password.
+    /// The user's PBX password; empty if the user has none.
     pub password: Secret,
     /// PBX domain.
     pub domain: String,
-    /// PBX address.
+    /// PBX address; may be empty if the setting `registrar` names one.
     pub dns: String,
 }
 
@@ -182,6 +183,11 @@ enum RequestRejection {
         "{what} cannot be given to a {title} phone, whose files hold no {cannot}: change it at the user and try again"
     )]
     Unwritable { what: &'static str, title: String, cannot: &'static str },
+    #[error(
+        "Users names no address of the PBX: set the DNS name of the PBX in its configuration, or the setting registrar in \
+         gangway"
+    )]
+    NoPbxAddress,
     #[error("the phone {0} is blocked: allow it in the gangway admin page first")]
     Blocked(Mac),
     #[error(transparent)]
@@ -246,6 +252,9 @@ async fn write(engine: &Engine, locks: &MacLocks, request: &ProvisionRequest) ->
         if let Some(cannot) = engine.deps.providers.cannot_carry(&provider.vendor, value) {
             return Err(RequestRejection::Unwritable { what, title: provider.title, cannot });
         }
+    }
+    if request.dns.is_empty() && registrar(engine, request, &provider).is_empty() {
+        return Err(RequestRejection::NoPbxAddress);
     }
     let guid = learn_guid(engine, request).await;
     // Two instances may share a redirect account; the second must see what the first wrote.
@@ -322,6 +331,13 @@ fn check_other_instances(
         }
     }
     Ok(())
+}
+
+/// Where the phone registers according to the settings; empty if they do not say.
+fn registrar(engine: &Engine, request: &ProvisionRequest, provider: &ProviderFacts) -> String {
+    let lookup = Lookup { vendor: Some(&provider.vendor), mac: Some(request.mac), ..Lookup::instance() };
+    let layers = engine.deps.store.settings().layers(request.instance);
+    layers.effective_of(&["registrar"], &lookup, None).text("registrar").to_owned()
 }
 
 fn phone_has_entry(phone: &Phone) -> bool {

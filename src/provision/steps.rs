@@ -377,11 +377,7 @@ async fn ask_registration(
 ) -> Result<(), StoreError> {
     let Some(account) = account_of(phone, concern) else { return Ok(()) };
     let line = account.line;
-    let provider = engine.deps.providers.provider(&phone.provider);
-    let has_handsets = provider.is_some_and(|provider| provider.same_mac == ReprovisionPolicy::Add);
-    let is_set = engine.deps.settings(phone).text("sip_account") == "username";
-    let by_name = is_set || phone.shares_hwid(account, has_handsets);
-    let result = engine.deps.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await;
+    let result = registration_of(engine, phone, account).await;
     running.saw(if matches!(result, Err(PbxError::NoSession)) {
         EndpointHealth::Away(None)
     } else {
@@ -408,6 +404,20 @@ async fn ask_registration(
     Ok(())
 }
 
-fn is_same(current: &Account, requested: &Account) -> bool {
+/// Asks every connected PBX from which address the account is registered.
+pub(super) async fn registration_of(
+    engine: &Engine,
+    phone: &Phone,
+    account: &Account,
+) -> Result<Option<String>, PbxError> {
+    let provider = engine.deps.providers.provider(&phone.provider);
+    let has_handsets = provider.is_some_and(|provider| provider.same_mac == ReprovisionPolicy::Add);
+    let is_set = engine.deps.settings(phone).text("sip_account") == "username";
+    let by_name = is_set || phone.shares_hwid(account, has_handsets);
+    engine.deps.pbx.registration(phone.instance, key_of(account), account.hwid.clone(), by_name).await
+}
+
+/// Whether the account is still that of the request, so that its result applies.
+pub(super) fn is_same(current: &Account, requested: &Account) -> bool {
     current.line == requested.line && current.hwid == requested.hwid && current.username == requested.username
 }

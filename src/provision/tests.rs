@@ -16,6 +16,7 @@ mod outage;
 mod peer_errors;
 mod power_loss;
 mod random;
+mod registrations;
 mod request;
 mod restart;
 mod several_devices;

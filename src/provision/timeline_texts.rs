@@ -27,6 +27,8 @@ message_keys! { "happened.":
     FLAGS_FAILED = "flags-failed";
     REGISTERED = "registered";
     NOT_REGISTERED = "not-registered";
+    REGISTRATION_LOST = "registration-lost";
+    NO_LONGER_REGISTERED = "no-longer-registered";
     UNCHANGED = "unchanged";
     DELIVERED = "delivered";
     FIRST_DELIVERY = "first-delivery";

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 pub use self::{
     account::{
-        absent, flags_failed, flags_written, present, registration_failed, registration_seen, registration_unseen,
-        withhold,
+        absent, flags_failed, flags_written, present, registration_failed, registration_lost, registration_seen,
+        registration_unseen, withhold,
     },
     devices::{
         add_item, away, burst, closed, connected, connecting, device_removed, items_changed, member, no_credential,

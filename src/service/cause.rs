@@ -38,7 +38,11 @@ causes! {
     FlagsPending = "flags-pending", Provisioned;
     /// The phone has its file, but no PBX sees a registration.
     NotRegistered = "not-registered", Stuck;
-    /// The same, and the vendor's folder does not contain the phone's model.
+    /// The user has no PBX password, so the phone cannot register.
+    NoPbxPassword = "no-pbx-password", Stuck;
+    /// It was registered and is not any more.
+    RegistrationLost = "registration-lost", Stuck;
+    /// The phone is provisioned, no PBX sees it, and the vendor's folder does not contain the phone's model.
     UnknownModel = "unknown-model", Stuck;
     /// The app object does not have the flag Admin.
     FlagsNotPermitted = "flags-not-permitted", Stuck;

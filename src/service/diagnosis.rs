@@ -13,7 +13,7 @@ use crate::{
         facet::{DevicesState, FacetState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Account, Phone},
     },
-    provision::timeline_texts::NO_DESCRIPTOR,
+    provision::timeline_texts::{NO_DESCRIPTOR, NO_LONGER_REGISTERED},
 };
 
 /// After this time without a request, a redirected phone needs an administrator to reset it.
@@ -137,6 +137,8 @@ fn registering(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Cause {
         (Some(UserObjectState::NotPermitted), _) => Cause::FlagsNotPermitted,
         (Some(UserObjectState::DeviceNotFound), _) => Cause::DeviceNotFound,
         (Some(UserObjectState::DidNotStick), _) => Cause::FlagsDidNotStick,
+        (_, Some(RegistrationState::NoPassword)) => Cause::NoPbxPassword,
+        (_, Some(RegistrationState::NotRegistered)) if is_registration_lost(phone) => Cause::RegistrationLost,
         (_, Some(RegistrationState::NotRegistered)) if !facts.known_model => Cause::UnknownModel,
         (_, Some(RegistrationState::NotRegistered)) => Cause::NotRegistered,
         (Some(UserObjectState::Pending), _) => Cause::FlagsPending,
@@ -145,6 +147,12 @@ fn registering(phone: &Phone, facts: &DiagnosisInputs<'_>) -> Cause {
         _ if change_is_pending(phone) => Cause::ChangePending,
         _ => Cause::Working,
     }
+}
+
+/// Whether the account that is worst off was registered before.
+fn is_registration_lost(phone: &Phone) -> bool {
+    let error = worst_registration(phone).and_then(|account| account.registration.error.as_deref());
+    error == Some(NO_LONGER_REGISTERED.english())
 }
 
 /// Whether the record has changed since the phone fetched its file.

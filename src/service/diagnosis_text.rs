@@ -104,7 +104,11 @@ fn with_params(text: Message, cause: Cause, phone: &Phone, facts: &DiagnosisInpu
                 .with("hwid", account.map(|account| account.hwid.clone()).unwrap_or_default())
                 .with("error", account.map_or_else(|| "".into(), |account| error(&account.user_object.error)))
         }
-        Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => {
+        Cause::NotRegistered
+        | Cause::NoPbxPassword
+        | Cause::RegistrationLost
+        | Cause::Registering
+        | Cause::UnknownModel => {
             let account = diagnosis::worst_registration(phone);
             text.with("user", account.map(|account| account.username.clone()).unwrap_or_default())
                 .with("pbx", account.map(|account| account.dns.clone()).unwrap_or_default())
@@ -147,7 +151,12 @@ fn since(cause: Cause, phone: &Phone, facts: &DiagnosisInputs<'_>) -> Timestamp 
         Cause::FlagsNotPermitted | Cause::FlagsDidNotStick | Cause::DeviceNotFound | Cause::FlagsPending => {
             diagnosis::worst_flags(phone).map_or(phone.created, |account| account.user_object.since)
         }
-        Cause::Working | Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => {
+        Cause::Working
+        | Cause::NotRegistered
+        | Cause::NoPbxPassword
+        | Cause::RegistrationLost
+        | Cause::Registering
+        | Cause::UnknownModel => {
             diagnosis::worst_registration(phone).map_or(phone.request.since, |account| account.registration.since)
         }
         Cause::Orphaned => phone
@@ -191,7 +200,11 @@ fn button(cause: Cause, phone: &Phone) -> Option<Button> {
             name: "open-settings",
             params: json!({ "setting": format!("redirect.{}.user", phone.vendor) }),
         }),
-        Cause::NotRegistered | Cause::Registering | Cause::UnknownModel => press("ask-registration"),
+        Cause::NotRegistered
+        | Cause::NoPbxPassword
+        | Cause::RegistrationLost
+        | Cause::Registering
+        | Cause::UnknownModel => press("ask-registration"),
         Cause::Orphaned => press("remove"),
         Cause::ChangePending | Cause::Releasing => press("resync"),
         Cause::Blocked | Cause::Released => press("activate"),

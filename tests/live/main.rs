@@ -36,6 +36,7 @@ mod local_socket;
 mod login;
 mod messages;
 mod missing_admin;
+mod no_password;
 mod old_schemas;
 mod outage;
 mod passive;

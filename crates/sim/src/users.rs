@@ -174,11 +174,13 @@ impl Users {
         }
         let code = request.code.clone().unwrap_or_else(|| self.devices.make_code(request.category, request.rollout));
         let key = self.connect(&provider).await?;
-        let seed = crypt::digits(23);
+        // A user without a password has nothing to encrypt.
+        let seed = if user.password.is_empty() { String::new() } else { crypt::digits(23) };
+        let hidden = if user.password.is_empty() { String::new() } else { crypt::encrypt(&seed, &key, &user.password) };
         let (domain, dns) = self.pbx.board().read(|state| (state.config.domain.clone(), state.config.dns.clone()));
         let mut message = json!({
             "mt": "ProvisioningPhone", "mac": request.mac, "code": code, "hwid": hwid, "usename": user.h323,
-            "cn": user.cn, "seed1": seed, "password": crypt::encrypt(&seed, &key, &user.password),
+            "cn": user.cn, "seed1": seed, "password": hidden,
             "domain": domain, "dns": dns,
         });
         match &request.src {

@@ -24,11 +24,14 @@ pub struct Account {
     /// Name of the device, which the user or an administrator entered at the user object; empty if it has none, `None`
     /// until a PBX was asked.
     pub device_name: Option<String>,
-    /// The user's PBX password. Empty when it was dropped because the phone never fetched its file.
+    /// The user's PBX password. Empty when the user has none, or when it was dropped because the phone never fetched its
+    /// file.
     pub password: Secret,
+    /// The user has no PBX password, because the user logs in by other means.
+    pub has_no_password: bool,
     /// PBX domain.
     pub domain: String,
-    /// PBX address (DNS name or IP).
+    /// PBX address (DNS name or IP); empty if the request of Users named none.
     pub dns: String,
     /// The phone's provisioning count when this user was last provisioned. Adding a user to the same base increments
     /// the phone's count but not this one.
@@ -111,6 +114,8 @@ impl Account {
             username: user.username,
             cn: user.cn,
             device_name: None,
+            has_no_password: user.password.is_empty(),
+            registration: Facet::new(unregistered(&user.password), now),
             password: user.password,
             domain: user.domain,
             dns: user.dns,
@@ -118,7 +123,6 @@ impl Account {
             user_object: Facet::new(UserObjectState::Pending, now),
             flags_written: None,
             flags_provisioning: 0,
-            registration: Facet::new(RegistrationState::Unknown, now),
             registered_address: None,
             orphaned: None,
             withheld: None,
@@ -128,14 +132,33 @@ impl Account {
     /// Updates the user data from a repeated request.
     pub fn describe(&mut self, user: AccountUser) {
         let AccountUser { hwid, username, cn, password, domain, dns } = user;
+        self.has_no_password = password.is_empty();
         (self.hwid, self.username, self.cn, self.password) = (hwid, username, cn, password);
         (self.domain, self.dns) = (domain, dns);
     }
 
-    /// Whether the account is active in the phone's file: it has a password and is not switched off.
+    /// Whether the account is active in the phone's file: its password was not dropped, and it is not switched off.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.withheld.is_none() && !self.password.is_empty()
+        self.withheld.is_none() && !self.lacks_password()
+    }
+
+    /// Whether the user's password was dropped. The user must be provisioned again to get it.
+    #[must_use]
+    pub fn lacks_password(&self) -> bool {
+        self.password.is_empty() && !self.has_no_password
+    }
+
+    /// The registration of an account that no PBX was asked for since it was provisioned.
+    pub fn forget_registration(&mut self, now: Timestamp) {
+        self.registration = Facet::new(unregistered(&self.password), now);
+        self.registered_address = None;
+    }
+
+    /// The state of an account that no PBX sees.
+    #[must_use]
+    pub fn not_registered(&self) -> RegistrationState {
+        if self.has_no_password { RegistrationState::NoPassword } else { RegistrationState::NotRegistered }
     }
 
     /// Records that something is missing. The first time is kept. What a PBX reports takes precedence over Devices,
@@ -164,6 +187,7 @@ impl Account {
             cn,
             device_name: _,
             password,
+            has_no_password,
             domain,
             dns,
             provisioning: _,
@@ -180,10 +204,16 @@ impl Account {
             || *username != other.username
             || *cn != other.cn
             || *password != other.password
+            || *has_no_password != other.has_no_password
             || *domain != other.domain
             || *dns != other.dns
             || withheld.is_some() != other.withheld.is_some()
     }
+}
+
+/// The state before a PBX was asked.
+fn unregistered(password: &Secret) -> RegistrationState {
+    if password.is_empty() { RegistrationState::NoPassword } else { RegistrationState::Unknown }
 }
 
 #[cfg(test)]

@@ -52,8 +52,12 @@ pub(super) fn registration(phone: &Phone, account: &Account, now: Timestamp) -> 
         (RegistrationState::Unknown, next) | (_, next @ Some(_)) => {
             when_due(next, now, || NextStep::Act(Action::CheckRegistration))
         }
-        (RegistrationState::NotRegistered, None) if is_delivered_since => NextStep::Act(Action::CheckRegistration),
-        (RegistrationState::Registered | RegistrationState::NotRegistered, None) => NextStep::Settled,
+        (RegistrationState::NotRegistered | RegistrationState::NoPassword, None) if is_delivered_since => {
+            NextStep::Act(Action::CheckRegistration)
+        }
+        (RegistrationState::Registered | RegistrationState::NotRegistered | RegistrationState::NoPassword, None) => {
+            NextStep::Settled
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::ProvisionRequest;
 use crate::{
     catalog::ReprovisionPolicy,
     phone::{
-        facet::{DevicesState, Facet, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
+        facet::{DevicesState, Facet, RedirectState, RequestState, UserObjectState, Wanted},
         record::{Account, AccountUser, CodeOrigin, Credentials, Phone, new_token},
     },
     provision::{events::FacetEvent, flow::credential, ports::ProviderFacts},
@@ -178,8 +178,7 @@ impl Terms<'_> {
         if let Some(guid) = self.guid {
             account.user_guid = Some(guid.to_owned());
         }
-        account.registration = Facet::new(RegistrationState::Unknown, now);
-        account.registered_address = None;
+        account.forget_registration(now);
         account.user_object = Facet::new(UserObjectState::Pending, now);
         account.found();
     }

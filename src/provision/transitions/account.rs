@@ -13,6 +13,7 @@ use crate::{
     provision::{
         events::FacetEvent,
         flow::{FLAGS_SLOWLY, GRACE_AFTER_DELIVERY, registration_pause},
+        timeline_texts::NO_LONGER_REGISTERED,
     },
     store::NewEvent,
 };
@@ -94,22 +95,33 @@ pub fn registration_unseen(phone: &mut Phone, line: u16, now: Timestamp, events:
     account.registered_address = None;
     if again {
         let next = later(now, registration_pause(account.registration.attempts));
-        let state = account.registration.state;
-        let state = if state == RegistrationState::Registered { RegistrationState::NotRegistered } else { state };
+        let state = match account.registration.state {
+            RegistrationState::Registered => account.not_registered(),
+            state => state,
+        };
         account.registration.fail(state, "not seen at any connected PBX yet", Some(next), now);
         return;
     }
-    if account.registration.state != RegistrationState::NotRegistered {
+    let state = account.not_registered();
+    if account.registration.state != state {
         events.push(FacetEvent::NotRegistered { user: &account.username }.into());
     }
     // `since` becomes the time of the last unsuccessful check, so that a later delivery is recognised.
     account.registration.since = now;
     account.registration.fail(
-        RegistrationState::NotRegistered,
+        state,
         "no connected PBX sees this hardware id: look at the phone's account status, its network and the SIP transport",
         None,
         now,
     );
+}
+
+/// A PBX does not see the account any more, which was registered.
+pub fn registration_lost(phone: &mut Phone, line: u16, now: Timestamp, events: &mut Vec<NewEvent>) {
+    let Some(account) = account(phone, line) else { return };
+    account.registered_address = None;
+    events.push(FacetEvent::RegistrationLost { user: &account.username }.into());
+    account.registration.fail(account.not_registered(), NO_LONGER_REGISTERED.english(), None, now);
 }
 
 /// The PBXs could not be asked.
@@ -119,7 +131,7 @@ pub fn registration_failed(phone: &mut Phone, line: u16, error: &PbxError, now: 
     let next = later(now, registration_pause(account.registration.attempts));
     let state = match account.registration.state {
         // Treat errors as unknown. The state `Unknown` without a next attempt would cause an immediate retry.
-        RegistrationState::Unknown if !again => RegistrationState::NotRegistered,
+        RegistrationState::Unknown if !again => account.not_registered(),
         state => state,
     };
     if !again {

@@ -8,6 +8,7 @@ use crate::{
         facet::{DevicesState, RedirectState, RegistrationState, RequestState, UserObjectState, Wanted},
         record::{Delivery, Gone, Orphaned, Phone, RedirectEntry},
     },
+    provision::transitions,
     service::{
         cause::ProvisioningStage,
         diagnosis::stage,
@@ -130,6 +131,20 @@ const ROWS: &[Row] = &[
         working,
         |case| case.phone.accounts[0].registration.reach(RegistrationState::NotRegistered, case.now),
         "pbx.example.com",
+    ),
+    (
+        Cause::NoPbxPassword,
+        Some("ask-registration"),
+        working,
+        |case| case.phone.accounts[0].registration.reach(RegistrationState::NoPassword, case.now),
+        "has no PBX password",
+    ),
+    (
+        Cause::RegistrationLost,
+        Some("ask-registration"),
+        working,
+        |case| transitions::registration_lost(&mut case.phone, 1, case.now, &mut Vec::new()),
+        "password of the user may have changed",
     ),
     (
         Cause::UnknownModel,

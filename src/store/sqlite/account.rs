@@ -27,6 +27,7 @@ pub(in crate::store) struct AccountRow {
     cn: String,
     device_name: Option<String>,
     secrets: Vec<u8>,
+    has_no_password: i64,
     domain: String,
     dns: String,
     flag_media_relay: Option<i64>,
@@ -58,8 +59,8 @@ pub(in crate::store) async fn read(
     let (first, last) = (phones.start(), phones.end());
     sqlx::query_as!(
         AccountRow,
-        "SELECT phone_id, line, hwid, user_guid, username, cn, device_name, secrets, domain, dns, flag_media_relay,
-            flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
+        "SELECT phone_id, line, hwid, user_guid, username, cn, device_name, secrets, has_no_password, domain, dns,
+            flag_media_relay, flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
             orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts
@@ -103,6 +104,7 @@ impl AccountRow {
             cn: self.cn,
             device_name: self.device_name,
             password: password.unwrap_or_default(),
+            has_no_password: self.has_no_password != 0,
             domain: self.domain,
             dns: self.dns,
             user_object: FacetColumns {
@@ -173,15 +175,15 @@ async fn write_one(
     let since = [user_object.since, registration.since].map(ms);
     let next = [user_object.next_attempt, registration.next_attempt].map(ms_opt);
     sqlx::query!(
-        "INSERT INTO account (phone_id, line, hwid, user_guid, username, cn, device_name, secrets, domain, dns,
-            flag_media_relay, flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
+        "INSERT INTO account (phone_id, line, hwid, user_guid, username, cn, device_name, secrets,
+            has_no_password, domain, dns, flag_media_relay, flag_tls_only, flag_reverse_proxy, flags_provisioning, registered_address, provisioning, orphaned,
             orphaned_by, withheld,
             user_object_state, user_object_since, user_object_error, user_object_next, user_object_attempts,
             registration_state, registration_since, registration_error, registration_next, registration_attempts)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (phone_id, line) DO UPDATE SET
             hwid = excluded.hwid, user_guid = excluded.user_guid, username = excluded.username, cn = excluded.cn,
-            device_name = excluded.device_name, secrets = excluded.secrets, domain = excluded.domain, dns = excluded.dns,
+            device_name = excluded.device_name, secrets = excluded.secrets, has_no_password = excluded.has_no_password, domain = excluded.domain, dns = excluded.dns,
             flag_media_relay = excluded.flag_media_relay, flag_tls_only = excluded.flag_tls_only,
             flag_reverse_proxy = excluded.flag_reverse_proxy, flags_provisioning = excluded.flags_provisioning,
             registered_address = excluded.registered_address, provisioning = excluded.provisioning,
@@ -200,6 +202,7 @@ async fn write_one(
         account.cn,
         account.device_name,
         secrets,
+        account.has_no_password,
         account.domain,
         account.dns,
         media_relay,

@@ -98,6 +98,10 @@ impl PbxState {
         if !known(&request.authname) || !known(&request.username) {
             return Err(format!("'{}' may not register as '{}'", request.authname, request.username));
         }
+        // A PBX lets such a user register only with an option that this one does not have.
+        if user.password.is_empty() {
+            return Err("the user has no password".into());
+        }
         if user.password != request.password {
             return Err("wrong password".into());
         }

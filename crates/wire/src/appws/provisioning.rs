@@ -7,6 +7,7 @@ use gangway_base::{
     mac::{Mac, MacError},
     secret::Secret,
 };
+use serde_json::Value;
 
 use super::{
     envelope::{Envelope, Outgoing},
@@ -27,11 +28,11 @@ pub struct ProvisioningPhone {
     pub username: String,
     /// Long name of the user.
     pub cn: String,
-    /// The user's PBX password.
+    /// The user's PBX password; empty if the user has none.
     pub password: Secret,
     /// PBX domain.
     pub domain: String,
-    /// PBX address: DNS name or IP.
+    /// PBX address: DNS name or IP; empty if the request names none.
     pub dns: String,
 }
 
@@ -56,15 +57,6 @@ pub enum ProvisioningError {
     /// Both `usename` and `username` are missing.
     #[error("ProvisioningPhone names no user (usename)")]
     MissingUser,
-    /// `cn` is missing.
-    #[error("ProvisioningPhone holds no long name of the user (cn)")]
-    MissingName,
-    /// `seed1` is missing.
-    #[error("ProvisioningPhone holds no seed for the user's password (seed1)")]
-    MissingSeed,
-    /// `password` is missing.
-    #[error("ProvisioningPhone holds no password of the user (password)")]
-    MissingPassword,
     /// The password cannot be decrypted.
     #[error(
         "the user's password could not be decrypted with the key of this connection: let the Users service connect anew"
@@ -73,9 +65,6 @@ pub enum ProvisioningError {
     /// `domain` is missing.
     #[error("ProvisioningPhone names no PBX domain (domain)")]
     MissingDomain,
-    /// `dns` is missing.
-    #[error("ProvisioningPhone names no PBX address (dns): set the DNS name of the PBX")]
-    MissingDns,
     /// A field is too long for a value of a phone's configuration, or contains characters that no phone's file can
     /// carry.
     #[error(
@@ -126,27 +115,18 @@ impl ProvisioningPhone {
         })?;
         // The name is only displayed and never used for authentication, so characters that cannot be written are
         // removed.
-        let cn = lenient_json::text(body, "cn")
-            .filter(|name| !name.trim().is_empty())
-            .ok_or(ProvisioningError::MissingName)?;
-        let cn = Some(clipped(cleaned(&cn))).filter(|name| !name.is_empty()).unwrap_or_else(|| username.clone());
-        let seed = field("seed1", ProvisioningError::MissingSeed)?;
-        let hidden = lenient_json::text(body, "password")
-            .filter(|text| !text.is_empty())
-            .ok_or(ProvisioningError::MissingPassword)?;
-        let password = key.decrypt(&seed, &hidden).map_err(|_unreadable| ProvisioningError::BadPassword)?;
-        if password.is_empty() {
-            return Err(ProvisioningError::MissingPassword);
-        }
-        if password.expose().len() > TEXT_LIMIT || password.expose().chars().any(char::is_control) {
-            // Typical of a value decrypted with the wrong key.
-            return Err(ProvisioningError::BadPassword);
-        }
-        if !is_carried(password.expose()) {
-            return Err(ProvisioningError::UnwritablePassword);
-        }
-        let dns = field("dns", ProvisioningError::MissingDns)?;
-        host(&dns, HostNameRules::OfPbxs)?;
+        let cn = lenient_json::text(body, "cn").map(|name| clipped(cleaned(&name)));
+        let cn = cn.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| username.clone());
+        let password = password(body, key)?;
+        let dns = match lenient_json::text(body, "dns").filter(|dns| !dns.trim().is_empty()) {
+            Some(dns) if !is_carried(&dns) => return Err(ProvisioningError::BadText("dns")),
+            Some(dns) => {
+                host(&dns, HostNameRules::OfPbxs)?;
+                dns
+            }
+            // The setting `registrar` may name the address.
+            None => String::new(),
+        };
         Ok(Self {
             mac,
             code: Secret::new(code.trim()),
@@ -158,6 +138,28 @@ impl ProvisioningPhone {
             dns,
         })
     }
+}
+
+/// The user's password; empty if the user has none, as one who logs in by Kerberos or OAuth only. Then `seed1` has at most
+/// one character: the vendor's sample decrypts only with a longer one and provisions the phone all the same.
+fn password(body: &Value, key: &SessionKey) -> Result<Secret, ProvisioningError> {
+    let seed = lenient_json::text(body, "seed1").unwrap_or_default();
+    let hidden = lenient_json::text(body, "password").unwrap_or_default();
+    if seed.chars().count() <= 1 || hidden.is_empty() {
+        return Ok(Secret::default());
+    }
+    if !is_carried(&seed) {
+        return Err(ProvisioningError::BadText("seed1"));
+    }
+    let password = key.decrypt(&seed, &hidden).map_err(|_unreadable| ProvisioningError::BadPassword)?;
+    if password.expose().len() > TEXT_LIMIT || password.expose().chars().any(char::is_control) {
+        // Typical of a value decrypted with the wrong key.
+        return Err(ProvisioningError::BadPassword);
+    }
+    if !is_carried(password.expose()) {
+        return Err(ProvisioningError::UnwritablePassword);
+    }
+    Ok(password)
 }
 
 /// Checks whether some file format of phones can carry the text unchanged.
@@ -186,7 +188,7 @@ pub fn result(request: &Envelope, outcome: Result<(), &str>) -> Outgoing {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -224,14 +226,14 @@ mod tests {
         let mut base = request();
         base["mac"] = "002233445566".into();
         let mut sentences = std::collections::BTreeSet::new();
-        for name in ["mac", "code", "hwid", "usename", "seed1", "password", "domain", "dns"] {
+        for name in ["mac", "code", "hwid", "usename", "domain"] {
             for nothing in [Value::Null, json!(""), json!([])] {
                 let mut value = base.clone();
                 value[name] = nothing;
                 sentences.insert(parse(&value).unwrap_err().to_string());
             }
         }
-        assert_eq!(sentences.len(), 8, "{sentences:#?}");
+        assert_eq!(sentences.len(), 5, "{sentences:#?}");
     }
 
     #[test]
@@ -273,12 +275,35 @@ mod tests {
         }
         assert!(matches!(with("hwid", "x".repeat(256).into()), Err(ProvisioningError::BadText("hwid"))));
         assert!(matches!(with("password", "zz".into()), Err(ProvisioningError::BadPassword)));
-        assert!(matches!(with("cn", Value::Null), Err(ProvisioningError::MissingName)));
         assert_eq!(with("code", json!(562_822_784_750_u64)).unwrap().code.expose(), "562822784750");
         let mut renamed = base.clone();
         renamed.as_object_mut().unwrap().remove("usename");
         renamed["username"] = "u2".into();
         assert_eq!(parse(&renamed).unwrap().username, "u2");
+    }
+
+    /// The vendor's sample decrypts the password only with a seed of more than one character.
+    #[test]
+    fn a_user_may_have_no_password_no_long_name_and_no_pbx_address() {
+        let without = |members: &[(&str, Value)]| {
+            let mut value = request();
+            value["mac"] = "002233445566".into();
+            for (name, member) in members {
+                value[*name] = member.clone();
+            }
+            parse(&value).unwrap()
+        };
+        for nothing in [Value::Null, json!("")] {
+            let phone = without(&[
+                ("seed1", nothing.clone()),
+                ("password", nothing.clone()),
+                ("cn", nothing.clone()),
+                ("dns", nothing),
+            ]);
+            assert_eq!((phone.password.expose(), phone.cn.as_str(), phone.dns.as_str()), ("", "test_user", ""));
+        }
+        assert!(without(&[("seed1", "0".into())]).password.is_empty());
+        assert!(without(&[("seed1", "4711".into()), ("password", "".into())]).password.is_empty());
     }
 
     proptest! {

@@ -11,7 +11,7 @@ const TONES = {
   redirect: { redirected: "good", pending: "busy", "foreign-owner": "bad", refused: "bad", "not-configured": "calm" },
   requests: { provisioned: "good", "before-config": "busy", rejected: "bad", overdue: "bad", "not-yet": "calm" },
   flags: { applied: "good", pending: "busy", "not-permitted": "bad", "device-not-found": "bad", "did-not-stick": "bad" },
-  registered: { registered: "good", "not-registered": "bad", unknown: "calm" },
+  registered: { registered: "good", "not-registered": "bad", "no-password": "bad", unknown: "calm" },
 };
 
 function facet(name) {

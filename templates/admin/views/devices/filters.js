@@ -10,7 +10,7 @@ const STATES = {
   redirect: ["redirect", ["pending", "redirected", "foreign-owner", "refused", "not-configured"]],
   requests: ["requests", ["not-yet", "before-config", "rejected", "provisioned", "overdue"]],
   flags: ["flags", ["pending", "applied", "not-permitted", "device-not-found", "did-not-stick"]],
-  registered: ["registered", ["unknown", "registered", "not-registered"]],
+  registered: ["registered", ["unknown", "registered", "not-registered", "no-password"]],
   wanted: ["wanted", ["active", "released", "blocked", "removed"]],
 };
 const CHECKBOXES = ["stuck", "overdue", "removed"];

@@ -17,7 +17,7 @@ const KINDS = {
     "allowed",
     "window-closed",
   ],
-  pbx: ["flags-written", "flags-failed", "registered", "not-registered", "orphaned", "found"],
+  pbx: ["flags-written", "flags-failed", "registered", "not-registered", "registration-lost", "orphaned", "found"],
   person: ["person", "wanted", "resync", "buried"],
 };
 
@@ -42,6 +42,7 @@ const BAD = new Set([
   "alarm",
   "flags-failed",
   "not-registered",
+  "registration-lost",
   "orphaned",
   "withheld",
   "too-early",
