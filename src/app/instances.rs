@@ -32,6 +32,7 @@ pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
         devices_ca: text(&configured.devices_ca),
         devices_url: configured.devices_url.parse().ok(),
         devices_pin: text(&configured.devices_pin),
+        misspelt_service_info: configured.misspelt_service_info,
         admin_password_login: configured.admin_password_login,
         admin_from: configured.admin_from.clone(),
         frame_ancestors: configured.frame_ancestors.clone(),

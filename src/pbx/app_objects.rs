@@ -90,13 +90,16 @@ pub fn admit(app: &str, kind: LoginKind, instance: &Instance, source: IpAddr) ->
 /// The response to AppInfo: the title for a provider app, a page for the admin app. The PBX stores it at the app object
 /// that it asked for, so it contains only the information of that app.
 #[must_use]
-pub fn info(request: &Envelope, login_app: &str, registry: &Registry) -> String {
+pub fn info(request: &Envelope, login_app: &str, instance: &Instance, registry: &Registry) -> String {
     let requested_app = request.body.get("app").and_then(serde_json::Value::as_str).unwrap_or(login_app);
     let title = provider(requested_app, registry)
         .filter(|_| !is_name_of(requested_app, ADMIN_APP))
         .map(|provider| &provider.title);
     match title {
-        Some(title) => AppInfoResult::provider(title).answer(request).text(),
+        Some(title) => {
+            let misspelt_too = instance.misspelt_service_info;
+            AppInfoResult { misspelt_too, ..AppInfoResult::provider(title) }.answer(request).text()
+        }
         None => AppInfoResult::page().answer(request).text(),
     }
 }
@@ -118,6 +121,7 @@ mod tests {
             devices_ca: None,
             devices_url: None,
             devices_pin: None,
+            misspelt_service_info: false,
             admin_password_login,
             admin_from: admin_from.iter().map(|net| net.parse().unwrap()).collect(),
             frame_ancestors: Vec::new(),

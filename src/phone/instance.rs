@@ -33,6 +33,8 @@ pub struct Instance {
     pub devices_url: Option<Url>,
     /// `sha256:...` of a certificate's public key that is trusted for Devices.
     pub devices_pin: Option<String>,
+    /// Whether the providers are also published under `seviceInfo`.
+    pub misspelt_service_info: bool,
     /// Whether logging in to `gangway-admin` by password, without a PBX, is allowed.
     pub admin_password_login: bool,
     /// Networks from which administrators may log in by any method; empty means anywhere.

@@ -5,7 +5,7 @@ use gangway::phone::facet::{RedirectState, UserObjectState};
 use gangway_sim::{simulation::Simulation, yealink_phone::model};
 
 use crate::support::{
-    bench::{Bench, comes_up, simulation},
+    bench::{Bench, TITLE, comes_up, simulation},
     mac,
     options::Options,
 };
@@ -94,10 +94,45 @@ async fn a_request_through_the_tunnel_is_answered_with_a_page() {
     for secret in ["secret-1", bench.records().phone(mac).unwrap().token.expose()] {
         assert!(!text.contains(secret), "{text}");
     }
+    // A command that is answered with 200 would look carried out.
+    for (request, status) in [
+        ("GET /!mod%20cmd%20UP0%20/sync%20prot HTTP/1.1\r\nHost: phone\r\n\r\n", "404"),
+        ("POST /CMD0/mod_cmd.xml HTTP/1.1\r\nHost: phone\r\nContent-Length: 0\r\n\r\n", "501"),
+    ] {
+        let answer = bench.simulation.devices.tunnel_request(&mac.to_string(), request.as_bytes()).await.unwrap();
+        assert!(answer.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{request}");
+    }
     // Invalid data inside and outside the tunnel is harmless.
     for bytes in [vec![], vec![2], vec![1, 0, 0, 0], vec![9; 300], b"\x01\x00\x00\x04{".to_vec()] {
         assert!(bench.simulation.devices.send_raw(&mac.to_string(), bytes));
     }
     let again = bench.simulation.devices.tunnel_request(&mac.to_string(), request).await.unwrap();
     assert_eq!(again, answer);
+}
+
+/// Some PBX firmware may look for the list of APIs under the name that one page of the documents misspells.
+#[actix_rt::test]
+async fn the_misspelt_name_of_the_published_apis_is_a_matter_of_configuration() {
+    for (configured, appears) in [("misspelt_service_info = true", true), ("", false)] {
+        let simulation = simulation().start().await.unwrap();
+        simulation.pbx.switch(|switches| switches.reads_misspelt_info = true);
+        let options = Options { instance: configured.to_owned(), ..Options::default() };
+        let bench = Bench::start_in(simulation, options).await;
+        let provider = bench.simulation.pbx.board().read(|pbx| pbx.provider(TITLE));
+        assert_eq!(provider.is_some(), appears, "{configured}");
+        if appears {
+            bench.provisioned(mac(1), "user1").await;
+        }
+    }
+}
+
+/// `pbxObj` names the object that grants access. It is covered by no digest, and some PBXs leave it out.
+#[actix_rt::test]
+async fn a_service_login_without_pbx_obj_is_as_good() {
+    let simulation = simulation().start().await.unwrap();
+    simulation.pbx.switch(|switches| switches.no_pbx_obj = true);
+    let bench = Bench::start_in(simulation, Options::default()).await;
+    bench.installed(mac(1), model::T46U, "user1").await;
+    let known = |phone: &gangway::phone::record::Phone| phone.devices_domain.is_some();
+    bench.records().wait_phone(mac(1), "its domain, from the link to Devices", known).await;
 }

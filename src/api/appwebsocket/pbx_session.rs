@@ -52,7 +52,7 @@ impl PbxSocket {
     /// Handles a message that is not an answer to a request of the gateway. Returns the text of the answer.
     pub fn message(&mut self, message: &Envelope, apis: &AppWebsocketContext) -> Option<String> {
         if AppInfo::parse(message).is_some() {
-            return Some(app_objects::info(message, &self.identity.app, &apis.registry.load()));
+            return Some(app_objects::info(message, &self.identity.app, &self.instance, &apis.registry.load()));
         }
         if let Some(info) = PbxInfo::parse(message) {
             self.enter(info, apis);

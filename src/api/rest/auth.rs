@@ -124,6 +124,7 @@ mod tests {
             devices_ca: None,
             devices_url: None,
             devices_pin: None,
+            misspelt_service_info: false,
             admin_password_login: false,
             admin_from: Vec::new(),
             frame_ancestors: Vec::new(),

@@ -36,6 +36,8 @@ pub struct InstanceConfig {
     pub devices_url: String,
     /// `sha256:...` of a certificate's public key: trusts a self-signed App Platform.
     pub devices_pin: String,
+    /// Also publishes the providers under `seviceInfo`, a typo that old PBX firmware may expect.
+    pub misspelt_service_info: bool,
     /// Whether administrators may log in to `gangway-admin` with the password, without a PBX.
     pub admin_password_login: bool,
     /// Networks (CIDR) from which administrators, with any kind of login, and scripts have access; empty = any network.

@@ -305,6 +305,7 @@ pub fn instance() -> Instance {
         devices_ca: None,
         devices_url: None,
         devices_pin: None,
+        misspelt_service_info: false,
         admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),

@@ -14,6 +14,7 @@ fn instance(public: &str, phone: &str) -> Instance {
         devices_ca: None,
         devices_url: None,
         devices_pin: None,
+        misspelt_service_info: false,
         admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),

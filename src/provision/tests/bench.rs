@@ -354,6 +354,7 @@ pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
         devices_ca: None,
         devices_url: None,
         devices_pin: None,
+        misspelt_service_info: false,
         admin_password: None,
         admin_password_login: false,
         admin_from: Vec::new(),

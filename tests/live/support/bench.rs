@@ -69,7 +69,19 @@ impl Bench {
         let phone = self.simulation.add_phone(mac, model);
         comes_up(&phone).await;
         self.records().wait_done(mac).await;
+        self.wait_identified(mac).await;
         phone
+    }
+
+    /// Waits until the sysclient has told Devices the model of a phone that fetched its file. It connects anew for that.
+    pub async fn wait_identified(&self, mac: Mac) {
+        let hwid = mac.to_string();
+        let told = |state: &DevicesState| {
+            let is_told = state.devices.get(&hwid).is_some_and(|device| device.online && device.version != "unknown");
+            (is_told && state.connection(&hwid).is_some_and(|open| open.configured)).then_some(())
+        };
+        self.simulation.devices.board().wait("the model is told to Devices", told).await.unwrap();
+        self.wait_single_sysclient(mac).await;
     }
 
     /// The URL that the redirection service returns to a phone.

@@ -182,7 +182,8 @@ async fn request(board: &Board<PbxState>, gates: &Gates, name: &str, key: &str, 
 
 /// Stores the information at every app object whose start page was asked for.
 fn app_info(state: &mut PbxState, name: &str, message: &Value) {
-    let published = message.get("serviceInfo").cloned();
+    let key = if state.switches.reads_misspelt_info { "seviceInfo" } else { "serviceInfo" };
+    let published = message.get(key).cloned();
     let Some(app) = state.apps.get_mut(name) else { return };
     if app.service_info != published {
         app.service_info = published;

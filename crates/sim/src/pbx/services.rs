@@ -65,6 +65,9 @@ impl PbxState {
                 };
                 let salt = crypt::digits(16);
                 let mut content = login.form.message(challenge);
+                if let Some(members) = content.as_object_mut().filter(|_| self.switches.no_pbx_obj) {
+                    members.shift_remove("pbxObj");
+                }
                 content["salt"] = salt.clone().into();
                 content["key"] = crypt::encrypt(&salt, key, &login.form.session_key(challenge)).into();
                 vec![result(content)]

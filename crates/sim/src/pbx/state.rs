@@ -37,6 +37,10 @@ pub struct PbxSwitches {
     pub bare_properties: bool,
     /// UpdateObject fails with this error.
     pub update_error: Option<String>,
+    /// AppInfoResult is read with the key `seviceInfo` only, the typo of one place of the documents.
+    pub reads_misspelt_info: bool,
+    /// GetServiceLoginResult has no `pbxObj`.
+    pub no_pbx_obj: bool,
     /// The PBX is offline: it makes and keeps no connection.
     pub away: bool,
     /// First and longest pause before reconnecting.
@@ -50,6 +54,8 @@ impl Default for PbxSwitches {
             flat_services_info: false,
             bare_properties: false,
             update_error: None,
+            reads_misspelt_info: false,
+            no_pbx_obj: false,
             away: false,
             reconnect: (Duration::from_millis(100), Duration::from_secs(2)),
         }

@@ -1,5 +1,6 @@
-//! Tunnels through which Devices connects browsers to a device's web server. gangway has no web server per phone, so it
-//! answers every connection with a small page, so that browsers do not wait forever.
+//! Tunnels through which Devices connects browsers to a device's web server. gangway has no web server per phone. It
+//! answers `GET /` with a small page. Every other path does not exist, and every other method is not implemented: a
+//! command that is answered with 200 would look carried out.
 
 use super::frame::{Frame, tunnel_event};
 
@@ -9,6 +10,12 @@ const SESSIONS: usize = 16;
 const CHUNK: usize = 8_000;
 /// Maximum length of a request head in bytes. A longer request is answered without reading the rest.
 const HEAD_LIMIT: usize = 16_384;
+/// Number of bytes of the request line that are looked at. A longer path does not exist.
+const LINE_LIMIT: usize = 64;
+/// The answer to a path that does not exist.
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// The answer to a request that would change something.
+const NOT_IMPLEMENTED: &[u8] = b"HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// The connections of one phone.
 #[derive(Debug, Default)]
@@ -19,6 +26,8 @@ pub(super) struct Tunnels {
 #[derive(Debug)]
 struct Tunnel {
     session: u32,
+    /// The beginning of the request line.
+    line: Vec<u8>,
     /// Number of request bytes received.
     seen: usize,
     /// Number of bytes of `\r\n\r\n` matched so far.
@@ -41,7 +50,8 @@ impl Tunnels {
                 Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])])
             }
             (tunnel_event::SEND, None) => {
-                let mut tunnel = Tunnel { session, seen: 0, blank: 0, complete: false, waiting: None, sent: 0 };
+                let mut tunnel =
+                    Tunnel { session, line: Vec::new(), seen: 0, blank: 0, complete: false, waiting: None, sent: 0 };
                 let answers = tunnel.on_send(data, page);
                 self.open.push(tunnel);
                 Some(answers)
@@ -56,13 +66,20 @@ impl Tunnels {
             }
             // The echo of our own shutdown.
             (tunnel_event::SHUTDOWN, None) => Some(Vec::new()),
-            _ => None,
+            // An event of a later edition cannot be answered, so the connection ends.
+            (_, Some(at)) => {
+                self.open.swap_remove(at);
+                Some(vec![answer(session, tunnel_event::SHUTDOWN, &[])])
+            }
+            (_, None) => None,
         }
     }
 }
 
 impl Tunnel {
     fn on_send(&mut self, data: &[u8], page: &[u8]) -> Vec<Vec<u8>> {
+        let room = LINE_LIMIT.saturating_sub(self.line.len());
+        self.line.extend_from_slice(data.get(..room).unwrap_or(data));
         for byte in data {
             if self.complete {
                 break;
@@ -92,11 +109,27 @@ impl Tunnel {
             return Vec::new();
         }
         let limit = if wanted == 0 { CHUNK } else { wanted.min(CHUNK) };
-        let rest = page.get(self.sent..).unwrap_or_default();
+        let rest = self.response(page).get(self.sent..).unwrap_or_default();
         let chunk = rest.get(..limit).unwrap_or(rest);
         self.sent += chunk.len();
         // An empty chunk marks the end of the response. The peer then sends the shutdown.
         vec![answer(self.session, tunnel_event::RECEIVE_RESULT, chunk)]
+    }
+}
+
+impl Tunnel {
+    /// The whole response to the request.
+    fn response<'a>(&self, page: &'a [u8]) -> &'a [u8] {
+        let line = self.line.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let mut words = line.split(|byte| *byte == b' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        match method {
+            b"GET" | b"HEAD" if path != b"/" => NOT_FOUND,
+            b"GET" => page,
+            b"HEAD" => page.windows(4).position(|end| end == b"\r\n\r\n").map_or(page, |at| &page[..at + 4]),
+            _ => NOT_IMPLEMENTED,
+        }
     }
 }
 
@@ -153,6 +186,33 @@ mod tests {
         assert_eq!(on(4, &[]), []);
         assert_eq!(on(1, &[]), [(13, 4, 0)]);
         assert!(tunnels.on_frame(13, 9, &[], &page).is_none());
+        tunnels.on_frame(13, 0, REQUEST, &page).unwrap();
+        assert_eq!(read(&tunnels.on_frame(13, 9, &[], &page).unwrap()), [(13, 4, 0)], "an unknown event ends it");
+    }
+
+    #[test]
+    fn nothing_but_the_page_is_answered_with_200() {
+        let page = page("hi");
+        let status = |request: &str| {
+            let mut tunnels = Tunnels::default();
+            tunnels.on_frame(7, 0, request.as_bytes(), &page).unwrap();
+            let answers = tunnels.on_frame(7, 1, &[0; 4], &page).unwrap();
+            let Ok(Frame::Tunnel { data, .. }) = Frame::decode(&answers[0]) else { panic!("{request}") };
+            String::from_utf8(data.to_vec()).unwrap()
+        };
+        let request = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(status(&request("GET /")).ends_with("\r\n\r\nhi"));
+        assert!(status(&request("GET /?a=b")).starts_with("HTTP/1.1 200 OK\r\n"));
+        let head = status(&request("HEAD /"));
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+        for line in ["GET /!mod%20cmd%20UP0%20/sync%20prot", "GET /CMD0/mod_cmd.xml", "HEAD /x", "GET", "GET http://x/"]
+        {
+            assert!(status(&request(line)).starts_with("HTTP/1.1 404 "), "{line}");
+        }
+        assert!(status(&request(&format!("GET /{}", "x".repeat(100)))).starts_with("HTTP/1.1 404 "));
+        for line in ["POST /CMD0/mod_cmd.xml", "POST /", "PUT /", "DELETE /", "BREW /", ""] {
+            assert!(status(&request(line)).starts_with("HTTP/1.1 501 "), "{line}");
+        }
     }
 
     #[test]
