@@ -453,7 +453,7 @@ async fn start_redirects(
     let (store, clock, tasks) = (store.clone(), Arc::clone(clock), tasks.clone());
     let reach = EgressPolicy::public_and(config.net.allow.clone());
     on(&threads.links.handle(), move || {
-        let client = HttpClient::new(Options { proxy, reach, ..Options::new(tls) });
+        let client = HttpClient::new(&Options { proxy, reach, ..Options::new(tls) });
         let history = Arc::new(StoredHistory::start(store, Arc::clone(&clock), &tasks));
         Redirects::start(client, history, clock, &tasks, Limits::default())
     })

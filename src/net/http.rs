@@ -7,6 +7,7 @@
 mod connector;
 mod error;
 mod proxy;
+mod response_framing;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -183,7 +184,9 @@ impl fmt::Debug for Response {
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: awc::Client,
+    plain: awc::Client,
+    /// Its connector does TLS; awc sees plain HTTP.
+    secure: awc::Client,
     reach: EgressPolicy,
     connect_timeout: Duration,
 }
@@ -191,24 +194,32 @@ pub struct HttpClient {
 impl HttpClient {
     /// Builds a client on the current arbiter.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        let reach = options.reach.clone();
+    pub fn new(options: &Options) -> Self {
+        let client = |tls| Self::client(Dialer::new(options, tls), options.connect_timeout);
+        Self {
+            plain: client(None),
+            secure: client(Some(Arc::new(options.tls.clone()))),
+            reach: options.reach.clone(),
+            connect_timeout: options.connect_timeout,
+        }
+    }
+
+    fn client(dialer: Dialer, connect_timeout: Duration) -> awc::Client {
+        // The dialer has limits of its own for connecting and for the handshake.
+        let within = connect_timeout.saturating_mul(3);
         let connector = Connector::new()
-            .connector(Dialer::new(options.proxy, options.reach, options.resolve))
-            .rustls_0_23(Arc::new(options.tls))
+            .connector(dialer)
             // By default awc allows at most 100 connections, and the 101st request would run into its time-out.
             .limit(0)
-            .timeout(options.connect_timeout)
-            .handshake_timeout(options.connect_timeout)
+            .timeout(within)
             .disconnect_timeout(Duration::from_secs(1));
-        let inner = awc::ClientBuilder::new()
+        awc::ClientBuilder::new()
             .connector(connector)
             .disable_redirects()
             .disable_timeout()
             .no_default_headers()
             .add_default_header((header::USER_AGENT, concat!("gangway/", env!("CARGO_PKG_VERSION"))))
-            .finish();
-        Self { inner, reach, connect_timeout: options.connect_timeout }
+            .finish()
     }
 
     /// Checks whether a request with an account's password may be sent to this URL, as far as its text shows. The same
@@ -272,14 +283,6 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        // awc does not read a body that ends with the connection (HTTP/1.1). Return an error instead of an empty body.
-        let undelimited = announced.is_none()
-            && !incoming.headers().contains_key(header::TRANSFER_ENCODING)
-            && !matches!(status.as_u16(), 204 | 304);
-        if undelimited && body.is_empty() {
-            let reason = "its answer announces no length".to_owned();
-            return Err(HttpError::Protocol { target: target.to_string(), reason });
-        }
         // awc ends the stream without an error if the peer closes the connection midway.
         if announced.is_some_and(|length| length != body.len()) {
             return Err(HttpError::Truncated { target: target.to_string(), got: body.len() });
@@ -305,7 +308,16 @@ impl HttpClient {
         // Both calls fail only for URLs without a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let mut outgoing = self.inner.request(request.method.wire(), url.as_str()).no_decompress();
+        let client = if url.scheme() == "https" {
+            // The dialer of this client does TLS. awc leaves the port of HTTPS out of the header `Host`.
+            let port = url.port_or_known_default();
+            let _ = url.set_scheme("http");
+            let _ = url.set_port(port);
+            &self.secure
+        } else {
+            &self.plain
+        };
+        let mut outgoing = client.request(request.method.wire(), url.as_str()).no_decompress();
         for (name, value) in &request.headers {
             outgoing = outgoing.insert_header((*name, value.expose()));
         }

@@ -224,7 +224,7 @@ impl Phone {
     }
 
     /// Whether a file rendered from `other` could differ from one rendered from `self`. The store increments
-    /// [`Phone::revision`] exactly then.
+    /// [`Phone::revision`] exactly then, or when the phone gets another category for which settings are made.
     ///
     /// `firmware` is ignored: the format of a file depends on the User-Agent of the request, and a firmware version
     /// learned from a delivery must not make that delivery look outdated.
@@ -239,8 +239,8 @@ impl Phone {
             vendor,
             model,
             firmware: _,
-            devices_domain,
-            category,
+            devices_domain: _,
+            category: _,
             wanted,
             removed_at: _,
             created: _,
@@ -268,8 +268,6 @@ impl Phone {
             || *provider != other.provider
             || *vendor != other.vendor
             || *model != other.model
-            || *devices_domain != other.devices_domain
-            || *category != other.category
             || *wanted != other.wanted
             || *token != other.token
             || bootstrap.as_ref().map(Credentials::rendered) != other.bootstrap.as_ref().map(Credentials::rendered)
@@ -310,8 +308,6 @@ mod tests {
             ("provider", Box::new(|phone| phone.provider = "other".into())),
             ("vendor", Box::new(|phone| phone.vendor = "other".into())),
             ("model", Box::new(|phone| phone.model = None)),
-            ("domain of Devices", Box::new(|phone| phone.devices_domain = Some("example.com".into()))),
-            ("category", Box::new(|phone| phone.category = Some("Desk".into()))),
             ("wanted", Box::new(|phone| phone.wanted = Wanted::Released)),
             ("token", Box::new(|phone| phone.token = new_token())),
             ("bootstrap", Box::new(move |phone| phone.bootstrap = Some(credentials()))),
@@ -339,6 +335,8 @@ mod tests {
     fn the_state_of_things_makes_no_difference_to_files() {
         let changes: Vec<Change> = vec![
             ("id", Box::new(|phone| phone.id = PhoneId(9))),
+            ("domain of Devices", Box::new(|phone| phone.devices_domain = Some("example.com".into()))),
+            ("category", Box::new(|phone| phone.category = Some("Desk".into()))),
             ("firmware", Box::new(|phone| phone.firmware = Some("1".into()))),
             ("buried", Box::new(|phone| phone.removed_at = Some(later()))),
             ("created", Box::new(|phone| phone.created = later())),

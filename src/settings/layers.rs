@@ -172,6 +172,14 @@ impl Layers {
         self.bindings.get(scope)?.get(secret)
     }
 
+    /// Whether other values apply to the phone because its category is another one than before.
+    #[must_use]
+    pub fn category_differs(&self, before: &Phone, after: &Phone) -> bool {
+        let of = |phone| PhoneCategory::of(phone).into_iter().flat_map(PhoneCategory::scopes);
+        (before.category != after.category || before.devices_domain != after.devices_domain)
+            && of(before).chain(of(after)).any(|scope| self.places.contains_key(&scope))
+    }
+
     /// The value of a setting for the whole instance, or its default; `None` if the table does not contain the name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Secret> {

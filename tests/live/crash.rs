@@ -267,7 +267,7 @@ async fn dies_importing_at(point: Failpoint) {
         std::thread::spawn(move || run(&config, &["phones", "import", &file, "--wait", "--category", "1"]))
     };
     let links = |state: &gangway_sim::devices::DevicesState| {
-        state.requests.iter().filter(|request| request["mt"] == "GetDevices").count()
+        state.requests.iter().filter(|request| request["mt"] == "GetDevices" && request["recvUpdates"] == true).count()
     };
     let linked = async |before: usize| {
         let more = |state: &_| (links(state) > before).then_some(());

@@ -41,7 +41,11 @@ async fn a_silent_devices_is_noticed_on_its_app_websocket_and_on_the_phones_sysc
     let board = bench.simulation.devices.board();
     let ready = || http::get(&bench.gateway.ops_url("readyz"), "test").text();
     let is_up = || !ready().contains("Devices at");
-    let logins = || board.read(|state| state.requests.iter().filter(|answer| answer["mt"] == "GetDevices").count());
+    let logins = || {
+        board.read(|state| {
+            state.requests.iter().filter(|answer| answer["mt"] == "GetDevices" && answer["recvUpdates"] == true).count()
+        })
+    };
     let state = || bench.records().phone(mac(1)).map(|phone| phone.devices.state);
     let users = bench.simulation.users.clone();
     let answer = crate::support::in_background(async move {

@@ -33,11 +33,12 @@ async fn phones_of_three_generations_register_without_manual_steps() {
         // E2: the device on the user object has its flags.
         let device = bench.simulation.pbx.device(&hwid).unwrap();
         assert_eq!((&device["mr"], &device["tls"], &device["trusted"]), (&true.into(), &true.into(), &true.into()));
-        // E3: the device is in Devices, as a third-party device, and online.
+        // E3: the device is in Devices, as a third-party device, online, and with its model.
+        bench.wait_identified(mac).await;
         bench.simulation.devices.board().read(|state| {
             let device = &state.devices[&hwid];
             assert!(device.online && device.other, "{device:?}");
-            assert!(!device.product.is_empty() && !device.version.is_empty(), "{device:?}");
+            assert_eq!((&*device.product, &*device.version), (&*format!("Yealink {}", model.name), model.firmware));
         });
         // E4: the entry at the redirection service points to this phone's own URL.
         assert!(bench.phone_url(mac).contains(record.token.expose()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gangway_sim::{users::ProvisionRequest, yealink_phone::model};
 
 use crate::support::{
-    bench::{TITLE, simulation},
+    bench::{TITLE, simulation, wait_identified},
     in_background, mac,
     options::Options,
     process::{Site, get},
@@ -19,6 +19,8 @@ async fn open_requests_are_answered_before_the_end() {
     // One phone in service has a sysclient. Another is being provisioned.
     simulation.provision(mac(2), "user2", TITLE).await.unwrap();
     simulation.add_phone(mac(2), model::T46U).boot().await.unwrap();
+    wait_identified(&simulation, mac(2)).await;
+    simulation.devices.board().change(|state| state.goodbyes.clear());
     simulation.devices.gates().arm("password");
     let users = simulation.users.clone();
     let request = ProvisionRequest::new(&mac(1).to_string(), "user1", TITLE);

@@ -78,7 +78,7 @@ impl Bench {
             .unwrap()
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        let client = HttpClient::new(Options::new(tls));
+        let client = HttpClient::new(&Options::new(tls));
         let history = Arc::new(History::default());
         let tasks = Tasks::new();
         let limits = Limits { spacing, timeout: Duration::from_secs(10), max_bytes: 64 * 1024 };

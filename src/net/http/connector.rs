@@ -1,14 +1,34 @@
-//! Opens the TCP connections for awc: name resolution, one address after the other, or a tunnel through the proxy. It
-//! replaces awc's default, so that errors name the failed step.
+//! Opens the connections for awc: name resolution, one address after the other, or a tunnel through the proxy, then TLS. It
+//! replaces awc's default, so that errors name the failed step, and so that responses can be examined before awc reads
+//! them.
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use actix_rt::net::{ActixStream, Ready};
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use actix_web::dev::Service;
 use awc::http::Uri;
-use tokio::net::{TcpStream, lookup_host};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, lookup_host},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::proxy::{Proxy, TunnelError};
+use super::{
+    Options,
+    proxy::{Proxy, TunnelError},
+    response_framing::ResponseFraming,
+};
 use crate::net::egress_policy::{EgressDenied, EgressPolicy};
 
 /// Resolves a name and port to addresses.
@@ -38,6 +58,69 @@ pub(super) enum DialError {
     ProxyAway { proxy: Proxy, source: Box<DialError> },
     #[error("the proxy {proxy:?}: {source}")]
     Tunnel { proxy: Proxy, source: TunnelError },
+    #[error("{0}")]
+    Tls(io::Error),
+    #[error("no connection in time")]
+    Timeout,
+}
+
+/// The bytes of HTTP.
+#[derive(Debug)]
+pub(super) enum HttpStream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl HttpStream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// awc asks for it, but only reads and writes.
+impl ActixStream for ResponseFraming<HttpStream> {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_read_ready(self.get_ref().socket(), cx)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_write_ready(self.get_ref().socket(), cx)
+    }
+}
+
+impl AsyncRead for HttpStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for HttpStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -45,11 +128,32 @@ pub(super) struct Dialer {
     proxy: Option<Rc<Proxy>>,
     reach: EgressPolicy,
     resolve: Resolve,
+    /// If set, every connection is encrypted, whatever scheme awc sees.
+    tls: Option<Arc<rustls::ClientConfig>>,
+    /// Limit for name resolution, TCP connect, and the proxy's response together, and again for the TLS handshake.
+    timeout: Duration,
 }
 
 impl Dialer {
-    pub(super) fn new(proxy: Option<Proxy>, reach: EgressPolicy, resolve: Resolve) -> Self {
-        Self { proxy: proxy.map(Rc::new), reach, resolve }
+    pub(super) fn new(options: &Options, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        Self {
+            proxy: options.proxy.clone().map(Rc::new),
+            reach: options.reach.clone(),
+            resolve: Arc::clone(&options.resolve),
+            tls,
+            timeout: options.connect_timeout,
+        }
+    }
+
+    async fn open(&self, host: &str, port: u16) -> Result<HttpStream, DialError> {
+        let dialed = tokio::time::timeout(self.timeout, self.dial(host, port)).await;
+        let stream = dialed.map_err(|_elapsed| DialError::Timeout)??;
+        let Some(config) = &self.tls else { return Ok(HttpStream::Plain(stream)) };
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|error| DialError::Tls(io::Error::other(error)))?;
+        let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        let shaken = tokio::time::timeout(self.timeout, handshake).await.map_err(|_elapsed| DialError::Timeout)?;
+        Ok(HttpStream::Tls(Box::new(shaken.map_err(DialError::Tls)?)))
     }
 
     /// Check the host before resolving it, also if a proxy resolves it.
@@ -63,7 +167,7 @@ impl Dialer {
 }
 
 impl Service<ConnectInfo<Uri>> for Dialer {
-    type Response = Connection<Uri, TcpStream>;
+    type Response = Connection<Uri, ResponseFraming<HttpStream>>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
@@ -76,10 +180,9 @@ impl Service<ConnectInfo<Uri>> for Dialer {
         Box::pin(async move {
             let uri = info.request().clone();
             let host = uri.host().unwrap_or_default().to_owned();
-            let https = uri.scheme_str() == Some("https");
-            let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-            match dialer.dial(&host, port).await {
-                Ok(stream) => Ok(Connection::new(uri, stream)),
+            let port = uri.port_u16().unwrap_or(if dialer.tls.is_some() { 443 } else { 80 });
+            match dialer.open(&host, port).await {
+                Ok(stream) => Ok(Connection::new(uri, ResponseFraming::new(stream))),
                 Err(error) => Err(ConnectError::Io(io::Error::other(error))),
             }
         })

@@ -153,7 +153,10 @@ fn from_connect(target: String, error: ConnectError, timeout: Duration) -> HttpE
             Some(dial @ (DialError::ProxyAway { .. } | DialError::Tunnel { .. })) => {
                 HttpError::Proxy { target, reason: dial.to_string() }
             }
-            None if target.starts_with("https:") => HttpError::Tls { target, reason: tls_reason(&error) },
+            Some(DialError::Tls(reason)) => HttpError::Tls { target, reason: tls_reason(reason) },
+            Some(DialError::Timeout) => {
+                HttpError::Timeout { target, stage: WaitStage::Connection, seconds: timeout.as_secs() }
+            }
             None => from_io(target, &error),
         },
         error => HttpError::Protocol { target, reason: error.to_string() },

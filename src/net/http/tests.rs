@@ -26,7 +26,7 @@ fn tls(root: Option<&CertificateDer<'static>>) -> ClientConfig {
 }
 
 fn client() -> HttpClient {
-    HttpClient::new(Options::new(tls(None)))
+    HttpClient::new(&Options::new(tls(None)))
 }
 
 /// Answers every connection with these bytes and closes it. Records the requests.
@@ -117,7 +117,9 @@ async fn reading_stops_at_the_limit_whether_announced_or_not() {
         says(&error, &url);
     }
     let (url, _) = raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nx").await;
-    assert!(get(&client(), &url).await.unwrap_err().to_string().contains("announces no length"));
+    assert_eq!(&get(&client(), &url).await.unwrap().body[..], b"x", "the body ends with the connection");
+    let (url, _) = raw(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}")).await;
+    assert_eq!(get(&client(), &url).await.unwrap_err().label(), "too_large");
     let (url, _) = raw(format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", &body[1..])).await;
     assert_eq!(get(&client(), &url).await.unwrap().body.len(), 1000);
 }
@@ -195,6 +197,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], key)
         .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config.clone()));
     let server =
         actix_web::HttpServer::new(|| actix_web::App::new().default_service(actix_web::web::to(|| async { "hello" })))
             .workers(1)
@@ -212,8 +215,21 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     assert_eq!(error.label(), "tls");
     says(&error, &url);
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    let trusting = HttpClient::new(Options::new(tls(Some(&certificate))));
+    let trusting = HttpClient::new(&Options::new(tls(Some(&certificate))));
     assert_eq!(&get(&trusting, &url).await.unwrap().body[..], b"hello");
+
+    // A body that ends with the connection, as over plain HTTP.
+    let undelimited = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unannounced = Url::parse(&format!("https://{}/token", undelimited.local_addr().unwrap())).unwrap();
+    Tasks::new().spawn_local("TLS without a length", async move {
+        while let Ok((stream, _)) = undelimited.accept().await {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nwhole").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    assert_eq!(&get(&trusting, &unannounced).await.unwrap().body[..], b"whole");
 
     let no_tls = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = Url::parse(&format!("https://{}/token", no_tls.local_addr().unwrap())).unwrap();
@@ -228,7 +244,7 @@ async fn trust_is_the_callers_and_its_refusal_names_host_and_reason() {
     let (proxy, request_text) = tunnelling_proxy().await;
     let mut options = Options::new(tls(Some(&certificate)));
     options.proxy = Some(Proxy::parse(&format!("http://user:p%40ss@{proxy}")).unwrap());
-    let through = HttpClient::new(options);
+    let through = HttpClient::new(&options);
     assert_eq!(&get(&through, &url).await.unwrap().body[..], b"hello");
     let place = format!("127.0.0.1:{}", url.port().unwrap());
     assert!(request_text.borrow().starts_with(&format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")));
@@ -274,7 +290,7 @@ async fn a_proxy_that_refuses_is_named_with_the_reason_and_without_credentials()
         let mut options = Options::new(tls(None));
         options.proxy =
             Some(Proxy::parse(&format!("http://user:hunter2@127.0.0.1:{}", proxy.port().unwrap())).unwrap());
-        let error = get(&HttpClient::new(options), &Url::parse("https://127.0.0.1:9/").unwrap()).await.unwrap_err();
+        let error = get(&HttpClient::new(&options), &Url::parse("https://127.0.0.1:9/").unwrap()).await.unwrap_err();
         assert_eq!(error.label(), "proxy", "{error:?}");
         let sentence = error.to_string();
         assert!(sentence.contains(expected) && !sentence.contains("hunter2"), "{sentence}");
@@ -304,7 +320,7 @@ async fn a_name_that_leads_inside_is_not_connected_to() {
     };
     let with = |resolve, allow: &[&str]| {
         let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
-        HttpClient::new(Options { resolve, reach: EgressPolicy::public_and(allow), ..Options::new(tls(None)) })
+        HttpClient::new(&Options { resolve, reach: EgressPolicy::public_and(allow), ..Options::new(tls(None)) })
     };
     for resolved in ["127.0.0.1", "::ffff:127.0.0.1", "10.0.0.1 169.254.169.254"] {
         let error = get(&with(answers(resolved), &[]), &named).await.unwrap_err();
@@ -324,7 +340,7 @@ async fn behind_a_proxy_inner_addresses_are_not_asked_for_either() {
     let (proxy, request_text) = raw("HTTP/1.1 200 OK\r\n\r\n").await;
     let mut options = Options { reach: EgressPolicy::public_and(Vec::new()), ..Options::new(tls(None)) };
     options.proxy = Some(Proxy::parse(&format!("http://127.0.0.1:{}", proxy.port().unwrap())).unwrap());
-    let client = HttpClient::new(options);
+    let client = HttpClient::new(&options);
     for inner in ["https://169.254.169.254/latest/meta-data", "http://localhost/", "https://metadata.google.internal/"]
     {
         let error = get(&client, &Url::parse(inner).unwrap()).await.unwrap_err();

@@ -100,6 +100,11 @@ impl Memory {
         phone
     }
 
+    /// Whether the phone's files may differ after a change of its record.
+    pub(in crate::store) fn files_differ(&self, before: &Phone, after: &Phone) -> bool {
+        after.render_inputs_differ(before) || self.settings.get(after.instance).category_differs(before, after)
+    }
+
     /// Puts committed settings into the cache and announces them, unless newer ones are there.
     pub(in crate::store) fn publish_settings(&self, instance: InstanceId, layers: Layers) {
         if self.settings.put(instance, layers) {

@@ -42,7 +42,7 @@ impl PhoneRepository for Sqlite {
         let mut events = Vec::new();
         let result = change(&mut phone, &mut events);
         (phone.id, phone.instance, phone.mac) = (before.id, before.instance, before.mac);
-        phone.revision = before.revision + u64::from(phone.render_inputs_differ(&before));
+        phone.revision = before.revision + u64::from(inner.memory.files_differ(&before, &phone));
         if phone == *before {
             if events.is_empty() {
                 transaction.rollback().await;

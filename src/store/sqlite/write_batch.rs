@@ -192,7 +192,7 @@ impl Sqlite {
         }
         for Draft { before, after, .. } in drafts {
             (after.id, after.instance, after.mac) = (before.id, before.instance, before.mac);
-            after.revision = before.revision + u64::from(after.render_inputs_differ(before));
+            after.revision = before.revision + u64::from(self.inner.memory.files_differ(before, after));
         }
         Ok(())
     }

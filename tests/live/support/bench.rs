@@ -73,15 +73,9 @@ impl Bench {
         phone
     }
 
-    /// Waits until the sysclient has told Devices the model of a phone that fetched its file. It connects anew for that.
+    /// See [`wait_identified`].
     pub async fn wait_identified(&self, mac: Mac) {
-        let hwid = mac.to_string();
-        let told = |state: &DevicesState| {
-            let is_told = state.devices.get(&hwid).is_some_and(|device| device.online && device.version != "unknown");
-            (is_told && state.connection(&hwid).is_some_and(|open| open.configured)).then_some(())
-        };
-        self.simulation.devices.board().wait("the model is told to Devices", told).await.unwrap();
-        self.wait_single_sysclient(mac).await;
+        wait_identified(&self.simulation, mac).await;
     }
 
     /// The URL that the redirection service returns to a phone.
@@ -105,6 +99,17 @@ impl Bench {
 pub async fn comes_up(phone: &YealinkPhone) {
     let report = phone.boot().await.unwrap();
     assert!(report.registered, "the phone does not register: {report:#?}");
+}
+
+/// Waits until the sysclient has told Devices the model of a phone that fetched its file. It connects anew for that.
+pub async fn wait_identified(simulation: &Simulation, mac: Mac) {
+    let hwid = mac.to_string();
+    let told = |state: &DevicesState| {
+        let is_told = state.devices.get(&hwid).is_some_and(|device| device.online && device.version != "unknown");
+        (is_told && state.connection(&hwid).is_some_and(|open| open.configured)).then_some(())
+    };
+    simulation.devices.board().wait("the model is told to Devices", told).await.unwrap();
+    wait_single_sysclient(simulation, mac).await;
 }
 
 /// See [`Bench::wait_single_sysclient`].
