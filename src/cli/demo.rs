@@ -17,7 +17,7 @@ use gangway_base::{
     clock::{SharedClock, SystemClock},
     tasks::Tasks,
 };
-use gangway_sim::simulation::Simulation;
+use gangway_sim::{simulation::Simulation, users::ProvisionRequest};
 
 use self::devices::Device;
 use super::{Global, output};
@@ -27,7 +27,7 @@ use crate::{
     phone::{
         facet::{RedirectState, RegistrationState, UserObjectState},
         facets::{ACCOUNT_FACETS, FacetView, PHONE_FACETS},
-        record::PhoneId,
+        record::{Phone, PhoneId},
     },
     settings::Scope,
     store::Store,
@@ -46,6 +46,8 @@ pub struct Demo {
 
 /// Time limit for all phones together.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a device may take to be in its category.
+const CATEGORY: Duration = Duration::from_secs(15);
 impl Demo {
     /// Runs the demo.
     pub fn run(self, _global: &Global) -> anyhow::Result<ExitCode> {
@@ -143,7 +145,11 @@ async fn desk_phone(
     let name = device.name();
     for user in users {
         say(started, &name, &format!("{user} types the MAC in Profile, manufacturer {title}"));
-        match simulation.provision(device.mac(), &user, title).await {
+        let request = ProvisionRequest {
+            device_name: Some(format!("Desk of {user}")),
+            ..ProvisionRequest::new(&device.mac().to_string(), &user, title)
+        };
+        match simulation.users.provision(request).await {
             Ok(answer) if answer.ok => say(started, &name, "Profile shows: done"),
             Ok(answer) => {
                 say(started, &name, &format!("Profile shows: {}", answer.error.unwrap_or_default()));
@@ -160,17 +166,20 @@ async fn desk_phone(
     if let Ok(files) = device.boot().await {
         say(started, &name, &format!("it asked: {}", files.join(", ")));
     }
+    // Devices tells the category of a new device a moment after its domain.
+    let _ = tokio::time::timeout(CATEGORY, until(store, &device, |phone| phone.category.is_some())).await;
 }
 
 /// Waits until the redirect service knows the phone. A phone plugged in earlier would not be redirected.
 async fn redirected(store: &Store, device: &Device) {
+    until(store, device, |phone| phone.redirect.state != RedirectState::Pending).await;
+}
+
+/// Waits until the record of a device is as wanted.
+async fn until(store: &Store, device: &Device, is_so: impl Fn(&Phone) -> bool) {
     let mut changes = store.phones().changes();
-    let known = || {
-        let phones = store.phones().all();
-        let phone = phones.iter().find(|phone| phone.mac == device.mac())?;
-        (phone.redirect.state != RedirectState::Pending).then_some(())
-    };
-    while known().is_none() {
+    let known = || store.phones().all().iter().any(|phone| phone.mac == device.mac() && is_so(phone));
+    while !known() {
         if let Err(tokio::sync::broadcast::error::RecvError::Closed) = changes.recv().await {
             return;
         }

@@ -87,6 +87,8 @@ pub struct DevicesState {
     pub is_listed: bool,
     /// When the categories are read again because a device appeared or moved.
     refresh_from: Option<Timestamp>,
+    /// When the categories were read last.
+    refreshed: Option<Timestamp>,
 }
 
 /// Limits of devices per service, and of the total text length of one device in bytes.

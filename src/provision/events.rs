@@ -62,6 +62,20 @@ pub enum FacetEvent<'a> {
     },
     /// Devices sent a sysclient password.
     Joined,
+    /// Devices told where the phone belongs.
+    Member {
+        /// Name of its domain.
+        domain: &'a str,
+        /// Name of its category, if known.
+        category: Option<&'a str>,
+    },
+    /// The PBX told the name of a user's device.
+    Named {
+        /// The user's name.
+        user: &'a str,
+        /// The name of the device.
+        name: &'a str,
+    },
     /// The complete configuration arrived.
     ConfigReceived,
     /// Devices changed single items.
@@ -210,6 +224,8 @@ impl FacetEvent<'_> {
             Self::Found { .. } => "found",
             Self::Withheld { .. } => "withheld",
             Self::Joined => "joined",
+            Self::Member { .. } => "member",
+            Self::Named { .. } => "named",
             Self::ConfigReceived => "config-received",
             Self::ConfigChanged => "config-changed",
             Self::NotInDomain { .. } => "not-in-domain",
@@ -261,6 +277,11 @@ impl FacetEvent<'_> {
             Self::Found { user } => timeline_texts::FOUND.with("user", *user),
             Self::Withheld { user } => timeline_texts::WITHHELD.with("user", *user),
             Self::Joined => timeline_texts::JOINED.message(),
+            Self::Member { domain, category: Some(category) } => {
+                timeline_texts::MEMBER.with("domain", *domain).with("category", *category)
+            }
+            Self::Member { domain, category: None } => timeline_texts::MEMBER_OF_DOMAIN.with("domain", *domain),
+            Self::Named { user, name } => timeline_texts::NAMED.with("user", *user).with("name", *name),
             Self::ConfigReceived => timeline_texts::CONFIG_RECEIVED.message(),
             Self::ConfigChanged => timeline_texts::CONFIG_CHANGED.message(),
             Self::DevicesAway { reason } => timeline_texts::DEVICES_AWAY.with("reason", *reason),

@@ -167,11 +167,13 @@ impl Provisioning {
                     continue;
                 };
                 let mut after = Phone::clone(&phone);
-                transitions::member(&mut after, &membership);
+                transitions::member(&mut after, &membership, &mut Vec::new());
                 if after == *phone {
                     continue;
                 }
-                let change = move |phone: &mut Phone, _: &mut Vec<NewEvent>| transitions::member(phone, &membership);
+                let change = move |phone: &mut Phone, events: &mut Vec<NewEvent>| {
+                    transitions::member(phone, &membership, events);
+                };
                 if let Err(error) = roster.change_later(phone.id, Box::new(change)).await {
                     tracing::error!(mac = %phone.mac, "its domain and category cannot be stored: {error}");
                 }

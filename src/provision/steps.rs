@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{
     endpoint_queue::EndpointHealth,
     engine::Engine,
+    events::FacetEvent,
     flow::{Action, FacetTask, SysclientTarget},
     retry_on_config_change::fingerprint,
     running::ActionGuard,
@@ -175,10 +176,14 @@ async fn learn_device_names(engine: &Engine, phone: &Phone) -> Result<Option<Pho
         .deps
         .store
         .phones()
-        .change(phone.id, |phone, _| {
+        .change(phone.id, |phone, events| {
             for (account, name) in &named {
-                if let Some(current) = phone.accounts.iter_mut().find(|current| is_same(current, account)) {
-                    current.device_name = Some(name.clone());
+                let Some(current) = phone.accounts.iter_mut().find(|current| is_same(current, account)) else {
+                    continue;
+                };
+                current.device_name = Some(name.clone());
+                if !name.is_empty() {
+                    events.push(FacetEvent::Named { user: &current.username, name }.into());
                 }
             }
         })

@@ -15,6 +15,9 @@ message_keys! { "happened.":
     FOUND = "found";
     WITHHELD = "withheld";
     JOINED = "joined";
+    MEMBER = "member";
+    MEMBER_OF_DOMAIN = "member-of-domain";
+    NAMED = "named";
     CONFIG_RECEIVED = "config-received";
     CONFIG_CHANGED = "config-changed";
     DEVICES_AWAY = "devices-away";

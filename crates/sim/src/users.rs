@@ -48,6 +48,8 @@ pub struct ProvisionRequest {
     pub code: Option<String>,
     /// Hardware id; defaults to the MAC's 12 lower-case hex digits.
     pub hwid: Option<String>,
+    /// Name of the device, which becomes the name of its app; defaults to the title.
+    pub device_name: Option<String>,
     /// Whether to write the device entry on the user object first.
     pub write_device: bool,
     /// See [`Src`].
@@ -70,6 +72,7 @@ impl ProvisionRequest {
             rollout: false,
             code: None,
             hwid: None,
+            device_name: None,
             write_device: true,
             src: Src::Fresh,
             patch: BTreeMap::new(),
@@ -170,7 +173,7 @@ impl Users {
             request.mac.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
         });
         if request.write_device {
-            self.write_device(&user.guid, &hwid, &request.title);
+            self.write_device(&user.guid, &hwid, request.device_name.as_ref().unwrap_or(&request.title));
         }
         let code = request.code.clone().unwrap_or_else(|| self.devices.make_code(request.category, request.rollout));
         let key = self.connect(&provider).await?;

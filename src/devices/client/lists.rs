@@ -12,7 +12,9 @@ use super::{DevicesEvent, LinkSupervisor, membership};
 use crate::net::appwebsocket::{Link, LinkError};
 
 /// Time for more devices to appear or move before the categories are read again.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_millis(300);
+/// Shortest time between two readings of the categories: each requests all devices of every category.
+const REFRESH_GAP: Duration = Duration::from_secs(5);
 
 impl LinkSupervisor {
     /// The time at which the categories are read again: soon after a device appeared or moved, else `latest`.
@@ -76,7 +78,11 @@ impl LinkSupervisor {
     /// Reads the categories of the devices. They are of use, but not needed: a Devices app that does not answer keeps its
     /// link.
     pub(super) async fn load_categories(&self, link: &Link) -> Result<(), LinkError> {
-        let domains: Vec<u64> = self.state(|state| state.domains.keys().copied().collect());
+        let now = self.shared.clock.now();
+        let domains: Vec<u64> = self.state(|state| {
+            state.refreshed = Some(now);
+            state.domains.keys().copied().collect()
+        });
         match membership::categories(link, &domains).await {
             Ok(categories) => self.state(|state| state.categories = categories),
             Err(error @ (LinkError::Closed | LinkError::Busy)) => return Err(error),
@@ -101,8 +107,10 @@ impl LinkSupervisor {
                 let _ = self.shared.events.send(DevicesEvent::Removed { instance, hw_id: device.hw_id }).await;
             }
             Some(DevicesMessage::DeviceChanged(device) | DevicesMessage::DeviceProvisioned(Some(device))) => {
-                let soon = self.shared.clock.now().saturating_add(SOON).unwrap_or(Timestamp::MAX);
+                let later = |at: Timestamp, by| at.saturating_add(by).unwrap_or(Timestamp::MAX);
+                let soon = later(self.shared.clock.now(), SOON);
                 let membership = self.state(|state| {
+                    let soon = state.refreshed.map_or(soon, |at| soon.max(later(at, REFRESH_GAP)));
                     let known = state.devices.get(&device.hw_id.to_ascii_lowercase());
                     // A change of the category changes nothing that the message shows.
                     if known.is_none_or(|known| known.domain_id != device.domain_id || *known == device) {

@@ -85,16 +85,22 @@ fn spend(phone: &mut Phone, sent: Option<&Secret>) {
 
 /// Devices told where the phone belongs. Another Devices app than the phone's own may have an old entry of it. A domain or
 /// category that is not told is kept.
-pub fn member(phone: &mut Phone, membership: &Membership) {
+pub fn member(phone: &mut Phone, membership: &Membership, events: &mut Vec<NewEvent>) {
     let is_other = |url: &String| phone.sysclient.password.is_some() && *url != membership.sysclients;
     if phone.removed_at.is_some() || phone.sysclient.url.as_ref().is_some_and(is_other) {
         return;
     }
+    let before = (phone.devices_domain.clone(), phone.category.clone());
     for (told, known) in [(&membership.domain, &mut phone.devices_domain), (&membership.category, &mut phone.category)]
     {
         if told.is_some() {
             known.clone_from(told);
         }
+    }
+    if before != (phone.devices_domain.clone(), phone.category.clone())
+        && let Some(domain) = &phone.devices_domain
+    {
+        events.push(FacetEvent::Member { domain, category: phone.category.as_deref() }.into());
     }
 }
 

@@ -2,7 +2,7 @@
 
 const KINDS = {
   provisioning: ["requested", "handed-over", "handset-added", "handset-handed-over", "account-removed"],
-  devices: ["joined", "config-received", "config-changed", "not-in-domain", "devices-away"],
+  devices: ["joined", "member", "config-received", "config-changed", "not-in-domain", "devices-away"],
   redirect: ["redirected", "redirect-call", "redirect-differs", "redirect-refused", "deregistered", "asks-person"],
   request: [
     "last-request",
@@ -17,7 +17,7 @@ const KINDS = {
     "allowed",
     "window-closed",
   ],
-  pbx: ["flags-written", "flags-failed", "registered", "not-registered", "registration-lost", "orphaned", "found"],
+  pbx: ["named", "flags-written", "flags-failed", "registered", "not-registered", "registration-lost", "orphaned", "found"],
   person: ["person", "wanted", "resync", "buried"],
 };
 
