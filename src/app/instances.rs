@@ -32,6 +32,7 @@ pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
         devices_ca: text(&configured.devices_ca),
         devices_pin: text(&configured.devices_pin),
         admin_password_login: configured.admin_password_login,
+        pbx_apply: configured.pbx_apply,
         admin_from: configured.admin_from.clone(),
         frame_ancestors: configured.frame_ancestors.clone(),
     }

@@ -118,6 +118,7 @@ mod tests {
             devices_ca: None,
             devices_pin: None,
             admin_password_login,
+            pbx_apply: false,
             admin_from: admin_from.iter().map(|net| net.parse().unwrap()).collect(),
             frame_ancestors: Vec::new(),
         }

@@ -39,6 +39,7 @@ mod missing_admin;
 mod old_schemas;
 mod outage;
 mod passive;
+mod pbx_setup;
 mod peer_faults;
 mod pnp;
 mod redirect_away;

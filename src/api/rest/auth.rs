@@ -124,6 +124,7 @@ mod tests {
             devices_ca: None,
             devices_pin: None,
             admin_password_login: false,
+            pbx_apply: false,
             admin_from: Vec::new(),
             frame_ancestors: Vec::new(),
         };

@@ -306,6 +306,7 @@ pub fn instance() -> Instance {
         devices_pin: None,
         admin_password: None,
         admin_password_login: false,
+        pbx_apply: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),
     }

@@ -15,6 +15,7 @@ fn instance(public: &str, phone: &str) -> Instance {
         devices_pin: None,
         admin_password: None,
         admin_password_login: false,
+        pbx_apply: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),
     }

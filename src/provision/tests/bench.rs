@@ -354,6 +354,7 @@ pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
         devices_pin: None,
         admin_password: None,
         admin_password_login: false,
+        pbx_apply: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),
     }
