@@ -13,7 +13,7 @@ use super::{
     },
 };
 use crate::{
-    base::i18n::{Message, message_keys},
+    base::i18n::{Message, MessageKey, message_keys},
     catalog::Registry,
     pbx::{
         app_object_plan::{AppObjectFinding, AppObjectState, SetupStep, plan as compare},
@@ -159,7 +159,7 @@ pub fn notes(deps: &ServiceDependencies, instance: InstanceId) -> Vec<TextInfo> 
     let mut all = vec![NOTE_GRANT.message(), NOTE_USERS_RIGHT.message()];
     let relayed = relayed(deps, instance);
     if wants_relay || !relayed.is_empty() {
-        all.extend([NOTE_RELAY_PHONES, NOTE_ENDPOINTS, NOTE_PORTS, NOTE_NOT_GLOBAL].map(|key| key.message()));
+        all.extend([NOTE_RELAY_PHONES, NOTE_ENDPOINTS, NOTE_PORTS, NOTE_NOT_GLOBAL].map(MessageKey::message));
     }
     all.extend(relayed.into_iter().map(|(pbx, phones)| NOTE_RELAY_COUNT.with("pbx", pbx).with("phones", phones)));
     all.iter().map(Into::into).collect()
