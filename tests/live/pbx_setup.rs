@@ -92,8 +92,10 @@ async fn one_command_sets_up_a_pbx_and_a_phone_comes_aboard() {
     let audit = text(&bench.gateway.command(&["audit"]));
     assert!(audit.contains("Create the app object gangway-yealink") && audit.contains("It was: other"), "{audit}");
 
-    let phone = mac(1);
     bench.simulation.pbx.wait_connected("gangway-yealink").await.unwrap();
+    let checked = text(&bench.gateway.command(&["check"]));
+    assert!(!checked.contains("lacked the flag"), "one app object with Admin is enough: {checked}");
+    let phone = mac(1);
     bench.provisioned(phone, "user1").await;
     let device = bench.simulation.add_phone(phone, model::T46U);
     comes_up(&device).await;
