@@ -34,6 +34,7 @@ pub fn instance(id: InstanceId, configured: &InstanceConfig) -> Instance {
         devices_pin: text(&configured.devices_pin),
         misspelt_service_info: configured.misspelt_service_info,
         admin_password_login: configured.admin_password_login,
+        pbx_apply: configured.pbx_apply,
         admin_from: configured.admin_from.clone(),
         frame_ancestors: configured.frame_ancestors.clone(),
     }

@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod output;
 mod passphrase;
+mod pbx;
 mod phones;
 mod recognise;
 mod render;
@@ -72,6 +73,9 @@ enum Command {
     /// List phones, show one, say what is wanted of it
     #[command(subcommand)]
     Phones(phones::PhonesCommand),
+    /// Compare the PBX's app objects with what gangway needs, create and repair them
+    #[command(subcommand)]
+    Pbx(pbx::PbxCommand),
     /// Read and change settings; a running gateway follows within a second
     #[command(subcommand)]
     Settings(settings::SettingsCommand),
@@ -110,6 +114,7 @@ impl CommandLine {
             Command::Render(render) => render.run(global),
             Command::Recognise(recognise) => recognise.run(global),
             Command::Phones(phones) => phones.run(global),
+            Command::Pbx(pbx) => pbx.run(global),
             Command::Settings(settings) => settings.run(global),
             Command::Keys(keys) => keys.run(global),
             Command::Backup(backup) => backup.run(global),

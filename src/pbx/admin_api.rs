@@ -185,7 +185,7 @@ async fn registrations(session: &PbxSession, guid: &Guid) -> Result<Vec<Registra
     }
 }
 
-fn link_error(error: LinkError) -> PbxError {
+pub(super) fn link_error(error: LinkError) -> PbxError {
     match error {
         LinkError::Closed => PbxError::NoSession,
         LinkError::Timeout | LinkError::Busy => PbxError::Timeout,
@@ -194,7 +194,7 @@ fn link_error(error: LinkError) -> PbxError {
     }
 }
 
-fn admin_error(error: AdminError) -> PbxError {
+pub(super) fn admin_error(error: AdminError) -> PbxError {
     match error {
         AdminError::Refused(text) => refused(text),
         AdminError::NotFound => PbxError::UserNotFound,

@@ -123,6 +123,7 @@ mod tests {
             devices_pin: None,
             misspelt_service_info: false,
             admin_password_login,
+            pbx_apply: false,
             admin_from: admin_from.iter().map(|net| net.parse().unwrap()).collect(),
             frame_ancestors: Vec::new(),
         }

@@ -37,6 +37,8 @@ pub struct Instance {
     pub misspelt_service_info: bool,
     /// Whether logging in to `gangway-admin` by password, without a PBX, is allowed.
     pub admin_password_login: bool,
+    /// Whether the admin page may start a set-up of the PBX's app objects.
+    pub pbx_apply: bool,
     /// Networks from which administrators may log in by any method; empty means anywhere.
     pub admin_from: Vec<IpNet>,
     /// Origins that may frame the admin page besides those learned from the PBX.

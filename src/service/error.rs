@@ -4,7 +4,8 @@ use gangway_base::mac::{Mac, MacError};
 use jiff::Timestamp;
 
 use crate::{
-    base::i18n::Message, devices::client::DevicesError, render::RenderError, settings::ScopeError, store::StoreError,
+    base::i18n::Message, devices::client::DevicesError, pbx::app_object_setup::SetupError, render::RenderError,
+    settings::ScopeError, store::StoreError,
 };
 
 /// A field whose value is rejected.
@@ -93,6 +94,17 @@ pub enum ServiceError {
     NothingToImport,
     /// The instance's former import has not ended.
     ImportRunning,
+    /// The app objects of the PBX cannot be read or written.
+    PbxSetup(SetupError),
+    /// The configuration does not allow the page to set up the PBX.
+    PbxApplyOff,
+    /// There is no vendor or provider of this name; with the names there are.
+    UnknownSetupVendor {
+        /// The name.
+        name: String,
+        /// The vendors and providers there are.
+        known: String,
+    },
 }
 
 impl ServiceError {
@@ -138,6 +150,11 @@ impl ServiceError {
             Self::ImportTooLarge => Message::new("import.too-large"),
             Self::NothingToImport => Message::new("import.nothing"),
             Self::ImportRunning => Message::new("import.running"),
+            Self::PbxSetup(error) => Message::new("pbx-setup-failed").with("sentence", error.to_string()),
+            Self::PbxApplyOff => Message::new("pbx-apply-off"),
+            Self::UnknownSetupVendor { name, known } => {
+                Message::new("unknown-setup-vendor").with("name", name.as_str()).with("known", known.as_str())
+            }
         }
     }
 
@@ -155,6 +172,12 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the admin api could not use the store");
         Self::Store(error)
+    }
+}
+
+impl From<SetupError> for ServiceError {
+    fn from(error: SetupError) -> Self {
+        Self::PbxSetup(error)
     }
 }
 
@@ -213,6 +236,9 @@ mod tests {
             ServiceError::ImportTooLarge,
             ServiceError::NothingToImport,
             ServiceError::ImportRunning,
+            ServiceError::PbxSetup(SetupError::Incomplete),
+            ServiceError::PbxApplyOff,
+            ServiceError::UnknownSetupVendor { name: word(), known: word() },
         ] {
             let (message, text) = (error.message(), error.to_string());
             assert!(text != message.key() && !text.contains(['{', '}']), "{error:?}: {text}");

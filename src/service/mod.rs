@@ -31,6 +31,7 @@ pub mod line_keys;
 mod list_query;
 mod list_view;
 mod notices;
+pub mod pbx_setup;
 pub mod phone_export;
 mod provisioning_codes;
 pub mod rejected_logins;
@@ -182,6 +183,8 @@ struct Inner {
     absences: AbsenceTracker,
     sip_trust: Arc<sip_tls_probe::ProbeResults>,
     runtime: tokio::runtime::Handle,
+    /// Held while the app objects of a PBX are changed.
+    pbx_setup: tokio::sync::Mutex<()>,
 }
 
 impl AdminService {
@@ -253,7 +256,15 @@ impl AdminService {
         let sip_trust = Arc::new(sip_tls_probe::ProbeResults::default());
         deps.tasks.every(ProbeSipTls::new(Arc::clone(&sip_trust), Arc::clone(&deps)), &deps.clock);
         let runtime = tokio::runtime::Handle::current();
-        Self(Arc::new(Inner { deps, index, imports: Imports::default(), absences, sip_trust, runtime }))
+        Self(Arc::new(Inner {
+            deps,
+            index,
+            imports: Imports::default(),
+            absences,
+            sip_trust,
+            runtime,
+            pbx_setup: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Runs a task on the service's own thread. The receiver gets no result if the gateway stops first.

@@ -181,7 +181,10 @@ fn connection_notices(deps: &ServiceDependencies, instance: InstanceId, all: &mu
     }
     for session in sessions.iter().filter(|session| session.identity.app != ADMIN_APP) {
         for (api, flag) in [(pbx_admin::API, "Admin"), (services::API, "Services")] {
-            if !session.grants(api) {
+            // Objects are edited over any session of the PBX, so one app object with Admin is enough.
+            let is_admin_elsewhere = flag == "Admin"
+                && sessions.iter().any(|one| one.identity.pbx == session.identity.pbx && one.grants(api));
+            if !session.grants(api) && !is_admin_elsewhere {
                 let text = Message::new("notice.missing-grant")
                     .with("object", session.identity.appobj.clone())
                     .with("pbx", session.identity.pbx.clone())

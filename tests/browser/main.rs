@@ -22,6 +22,7 @@ mod phone_page;
 mod phone_records;
 mod pictures;
 mod settings;
+mod setup;
 mod stuck;
 mod tokens;
 mod visual;

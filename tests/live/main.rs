@@ -40,6 +40,7 @@ mod no_password;
 mod old_schemas;
 mod outage;
 mod passive;
+mod pbx_setup;
 mod peer_faults;
 mod pnp;
 mod redirect_away;

@@ -142,7 +142,7 @@ async fn users_provision_with_and_without_src_and_at_once() {
     let login = seen.read(|seen| seen.logins.last().cloned()).unwrap();
     assert_eq!(
         (&login["app"], &login["sip"], &login["pbxObj"]),
-        (&json!("gangway-yealink"), &json!("users"), &json!("gangway-yealink"))
+        (&json!("gangway-yealink"), &json!("profile"), &json!("gangway-yealink"))
     );
     let sent = seen.board_wait("ProvisioningPhone", 1).await;
     let key = crate::crypt::session_key(CHALLENGE, simulation.password());

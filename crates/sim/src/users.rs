@@ -150,17 +150,21 @@ struct Connection {
 }
 
 impl Users {
-    /// Name of the service's app object at the PBX.
-    pub const APP_OBJECT: &str = "users";
+    /// Name of the app object Profile, over which the service logs in to providers.
+    pub const APP_OBJECT: &str = "profile";
+    /// Name of the app object UsersAdmin.
+    pub const ADMIN_OBJECT: &str = "usersadmin";
 
-    /// Starts the service at a PBX. Adds or replaces the app object `users`, with `providers` ticked.
+    /// Starts the service at a PBX. Adds or replaces the app objects of Profile and UsersAdmin, with `providers` ticked.
     #[must_use]
     pub fn start(host: &HostHandle, pbx: &Pbx, devices: &Devices, providers: &[&str]) -> Self {
-        let url = "https://ap.example.com/example.com/usersapp/innovaphone-users";
-        let mut app = AppObject::new(Self::APP_OBJECT, url, "users password");
-        app.dn = "Users".into();
-        app.grants = providers.iter().map(|name| (*name).to_owned()).collect();
-        pbx.add_app(app);
+        for (name, title) in [(Self::APP_OBJECT, "Profile"), (Self::ADMIN_OBJECT, "UsersAdmin")] {
+            let url = format!("https://ap.example.com/example.com/usersapp/innovaphone-{name}");
+            let mut app = AppObject::new(name, &url, "users password");
+            app.dn = title.into();
+            app.grants = providers.iter().map(|name| (*name).to_owned()).collect();
+            pbx.add_app(app);
+        }
         Self { host: host.clone(), pbx: pbx.clone(), devices: devices.clone(), board: Board::default() }
     }
 

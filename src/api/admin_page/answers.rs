@@ -17,9 +17,9 @@ use crate::{
         caller::Caller,
         config_diff, frozen_sources, gateway,
         history::{self, CallQuery},
-        line_keys, rendered_config, settings, settings_write,
+        line_keys, pbx_setup, rendered_config, settings, settings_write,
         tokens::{self, NewTokenForm},
-        types::CreatedToken,
+        types::{CreatedToken, PbxSetupOrder, PbxSetupRequest},
         vendors,
     },
 };
@@ -101,6 +101,14 @@ pub async fn answer(service: &AdminService, person: &Caller, kind: Method, messa
             let request: TokenRequest = read(message)?;
             tokens::revoke(&deps.store, person, request.id).await?;
             Ok(vec![result(message).text()])
+        }
+        Method::PbxPlan => {
+            let request: PbxSetupRequest = read(message)?;
+            reply(message, &pbx_setup::plan(deps, person, &request).await?)
+        }
+        Method::PbxApply => {
+            let order: PbxSetupOrder = read(message)?;
+            reply(message, &pbx_setup::apply(service, person, &order, &|_, _| {}).await?)
         }
         Method::Snapshot => reply_list(message, &service.connections(person), "connections"),
         Method::Thaw => {

@@ -68,6 +68,8 @@ messages! {
     ImportStop Acts;
     Act Acts;
     Categories Looks;
+    PbxPlan Looks;
+    PbxApply Acts;
     Chart Looks;
     Diff Looks;
     Config Looks;

@@ -126,6 +126,7 @@ mod tests {
             devices_pin: None,
             misspelt_service_info: false,
             admin_password_login: false,
+            pbx_apply: false,
             admin_from: Vec::new(),
             frame_ancestors: Vec::new(),
         };

@@ -199,12 +199,13 @@ fn status_of(error: &ServiceError) -> StatusCode {
         | ServiceError::BadNetwork(_) => StatusCode::BAD_REQUEST,
         ServiceError::NoPhone(_)
         | ServiceError::UnknownVendor(_)
+        | ServiceError::UnknownSetupVendor { .. }
         | ServiceError::UnknownCategory
         | ServiceError::UnknownAction(_) => StatusCode::NOT_FOUND,
         ServiceError::PhoneIsGone(_) => StatusCode::GONE,
         ServiceError::ImportTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ServiceError::Store(_) | ServiceError::Busy | ServiceError::Passive(_) => StatusCode::SERVICE_UNAVAILABLE,
-        ServiceError::Devices(_) => StatusCode::BAD_GATEWAY,
+        ServiceError::Devices(_) | ServiceError::PbxSetup(_) => StatusCode::BAD_GATEWAY,
         ServiceError::SettingsRefused(_) | ServiceError::BadAddress(_) => StatusCode::UNPROCESSABLE_ENTITY,
         // The request is valid, but not possible in the current state.
         ServiceError::NoCategory
@@ -224,7 +225,8 @@ fn status_of(error: &ServiceError) -> StatusCode {
         | ServiceError::TooManyTokens(_)
         | ServiceError::UnknownToken
         | ServiceError::NothingToImport
-        | ServiceError::ImportRunning => StatusCode::CONFLICT,
+        | ServiceError::ImportRunning
+        | ServiceError::PbxApplyOff => StatusCode::CONFLICT,
     }
 }
 

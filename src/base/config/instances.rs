@@ -40,6 +40,8 @@ pub struct InstanceConfig {
     pub misspelt_service_info: bool,
     /// Whether administrators may log in to `gangway-admin` with the password, without a PBX.
     pub admin_password_login: bool,
+    /// Whether administrators may set up the PBX's app objects from the page; the command `pbx apply` always may.
+    pub pbx_apply: bool,
     /// Networks (CIDR) from which administrators, with any kind of login, and scripts have access; empty = any network.
     #[serde(deserialize_with = "super::list::one_or_many")]
     pub admin_from: Vec<IpNet>,

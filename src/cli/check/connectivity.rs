@@ -3,6 +3,7 @@
 
 use std::{net::ToSocketAddrs, time::Duration};
 
+use gangway_wire::appws::pbx_admin;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,7 +11,7 @@ use tokio::{
 use url::Url;
 
 use super::CheckFinding;
-use crate::{base::config::Config, phone::instance::InstanceId, redirect, store::Store};
+use crate::{base::config::Config, pbx::app_objects::ADMIN_APP, phone::instance::InstanceId, redirect, store::Store};
 
 /// Timeout of one connection attempt.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -94,10 +95,15 @@ pub fn grants(label: &str, instance: InstanceId, offered: &[Offered], store: &St
             "create those you need as docs/pbx-setup.md describes",
         ));
     }
+    // Objects are edited over any app object of a PBX, so Admin is needed once. Which PBX it was is not kept.
+    let has = |granted: &str, api: &str| granted.split(' ').any(|grant| grant == api);
+    let mut all = apps.iter().map(|app| app.as_str()).chain([ADMIN_APP]);
+    let is_admin_somewhere = all.any(|app| granted(app).is_some_and(|granted| has(&granted, pbx_admin::API)));
     for app in apps {
         let Some(granted) = granted(app) else { continue };
-        for (api, flag) in [("PbxAdminApi", "Admin"), ("Services", "Services")] {
-            if !granted.split(' ').any(|grant| grant == api) {
+        for (api, flag) in [(pbx_admin::API, "Admin"), ("Services", "Services")] {
+            let is_needed = api != pbx_admin::API || !is_admin_somewhere;
+            if is_needed && !has(&granted, api) {
                 findings.push(CheckFinding::error(
                     format!("{label}: the app object {app} lacked the flag {flag} when it connected last"),
                     format!("tick {flag} at the object in the PBX Manager"),

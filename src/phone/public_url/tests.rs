@@ -17,6 +17,7 @@ fn instance(public: &str, phone: &str) -> Instance {
         misspelt_service_info: false,
         admin_password: None,
         admin_password_login: false,
+        pbx_apply: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),
     }

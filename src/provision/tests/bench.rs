@@ -357,6 +357,7 @@ pub fn tenant(id: InstanceId, domain: &str, public_url: &str) -> Instance {
         misspelt_service_info: false,
         admin_password: None,
         admin_password_login: false,
+        pbx_apply: false,
         admin_from: Vec::new(),
         frame_ancestors: Vec::new(),
     }

@@ -3,6 +3,7 @@
 
 mod bootstrap_url;
 mod import;
+mod pbx_setup;
 mod phones;
 mod redirect_check;
 mod reply;
@@ -154,6 +155,8 @@ impl CommandService {
             Request::RevokeToken { token } => done(self.revoke_token(&caller, &token).await?),
             Request::ListAudit { count } => done(self.list_audit(&caller, count, replies).await?),
             Request::RecordDiagnostics { phone, deed } => done(self.record_diagnostics(&caller, phone, deed).await?),
+            Request::PlanPbxSetup { setup } => done(self.plan_pbx_setup(&caller, &setup).await?),
+            Request::ApplyPbxSetup { order } => done(self.apply_pbx_setup(&caller, &order, replies).await?),
             Request::ShowStatus => done(self.status(&caller)?),
             Request::RotateKeys | Request::RecordBackup { .. } => Ok(Value::Null),
         }

@@ -4,7 +4,10 @@ use gangway_base::{mac::Mac, secret::Secret};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::phone::facet::Wanted;
+use crate::{
+    phone::facet::Wanted,
+    service::types::{PbxSetupOrder, PbxSetupRequest},
+};
 
 /// A request for an instance.
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,6 +136,16 @@ pub enum CommandRequest {
         /// What is written, and where.
         deed: String,
     },
+    /// Compares the app objects of the PBX with what the gateway needs. Returns a `PbxSetupPlan`.
+    PlanPbxSetup {
+        /// Which set-up.
+        setup: PbxSetupRequest,
+    },
+    /// Creates and repairs app objects at the PBX. Returns a `PbxSetupResult`.
+    ApplyPbxSetup {
+        /// The confirmed steps.
+        order: PbxSetupOrder,
+    },
     /// Returns a `GatewayStatus`.
     ShowStatus,
     /// Writes into the audit of all instances that a backup is about to be written. Returns nothing.
@@ -196,6 +209,7 @@ impl CommandRequest {
                 | Self::CheckRedirect { .. }
                 | Self::BootstrapUrl { .. }
                 | Self::ImportPhones { .. }
+                | Self::ApplyPbxSetup { .. }
         )
     }
 
@@ -211,6 +225,7 @@ impl CommandRequest {
                 | Self::GetSetting { .. }
                 | Self::ListTokens
                 | Self::ListAudit { .. }
+                | Self::PlanPbxSetup { .. }
                 | Self::ShowStatus
         )
     }

@@ -5,6 +5,7 @@ mod activity;
 mod gateway;
 mod history;
 mod import;
+mod pbx_setup;
 mod phone_files;
 mod phones;
 mod settings;
@@ -27,6 +28,9 @@ pub use self::{
     },
     history::{AuditInfo, AuditPage, HistoryInfo, HistoryPage, Pruned},
     import::{ImportCheck, ImportInfo, ImportOptions, ImportStarted, LineProblem},
+    pbx_setup::{
+        PbxSetupChange, PbxSetupFinding, PbxSetupOrder, PbxSetupPlan, PbxSetupRequest, PbxSetupResult, PbxSetupStep,
+    },
     phone_files::{ConfigDiff, DiffLine, HeldFile, RevealedLogin},
     phones::{
         Accepted, AccountInfo, ActionInfo, CodeInfo, ConfigInfo, ConfigLine, Detail, FacetInfo, FirstContactInfo,

@@ -7,6 +7,7 @@ import { filterBar, queryOf, sortParam, sortOrder } from "./devices/filters.js";
 import { Grid } from "./devices/grid.js";
 import { List } from "./devices/list.js";
 import { overview } from "./devices/overview.js";
+import { Setup } from "./devices/setup.js";
 
 const TYPING_PAUSE = 150;
 /** The scroll position to restore after the view of a phone. */
@@ -20,6 +21,7 @@ class Devices {
   #grid;
   #frame = 0;
   #typingTimer = 0;
+  #setup = null;
 
   constructor(element, app, route) {
     [this.#element, this.#app, this.#filters] = [element, app, route.query];
@@ -73,7 +75,9 @@ class Devices {
     const { total, all, error } = this.#list;
     if (error) return html`<p class="empty" role="alert">${errorReason(error)}</p>`;
     if (total !== 0) return "";
-    return html`<p class="empty">${t(all ? "page.devices.none-found" : "page.devices.none")}</p>`;
+    if (all) return html`<p class="empty">${t("page.devices.none-found")}</p>`;
+    this.#setup ??= new Setup(this.#app);
+    return html`<p class="empty">${t("page.devices.none")}</p>${this.#setup.element}`;
   }
 
   #draw() {

@@ -36,6 +36,8 @@ fn does(command: &str) -> Does {
         "recognise" => Looks(&["--user-agent", "Yealink SIP-T46U 108.86.0.90"]),
         "render" => Looks(&["--mac", "MAC"]),
         "phones list" | "settings list" | "tokens list" => Looks(&["--json"]),
+        "pbx plan" => Looks(&["--provider", "yealink"]),
+        "pbx apply" => Changes(&["--yes"], "Tick gangway-yealink in the Apps tab of usersadmin"),
         "phones show" => Looks(&["MAC"]),
         "settings get" => Looks(&["ldap_password"]),
         "phones import" => Changes(&["FILE", "--wait", "--category", "1"], "import 1 lines"),
@@ -95,6 +97,7 @@ async fn every_command_that_changes_something_is_written_down() {
     let mut bench = Bench::start_in(simulation().users(9).start().await.unwrap(), options).await;
     let phone = mac(1);
     bench.provisioned(phone, "user1").await;
+    bench.simulation.pbx.edit_app("usersadmin", |app| app.grants.clear());
     let _phone = bench.simulation.add_phone(phone, model::T46U);
     let (data, config) = (bench.gateway.data(), bench.gateway.config());
     let filled = |arguments: &[&str]| -> Vec<String> {
@@ -126,7 +129,9 @@ async fn every_command_that_changes_something_is_written_down() {
         if let Does::Looks(arguments) = does(&command) {
             let before = dump(&data.join("gangway.db")).await;
             let done = run(&command, &filled(arguments));
-            assert!(done.status.success() || command == "check", "{command}: {}", output_of(&done));
+            // The PBX is asked over the connections of a gateway, and none runs.
+            let may_fail = ["check", "pbx plan"].contains(&command.as_str());
+            assert!(done.status.success() || may_fail, "{command}: {}", output_of(&done));
             let after = dump(&data.join("gangway.db")).await;
             let changed: BTreeSet<&String> =
                 before.keys().filter(|table| before.get(*table) != after.get(*table)).collect();

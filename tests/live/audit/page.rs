@@ -41,6 +41,11 @@ fn request(message: Method, mac: Mac, token: &Value) -> (Value, &'static str) {
         | Method::HistoryExport
         | Method::Audit
         | Method::Snapshot => (json!({}), ""),
+        Method::PbxPlan => (json!({ "providers": ["yealink"] }), ""),
+        Method::PbxApply => (
+            json!({ "steps": ["tick:usersadmin:gangway-yealink"] }),
+            "Tick gangway-yealink in the Apps tab of usersadmin",
+        ),
         Method::LineKeys => (json!({ "scope": "instance" }), ""),
         Method::Phone | Method::Diff | Method::Config => (json!({ "mac": mac }), ""),
         Method::ImportData => (json!({ "data": file, "last": true }), ""),
@@ -78,7 +83,9 @@ fn deed(action: Action) -> &'static str {
 
 #[actix_rt::test]
 async fn every_change_and_every_secret_shown_on_the_page_is_written_down() {
-    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), Options::default()).await;
+    let options = Options { instance: "pbx_apply = true".into(), ..Options::default() };
+    let bench = Bench::start_in(simulation().users(9).start().await.unwrap(), options).await;
+    bench.simulation.pbx.edit_app("usersadmin", |app| app.grants.clear());
     let first = mac(1);
     bench.installed(first, model::T46U, "user1").await;
     let mut page = Page::open(&bench.simulation, &bench.gateway.socket_url()).await;

@@ -18,6 +18,7 @@ impl PbxState {
             match mt {
                 "GetObject" => self.get_object(message),
                 "GetRegs" => self.get_regs(message),
+                "GetAppObjects" => self.get_app_objects(message),
                 "UpdateObject" => self.update_object(message),
                 "SearchUsers" => {
                     let start = message["cn"].as_str().unwrap_or_default();
@@ -37,6 +38,9 @@ impl PbxState {
     }
 
     fn get_object(&self, message: &Value) -> Value {
+        if let Some(content) = self.get_app_object(message) {
+            return content;
+        }
         let Some(user) = self.find(message) else { return json!({ "error": "object not found" }) };
         let wanted = message["properties"].as_array();
         let asks = |name: &str| wanted.is_none_or(|names| names.iter().any(|n| n == name));
@@ -62,6 +66,12 @@ impl PbxState {
 
     fn update_object(&mut self, message: &Value) -> Value {
         let guid = message["guid"].as_str().unwrap_or_default();
+        if guid.is_empty() && message["pseudo"]["type"] == "app" {
+            return self.create_app_object(message);
+        }
+        if let Some(name) = self.app_with_guid(guid) {
+            return self.update_app_object(&name, message);
+        }
         if guid.is_empty() || guid == "*" || guid == "?" {
             self.violations.push("UpdateObject without a guid: would create or guess an object".into());
             return json!({ "error": "not simulated" });

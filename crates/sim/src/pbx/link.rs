@@ -144,10 +144,11 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
                 let (board, gates, name) = (board.clone(), gates.clone(), name.to_owned());
                 let (key, out) = (key.clone(), out.clone());
                 let stop = tasks.stop_token();
+                let inside = tasks.clone();
                 tasks.spawn_local("sim pbx request", async move {
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = request(&board, &gates, &name, &key, &out, &message) => {}
+                        () = request(&board, &gates, &name, &key, &out, &message) => connect_new(&inside, &board, &gates),
                     }
                 });
             }
@@ -159,6 +160,27 @@ async fn serve(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates, name: &str
                 }
             }
         }
+    }
+}
+
+/// Opens the connections of app objects that a request has created.
+fn connect_new(tasks: &Tasks, board: &Board<PbxState>, gates: &Gates) {
+    let new = board.change(|state| {
+        let names = std::mem::take(&mut state.to_connect);
+        let born = state.services_version;
+        for name in &names {
+            state.links.insert(name.clone(), super::state::Link { born, ..super::state::Link::default() });
+        }
+        names.into_iter().map(|name| (name, born)).collect::<Vec<_>>()
+    });
+    for (name, born) in new {
+        let (inside, board, gates, stop) = (tasks.clone(), board.clone(), gates.clone(), tasks.stop_token());
+        tasks.spawn_local("sim pbx link", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = stay_connected(inside, board, gates, name, born) => {}
+            }
+        });
     }
 }
 

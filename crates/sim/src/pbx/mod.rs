@@ -3,6 +3,7 @@
 //! registrations of simulated phones.
 
 mod admin_api;
+mod app_object_api;
 mod link;
 mod objects;
 mod registrar;

@@ -60,6 +60,10 @@ pub struct AppObject {
     pub services: bool,
     /// Apps ticked in the object's Apps tab: the services it may see.
     pub grants: Vec<String>,
+    /// Apps that a template ticks in addition. A request without `template: "without"` sees them as the object's own.
+    pub template_grants: Vec<String>,
+    /// Further members of `pseudo.app`, which a writer must keep.
+    pub more: Map<String, Value>,
     /// Connect to the whole URL instead of removing the app's name from it.
     pub whole_url: bool,
     /// Use the last component of the URL unchanged as the app's name, including `.htm` and its case.
@@ -82,6 +86,8 @@ impl AppObject {
             admin: false,
             services: false,
             grants: Vec::new(),
+            template_grants: Vec::new(),
+            more: Map::new(),
             whole_url: false,
             name_as_configured: false,
             service_info: None,

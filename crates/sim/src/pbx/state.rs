@@ -35,6 +35,14 @@ pub struct PbxSwitches {
     pub flat_services_info: bool,
     /// GetObjectResult has only the requested properties, not even the guid.
     pub bare_properties: bool,
+    /// Flags of app objects are read as `true` instead of `"on"`.
+    pub flags_as_bool: bool,
+    /// `apps` of app objects is read as a list of names instead of a text with commas.
+    pub apps_as_list: bool,
+    /// UpdateObject silently does not store `apps` of an existing app object.
+    pub apps_do_not_stick: bool,
+    /// GetAppObjects sends this many rows at a time, and the rest when it is asked for with `more`.
+    pub app_objects_at_once: usize,
     /// UpdateObject fails with this error.
     pub update_error: Option<String>,
     /// AppInfoResult is read with the key `seviceInfo` only, the typo of one place of the documents.
@@ -53,6 +61,10 @@ impl Default for PbxSwitches {
             mr_does_not_stick: false,
             flat_services_info: false,
             bare_properties: false,
+            flags_as_bool: false,
+            apps_as_list: false,
+            apps_do_not_stick: false,
+            app_objects_at_once: usize::MAX,
             update_error: None,
             reads_misspelt_info: false,
             no_pbx_obj: false,
@@ -122,6 +134,8 @@ pub struct PbxState {
     pub violations: Vec<String>,
     /// The selected behaviours.
     pub switches: PbxSwitches,
+    /// App objects that UpdateObject created or gave the Websocket mark and that are not connected yet.
+    pub(super) to_connect: Vec<String>,
     /// Counts the changes that subscribers of Services are notified of.
     pub(super) services_version: u64,
 }
@@ -138,6 +152,7 @@ impl PbxState {
             recorded: Vec::new(),
             violations: Vec::new(),
             switches: PbxSwitches::default(),
+            to_connect: Vec::new(),
             services_version: 0,
         }
     }

@@ -12,6 +12,7 @@ pub mod login;
 pub mod login_info;
 pub mod login_rejection;
 pub mod pbx_admin;
+pub mod pbx_app_objects;
 pub mod pbx_info;
 pub mod provisioning;
 pub mod server;
