@@ -122,5 +122,11 @@ impl Store {
     }
 }
 
+/// Waits until no connection is inside a writing transaction on the database in `dir`.
+#[cfg(test)]
+pub(crate) async fn wait_for_other_writers(dir: &Path) -> Result<(), StoreError> {
+    sqlite::connection::wait_for_other_writers(&dir.join(DATABASE)).await
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,6 @@
 //! committed data. It must reach the same end as a gateway that was never killed, without duplicates at any peer. What
 //! could not be saved must end in a named state that one click repairs.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
-
 use super::{
     bench::Bench,
     lifecycle::{LifecycleDriver, reach},
@@ -39,19 +33,6 @@ fn told_elsewhere(scenario: Scenario) -> Option<&'static str> {
 fn run_until_end<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work)
-}
-
-/// Waits until the threads of the killed gateway have closed its files. A killed process writes nothing after its end; they
-/// may still finish a statement.
-fn wait_until_closed(dir: &Path) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    let is_open = |entry: std::io::Result<fs::DirEntry>| {
-        entry.and_then(|entry| fs::read_link(entry.path())).is_ok_and(|file| file.starts_with(dir))
-    };
-    while fs::read_dir("/proc/self/fd").unwrap().any(is_open) {
-        assert!(Instant::now() < limit, "the killed gateway keeps files of {} open", dir.display());
-        std::thread::yield_now();
-    }
 }
 
 async fn gateway(scenario: Scenario, dir: tempfile::TempDir, driver: &LifecycleDriver) -> Bench {
@@ -87,7 +68,8 @@ fn die_at(scenario: Scenario, point: Failpoint, passes: u32) -> bool {
     });
     let _ = set_trap(None);
     let Some(disk) = disk else { return false };
-    wait_until_closed(disk.path());
+    // A killed process writes nothing after its end; a thread of the database may still finish its transaction.
+    run_until_end(crate::store::wait_for_other_writers(disk.path())).unwrap();
     driver.peers.held.lock().unwrap().clear();
     let what = format!("{point:?}, passed {passes} times before");
     run_until_end(async {

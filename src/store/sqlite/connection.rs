@@ -165,3 +165,12 @@ pub(in crate::store) async fn admit(
 fn place(key_id: i64) -> String {
     format!("seal/{key_id}")
 }
+
+/// Waits until no other connection is inside a writing transaction.
+#[cfg(test)]
+pub(in crate::store) async fn wait_for_other_writers(path: &Path) -> Result<(), StoreError> {
+    let mut connection =
+        options(path).busy_timeout(Duration::from_secs(60)).connect().await.attempt("open the database")?;
+    let transaction = connection.begin_with("BEGIN IMMEDIATE").await.attempt("wait for other writers")?;
+    transaction.rollback().await.attempt("wait for other writers")
+}
