@@ -69,6 +69,8 @@ struct Look {
 }
 
 async fn look(deps: &ServiceDependencies, caller: &Caller, request: &PbxSetupRequest) -> Result<Look, ServiceError> {
+    // Asking a PBX is already more than a restored gateway does.
+    deps.require_active()?;
     let instance = &caller.instance;
     let session = app_object_setup::session(&deps.sessions, instance, request.pbx.as_deref())?;
     let registry = deps.registry.load_full();
@@ -196,10 +198,10 @@ pub async fn apply(
     progress: SetupProgress<'_>,
 ) -> Result<PbxSetupResult, ServiceError> {
     let deps = service.deps();
+    deps.require_active()?;
     if !is_allowed(caller) {
         return Err(ServiceError::PbxApplyOff);
     }
-    deps.require_active()?;
     let _one_at_a_time = service.0.pbx_setup.lock().await;
     let before = look(deps, caller, &order.setup).await?;
     let steps: Vec<SetupStep> = before.findings.iter().filter_map(|found| found.step.clone()).collect();

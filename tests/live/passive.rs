@@ -64,7 +64,7 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
     let data = json!({ "data": BASE64_STANDARD.encode(TABLE), "last": true });
     assert!(page.ask("ImportData", data).await["error"].is_null());
     for message in Method::ALL.iter().filter(|message| message.effect() == MessageEffect::Acts) {
-        let body = json!({ "mac": first, "action": "allow", "vendor": "yealink", "category": "1" });
+        let body = json!({ "mac": first, "action": "allow", "vendor": "yealink", "category": "1", "steps": ["x"] });
         refused(message.name(), &page.ask(message.name(), body).await);
     }
     for action in Action::ALL {
@@ -106,6 +106,8 @@ async fn every_way_to_a_phone_is_refused_and_nothing_goes_out() {
         &["phones", "check", "--all"],
         &["phones", "bootstrap", &own, "--http-base", "http://gw.example.com"],
         &["phones", "import", table.to_str().unwrap()],
+        &["pbx", "plan"],
+        &["pbx", "apply", "--yes"],
     ] {
         let done = bench.gateway.command(arguments);
         assert!(!done.status.success() && output_of(&done).contains(CURE), "{arguments:?}: {}", output_of(&done));
